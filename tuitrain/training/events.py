@@ -1,0 +1,217 @@
+"""The event types: a run is a stream of these, and everything else is derived from it.
+
+Accuracies are fractions from 0 to 1, losses are mean cross-entropy an image in nats, and fields
+carry their unit in the name where it is not obvious. A line of `events.jsonl` is
+`{"event": NAME, "time": unix seconds, "elapsed_s": seconds of run, ...fields}`; numbers that are
+not finite are written as null and read as NaN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA = 1
+
+PhaseName = Literal["loading data", "warming up", "training", "evaluating", "saving", "paused"]
+Outcome = Literal["completed", "stopped", "diverged", "out_of_memory", "failed"]
+ControlAction = Literal[
+    "paused", "resumed", "learning_rate", "extended", "detached", "attached", "stop", "checkpoint", "restarted"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """Once, first. `preset` is the resolved preset in its JSON form (`Preset.to_dict`)."""
+
+    run: str
+    name: str
+    preset: dict[str, Any]
+    seed: int
+    device: str
+    device_name: str
+    versions: dict[str, str]
+    runtime: dict[str, Any]
+    parameters: int
+    mult_adds: int
+    dataset: str
+    train_images: int
+    test_images: int
+    judged_by: Literal["test", "validation"]
+    epochs: int
+    steps_per_epoch: int
+    changed: dict[str, list[Any]] = field(default_factory=dict)
+    budget: int | None = None
+    command: str = ""
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the training thread is doing now. Never written to disk."""
+
+    phase: PhaseName
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """At most every 0.1 s. Losses and accuracies are running means over the epoch so far."""
+
+    epoch: int
+    step: int
+    steps: int
+    train_loss: float
+    train_acc: float
+    lr: float
+    images_per_s: float
+    step_ms: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    """One finished epoch, counted from 1. `test_*` is of the judging set (see `judged_by`)."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    train_acc: float
+    test_loss: float
+    test_acc: float
+    lr: float
+    train_s: float
+    test_s: float
+    elapsed_s: float
+    images_per_s: float
+    test_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """After the rename and the fsync. `step` is 0 at an epoch's end, else steps into `epoch` + 1."""
+
+    epoch: int
+    step: int
+    file: str
+    sha256: str
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Somebody steered the run; `source` says from where (keyboard, signal, shell, trainer)."""
+
+    action: ControlAction
+    epoch: int
+    step: int = 0
+    value: float | None = None
+    detail: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something degraded: what, and what to do about it."""
+
+    message: str
+    remedy: str = ""
+    level: Literal["info", "warning", "error"] = "warning"
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """Exactly once, last (a resumed run's earlier one is superseded)."""
+
+    outcome: Outcome
+    epochs: int
+    best_test_acc: float
+    best_epoch: int
+    last_test_acc: float
+    last_train_acc: float
+    last_test_loss: float
+    seconds: float
+    images_per_s: float
+    message: str = ""
+    model_sha256: str = ""
+
+
+Event = RunStarted | Phase | StepProgress | EpochFinished | CheckpointSaved | Control | Notice | RunFinished
+
+TYPES: dict[str, type[Event]] = {
+    cls.__name__: cls
+    for cls in (RunStarted, Phase, StepProgress, EpochFinished, CheckpointSaved, Control, Notice, RunFinished)
+}
+#: Events that go to disk and to every reader; of the others only the latest matters.
+LOSSLESS = (RunStarted, EpochFinished, CheckpointSaved, Control, Notice, RunFinished)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event with the time it happened: `time` in unix seconds, `elapsed_s` of monotonic run time."""
+
+    event: Event
+    time: float
+    elapsed_s: float
+
+
+def finite(value: Any) -> Any:
+    """The value with every number that is not finite replaced by None, so that it is plain JSON."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The event's plain JSON form, its name under `event`."""
+    fields = {f.name: finite(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    return {"event": type(event).__name__, **fields}
+
+
+def to_line(record: Record) -> str:
+    """One line of `events.jsonl`, without its newline; printable ASCII only."""
+    body = to_dict(record.event)
+    line = {"event": body.pop("event"), "time": round(record.time, 3), "elapsed_s": round(record.elapsed_s, 4)}
+    return json.dumps(line | body, allow_nan=False, separators=(",", ":"))
+
+
+def from_dict(data: dict[str, Any]) -> Event:
+    """The event of a JSON form; fields of a newer minor version are ignored.
+
+    Raises:
+        ValueError: the name is unknown, or a field is missing.
+    """
+    cls = TYPES.get(str(data.get("event")))
+    if cls is None:
+        raise ValueError(f"no event is called {data.get('event')!r}")
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(cls):
+        if f.name not in data:
+            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+                raise ValueError(f"{cls.__name__} has no {f.name}")
+            continue
+        value = data[f.name]
+        if f.type in ("float", float):
+            value = math.nan if value is None else float(value)
+        values[f.name] = value
+    return cls(**values)
+
+
+def from_line(line: str) -> Record:
+    """The record of one complete line.
+
+    Raises:
+        ValueError: the line is not one of ours.
+    """
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise ValueError("not an object")
+    return Record(from_dict(data), float(data.get("time") or 0.0), float(data.get("elapsed_s") or 0.0))
