@@ -1,0 +1,322 @@
+"""The layer kinds of a network, as checked values. What they cost is in `table.py`.
+
+A layer is a TOML table named by its first key (`{ conv = 10, kernel = 3 }`), followed in `then` by
+activations, norms and dropouts in any order. An activation, norm or dropout may also stand in the list
+by itself (`"relu"`, `{ dropout = 0.1 }`): it is moved into the `then` of the layer before it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from tuitrain.spec.base import Spec, suggest
+
+MAX_LAYERS = 64
+MAX_CHANNELS = 1024
+MAX_LINEAR = 16_384
+MAX_OPS = 8
+CLASSES = 10
+
+PLAIN_OPS = (
+    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
+    "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
+)  # fmt: skip
+ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
+NORMS = ("batchnorm", "groupnorm", "layernorm", "instancenorm")
+DROPOUTS = ("dropout", "dropout2d")
+OPS = (*ACTIVATIONS, *NORMS, *DROPOUTS)
+
+
+class _Setting(Spec):
+    """An operation written with its setting, a table of one key."""
+
+    kind: ClassVar[str]
+
+    @property
+    def value(self) -> float:
+        """The setting: slope, probability or number of groups."""
+        value: float = getattr(self, self.kind)
+        return value
+
+    def to_toml_value(self) -> Any:
+        """The form in which it is written in a preset."""
+        return {self.kind: self.value}
+
+
+class LeakyReLU(_Setting):
+    """`{ leaky_relu = slope }`."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    leaky_relu: float = Field(ge=0, le=1)
+
+
+class Dropout(_Setting):
+    """`{ dropout = p }`: element-wise, with a probability of its own."""
+
+    kind: ClassVar[str] = "dropout"
+    dropout: float = Field(ge=0, lt=1)
+
+
+class Dropout2d(_Setting):
+    """`{ dropout2d = p }`: whole channels, with a probability of its own."""
+
+    kind: ClassVar[str] = "dropout2d"
+    dropout2d: float = Field(ge=0, lt=1)
+
+
+class GroupNorm(_Setting):
+    """`{ groupnorm = groups }`."""
+
+    kind: ClassVar[str] = "groupnorm"
+    groupnorm: int = Field(ge=1, le=MAX_CHANNELS)
+
+
+class Plain(Spec):
+    """An operation by its name alone; `dropout` and `dropout2d` then take `train.dropout`."""
+
+    name: Literal[
+        "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
+        "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
+    ]  # fmt: skip
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
+    def value(self) -> float | None:
+        """No setting of its own; a leaky ReLU has torch's default slope."""
+        return 0.01 if self.name == "leaky_relu" else None
+
+    def to_toml_value(self) -> Any:
+        """The form in which it is written in a preset."""
+        return self.name
+
+
+_SETTINGS: dict[str, type[_Setting]] = {c.kind: c for c in (LeakyReLU, Dropout, Dropout2d, GroupNorm)}
+Op = Plain | LeakyReLU | Dropout | Dropout2d | GroupNorm
+
+
+def _op_tag(value: Any) -> str:
+    kind = getattr(value, "kind", None)
+    if isinstance(value, Plain):
+        return "(plain)"
+    if kind in _SETTINGS:
+        return f"({kind})"
+    if isinstance(value, dict) and len(value) == 1:
+        key = next(iter(value))
+        if key in _SETTINGS:
+            return f"({key})"
+    return "(plain)"
+
+
+def is_op(value: Any) -> bool:
+    """Whether a raw entry of a list of layers is an operation that belongs into a `then`."""
+    if isinstance(value, str):
+        return True
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in OPS
+
+
+def _plain_from(value: Any) -> Any:
+    """Reads `"relu"` and `{ relu = true }` alike, and says what is wrong with the rest."""
+    if isinstance(value, dict) and set(value) == {"name"}:
+        value = value["name"]
+    if isinstance(value, dict) and len(value) == 1:
+        key, setting = next(iter(value.items()))
+        if key in PLAIN_OPS:
+            if setting is not True:
+                raise ValueError(f'{key} takes no setting; write "{key}"')
+            value = key
+    if isinstance(value, str):
+        if value == "groupnorm":
+            raise ValueError("groupnorm needs its number of groups; write { groupnorm = 2 }")
+        if value not in PLAIN_OPS:
+            raise ValueError(f"there is no operation '{value}'{suggest(value, list(OPS))}")
+        return {"name": value}
+    if isinstance(value, Plain):
+        return value
+    raise ValueError('an operation is a name ("relu") or a table of one key ({ dropout = 0.1 })')
+
+
+class _PlainIn(Plain):
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        return _plain_from(value)
+
+
+AnyOp = Annotated[
+    Annotated[_PlainIn, Tag("(plain)")]
+    | Annotated[LeakyReLU, Tag("(leaky_relu)")]
+    | Annotated[Dropout, Tag("(dropout)")]
+    | Annotated[Dropout2d, Tag("(dropout2d)")]
+    | Annotated[GroupNorm, Tag("(groupnorm)")],
+    Discriminator(_op_tag),
+]
+
+
+class _Layer(Spec):
+    kind: ClassVar[str]
+    then: tuple[AnyOp, ...] = Field(default=(), max_length=MAX_OPS)
+
+    @field_validator("then", mode="before")
+    @classmethod
+    def _a_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    def to_toml_value(self) -> dict[str, Any]:
+        """The form in which it is written in a preset: the kind first, no defaults but `bias = false`."""
+        out: dict[str, Any] = {}
+        for name, info in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name == "then" or (value == info.default and name != self.kind and name != "kernel"):
+                continue
+            out[name] = value
+        if self.then:
+            out["then"] = [op.to_toml_value() for op in self.then]
+        return out
+
+
+_Size = Annotated[int, Field(ge=1, le=64)]
+
+
+class Conv(_Layer):
+    """`{ conv = channels, kernel, stride, padding, dilation, groups, bias }`: a 2-d convolution."""
+
+    kind: ClassVar[str] = "conv"
+    conv: int = Field(ge=1, le=MAX_CHANNELS)
+    kernel: _Size = 3
+    stride: _Size = 1
+    padding: int = Field(default=0, ge=0, le=64)
+    dilation: _Size = 1
+    groups: int = Field(default=1, ge=1, le=MAX_CHANNELS)
+    bias: bool = True
+
+
+class Linear(_Layer):
+    """`{ linear = features, bias }`: a fully connected layer on a flat input."""
+
+    kind: ClassVar[str] = "linear"
+    linear: int = Field(ge=1, le=MAX_LINEAR)
+    bias: bool = True
+
+
+class MaxPool(_Layer):
+    """`{ maxpool = kernel, stride = kernel, padding = 0 }`."""
+
+    kind: ClassVar[str] = "maxpool"
+    maxpool: _Size
+    stride: _Size | None = None
+    padding: int = Field(default=0, ge=0, le=32)
+
+
+class AvgPool(_Layer):
+    """`{ avgpool = kernel, stride = kernel, padding = 0 }`; padding counts as zeros, as torch does."""
+
+    kind: ClassVar[str] = "avgpool"
+    avgpool: _Size
+    stride: _Size | None = None
+    padding: int = Field(default=0, ge=0, le=32)
+
+
+class GlobalAvgPool(_Layer):
+    """`{ global_avgpool = true }`: the mean over height and width."""
+
+    kind: ClassVar[str] = "global_avgpool"
+    global_avgpool: Literal[True]
+
+
+class Flatten(_Layer):
+    """`{ flatten = true }`: maps to one vector an image."""
+
+    kind: ClassVar[str] = "flatten"
+    flatten: Literal[True]
+
+
+class Input(_Layer):
+    """`{ then = [...] }` with no kind: operations on the input itself; only as the first entry."""
+
+    kind: ClassVar[str] = "input"
+
+
+Layer = Conv | Linear | MaxPool | AvgPool | GlobalAvgPool | Flatten | Input
+LAYERS: dict[str, type[_Layer]] = {
+    c.kind: c for c in (Conv, Linear, MaxPool, AvgPool, GlobalAvgPool, Flatten, Input)
+}
+_NAMED = [kind for kind in LAYERS if kind != "input"]
+
+
+def _layer_tag(value: Any) -> str:
+    if isinstance(value, _Layer):
+        return f"({value.kind})"
+    if isinstance(value, dict):
+        for kind in _NAMED:
+            if kind in value:
+                return f"({kind})"
+        if not value or set(value) <= {"then"}:
+            return "(input)"
+    return "(unknown)"
+
+
+class _Unknown(_Layer):
+    """Catches what is no layer, to say so with a suggestion."""
+
+    kind: ClassVar[str] = "unknown"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("a layer is a table such as { conv = 10, kernel = 3 }")
+        known = {"kernel", "stride", "padding", "dilation", "groups", "bias", "then"}
+        words = [key for key in value if key not in known] or list(value)
+        raise ValueError(
+            f"no layer kind among its keys ({', '.join(map(str, value))}){suggest(str(words[0]), _NAMED)}"
+        )
+
+
+AnyLayer = Annotated[
+    Annotated[Conv, Tag("(conv)")]
+    | Annotated[Linear, Tag("(linear)")]
+    | Annotated[MaxPool, Tag("(maxpool)")]
+    | Annotated[AvgPool, Tag("(avgpool)")]
+    | Annotated[GlobalAvgPool, Tag("(global_avgpool)")]
+    | Annotated[Flatten, Tag("(flatten)")]
+    | Annotated[Input, Tag("(input)")]
+    | Annotated[_Unknown, Tag("(unknown)")],
+    Discriminator(_layer_tag),
+]
+
+
+class Network(Spec):
+    """The layers of a network from the image to ten logits."""
+
+    layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=MAX_LAYERS)
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _group(cls, value: Any) -> Any:
+        """Moves operations that stand alone into the `then` of the layer before them."""
+        if not isinstance(value, list | tuple):
+            return value
+        out: list[Any] = []
+        for entry in value:
+            if not is_op(entry):
+                out.append(entry)
+            elif out and isinstance(out[-1], dict) and isinstance(out[-1].get("then", []), list | tuple):
+                out[-1] = {**out[-1], "then": [*out[-1].get("then", []), entry]}
+            elif out and isinstance(out[-1], _Layer):
+                out[-1] = {
+                    **out[-1].to_toml_value(),
+                    "then": [*(o.to_toml_value() for o in out[-1].then), entry],
+                }
+            else:
+                out.append({"then": [entry]})
+        return tuple(out)
+
+    def to_toml_value(self) -> dict[str, Any]:
+        """The form in which it is written in a preset."""
+        return {"layers": [layer.to_toml_value() for layer in self.layers]}

@@ -1,0 +1,158 @@
+"""Where presets are found: built in, in the project's folder, in the user's folder, or by path."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuitrain.errors import PresetError, visible
+from tuitrain.spec.preset import (
+    NAME_PATTERN,
+    Preset,
+    PublishedLog,
+    read_preset,
+    read_published_log,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PresetEntry:
+    """A preset that can be named; `origin` is built-in, project or user."""
+
+    name: str
+    family: str
+    path: Path
+    origin: str
+
+    @property
+    def builtin(self) -> bool:
+        """Whether it came with tuitrain."""
+        return self.origin == "built-in"
+
+
+def builtin_dir() -> Path:
+    """The presets that came with tuitrain: inside the wheel, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "presets"
+    return inside if inside.is_dir() else package.parent / "presets"
+
+
+def user_preset_dir() -> Path:
+    """The user's own presets, in the XDG config folder."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "tuitrain" / "presets"
+
+
+def project_preset_dir() -> Path:
+    """Presets of the folder one stands in."""
+    return Path("presets")
+
+
+def _natural(text: str) -> list[tuple[int, str | int]]:
+    return [(1, int(part)) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+FAMILY_ORDER = ("era-s7", "twelvek", "drilldown", "mlp", "nishantb")
+
+
+def _in(folder: Path, origin: str) -> Iterator[PresetEntry]:
+    try:
+        files = [path for path in folder.rglob("*.toml") if path.is_file()] if folder.is_dir() else []
+    except OSError:
+        files = []
+    for path in files:
+        family = path.parent.name if path.parent != folder else ("mine" if origin == "user" else origin)
+        yield PresetEntry(path.stem, family, path, origin)
+
+
+def list_presets() -> list[PresetEntry]:
+    """All presets that can be named, built-in families first; the first of a name wins: built-in, project, user."""
+    seen: dict[str, PresetEntry] = {}
+    folders = [(builtin_dir(), "built-in"), (project_preset_dir(), "project"), (user_preset_dir(), "user")]
+    resolved: set[Path] = set()
+    for folder, origin in folders:
+        if folder.resolve() in resolved:
+            continue
+        resolved.add(folder.resolve())
+        for entry in _in(folder, origin):
+            seen.setdefault(entry.name, entry)
+
+    def order(entry: PresetEntry) -> tuple[int, int, str, list[tuple[int, str | int]]]:
+        rank = FAMILY_ORDER.index(entry.family) if entry.family in FAMILY_ORDER else len(FAMILY_ORDER)
+        return (("built-in", "project", "user").index(entry.origin), rank, entry.family, _natural(entry.name))
+
+    return sorted(seen.values(), key=order)
+
+
+def find(name_or_path: str) -> Path:
+    """The file of a preset by name or path.
+
+    Raises:
+        PresetError: there is none, with the nearest name.
+    """
+    text = name_or_path
+    if "\0" in text:
+        raise PresetError(
+            f"preset {visible(text)!r} holds a NUL character; use a name from `tuitrain presets`."
+        )
+    looks_like_path = "/" in text or os.sep in text or text.endswith(".toml") or text.startswith("~")
+    if looks_like_path:
+        return Path(text).expanduser()
+    presets = list_presets()
+    for entry in presets:
+        if entry.name == text:
+            return entry.path
+    close = difflib.get_close_matches(text, [entry.name for entry in presets], n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'?" if close else "`tuitrain presets` lists what there is."
+    raise PresetError(f"no preset '{visible(text)}'; {hint}")
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """The preset of a name or path.
+
+    Raises:
+        PresetError: there is none, or it is not valid.
+    """
+    path = find(name_or_path)
+    preset = read_preset(path)
+    if not preset.family and path.parent.name and re.fullmatch(NAME_PATTERN, path.parent.name):
+        preset = preset.model_copy(update={"family": path.parent.name})
+    return preset
+
+
+def published_log(name: str) -> PublishedLog | None:
+    """The published log of a built-in preset by its name, or None."""
+    for entry in list_presets():
+        if entry.name == name and entry.builtin:
+            return read_published_log(entry.path.with_suffix(".log.csv"))
+    return None
+
+
+def save_preset(preset: Preset, folder: Path | None = None, *, overwrite: bool = False) -> Path:
+    """Writes a preset into the user's folder (or another) under its name and returns the file.
+
+    Raises:
+        PresetError: the file is there already, or can't be written.
+    """
+    folder = folder or user_preset_dir()
+    path = folder / f"{preset.name}.toml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            temporary = path.with_suffix(".toml.tmp")
+            temporary.write_text(preset.to_toml(), "utf-8")
+            temporary.replace(path)
+        else:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(preset.to_toml())
+    except FileExistsError:
+        raise PresetError(f"{visible(path)}: exists already; choose another name.") from None
+    except OSError as error:
+        raise PresetError(
+            f"{visible(path)}: can't be written ({visible(error.strerror)}); choose another folder."
+        ) from None
+    return path

@@ -1,0 +1,322 @@
+"""What a network costs, in closed form and without torch: shapes, parameters, multiply-adds, receptive field.
+
+The figures are torchinfo's for one image of float32: multiply-adds are output positions times weights (and
+biases), norms count their weights once, and the forward/backward size is twice the output of every layer that
+has parameters. Receptive fields follow Araujo, Norris and Sim, "Computing receptive fields of convolutional
+neural networks" (Distill, 2019): each layer adds (its extent - 1) times the jump before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from tuitrain.errors import PresetError
+from tuitrain.spec.layers import (
+    CLASSES,
+    AvgPool,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Linear,
+    MaxPool,
+    Network,
+    Op,
+    _Layer,
+)
+
+MAX_PARAMETERS = 20_000_000
+MAX_MAP = 128  # pixels a side
+MAX_ACTIVATIONS = 32_000_000  # numbers an image, over the whole network
+INPUT_SHAPE = (1, 28, 28)
+FLOAT_BYTES = 4
+
+Shape = tuple[int, ...]
+
+
+class NetworkError(PresetError):
+    """A network that can't be built; `layer` is the offending entry's index, `op` the one in its `then`."""
+
+    def __init__(self, layer: int, what: str, *, op: int | None = None) -> None:
+        self.layer, self.op, self.what = layer, op, what
+        place = f"model.layers[{layer}]" + ("" if op is None else f".then[{op}]")
+        super().__init__(f"{place}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a layer, or an operation that follows it (`op` is its index in `then`)."""
+
+    layer: int
+    op: int | None
+    kind: str
+    label: str
+    kernel: str
+    output_shape: Shape
+    parameters: int
+    mult_adds: int
+    receptive_field: int
+    dropout: float | None = None
+
+    @property
+    def is_op(self) -> bool:
+        """Whether this is an operation of a `then`, not a layer of its own."""
+        return self.op is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTable:
+    """The rows of a network and their totals for one image."""
+
+    input_shape: Shape
+    rows: tuple[Row, ...]
+
+    @property
+    def parameters(self) -> int:
+        """All trainable parameters."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def mult_adds(self) -> int:
+        """Multiply-adds of one forward pass of one image."""
+        return sum(row.mult_adds for row in self.rows)
+
+    @property
+    def receptive_field(self) -> int:
+        """Pixels a side of the image that one logit depends on, padding counted."""
+        return self.rows[-1].receptive_field
+
+    @property
+    def input_bytes(self) -> int:
+        """One image as float32."""
+        return FLOAT_BYTES * prod(self.input_shape)
+
+    @property
+    def parameter_bytes(self) -> int:
+        """All parameters as float32."""
+        return FLOAT_BYTES * self.parameters
+
+    @property
+    def forward_backward_bytes(self) -> int:
+        """Outputs of the layers with parameters, twice (for their gradients)."""
+        return 2 * FLOAT_BYTES * sum(prod(row.output_shape) for row in self.rows if row.parameters)
+
+    def layer_parameters(self) -> dict[int, int]:
+        """Parameters of each entry of `model.layers`, its operations included."""
+        out: dict[int, int] = {}
+        for row in self.rows:
+            out[row.layer] = out.get(row.layer, 0) + row.parameters
+        return out
+
+
+def _slide(shape: Shape, kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[int, int] | None:
+    """Height and width after a sliding window, or None where the window does not fit."""
+    reach = dilation * (kernel - 1) + 1
+    sides = [(side + 2 * padding - reach) // stride + 1 for side in shape[1:]]
+    return (sides[0], sides[1]) if min(shape[1:]) + 2 * padding >= reach else None
+
+
+def _map_only(index: int, layer: _Layer, shape: Shape, word: str) -> None:
+    if len(shape) != 3:
+        raise NetworkError(
+            index,
+            f"{word} needs maps but gets a flat vector of {shape[0]}; put it before the flatten or linear",
+        )
+
+
+def _too_small(index: int, word: str, shape: Shape, reach: int) -> NetworkError:
+    return NetworkError(
+        index,
+        f"{word} reaches over {reach}×{reach} but its input has shrunk to {shape[1]}×{shape[2]}; "
+        "use a smaller kernel, more padding or one pooling fewer",
+    )
+
+
+@dataclass
+class _Walk:
+    """The state while walking through the layers."""
+
+    shape: Shape
+    rf: int = 1
+    jump: int = 1
+    rf_mixed: int = 1  # of a unit that mixes the whole of a flattened map
+
+
+def _layer_row(index: int, layer: _Layer, walk: _Walk) -> Row | None:
+    """The row of a layer itself; advances the walk."""
+    shape = walk.shape
+    parameters = mult_adds = 0
+    kernel = ""
+    match layer:
+        case Conv():
+            word = f"conv {layer.kernel}×{layer.kernel}"
+            _map_only(index, layer, shape, word)
+            if shape[0] % layer.groups or layer.conv % layer.groups:
+                raise NetworkError(
+                    index,
+                    f"groups = {layer.groups} must divide both its {shape[0]} input and {layer.conv} output channels; "
+                    "change groups or the channels",
+                )
+            size = _slide(shape, layer.kernel, layer.stride, layer.padding, layer.dilation)
+            if size is None:
+                raise _too_small(index, word, shape, layer.dilation * (layer.kernel - 1) + 1)
+            walk.shape = (layer.conv, *size)
+            parameters = layer.conv * (shape[0] // layer.groups) * layer.kernel**2 + layer.conv * layer.bias
+            mult_adds = parameters * prod(size)
+            walk.rf += layer.dilation * (layer.kernel - 1) * walk.jump
+            walk.jump *= layer.stride
+            kernel, label = f"{layer.kernel}×{layer.kernel}", f"{word} →{layer.conv}"
+        case MaxPool() | AvgPool():
+            size_ = layer.maxpool if isinstance(layer, MaxPool) else layer.avgpool
+            stride = layer.stride or size_
+            word = "max pool" if isinstance(layer, MaxPool) else "avg pool"
+            _map_only(index, layer, shape, word)
+            if 2 * layer.padding > size_:
+                raise NetworkError(
+                    index,
+                    f"padding = {layer.padding} is more than half of the {size_}×{size_} window; use {size_ // 2} or less",
+                )
+            size = _slide(shape, size_, stride, layer.padding)
+            if size is None:
+                raise _too_small(index, f"{word} {size_}×{size_}", shape, size_)
+            walk.shape = (shape[0], *size)
+            walk.rf += (size_ - 1) * walk.jump
+            walk.jump *= stride
+            kernel, label = f"{size_}×{size_}", word
+        case GlobalAvgPool():
+            _map_only(index, layer, shape, "global_avgpool")
+            walk.shape = (shape[0], 1, 1)
+            walk.rf += (shape[1] - 1) * walk.jump
+            walk.jump *= shape[1]
+            kernel, label = f"{shape[1]}×{shape[2]}", "global avg pool"
+        case Flatten():
+            if len(shape) == 1:
+                raise NetworkError(index, "flatten gets what is already a flat vector; remove it")
+            walk.shape = (prod(shape),)
+            walk.rf_mixed = walk.rf + (shape[1] - 1) * walk.jump
+            label = "flatten"
+        case Linear():
+            if len(shape) == 3 and shape[1:] != (1, 1):
+                raise NetworkError(
+                    index,
+                    f"linear needs a flat input but gets {shape[0]} maps of {shape[1]}×{shape[2]}; "
+                    "put { flatten = true } or { global_avgpool = true } before it",
+                )
+            walk.rf = max(walk.rf, walk.rf_mixed)
+            parameters = shape[0] * layer.linear + layer.linear * layer.bias
+            mult_adds = parameters
+            walk.shape = (layer.linear,)
+            label = f"linear →{layer.linear}"
+        case _:
+            if index:
+                raise NetworkError(
+                    index,
+                    "an entry with `then` alone may only be the first; move its operations into the layer before",
+                )
+            return None
+    return Row(index, None, layer.kind, label, kernel, walk.shape, parameters, mult_adds, walk.rf)
+
+
+_OP_LABELS = {
+    "batchnorm": "batch norm",
+    "groupnorm": "group norm",
+    "layernorm": "layer norm",
+    "instancenorm": "instance norm",
+    "leaky_relu": "leaky relu",
+}
+
+
+def _op_row(index: int, number: int, op: Op, walk: _Walk, dropout: float) -> Row:
+    """The row of an operation in `then`; shapes stay as they are."""
+    shape, kind = walk.shape, op.kind
+    parameters, rate = 0, None
+    label = _OP_LABELS.get(kind, kind)
+    if kind in ("dropout2d", "instancenorm") and len(shape) != 3:
+        other = "dropout" if kind == "dropout2d" else "layernorm"
+        raise NetworkError(index, f"{kind} needs maps but gets a flat vector; use {other}", op=number)
+    if kind == "instancenorm" and shape[1:] == (1, 1):
+        raise NetworkError(
+            index, "instancenorm has nothing to average over on a 1×1 map; use layernorm", op=number
+        )
+    if kind in ("batchnorm", "layernorm"):
+        parameters = 2 * shape[0]
+    elif kind == "groupnorm":
+        groups = int(op.value or 1)
+        if shape[0] % groups:
+            raise NetworkError(
+                index, f"groupnorm = {groups} must divide its {shape[0]} channels; change either", op=number
+            )
+        parameters = 2 * shape[0]
+        label += f" {groups}"
+    elif kind in ("dropout", "dropout2d"):
+        rate = dropout if op.value is None else float(op.value)
+        label += f" {rate:g}"
+    elif kind == "leaky_relu":
+        label += f" {op.value:g}"
+    return Row(index, number, kind, label, "", shape, parameters, parameters, walk.rf, rate)
+
+
+def network_table(
+    network: Network,
+    *,
+    dropout: float = 0.0,
+    input_shape: Shape = INPUT_SHAPE,
+    classes: int | None = CLASSES,
+) -> NetworkTable:
+    """The table of a network, every figure in closed form.
+
+    Args:
+        network: the layers.
+        dropout: the probability of dropouts that have none of their own.
+        input_shape: (C, H, W) of one image.
+        classes: what the last layer must be wide; None leaves the end unchecked.
+
+    Raises:
+        NetworkError: a layer does not fit what reaches it, the end is not `classes` wide, or a cap is exceeded.
+    """
+    walk = _Walk(input_shape)
+    rows: list[Row] = []
+    parameters = activations = 0
+    for index, layer in enumerate(network.layers):
+        row = _layer_row(index, layer, walk)
+        new = [row] if row else []
+        new += [_op_row(index, number, op, walk, dropout) for number, op in enumerate(layer.then)]
+        if len(walk.shape) == 3 and max(walk.shape[1:]) > MAX_MAP:
+            raise NetworkError(
+                index,
+                f"its maps grow to {walk.shape[1]}×{walk.shape[2]}; the limit is {MAX_MAP}×{MAX_MAP}, use less padding",
+            )
+        parameters += sum(r.parameters for r in new)
+        activations += sum(prod(r.output_shape) for r in new)
+        if parameters > MAX_PARAMETERS:
+            raise NetworkError(
+                index,
+                f"the network has {parameters:,} parameters up to here; the limit is {MAX_PARAMETERS:,}, make it narrower",
+            )
+        if activations > MAX_ACTIVATIONS:
+            raise NetworkError(
+                index,
+                f"the outputs of one image take {activations:,} numbers up to here; the limit is {MAX_ACTIVATIONS:,}, use smaller maps",
+            )
+        rows += new
+    last, shape = len(network.layers) - 1, walk.shape
+    if classes is not None and shape not in ((classes,), (classes, 1, 1)):
+        if len(shape) == 3 and shape[1:] != (1, 1):
+            raise NetworkError(
+                last,
+                f"the network ends in {shape[0]} maps of {shape[1]}×{shape[2]}, not in {classes} logits; "
+                f"end it with {classes} channels and {{ global_avgpool = true }}, or with flatten and linear = {classes}",
+            )
+        raise NetworkError(
+            last,
+            f"the network ends {shape[0]} wide, but there are {classes} classes; make its last layer {classes} wide",
+        )
+    if not rows:
+        raise NetworkError(last, "the network has no layers; add one")
+    return NetworkTable(input_shape, tuple(rows))
+
+
+def costliest(table: NetworkTable, count: int = 3) -> Sequence[tuple[int, int]]:
+    """The layers with the most parameters: (index in `model.layers`, parameters), largest first."""
+    return sorted(table.layer_parameters().items(), key=lambda item: -item[1])[:count]

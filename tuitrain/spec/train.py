@@ -1,0 +1,192 @@
+"""How to train: the settings of optimizer, schedule, data and augmentation, each within a stated range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tuitrain.spec.base import Spec
+
+DATASETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits")
+DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits"]
+
+Rate = Annotated[float, Field(gt=0, le=1e9)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Gamma = Annotated[float, Field(gt=0, le=10)]
+Decay = Annotated[float, Field(ge=0, le=100)]
+
+
+class SGD(Spec):
+    """Stochastic gradient descent, `torch.optim.SGD`."""
+
+    name: Literal["sgd"] = "sgd"
+    lr: Rate = 0.01
+    momentum: Fraction = 0.0
+    nesterov: bool = False
+    weight_decay: Decay = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> SGD:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0; set momentum = 0.9 or nesterov = false")
+        return self
+
+
+class _Adaptive(Spec):
+    lr: Rate = 0.001
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
+
+    @field_validator("betas", mode="before")
+    @classmethod
+    def _a_pair(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Adam(_Adaptive):
+    """`torch.optim.Adam`."""
+
+    name: Literal["adam"]
+    weight_decay: Decay = 0.0
+
+
+class AdamW(_Adaptive):
+    """`torch.optim.AdamW`, its decay decoupled from the gradient."""
+
+    name: Literal["adamw"]
+    weight_decay: Decay = 0.01
+
+
+class RMSprop(Spec):
+    """`torch.optim.RMSprop`."""
+
+    name: Literal["rmsprop"]
+    lr: Rate = 0.01
+    alpha: Fraction = 0.99
+    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    momentum: Fraction = 0.0
+    weight_decay: Decay = 0.0
+
+
+OPTIMIZERS: dict[str, type[Spec]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop}
+Optimizer = Annotated[SGD | Adam | AdamW | RMSprop, Field(discriminator="name")]
+
+
+class Constant(Spec):
+    """The same learning rate throughout."""
+
+    name: Literal["constant"] = "constant"
+
+
+class Step(Spec):
+    """Times `gamma` every `step_size` epochs."""
+
+    name: Literal["step"]
+    step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
+    gamma: Gamma = 0.1
+
+
+class MultiStep(Spec):
+    """Times `gamma` after each of the `milestones` (finished epochs)."""
+
+    name: Literal["multistep"]
+    milestones: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1, max_length=64)
+    ]
+    gamma: Gamma = 0.1
+
+    @field_validator("milestones", mode="before")
+    @classmethod
+    def _ascending(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            if any(not isinstance(v, int) for v in value):
+                return tuple(value)
+            if list(value) != sorted(set(value)):
+                raise ValueError("milestones must ascend without repeating; sort them")
+            return tuple(value)
+        return value
+
+
+class Exponential(Spec):
+    """Times `gamma` every epoch."""
+
+    name: Literal["exponential"]
+    gamma: Gamma = 0.9
+
+
+class Cosine(Spec):
+    """Half a cosine from the learning rate to `min_lr` over all epochs, one value an epoch."""
+
+    name: Literal["cosine"]
+    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+
+
+class OneCycle(Spec):
+    """Up from lr / `div_factor` to the learning rate and down to the start / `final_div_factor`, step by step.
+
+    Smith and Topin, "Super-convergence" (2018), with cosine flanks as in `torch.optim.lr_scheduler.OneCycleLR`;
+    the optimizer's own lr is the peak, and momentum is left alone.
+    """
+
+    name: Literal["onecycle"]
+    pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    div_factor: Annotated[float, Field(gt=0, le=1e6)] = 25.0
+    final_div_factor: Annotated[float, Field(gt=0, le=1e9)] = 1e4
+
+
+class Plateau(Spec):
+    """Times `factor` when the judging loss has not fallen for more than `patience` epochs."""
+
+    name: Literal["plateau"]
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    patience: Annotated[int, Field(ge=0, le=1000)] = 3
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
+    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+
+
+SCHEDULES: dict[str, type[Spec]] = {
+    "constant": Constant, "step": Step, "multistep": MultiStep, "exponential": Exponential,
+    "cosine": Cosine, "onecycle": OneCycle, "plateau": Plateau,
+}  # fmt: skip
+Schedule = Annotated[
+    Constant | Step | MultiStep | Exponential | Cosine | OneCycle | Plateau, Field(discriminator="name")
+]
+
+
+class Normalize(Spec):
+    """Pixels from 0 to 1, minus `mean`, divided by `std`; MNIST's own figures by default."""
+
+    mean: Annotated[float, Field(ge=-10, le=10)] = 0.1307
+    std: Annotated[float, Field(gt=0, le=10)] = 0.3081
+
+
+class Train(Spec):
+    """One training: everything that decides its result but the network and the machine."""
+
+    dataset: DatasetName = "mnist"
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 15
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
+    optimizer: Optimizer = SGD(momentum=0.9)
+    schedule: Schedule = Constant()
+    dropout: Annotated[
+        float, Field(ge=0, lt=1, description="probability of every dropout without its own")
+    ] = 0.0
+    rotation: Annotated[
+        float, Field(ge=0, le=180, description="degrees, uniform in [-rotation, rotation]")
+    ] = 0.0
+    shift: Annotated[
+        float, Field(ge=0, le=14, description="pixels, uniform in [-shift, shift], each way")
+    ] = 0.0
+    zoom: Annotated[float, Field(ge=0, lt=1, description="scale, uniform in [1 - zoom, 1 + zoom]")] = 0.0
+    shear: Annotated[float, Field(ge=0, le=60, description="degrees, uniform in [-shear, shear]")] = 0.0
+    erase: Annotated[
+        float, Field(ge=0, le=1, description="probability that a random rectangle is erased")
+    ] = 0.0
+    normalize: Normalize = Normalize()
+    label_smoothing: Fraction = 0.0
+    l1: Annotated[float, Field(ge=0, le=100, description="weight of the sum of absolute parameters")] = 0.0
+    val_split: Annotated[
+        int, Field(ge=0, le=1_000_000, description="training images held out to judge by")
+    ] = 0
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
