@@ -1,0 +1,1 @@
+"""Images as arrays, and what is done to them on the device."""

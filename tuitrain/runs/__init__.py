@@ -1,0 +1,1 @@
+"""Runs on disk: directories, checkpoints, the training thread, viewers."""

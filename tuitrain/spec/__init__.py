@@ -1,0 +1,1 @@
+"""What to train, as checked values; no torch, no textual."""

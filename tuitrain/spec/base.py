@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,21 +25,34 @@ class Spec(BaseModel):
     )
 
 
+def nearest(word: str, options: Sequence[str]) -> str | None:
+    """The option most like the word, letters that changed places first; None where none is near."""
+    swapped = [option for option in options if sorted(option) == sorted(word)]
+    close = swapped or difflib.get_close_matches(word, options, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def suggest(word: str, options: list[str]) -> str:
     """`; did you mean 'x'?` or the list of what there is, for the end of an error sentence."""
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
+    close = nearest(word, options)
     if close:
-        return f"; did you mean '{close[0]}'?"
+        return f"; did you mean '{close}'?"
     return f"; use one of: {', '.join(options)}"
 
 
+#: Names by which pydantic tells the members of a union apart; they are no keys of the file.
+_TAGS = frozenset(
+    "sgd adam adamw rmsprop constant step multistep exponential cosine onecycle plateau".split()
+)
+
+
 def dotted(loc: tuple[int | str, ...]) -> str:
-    """The place in a TOML file: `model.layers[4].kernel`. Tags of unions are in parentheses and left out."""
+    """The place in a TOML file: `model.layers[4].kernel`, without the tags of unions."""
     out = ""
     for part in loc:
         if isinstance(part, int):
             out += f"[{part}]"
-        elif not part.startswith("("):
+        elif not part.startswith("(") and part not in _TAGS:
             out += f".{part}" if out else part
     return out
 
@@ -86,41 +100,55 @@ def explain(error: ValidationError, where: str, keys: dict[str, list[str]] | Non
         keys: the known keys of each table, by its dotted place ('' for the top), for did-you-mean.
     """
     found = error.errors(include_url=False, include_context=True)
+    # A tuple none of whose items passed is reported as too short as well; that is no second mistake.
+    found = [e for e in found if e["type"] != "too_short" or not e["input"]] or found
     # A misspelt key is named before what is missing because of it.
     first = min(found, key=lambda item: item["type"] != "extra_forbidden")
-    place, kind, value = dotted(first["loc"]), first["type"], first.get("input")
-    context: dict[str, Any] = first.get("ctx") or {}
+    sentence = _sentence(dotted(first["loc"]), first, keys or {})
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    stop = "" if sentence.endswith("?") and not more else "."
+    return PresetError(f"{visible(where)}: {sentence}{more}{stop}")
+
+
+def _sentence(place: str, error: Any, keys: dict[str, list[str]]) -> str:
+    """What is wrong at `place` and what to do, without a full stop."""
+    kind, value = error["type"], error.get("input")
+    context: dict[str, Any] = error.get("ctx") or {}
+    shown = visible(place)
     if kind == "extra_forbidden":
         parent, _, key = place.rpartition(".")
-        options = (keys or {}).get(re.sub(r"\[\d+\]", "[]", parent), [])
-        hint = suggest(key, options) if options else "; remove it"
-        sentence = f"{visible(place)} is not a known key{hint}"
-    elif kind == "missing":
-        sentence = f"{visible(place)} is missing; add it"
-    elif kind in _BOUNDS:
+        options = keys.get(re.sub(r"\[\d+\]", "[]", parent), [])
+        return f"{shown} is not a known key" + (suggest(key, options) if options else "; remove it")
+    if kind == "missing":
+        return f"{shown} is missing; add it"
+    if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        sentence = f"{visible(place)} is {_shown(value)}; use {words.format(context.get(bound))}"
-    elif kind == "literal_error":
+        limit = context[bound]
+        return f"{shown} is {_shown(value)}; use {words.format(f'{limit:,}' if isinstance(limit, int) else f'{limit:g}')}"
+    if kind == "literal_error":
         options = re.findall(r"'([^']*)'", str(context.get("expected", "")))
         hint = (
             suggest(value, options)
             if isinstance(value, str) and options
             else f"; use {context.get('expected')}"
         )
-        sentence = f"{visible(place)} is {_shown(value)}{hint}"
-    elif kind in _TYPES:
-        sentence = f"{visible(place)} is {_shown(value)}; use {_TYPES[kind]}"
-    elif kind == "value_error":
-        text = visible(context.get("error", first["msg"]))
-        sentence = f"{visible(place)}: {text}" if place else text
-    elif kind in ("too_long", "too_short", "string_too_long"):
-        limit = context.get("max_length", context.get("min_length"))
-        sentence = f"{visible(place)} has the wrong length; the limit is {limit}"
-    else:
-        sentence = f"{visible(place)}: {visible(first['msg'])}"
-    return PresetError(
-        f"{visible(where)}: {sentence}{more}"
-        if sentence.endswith("?")
-        else f"{visible(where)}: {sentence}{more}."
-    )
+        return f"{shown} is {_shown(value)}{hint}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        options = re.findall(r"'([^']*)'", str(context.get("expected_tags", "")))
+        if isinstance(value, dict) and "name" in value:
+            return f"{shown}.name is {_shown(value['name'])}{suggest(str(value['name']), options)}"
+        return f'{shown} names no kind; add name = "..." to it'
+    if kind in _TYPES:
+        return f"{shown} is {_shown(value)}; use {_TYPES[kind]}"
+    if kind == "value_error":
+        text = visible(context.get("error", error["msg"]))
+        return f"{shown}: {text}" if place else text
+    if kind == "too_short":
+        return f"{shown} is empty; add an entry"
+    if kind == "too_long":
+        return f"{shown} has too many entries; the limit is {context['max_length']}"
+    if kind == "string_too_long":
+        return f"{shown} is too long; the limit is {context['max_length']} characters"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} is {_shown(value)}; use lower-case letters, digits, '.', '_' and '-', at most 64"
+    return f"{shown}: {visible(error['msg'])}"

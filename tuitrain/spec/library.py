@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuitrain.errors import PresetError, visible
+from tuitrain.spec.base import nearest
 from tuitrain.spec.preset import (
     NAME_PATTERN,
     Preset,
@@ -106,8 +106,8 @@ def find(name_or_path: str) -> Path:
     for entry in presets:
         if entry.name == text:
             return entry.path
-    close = difflib.get_close_matches(text, [entry.name for entry in presets], n=1, cutoff=0.5)
-    hint = f"did you mean '{close[0]}'?" if close else "`tuitrain presets` lists what there is."
+    close = nearest(text, [entry.name for entry in presets])
+    hint = f"did you mean '{close}'?" if close else "`tuitrain presets` lists what there is."
     raise PresetError(f"no preset '{visible(text)}'; {hint}")
 
 

@@ -297,7 +297,8 @@ def network_table(
         if activations > MAX_ACTIVATIONS:
             raise NetworkError(
                 index,
-                f"the outputs of one image take {activations:,} numbers up to here; the limit is {MAX_ACTIVATIONS:,}, use smaller maps",
+                f"the outputs of one image take {activations:,} numbers up to here; "
+                f"the limit is {MAX_ACTIVATIONS:,}, use smaller maps",
             )
         rows += new
     last, shape = len(network.layers) - 1, walk.shape

@@ -1,0 +1,1 @@
+"""The terminal lab; the only room that imports textual."""

@@ -1,0 +1,1 @@
+"""The screens: lab, monitor, runs, compare."""
