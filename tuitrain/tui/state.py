@@ -1,0 +1,386 @@
+"""What the monitor shows, as a pure reduction of a run's events. No textual.
+
+`reduce` takes a state and one record, progress report or phase and gives the next state; a live run,
+a re-attached one, a replay of a finished one and a run on another machine are the same fold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from tuitrain.errors import visible
+from tuitrain.spec.challenge import reached
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Event,
+    Notice,
+    Phase,
+    Record,
+    RunFinished,
+    RunStarted,
+    StepProgress,
+)
+from tuitrain.tui import words
+from tuitrain.tui.pace import Pace, remaining_s
+
+Level = Literal["info", "good", "warning", "error"]
+LOG_LINES = 5000
+
+#: What the state is called in a word, by phase or outcome.
+STATUS_WORDS = {
+    "waiting": "waiting",
+    "loading data": "loading data",
+    "warming up": "warming up",
+    "training": "training",
+    "evaluating": "evaluating",
+    "saving": "saving",
+    "paused": "paused",
+    "completed": "done",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "out_of_memory": "out of memory",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the log; `time` in unix seconds."""
+
+    time: float
+    text: str
+    level: Level = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A command that was given and that the run has not answered yet."""
+
+    action: str  # as in Control.action
+    text: str  # "pausing", "stopping after this epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorState:
+    """Everything the monitor shows of one run, but for sensors and ghost curves."""
+
+    started: RunStarted | None = None
+    epochs: tuple[EpochFinished, ...] = ()
+    planned: int = 0
+    progress: StepProgress | None = None
+    phase: str = "waiting"
+    paused: bool = False
+    stopping: str = ""
+    finished: RunFinished | None = None
+    alive: bool = True
+    checkpoint: CheckpointSaved | None = None
+    notices: tuple[Notice, ...] = ()
+    log: tuple[LogLine, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    pace: Pace = field(default_factory=Pace)
+    best: EpochFinished | None = None
+    newest: float = 0.0  # unix seconds of the latest record
+
+    @property
+    def status(self) -> str:
+        """A key of STATUS_WORDS."""
+        if self.finished is not None:
+            return self.finished.outcome
+        if not self.alive:
+            return "interrupted"
+        return "paused" if self.paused else self.phase
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.finished is not None or not self.alive
+
+    @property
+    def last(self) -> EpochFinished | None:
+        """The latest finished epoch."""
+        return self.epochs[-1] if self.epochs else None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch it is in, from 1; the last finished one when the run is over."""
+        done = self.epochs[-1].epoch if self.epochs else 0
+        if self.over:
+            return done
+        return min(max(done + 1, self.progress.epoch if self.progress else 1), max(1, self.planned))
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        if self.progress is not None:
+            return self.progress.steps
+        return self.started.steps_per_epoch if self.started else 0
+
+    @property
+    def step(self) -> int:
+        """Steps done of the epoch it is in."""
+        done = self.epochs[-1].epoch if self.epochs else 0
+        if self.progress is not None and self.progress.epoch > done:
+            return self.progress.step
+        return self.steps if self.over and self.epochs else 0
+
+    @property
+    def run_fraction(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        if not self.planned:
+            return 0.0
+        done = float(self.epochs[-1].epoch if self.epochs else 0)
+        if not self.over and self.steps:
+            done += min(1.0, self.step / self.steps)
+        return min(1.0, done / self.planned)
+
+    @property
+    def target(self) -> float | None:
+        """The challenge's accuracy in percent."""
+        if self.started is None:
+            return None
+        challenge = self.started.preset.get("challenge")
+        value = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def hits(self) -> tuple[int, ...]:
+        """Epochs at or above the target."""
+        target = self.target
+        if target is None:
+            return ()
+        return tuple(e.epoch for e in self.epochs if reached(e.test_acc, target))
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds to the end, or None where it can't be told."""
+        if self.over:
+            return None
+        return remaining_s(self.pace, self.epochs, self.planned, self.steps, self.progress)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of the run so far."""
+        if self.finished is not None:
+            return self.finished.seconds
+        values = [self.epochs[-1].elapsed_s] if self.epochs else []
+        if self.progress is not None:
+            values.append(self.progress.elapsed_s)
+        return max(values, default=0.0)
+
+    @property
+    def lr(self) -> float | None:
+        """The learning rate now."""
+        if self.progress is not None:
+            return self.progress.lr
+        return self.epochs[-1].lr if self.epochs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ghost:
+    """A curve to be measured against; fractions, one an epoch, None where none is known."""
+
+    name: str
+    test_acc: tuple[float | None, ...]
+    test_loss: tuple[float | None, ...] = ()
+
+
+def ahead(state: MonitorState, ghost: Ghost) -> float | None:
+    """How far the last epoch's test accuracy is ahead of the curve at that epoch; a fraction."""
+    last = state.last
+    if last is None or not 1 <= last.epoch <= len(ghost.test_acc):
+        return None
+    there = ghost.test_acc[last.epoch - 1]
+    if there is None or not math.isfinite(last.test_acc):
+        return None
+    return last.test_acc - there
+
+
+def reduce(state: MonitorState, item: Record | StepProgress | Phase) -> MonitorState:
+    """The state after one more record, progress report or phase. Never raises on an event of ours."""
+    if isinstance(item, StepProgress):
+        return _progress(state, item)
+    if isinstance(item, Phase):
+        return _phase(state, item)
+    event = item.event
+    if isinstance(event, StepProgress):
+        return _progress(state, event)
+    if isinstance(event, Phase):
+        return _phase(state, event)
+    return replace(_event(state, event, item.time), newest=max(state.newest, item.time))
+
+
+def reduce_all(state: MonitorState, items: Iterable[Record | StepProgress | Phase]) -> MonitorState:
+    """The fold of `reduce` over several."""
+    for item in items:
+        state = reduce(state, item)
+    return state
+
+
+def asked(state: MonitorState, action: str, text: str) -> MonitorState:
+    """The state after a command was given; the run's answer takes it back out."""
+    asks = tuple(a for a in state.asks if a.action != action)
+    return replace(state, asks=(*asks, Ask(action, text)))
+
+
+def with_alive(state: MonitorState, alive: bool) -> MonitorState:
+    """The state with what is known of the process behind the run."""
+    return state if state.alive == alive else replace(state, alive=alive)
+
+
+def _answered(state: MonitorState, action: str) -> tuple[Ask, ...]:
+    return tuple(a for a in state.asks if a.action != action) if state.asks else state.asks
+
+
+def _progress(state: MonitorState, progress: StepProgress) -> MonitorState:
+    if progress == state.progress or state.finished is not None:
+        return state
+    phase = state.phase if state.phase in ("evaluating", "saving", "warming up") else "training"
+    if state.last is not None and progress.epoch <= state.last.epoch:
+        return state  # an older report than what is known already
+    return replace(state, progress=progress, pace=state.pace.seen(progress), phase=phase)
+
+
+def _phase(state: MonitorState, phase: Phase) -> MonitorState:
+    if phase.phase == "paused":
+        return state if state.paused else replace(state, paused=True, pace=state.pace.interrupted())
+    if phase.phase == state.phase and not state.paused:
+        return state
+    return replace(state, phase=phase.phase, paused=False)
+
+
+def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
+    if isinstance(event, RunStarted):
+        new = MonitorState(
+            started=event,
+            planned=event.epochs,
+            phase="loading data",
+            pace=Pace().restarted(1),
+            asks=state.asks,
+            alive=state.alive,
+        )
+        changed = ", ".join(
+            f"{key.rpartition('.')[2]} {_short(pair)}" for key, pair in sorted(event.changed.items())
+        )
+        text = f"{event.name or 'run'} on {event.device_name or event.device}, seed {event.seed}"
+        return _log(new, time, f"{text}, {changed} changed" if changed else text)
+    if isinstance(event, EpochFinished):
+        return _epoch(state, event, time)
+    if isinstance(event, Control):
+        return _control(state, event, time)
+    if isinstance(event, CheckpointSaved):
+        asks = _answered(state, "checkpoint")
+        new = replace(state, checkpoint=event, asks=asks)
+        if asks is state.asks and event.step == 0:
+            return new  # the one that every epoch writes: not worth a line
+        return _log(new, time, f"checkpoint saved: {event.file}", "good")
+    if isinstance(event, Notice):
+        text = event.message if not event.remedy else f"{event.message} – {event.remedy}"
+        levels: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
+        new = replace(state, notices=(*state.notices[-19:], event))
+        return _log(new, time, text, levels.get(event.level, "warning"))
+    if isinstance(event, RunFinished):
+        new = replace(state, finished=event, progress=state.progress, paused=False, asks=(), stopping="")
+        text = f"{STATUS_WORDS.get(event.outcome, event.outcome)} after {words.plural(event.epochs, 'epoch')}"
+        text += f" and {words.duration(event.seconds)}"
+        if event.best_epoch:
+            text += f": best {words.percent(event.best_test_acc)} % in epoch {event.best_epoch}"
+        if event.message:
+            text += f" – {event.message}"
+        good = event.outcome in ("completed", "stopped")
+        return _log(new, time, text, "good" if good else "error")
+    return state
+
+
+def _short(pair: Sequence[object]) -> str:
+    old, new = (*pair, "?", "?")[:2]
+    return f"{old} to {new}"
+
+
+def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:
+    epochs = state.epochs
+    if epochs and epochs[-1].epoch >= event.epoch:  # done again after a restart
+        epochs = tuple(e for e in epochs if e.epoch < event.epoch)
+    epochs = (*epochs, event)
+    best = _best(epochs) if len(epochs) <= len(state.epochs) else _better(state.best, event)
+    text = f"epoch {event.epoch}: test loss {words.loss(event.test_loss)}"
+    if math.isfinite(event.test_acc):
+        correct = round(event.test_acc * event.test_images)
+        text += f", {correct}/{event.test_images} ({words.percent(event.test_acc)} %)"
+    target = state.target
+    new = replace(
+        state,
+        epochs=epochs,
+        best=best,
+        planned=max(event.epochs, event.epoch),
+        finished=None,
+        phase="training",
+        pace=replace(state.pace, last=None),
+    )
+    level: Level = "info"
+    if target is not None and reached(event.test_acc, target) and not any(h < event.epoch for h in new.hits):
+        text, level = f"{text}, target {target:.2f} % reached", "good"
+    elif not math.isfinite(event.train_loss) or not math.isfinite(event.test_loss):
+        level = "error"
+    return _log(new, time, text, level)
+
+
+def _better(best: EpochFinished | None, event: EpochFinished) -> EpochFinished | None:
+    if not math.isfinite(event.test_acc):
+        return best
+    return event if best is None or event.test_acc > best.test_acc else best
+
+
+def _best(epochs: Iterable[EpochFinished]) -> EpochFinished | None:
+    best: EpochFinished | None = None
+    for event in epochs:
+        best = _better(best, event)
+    return best
+
+
+def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
+    by = f" ({event.source})" if event.source and event.source != "trainer" else ""
+    asks = _answered(state, event.action)
+    new = replace(state, asks=asks)
+    if event.action == "paused":
+        return _log(replace(new, paused=True, pace=state.pace.interrupted()), time, f"paused{by}", "warning")
+    if event.action == "resumed":
+        new = replace(new, paused=False, asks=_answered(new, "paused"), pace=state.pace.interrupted())
+        return _log(new, time, f"resumed{by}")
+    if event.action == "learning_rate":
+        return _log(new, time, f"learning rate set to {words.rate(event.value)}{by}")
+    if event.action == "extended":
+        total = round(event.value) if event.value is not None and math.isfinite(event.value) else None
+        planned = total if total is not None and total > state.planned else state.planned
+        return _log(replace(new, planned=planned), time, f"now {planned} epochs{by}")
+    if event.action == "stop":
+        text = event.detail or "stop asked for"
+        return _log(replace(new, stopping=text), time, f"{text}{by}", "warning")
+    if event.action == "checkpoint":
+        return _log(new, time, f"checkpoint asked for{by}")
+    if event.action == "restarted":
+        epochs = tuple(e for e in state.epochs if e.epoch <= event.epoch)
+        new = replace(
+            new,
+            epochs=epochs,
+            best=_best(epochs),
+            finished=None,
+            alive=True,
+            paused=False,
+            stopping="",
+            progress=None,
+            phase="warming up",
+            pace=state.pace.restarted(event.epoch + 1),
+        )
+        return _log(new, time, f"taken up again after epoch {event.epoch}{by}")
+    text = event.action.replace("_", " ") + (f": {event.detail}" if event.detail else "")
+    return _log(new, time, f"{text}{by}")
+
+
+def _log(state: MonitorState, time: float, text: str, level: Level = "info") -> MonitorState:
+    return replace(state, log=(*state.log[-LOG_LINES:], LogLine(time, visible(text), level)))
