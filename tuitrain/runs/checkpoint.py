@@ -1,0 +1,201 @@
+"""Checkpoints: safetensors and JSON, never pickle; named by their SHA-256, replaced in one step.
+
+A file is `epoch-0012-best.<sha256>.safetensors` (`epoch-0012-step-00345.…` in the middle of an epoch).
+The digest is of the whole file, so it is checked before a byte of it is parsed, and a name that is
+there says that the file is whole. Metadata is one JSON string, which keeps the bytes deterministic
+(safetensors writes several keys in any order).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import CheckpointError, visible
+from tuitrain.runs import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: 20 million parameters with Adam's two moments in float32 are 240 MB; double that is refused unread.
+MAX_BYTES = 512 << 20
+_MAX_HEADER = 8 << 20
+_MAX_TENSORS = 4096
+_META = "tuitrain"
+_NAME = re.compile(r"epoch-(\d{4,6})(?:-step-(\d{5,9}))?(-best)?\.([0-9a-f]{64})\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One checkpoint file, by its name alone. `step` is 0 at an epoch's end."""
+
+    path: Path
+    epoch: int
+    step: int
+    best: bool
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a checkpoint holds: tensors on the CPU and plain JSON."""
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, Any]
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The checkpoints of a folder, oldest first; judged by name, not opened."""
+    found: list[tuple[int, int, float, Entry]] = []
+    try:
+        listing = list(os.scandir(folder))
+    except OSError:
+        return []
+    for item in listing:
+        match = _NAME.fullmatch(item.name)
+        if match is None:
+            continue
+        with contextlib.suppress(OSError):
+            modified = item.stat(follow_symlinks=False).st_mtime
+            entry = Entry(Path(item.path), int(match[1]), int(match[2] or 0), bool(match[3]), match[4])
+            found.append((entry.epoch, entry.step, modified, entry))
+    found.sort(key=lambda item: item[:3])
+    return [item[3] for item in found]
+
+
+def best_entry(folder: Path) -> Entry | None:
+    """The newest that was the best when it was saved, which is the best of all."""
+    best = [entry for entry in entries(folder) if entry.best]
+    return best[-1] if best else None
+
+
+def save(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, best: bool) -> Entry:
+    """Write a checkpoint durably; `metadata` has `epoch` and `step`.
+
+    Raises:
+        OSError: it could not be written; nothing of it is left and older ones are untouched.
+    """
+    epoch, step = int(metadata["epoch"]), int(metadata.get("step", 0))
+    data = pack(tensors, metadata)
+    digest = hashlib.sha256(data).hexdigest()
+    middle = f"-step-{step:05d}" if step else ""
+    mark = "-best" if best else ""
+    path = folder / f"epoch-{epoch:04d}{middle}{mark}.{digest}.safetensors"
+    files.replace(path, data)
+    return Entry(path, epoch, step, best, digest)
+
+
+def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> bytes:
+    """Tensors and metadata as the bytes of a safetensors file, the same bytes for the same content."""
+    from safetensors.torch import save as to_bytes
+
+    plain = {name: tensors[name].detach().cpu().contiguous() for name in sorted(tensors)}
+    meta = None
+    if metadata is not None:
+        meta = {_META: json.dumps(metadata, sort_keys=True, separators=(",", ":"))}
+    return to_bytes(plain, metadata=meta)
+
+
+def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
+    """A file's bytes, once their digest is right; links, devices and oversized files aren't read.
+
+    Raises:
+        CheckpointError: anything is wrong with it.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
+                raise CheckpointError(_refusal(path, "is no plain file, or far too large"))
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise CheckpointError(_refusal(path, f"can't be read: {visible(error.strerror)}")) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise CheckpointError(_refusal(path, "is damaged: its SHA-256 is not the one in its name"))
+    return data
+
+
+def load(entry: Entry) -> Stored:
+    """A checkpoint's content; no code in it is ever run, as there is no place for any.
+
+    Raises:
+        CheckpointError: it is damaged, or not one of ours.
+    """
+    data = read_verified(entry.path, entry.sha256)
+    metadata = _metadata(entry.path, data)
+    if (metadata.get("epoch"), metadata.get("step", 0)) != (entry.epoch, entry.step):
+        raise CheckpointError(_refusal(entry.path, "says another epoch inside than in its name"))
+    from safetensors import SafetensorError
+    from safetensors.torch import load as from_bytes
+
+    try:
+        return Stored(from_bytes(data), metadata)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(_refusal(entry.path, f"is no checkpoint: {visible(error)[:120]}")) from None
+
+
+def _metadata(path: Path, data: bytes) -> dict[str, Any]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
+        raise CheckpointError(_refusal(path, "is no checkpoint: its header is cut or far too long"))
+    try:
+        header = json.loads(data[8 : 8 + length])
+        inner = json.loads(header["__metadata__"][_META])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError(_refusal(path, "is no checkpoint of tuitrain")) from None
+    if not isinstance(inner, dict) or len(header) > _MAX_TENSORS:
+        raise CheckpointError(_refusal(path, "is no checkpoint of tuitrain"))
+    return inner
+
+
+def _refusal(path: Path, what: str) -> str:
+    return f"checkpoint {visible(path)} {what}; an earlier one is used when there is one"
+
+
+def set_aside(entry: Entry) -> None:
+    """Take a damaged checkpoint out of the way; it is removed once a newer one is safe."""
+    with contextlib.suppress(OSError):
+        files.rename(entry.path, entry.path.with_name(entry.path.name + ".damaged"))
+
+
+def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
+    """Remove all but the last `keep` and the best, after `newest` was saved; what was removed."""
+    present = entries(folder)
+    others = [e for e in present if e.path != newest.path]
+    same = [e for e in others if (e.epoch, e.step) == (newest.epoch, newest.step)]
+    rest = [e for e in others if e not in same]
+    best = [e for e in [*rest, newest] if e.best]
+    kept = {e.path for e in [*rest, newest][-keep:]} | {e.path for e in best[-1:]} | {newest.path}
+    removed: list[Path] = []
+    with contextlib.suppress(OSError):
+        for path in [e.path for e in present if e.path not in kept] + list(folder.glob("*.damaged")):
+            files.unlink(path)
+            removed.append(path)
+    return removed
+
+
+def write_model(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write weights alone, the same bytes for the same weights; their SHA-256.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    data = pack(tensors)
+    files.replace(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def fingerprint(tensors: Mapping[str, Tensor], schedule: Any = None) -> str:
+    """SHA-256 over the names, kinds, shapes and bytes of all tensors, and the schedule's plain state."""
+    total = hashlib.sha256(pack(tensors))
+    total.update(json.dumps(schedule, sort_keys=True).encode())
+    return total.hexdigest()

@@ -1,0 +1,237 @@
+"""Files that are derived from the events: `log.txt`, `metrics.csv` and TensorBoard's.
+
+Whole lines are appended as records come; after a resume or a failed write all of it is derived again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tuitrain.errors import visible
+from tuitrain.runs import files
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Notice,
+    Record,
+    RunFinished,
+    RunStarted,
+)
+
+CSV_FIELDS = (
+    "epoch", "train_loss", "train_acc", "test_loss", "test_acc",
+    "lr", "train_s", "test_s", "elapsed_s", "images_per_s",
+)  # fmt: skip
+SCALARS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "accuracy/train": "train_acc",
+    "accuracy/test": "test_acc",
+    "lr": "lr",
+    "images_per_s": "images_per_s",
+}
+_OUTPUT_BYTES = 1 << 16
+
+
+def log_lines(record: Record, judged_by: str = "test") -> list[str]:
+    """A record for people, in the classic form of MNIST examples; without line ends."""
+    event = record.event
+    match event:
+        case RunStarted():
+            return [
+                f"run {visible(event.run)}: preset {visible(event.name)}, {event.parameters:,} parameters, "
+                f"{visible(event.dataset)}, {visible(event.device)}, seed {event.seed}",
+                *([f"repeat with: {visible(event.command)}"] if event.command else []),
+            ]
+        case EpochFinished():
+            return epoch_lines(event, judged_by)
+        case CheckpointSaved():
+            where = f"epoch {event.epoch}" + (f" + {event.step} steps" if event.step else "")
+            return [f"checkpoint saved: {where}{', the best so far' if event.best else ''}"]
+        case Control():
+            value = f" {event.value:g}" if event.value is not None else ""
+            detail = f" ({visible(event.detail)})" if event.detail else ""
+            source = f" by {visible(event.source)}" if event.source else ""
+            return [f"{event.action.replace('_', ' ')}{value}{source} in epoch {event.epoch + 1}{detail}"]
+        case Notice():
+            remedy = f"; {visible(event.remedy)}" if event.remedy else ""
+            return [f"{event.level}: {visible(event.message)}{remedy}"]
+        case RunFinished():
+            message = f": {visible(event.message)}" if event.message else ""
+            return [
+                f"{event.outcome.replace('_', ' ')} after {event.epochs} epochs in {event.seconds:.1f} s{message}",
+                f"best {100 * event.best_test_acc:.2f}% in epoch {event.best_epoch}, "
+                f"last {100 * event.last_test_acc:.2f}%",
+            ]
+    return []
+
+
+def epoch_lines(event: EpochFinished, judged_by: str = "test") -> list[str]:
+    """`Test set: Average loss: 0.0188, Accuracy: 9940/10000 (99.40%)`, with its epoch above it."""
+    right = event.test_acc * event.test_images
+    count = f"{round(right)}" if right == right else "?"
+    return [
+        f"EPOCH: {event.epoch} of {event.epochs}, lr {event.lr:.6g}, "
+        f"{event.train_s:.1f} s + {event.test_s:.1f} s, {event.images_per_s:,.0f} images/s",
+        f"Train set: Average loss: {event.train_loss:.4f}, Accuracy: {100 * event.train_acc:.2f}%",
+        f"{judged_by.capitalize()} set: Average loss: {event.test_loss:.4f}, "
+        f"Accuracy: {count}/{event.test_images} ({100 * event.test_acc:.2f}%)",
+    ]
+
+
+def csv_line(event: EpochFinished) -> str:
+    """One line of `metrics.csv`; accuracies are fractions."""
+    return ",".join(repr(getattr(event, name)) for name in CSV_FIELDS)
+
+
+class Derived:
+    """Writes the derived files of one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dirty = True
+        self._judged_by = "test"
+        self._board: Board | None = None
+        self._output_offset = 0
+
+    def add(self, record: Record, everything: Iterable[Record]) -> None:
+        """Append a record's lines; when something went wrong before, derive everything again.
+
+        Raises:
+            OSError: a file could not be written (and will be derived again at the next record).
+        """
+        if self.dirty:
+            self.rebuild(everything)
+            return
+        try:
+            if isinstance(record.event, RunStarted):
+                self._judged_by = record.event.judged_by
+            lines = [*self._output_lines(), *log_lines(record, self._judged_by)]
+            self._append("log.txt", lines)
+            if isinstance(record.event, EpochFinished):
+                self._append("metrics.csv", [csv_line(record.event)])
+                self._tensorboard().add(record)
+        except OSError:
+            self.dirty = True
+            raise
+
+    def rebuild(self, records: Iterable[Record]) -> None:
+        """Write all of it anew from the records that count."""
+        self.dirty = True
+        self._output_offset = 0
+        lines: list[str] = []
+        rows = [",".join(CSV_FIELDS)]
+        epochs: list[Record] = []
+        for record in records:
+            if isinstance(record.event, RunStarted):
+                self._judged_by = record.event.judged_by
+            lines += log_lines(record, self._judged_by)
+            if isinstance(record.event, EpochFinished):
+                rows.append(csv_line(record.event))
+                epochs.append(record)
+        lines += self._output_lines()
+        files.replace(self.folder / "log.txt", _text(lines), durable=False)
+        files.replace(self.folder / "metrics.csv", _text(rows), durable=False)
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        if epochs:
+            for record in epochs:
+                self._tensorboard().add(record)
+        self.dirty = False
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def _append(self, name: str, lines: list[str]) -> None:
+        path = self.folder / name
+        if not lines:
+            return
+        fd = files.open_append(path)
+        try:
+            files.write_all(fd, _text(lines), path)
+        finally:
+            os.close(fd)
+
+    def _output_lines(self) -> list[str]:
+        """What libraries printed to fd 2 since the last look, a bar before each line."""
+        data = b""
+        with contextlib.suppress(OSError), (self.folder / "output.txt").open("rb") as file:
+            file.seek(self._output_offset)
+            data = file.read(_OUTPUT_BYTES)
+        end = data.rfind(b"\n") + 1
+        self._output_offset += end
+        return [f"| {visible(line)}" for line in data[:end].decode("utf-8", "replace").splitlines()]
+
+    def _tensorboard(self) -> Board:
+        if self._board is None:
+            self._board = Board(self.folder / "tensorboard")
+        return self._board
+
+
+def _text(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace") if lines else b""
+
+
+class Board:
+    """A TensorBoard event file, written without torch and without a thread of its own.
+
+    A new file replaces the older ones of the folder, and begins with the mark at which a TensorBoard
+    that is looking on drops what it has read from them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._event: Any = event_pb2.Event
+        self._summary: Any = summary_pb2.Summary
+        files.make_folder(folder, parents=True)
+        stamp = time.time()
+        name = f"events.out.tfevents.{int(stamp):010d}.{socket.gethostname()}.{os.getpid()}"
+        old = [path for path in folder.glob("events.out.tfevents.*") if path.name != name]
+        self.path = folder / name
+        files.unlink(self.path)
+        self._fd = files.create_new(self.path)
+        self._writer: Any = RecordWriter(self)
+        self._put(self._event(wall_time=stamp, file_version="brain.Event:2"))
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._put(self._event(wall_time=stamp, step=0, session_log=start))
+        for path in old:
+            files.unlink(path)
+
+    def add(self, record: Record) -> None:
+        """Write the scalars of an epoch."""
+        values = [
+            self._summary.Value(tag=tag, simple_value=float(getattr(record.event, field)))
+            for tag, field in SCALARS.items()
+        ]
+        step = getattr(record.event, "epoch", 0)
+        self._put(self._event(wall_time=record.time, step=step, summary=self._summary(value=values)))
+
+    def _put(self, event: Any) -> None:
+        self._parts: list[bytes] = []
+        self._writer.write(event.SerializeToString())
+        files.write_all(self._fd, b"".join(self._parts), self.path)
+
+    def write(self, data: bytes) -> int:
+        """Collect the parts of one record, for tensorboard's writer."""
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)

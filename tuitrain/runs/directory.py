@@ -1,0 +1,311 @@
+"""A run directory: named, created in one step, held by one process, appended to, read by many.
+
+runs/2026-11-20T15-30-12_step13_7f3a/
+  preset.toml  events.jsonl  progress.json  control.jsonl  log.txt  summary.txt  metrics.csv
+  tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  user.json  run.lock
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tuitrain.errors import RunDirectoryError, visible
+from tuitrain.runs import eventlog, files, locking, names
+from tuitrain.training.events import Record, StepProgress, finite, from_dict, to_dict
+
+NEW_PREFIX = ".new-"
+_COMMAND_BYTES = 4096
+_READ_BYTES = 1 << 20
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
+#: On Linux this clock is shared by all processes of a machine, and no change of date moves it.
+monotonic = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What `progress.json` says: where the run is, and how long ago that was written."""
+
+    progress: StepProgress | None
+    phase: str | None
+    epoch: int
+    pid: int
+    host: str
+    beat: int
+    age_s: float
+
+
+class RunDirectory:
+    """One run on disk. Made by `create` (then held by us) or `open` (then only read)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+        self.lock = locking.RunLock(path)
+        self._log = eventlog.LogWriter(path / "events.jsonl")
+        self._control_offset = 0
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r})"
+
+    # Making, opening, holding
+
+    @classmethod
+    def create(
+        cls, runs_dir: Path, preset_name: str, *, name: str | None = None, preset_toml: str = ""
+    ) -> Self:
+        """Make a new run directory, hold it, and only then give it its name.
+
+        A name that the user chose is made safe; when a living run has it, that is an error; when an
+        ended run has it, the new one is called `name-2`, and so on.
+
+        Raises:
+            RunDirectoryError: the name is held by a living process, or the folder can't be written.
+        """
+        try:
+            files.make_folder(runs_dir, parents=True)
+            clean_unborn(runs_dir)
+            temp = runs_dir / f"{NEW_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+            files.make_folder(temp)
+        except (OSError, ValueError) as error:
+            raise unwritable(runs_dir, error) from None
+        run = cls(temp)
+        try:
+            run.lock.acquire(temp.name)
+            files.make_folder(temp / "checkpoints")
+            files.replace(temp / "preset.toml", preset_toml.encode("utf-8", "replace"))
+            run._log.open()
+            files.fsync_dir(temp)
+            run._take_name(runs_dir, preset_name, name)
+            files.fsync_dir(runs_dir)
+        except BaseException as error:
+            run.close()
+            shutil.rmtree(run.path, ignore_errors=True)
+            if isinstance(error, OSError | ValueError):
+                raise unwritable(runs_dir, error) from None
+            raise
+        return run
+
+    def _take_name(self, runs_dir: Path, preset_name: str, name: str | None) -> None:
+        safe = names.safe_name(name) if name is not None else ""
+        for attempt in range(1, 10_000):
+            chosen = safe if attempt == 1 else f"{safe}-{attempt}"
+            wanted = names.fresh_name(preset_name) if name is None else chosen
+            target = runs_dir / wanted
+            try:
+                if os.path.lexists(target):  # an empty folder would be replaced silently by the rename
+                    raise FileExistsError(errno.EEXIST, "taken")
+                files.rename_new(self.path, target)
+            except OSError as error:
+                if error.errno not in _TAKEN:
+                    raise
+                if name is not None and locking.is_held(target):
+                    holder = locking.read_holder(target)
+                    raise RunDirectoryError(locking.busy_message(wanted, holder)) from None
+                continue
+            self._moved(target)
+            return
+        raise RunDirectoryError(f"no free name like '{visible(safe)}' is left; choose another --name")
+
+    def _moved(self, path: Path) -> None:
+        self.path, self.name = path, path.name
+        self.lock.folder = path
+        self._log.path = path / "events.jsonl"
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """An existing run directory, for reading.
+
+        Raises:
+            RunDirectoryError: there is none.
+        """
+        path = Path(path)
+        if not names.looks_like_run(path):
+            raise RunDirectoryError(f"{visible(path)} is no run directory; list runs with `tuitrain runs`")
+        return cls(path if path.name not in ("", "..") else path.resolve())
+
+    def acquire(self) -> None:
+        """Hold the directory for writing: clean leftovers, mend the log, skip old commands.
+
+        Raises:
+            RunDirectoryError: somebody else holds it, or it can't be written.
+        """
+        self.lock.acquire(self.name)
+        try:
+            files.clean_leftovers(self.path)
+            files.clean_leftovers(self.path / "checkpoints")
+            self._log.open()
+        except OSError as error:
+            self.lock.release()
+            raise unwritable(self.path, error) from None
+        self._control_offset = self._control_size()
+
+    def close(self) -> None:
+        """Close the log and let the directory go."""
+        self._log.close()
+        self.lock.release()
+
+    def is_held(self) -> bool:
+        """Whether a living process (perhaps this one) holds the directory."""
+        return self.lock.held or locking.is_held(self.path)
+
+    def holder(self) -> locking.Holder | None:
+        """Who holds it now; None when nobody does."""
+        return locking.read_holder(self.path) if self.is_held() else None
+
+    # The stream
+
+    def append(self, record: Record, *, durable: bool = True) -> None:
+        """Append a record to `events.jsonl`; raises `OSError` when that can't be done."""
+        self._log.append(record, durable=durable)
+
+    def events(self) -> list[Record]:
+        """The records that count: no torn tail, nothing that a restart superseded."""
+        try:
+            return eventlog.read(self.path / "events.jsonl")
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{visible(self.path / 'events.jsonl')} can't be read: {visible(error.strerror)}"
+            ) from None
+
+    def tail(self) -> eventlog.LogTail:
+        """A reader of what is appended from now on (its first look gives all)."""
+        return eventlog.LogTail(self.path / "events.jsonl")
+
+    # Progress for viewers
+
+    def write_progress(self, progress: StepProgress | None, phase: str | None, epoch: int, beat: int) -> None:
+        """Replace `progress.json` (no fsync: it is worth nothing after a crash)."""
+        holder = locking.this_process()
+        data = {
+            "pid": holder.pid,
+            "host": holder.host,
+            "beat": beat,
+            "time": time.time(),
+            "monotonic": monotonic(),
+            "phase": phase,
+            "epoch": epoch,
+            "progress": to_dict(progress) if progress is not None else None,
+        }
+        text = json.dumps(finite(data), separators=(",", ":"), allow_nan=False)
+        files.replace(self.path / "progress.json", text.encode(), durable=False)
+
+    def live(self) -> Live | None:
+        """What `progress.json` says, or None when there is none that can be read."""
+        try:
+            with (self.path / "progress.json").open("rb") as file:
+                data = json.loads(file.read(_READ_BYTES))
+            step = data["progress"]
+            event = from_dict(step) if step else None
+            same_host = data["host"] == locking.this_process().host
+            age = monotonic() - data["monotonic"] if same_host else time.time() - data["time"]
+            return Live(
+                progress=event if isinstance(event, StepProgress) else None,
+                phase=str(data["phase"]) if data["phase"] else None,
+                epoch=int(data["epoch"]),
+                pid=int(data["pid"]),
+                host=str(data["host"]),
+                beat=int(data["beat"]),
+                age_s=max(0.0, age),
+            )
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def progress(self) -> StepProgress | None:
+        """The latest step of a run that is going on; None when nobody runs it."""
+        live = self.live() if self.is_held() else None
+        return live.progress if live else None
+
+    # Commands from other shells
+
+    def post_command(self, command: dict[str, Any]) -> None:
+        """Append one command to `control.jsonl`, for the process that holds the run.
+
+        Raises:
+            RunDirectoryError: it can't be written.
+        """
+        line = json.dumps(finite({**command, "time": time.time()}), separators=(",", ":")).encode()
+        if len(line) > _COMMAND_BYTES:
+            raise RunDirectoryError("the command is too long")
+        path = self.path / "control.jsonl"
+        try:
+            fd = files.open_append(path)
+            try:
+                size = os.fstat(fd).st_size
+                torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+                files.write_all(fd, (b"\n" if torn else b"") + line + b"\n", path)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise unwritable(path, error) from None
+
+    def new_commands(self) -> list[dict[str, Any]]:
+        """Commands posted since the last look (one `stat` when there are none)."""
+        size = self._control_size()
+        if size <= self._control_offset:
+            self._control_offset = size
+            return []
+        try:
+            with (self.path / "control.jsonl").open("rb") as file:
+                file.seek(self._control_offset)
+                data = file.read(_READ_BYTES)
+        except OSError:
+            return []
+        end = data.rfind(b"\n") + 1
+        if end == 0 and len(data) == _READ_BYTES:  # one endless line: none of ours
+            end = len(data)
+        self._control_offset += end
+        commands: list[dict[str, Any]] = []
+        for line in data[:end].split(b"\n"):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(line) if line.strip() else None
+                if isinstance(value, dict):
+                    commands.append(value)
+        return commands
+
+    def _control_size(self) -> int:
+        try:
+            return (self.path / "control.jsonl").stat().st_size
+        except OSError:
+            return 0
+
+    def preset_toml(self) -> str:
+        """The text of `preset.toml`: what really ran.
+
+        Raises:
+            RunDirectoryError: it can't be read.
+        """
+        path = self.path / "preset.toml"
+        try:
+            with path.open("rb") as file:
+                return file.read(_READ_BYTES).decode("utf-8", "replace")
+        except OSError as error:
+            raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}") from None
+
+
+def unwritable(path: Path, error: Exception) -> RunDirectoryError:
+    """The sentence for a folder or file that can't be written."""
+    reason = visible(getattr(error, "strerror", None) or error)
+    return RunDirectoryError(f"{visible(path)} can't be written: {reason}; free space, or use --runs-dir")
+
+
+def clean_unborn(runs_dir: Path) -> int:
+    """Remove folders that a process began and was killed before it could name them."""
+    count = 0
+    with os.scandir(runs_dir) as entries:
+        found = [entry.name for entry in entries if entry.name.startswith(NEW_PREFIX)]
+    for name in found:
+        pid = name.removeprefix(NEW_PREFIX).split("-")[0]
+        folder = runs_dir / name
+        if pid.isdigit() and not locking.process_exists(int(pid)) and not locking.is_held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count

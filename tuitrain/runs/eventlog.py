@@ -1,0 +1,182 @@
+"""`events.jsonl`: append-only, one record a line, and what a reader makes of it after a crash.
+
+A line counts once its newline is there. A killed writer can leave a torn last line: readers ignore it,
+and the next writer cuts it off before it appends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from tuitrain.runs import files
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Record,
+    RunFinished,
+    RunStarted,
+    from_line,
+    to_line,
+)
+
+_BLOCK = 1 << 16
+
+
+def parse(data: bytes) -> list[Record]:
+    """The records of all complete lines; lines that are not ours are passed over."""
+    records: list[Record] = []
+    end = data.rfind(b"\n")
+    if end < 0:
+        return records
+    for line in data[:end].split(b"\n"):
+        if line.strip():
+            with contextlib.suppress(ValueError, TypeError, RecursionError):
+                records.append(from_line(line.decode("utf-8")))
+    return records
+
+
+def current(records: Iterable[Record]) -> list[Record]:
+    """The records without those that a restart superseded, so that every epoch appears once."""
+    kept: list[Record] = []
+    for record in records:
+        event = record.event
+        if isinstance(event, RunStarted):
+            kept = []
+        elif isinstance(event, Control) and event.action == "restarted":
+            here = (event.epoch, event.step)
+            kept = [old for old in kept if not _beyond(old, here)]
+        elif isinstance(event, EpochFinished):
+            kept = [
+                old
+                for old in kept
+                if not (isinstance(old.event, EpochFinished) and old.event.epoch == event.epoch)
+            ]
+        kept.append(record)
+    return kept
+
+
+def _beyond(record: Record, here: tuple[int, int]) -> bool:
+    event = record.event
+    if isinstance(event, EpochFinished):
+        return event.epoch > here[0]
+    if isinstance(event, CheckpointSaved):
+        return (event.epoch, event.step) > here
+    return isinstance(event, RunFinished)
+
+
+def read(path: Path) -> list[Record]:
+    """The current records of a log; none when the file is missing."""
+    try:
+        return current(parse(path.read_bytes()))
+    except FileNotFoundError:
+        return []
+
+
+class LogTail:
+    """Reads what was appended since the last look; cheap when nothing was (one `stat`)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self._file_id: tuple[int, int] | None = None
+
+    def poll(self) -> tuple[list[Record], bool]:
+        """New records, and whether the log began anew (then they are all of it)."""
+        try:
+            info = self.path.stat()
+        except OSError:
+            return [], False
+        file_id = (info.st_dev, info.st_ino)
+        anew = self._file_id is not None and (file_id != self._file_id or info.st_size < self.offset)
+        self._file_id = file_id
+        if anew:
+            self.offset = 0
+        if info.st_size <= self.offset:
+            return [], anew
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except OSError:
+            return [], anew
+        end = data.rfind(b"\n") + 1
+        self.offset += end
+        return parse(data[:end]), anew
+
+
+class LogWriter:
+    """Appends records; a record is on disk whole or, after an error, not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+        self._size = 0
+        self._torn = False
+
+    def append(self, record: Record, *, durable: bool = False) -> None:
+        """Append one line; durable brings it to the disk before it returns.
+
+        Raises:
+            OSError: it could not be written; the log is as before, or is mended at the next append.
+        """
+        data = (to_line(record) + "\n").encode("ascii")
+        fd = self._ready()
+        try:
+            files.write_all(fd, data, self.path)
+            if durable:
+                files.fsync(fd, self.path)
+        except OSError:
+            self._torn = True
+            with contextlib.suppress(OSError):
+                self._mend(fd)
+            raise
+        self._size += len(data)
+
+    def open(self) -> None:
+        """Open the log and cut a torn tail off, if that was not done yet."""
+        self._ready()
+
+    def _ready(self) -> int:
+        if self._fd is None:
+            fd = files.open_append(self.path)
+            try:
+                info = os.fstat(fd)
+                if stat.S_ISREG(info.st_mode):
+                    self._size = complete_size(fd, info.st_size)
+                    self._torn = self._size != info.st_size
+            except BaseException:
+                os.close(fd)
+                raise
+            self._fd = fd
+        if self._torn:
+            self._mend(self._fd)
+        return self._fd
+
+    def _mend(self, fd: int) -> None:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            files.truncate(fd, self._size, self.path)
+        self._torn = False
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def complete_size(fd: int, size: int) -> int:
+    """The offset just after the last newline."""
+    end = size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
