@@ -1,0 +1,223 @@
+"""The flags that several commands share, and how they change a preset."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuitrain.config import setting
+from tuitrain.errors import PresetError, UsageError, visible
+from tuitrain.spec.base import nearest
+from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset import Preset, override
+from tuitrain.spec.train import DATASETS, OPTIMIZERS, SCHEDULES
+
+TWEAK = "What to change"
+PLACE = "Where and how"
+OUTPUT = "Output"
+
+PresetName = Annotated[
+    str, typer.Option("--preset", "-p", help="Preset name or TOML file.", show_default=False)
+]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", "-e", help="Passes over the training set.", rich_help_panel=TWEAK)
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", "-b", help="Images a step.", rich_help_panel=TWEAK)
+]
+Lr = Annotated[float | None, typer.Option("--lr", help="Learning rate.", rich_help_panel=TWEAK)]
+Dropout = Annotated[
+    float | None,
+    typer.Option("--dropout", help="Probability of every dropout without its own.", rich_help_panel=TWEAK),
+]
+Rotation = Annotated[
+    float | None, typer.Option("--rotation", help="Random rotation, degrees each way.", rich_help_panel=TWEAK)
+]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        help=f"{', '.join(OPTIMIZERS)}; with settings: sgd:momentum=0.9,nesterov=true",
+        rich_help_panel=TWEAK,
+    ),
+]
+Schedule = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        help=f"{', '.join(SCHEDULES)}; with settings: step:step_size=7,gamma=0.1",
+        rich_help_panel=TWEAK,
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", "-s", help="Seed of everything random.", rich_help_panel=TWEAK)
+]
+DatasetFlag = Annotated[
+    str | None, typer.Option("--dataset", "-d", help=", ".join(DATASETS), rich_help_panel=TWEAK)
+]
+ValSplit = Annotated[
+    int | None,
+    typer.Option(
+        "--val-split", help="Hold out this many training images and judge by them.", rich_help_panel=TWEAK
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any other setting, by key: train.l1=1e-4, model.layers[1].conv=11",
+        rich_help_panel=TWEAK,
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option("--budget", min=1, help="Refuse a network with more parameters.", rich_help_panel=PLACE),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder with the data files [TUITRAIN_DATA_DIR].", rich_help_panel=PLACE),
+]
+RunsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir", help="Folder of the run directories [TUITRAIN_RUNS_DIR].", rich_help_panel=PLACE
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT)]
+
+#: Dotted key of each flag that overrides one value.
+KEYS = {
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "lr": "train.optimizer.lr",
+    "dropout": "train.dropout",
+    "rotation": "train.rotation",
+    "seed": "train.seed",
+    "dataset": "train.dataset",
+    "val_split": "train.val_split",
+}
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
+        return text
+
+
+def _kind(flag: str, text: str, kinds: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
+    """`sgd:momentum=0.9,nesterov=true` as a table; the same kind keeps the preset's other settings."""
+    name, _, rest = text.partition(":")
+    if name not in kinds:
+        close = nearest(name, list(kinds))
+        hint = f"did you mean '{close}'?" if close else f"use one of: {', '.join(kinds)}."
+        raise UsageError(f"{flag}: there is no '{visible(name)}'; {hint}")
+    table: dict[str, Any] = dict(keep) if keep.get("name") == name else {"name": name}
+    depth, part, parts = 0, "", []
+    for char in rest + ",":
+        depth += (char == "[") - (char == "]")
+        if char == "," and depth == 0:
+            parts.append(part.strip())
+            part = ""
+        else:
+            part += char
+    for item in filter(None, parts):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"{flag}: '{visible(item)}' is no setting; write it as {name}:key=value.")
+        table[key.strip()] = _value(value.strip())
+    return table
+
+
+def flagged(sentence: str) -> str:
+    """An error about a setting, told by its flag where it has one."""
+    for flag, key in KEYS.items():
+        if sentence.startswith(f"{key} "):
+            return f"--{flag.replace('_', '-')} {sentence.removeprefix(key + ' ')}"
+    return sentence
+
+
+def changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that flags (a command's `locals()`) replace in a preset, by dotted key.
+
+    Raises:
+        UsageError: a flag can't be read.
+    """
+    out: dict[str, Any] = {}
+    train = preset.to_dict()["train"]
+    if flags.get("optimizer"):
+        out["train.optimizer"] = _kind("--optimizer", flags["optimizer"], OPTIMIZERS, train["optimizer"])
+    if flags.get("schedule"):
+        out["train.schedule"] = _kind("--schedule", flags["schedule"], SCHEDULES, train["schedule"])
+    for flag, key in KEYS.items():
+        value = flags.get(flag)
+        if flag == "dataset":
+            value = setting("dataset", value) or None
+        if value is not None:
+            out[key] = value
+    for text in flags.get("set_") or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--set '{visible(text)}': write it as key=value, such as train.l1=1e-4.")
+        key = key.strip()
+        if key.split(".")[0].split("[")[0] not in (
+            "schema",
+            "name",
+            "title",
+            "train",
+            "model",
+            "challenge",
+            "claims",
+            "story",
+        ):
+            key = f"train.{key}"
+        if key == "name":
+            raise UsageError("--set name: a preset's name is its file's; use --name to name the run.")
+        out[key] = _value(value.strip())
+    return out
+
+
+def tweaked(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
+    """The preset of a name, and the same with the flags applied.
+
+    Raises:
+        PresetError: no such preset, or a value is refused.
+        UsageError: a flag can't be read.
+    """
+    base = load_preset(name)
+    replaced = changes(base, flags)
+    if not replaced:
+        return base, base
+    try:
+        return base, override(base, replaced, "the flags")
+    except PresetError as error:
+        error.args = (flagged(str(error).removeprefix("the flags: ")),)
+        raise
+
+
+def refuse_over_budget(preset: Preset, budget: int | None) -> None:
+    """Refuses a network above the budget, before anything is loaded.
+
+    Raises:
+        UsageError: over budget, with the layers that cost most.
+    """
+    from tuitrain.spec.table import costliest
+
+    table = preset.table()
+    if not budget or table.parameters <= budget:
+        return
+    over = table.parameters - budget
+    worst = ", ".join(f"layer {index + 1} {count:,}" for index, count in costliest(table))
+    raise UsageError(
+        f"--budget {budget:,}: {preset.name} has {table.parameters:,} parameters, {over:,} too many "
+        f"(most in {worst}); make them narrower."
+    )
+
+
+def joined(values: Sequence[str]) -> str:
+    """A list in one line."""
+    return ", ".join(values)

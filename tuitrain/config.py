@@ -1,0 +1,147 @@
+"""Settings that belong to a place: flag, then TUITRAIN_*, project tuitrain.toml, XDG config, default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuitrain.errors import UsageError, visible
+
+MAX_FILE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its kind, default and what it is for."""
+
+    kind: type
+    default: Any
+    help: str
+
+
+SETTINGS: dict[str, Setting] = {
+    "runs_dir": Setting(str, "runs", "folder of the run directories"),
+    "data_dir": Setting(str, "", "folder with the data files; empty for the XDG cache"),
+    "dataset": Setting(str, "", "data set in place of the preset's"),
+    "device": Setting(str, "auto", "auto, cpu, cuda, cuda:N or mps"),
+    "budget": Setting(int, 0, "refuse networks with more parameters; 0 for none"),
+    "precision": Setting(str, "fp32", "fp32, tf32 or bf16"),
+    "compile": Setting(str, "auto", "auto, on or off"),
+    "threads": Setting(int, 0, "CPU threads; 0 measures them at the start"),
+    "theme": Setting(str, "", "theme of the terminal app"),
+    "refresh_hz": Setting(float, 4.0, "screen updates a second"),
+    "low_bandwidth": Setting(bool, False, "at most 1 KB/s of screen"),
+    "ascii": Setting(bool, False, "draw with ASCII only"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting's value and where it came from."""
+
+    value: Any
+    origin: str
+
+
+def user_config_file() -> Path:
+    """The user's file, in the XDG config folder."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "tuitrain" / "config.toml"
+
+
+def _files() -> list[Path]:
+    return [Path("tuitrain.toml"), user_config_file()]
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The tables of a config file; empty where there is none.
+
+    Raises:
+        UsageError: unreadable or not TOML.
+    """
+    try:
+        if not path.is_file():
+            return {}
+        raw = path.read_bytes()[: MAX_FILE_BYTES + 1]
+        if len(raw) > MAX_FILE_BYTES:
+            raise UsageError(
+                f"{visible(path)}: larger than {MAX_FILE_BYTES // 1024} KiB; a config is a small text file."
+            )
+        return tomllib.loads(raw.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{visible(path)}: can't be read as TOML ({visible(error)}); mend or remove it."
+        ) from None
+
+
+def _parse(name: str, value: Any, origin: str) -> Any:
+    kind = SETTINGS[name].kind
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    try:
+        if kind is bool:
+            return value if isinstance(value, bool) else words[str(value).lower()]
+        if kind is str:
+            if not isinstance(value, str):
+                raise ValueError
+            return value
+        if isinstance(value, bool):
+            raise ValueError
+        return kind(value)
+    except (ValueError, KeyError, TypeError):
+        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+        raise UsageError(f"{origin}: {name} is {visible(value)!r}; use {expected}.") from None
+
+
+def resolve(name: str, flag: Any = None) -> Value:
+    """The value of a setting by precedence.
+
+    Raises:
+        UsageError: a file or variable holds something unusable.
+    """
+    if flag is not None:
+        return Value(flag, "flag")
+    env = f"TUITRAIN_{name.upper()}"
+    if os.environ.get(env):
+        return Value(_parse(name, os.environ[env], env), env)
+    for path in _files():
+        data = read_file(path)
+        if name in data:
+            return Value(_parse(name, data[name], visible(path)), visible(path))
+    return Value(SETTINGS[name].default, "default")
+
+
+def setting(name: str, flag: Any = None) -> Any:
+    """The value alone."""
+    return resolve(name, flag).value
+
+
+def runs_dir(flag: Path | None = None) -> Path:
+    """The folder of the run directories."""
+    return Path(setting("runs_dir", flag)).expanduser()
+
+
+def data_dir(flag: Path | None = None) -> Path | None:
+    """The folder with the data files, or None for the XDG cache."""
+    value = setting("data_dir", flag)
+    return Path(value).expanduser() if value and str(value) else None
+
+
+def keymap() -> dict[str, str]:
+    """The `[keys]` tables of the config files: binding id to keys, the project's file first."""
+    out: dict[str, str] = {}
+    for path in reversed(_files()):
+        keys = read_file(path).get("keys", {})
+        if isinstance(keys, dict):
+            out |= {str(k): str(v) for k, v in keys.items()}
+    return out
