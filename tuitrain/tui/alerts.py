@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _losses(state: MonitorState) -> list[Alert]:
     ):
         losses = [float(getattr(e, name)) for e in state.epochs]
         tail = losses[-RISING_EPOCHS - 1 :]
-        rises = all(later > earlier for earlier, later in zip(tail, tail[1:], strict=False))
+        rises = all(later > earlier for earlier, later in itertools.pairwise(tail))
         if rises and tail[-1] > RISING_BY * min(losses):
             what = name.replace("_", " ")
             return [Alert("loss_rising", "warning", f"{what} rises since {RISING_EPOCHS} epochs", remedy)]

@@ -1,0 +1,345 @@
+"""The app: three modes (Lab, Monitor, Runs), and what they share.
+
+Nothing heavy is imported here: the first paint comes before torch, which a background thread
+imports afterwards (see `warmup`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import Provider
+from textual.screen import Screen
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.tui import themes
+from tuitrain.tui.sessions import SessionManager
+from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, Settings, read_config, speaks_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tuitrain.runs.feed import Feed
+    from tuitrain.spec.preset import Preset
+    from tuitrain.training.runtime import Runtime
+
+Leaving = Literal["quit", "detach", "stop", "hangup", "terminated"]
+
+
+def _lab() -> Screen[Any]:
+    from tuitrain.tui.screens.lab import LabScreen
+
+    return LabScreen()
+
+
+def _monitor() -> Screen[Any]:
+    from tuitrain.tui.screens.monitor import MonitorScreen
+
+    return MonitorScreen()
+
+
+def _runs() -> Screen[Any]:
+    from tuitrain.tui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+def _providers() -> type[Provider]:
+    from tuitrain.tui.palette import EverythingProvider
+
+    return EverythingProvider
+
+
+class TuitrainApp(App[Leaving]):
+    """The terminal lab."""
+
+    TITLE = "tuitrain"
+    CSS_PATH = Path(__file__).with_name("tuitrain.tcss")
+    DEFAULT_MODE = "lab"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "lab": _lab,
+        "monitor": _monitor,
+        "runs": _runs,
+    }
+    COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-too-narrow"),
+        (60, "-narrow"),
+        (100, "-wide"),
+        (150, "-very-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-too-short"),
+        (18, "-short"),
+        (30, "-tall"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "mode('lab')", "Lab", show=False, id="app.lab"),
+        Binding("2", "mode('monitor')", "Monitor", show=False, id="app.monitor"),
+        Binding("3", "mode('runs')", "Runs", show=False, id="app.runs"),
+        Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
+        Binding("f1", "help_focused", "Explain what has the focus", show=False, id="app.explain"),
+        Binding("ctrl+p", "command_palette", "All commands", show=False, priority=True, id="app.palette"),
+        Binding("d", "detach", "Detach: leave, training goes on", show=False, id="app.detach"),
+        Binding("q", "leave", "Quit", show=False, id="app.quit"),
+        Binding("ctrl+c", "leave", "Quit", show=False, priority=True, id="app.interrupt"),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.quit_always"),
+        Binding(
+            "ctrl+z", "suspend_process", "Suspend to the shell", show=False, priority=True, id="app.suspend"
+        ),
+        Binding("ctrl+t", "next_theme", "Next theme", show=False, id="app.theme"),
+        Binding("ctrl+l", "repaint", "Paint the screen again", show=False, priority=True, id="app.repaint"),
+    ]
+
+    def __init__(
+        self,
+        *,
+        runs_dir: Path,
+        preset: str | None = None,
+        data_dir: Path | None = None,
+        overrides: dict[str, Any] | None = None,
+        attach: str | None = None,
+        watch_only: bool = False,
+        low_bandwidth: bool = False,
+        ascii_only: bool = False,
+        theme: str | None = None,
+        manager: SessionManager | None = None,
+    ) -> None:
+        """Set up the app; nothing is read from disk but its own config file.
+
+        Args:
+            runs_dir: folder of the run directories.
+            preset: name or path of the preset to begin with.
+            data_dir: folder of the datasets.
+            overrides: dotted preset keys and their values, on top of the preset.
+            attach: a run to open in the monitor at once.
+            watch_only: the attached run is only looked at.
+            low_bandwidth: paint once a second and as little as possible.
+            ascii_only: no character outside ASCII; also where the locale is not UTF-8.
+            theme: a theme's name, short or full.
+            manager: the sessions; made here unless given.
+        """
+        if attach is not None:
+            self.DEFAULT_MODE = "monitor"
+        self.config_problem: str | None = None
+        try:
+            keys, config_theme = read_config()
+        except TuitrainError as error:
+            keys, config_theme, self.config_problem = {}, None, str(error)
+        self.settings = Settings(
+            runs_dir=runs_dir,
+            data_dir=data_dir,
+            low_bandwidth=low_bandwidth,
+            ascii_only=ascii_only or not speaks_utf8(),
+            theme=theme or config_theme,
+            keys=keys,
+        )
+        if low_bandwidth:
+            self.settings.refresh_hz = LOW_BANDWIDTH_HZ
+        super().__init__()
+        self.animation_level = "none"  # every frame of an animation takes time from training
+        self.start_preset = preset
+        self.start_overrides = dict(overrides or {})
+        self.attach_to = attach
+        self.watch_only = watch_only
+        self.torch_ready = False
+        self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
+        for house_theme in themes.THEMES:
+            self.register_theme(house_theme)
+        self._choose_theme()
+        self._set_filters()
+        if keys:
+            self.set_keymap(self.settings.keys)
+
+    # -- looks ---------------------------------------------------------------------------------
+
+    def _choose_theme(self) -> None:
+        system = self.console.color_system
+        colors = 16 if system in {"standard", "windows"} else None
+        wanted = (
+            themes.full_name(self.settings.theme) if self.settings.theme else themes.default_theme(colors)
+        )
+        if wanted in self.available_themes:
+            self.theme = wanted
+        else:
+            self.theme = themes.default_theme(colors)
+            self.config_problem = (
+                f"no theme is called '{visible(wanted)}'; use dark, light, safe, ansi or one of "
+                f"{', '.join(sorted(self.available_themes))}"
+            )
+
+    def _set_filters(self) -> None:
+        from tuitrain.tui.filters import AsciiFilter, PlainFilter
+
+        if self.no_color:
+            self._filters[:] = [PlainFilter(self)]
+        if self.settings.ascii_only:
+            self._filters.append(AsciiFilter())
+
+    def action_next_theme(self) -> None:
+        """The next of the house's themes."""
+        names = [theme.name for theme in themes.THEMES] + ["ansi-dark", "ansi-light"]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        self.notify(f"theme {self.theme}", timeout=2)
+
+    def action_repaint(self) -> None:
+        """Paint everything, for a terminal that lost something."""
+        self.refresh(layout=True)
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """After the first paint: the rest is loaded behind it."""
+        if self.config_problem:
+            self.notify(self.config_problem, title="config", severity="warning", markup=False, timeout=12)
+        self.call_after_refresh(self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        if not self.is_headless:  # a pilot has no time for torch
+            from tuitrain.tui.warmup import warm_up
+
+            warm_up(self._torch_is_ready)
+        if self.attach_to is not None:
+            self._attach(self.attach_to)
+
+    def _torch_is_ready(self) -> None:
+        self.call_later(setattr, self, "torch_ready", True)
+
+    def _attach(self, run: str) -> None:
+        try:
+            feed = self.manager.feed_of(run)
+        except TuitrainError as error:
+            self.exit("quit", return_code=int(error.exit_code), message=visible(error))
+            return
+        self.open_run(feed, readonly=self.watch_only)
+
+    # -- modes and runs ------------------------------------------------------------------------
+
+    async def action_mode(self, mode: str) -> None:
+        """Go to `lab`, `monitor` or `runs`."""
+        if len(self.screen_stack) > 1:  # a dialog is open: answer it first
+            return
+        await self.switch_mode(mode)
+
+    def mode_screen(self, mode: str) -> Screen[Any] | None:
+        """The base screen of a mode, None until it was first shown."""
+        stack = self._screen_stacks.get(mode) or []
+        return stack[0] if stack else None
+
+    def start_run(
+        self,
+        preset: Preset,
+        runtime: Runtime,
+        budget: int | None = None,
+        changed: dict[str, Any] | None = None,
+    ) -> None:
+        """Start a run and show it in the monitor.
+
+        Args:
+            preset: what to train.
+            runtime: where and how.
+            budget: the most parameters it may have.
+            changed: what differs from the preset it came from, dotted key to (old, new).
+        """
+        try:
+            feed = self.manager.start(preset, runtime, budget, changed)
+        except TuitrainError as error:
+            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
+            return
+        self.open_run(feed)
+
+    def open_run(self, feed: Feed, readonly: bool = False) -> None:
+        """Show a run in the monitor."""
+        self.run_worker(self._open_run(feed, readonly), group="open_run", exclusive=True)
+
+    async def _open_run(self, feed: Feed, readonly: bool) -> None:
+        await self.switch_mode("monitor")
+        screen = self.mode_screen("monitor")
+        if screen is not None:
+            screen.show_feed(feed, readonly)  # type: ignore[attr-defined]
+
+    def strip_lines(self) -> list[str]:
+        """What a terminal too small for the screens shows; a screen may say it better."""
+        own = getattr(self.mode_screen(self.current_mode), "strip_lines", None)
+        lines = [str(line) for line in own()] if own is not None else []
+        return lines or [f"tuitrain: {self.manager.describe()}", "q Quit  ? Help"]
+
+    def choose_preset(self, name: str) -> None:
+        """Show a preset in the lab."""
+        self.run_worker(self._choose_preset(name), group="choose_preset", exclusive=True)
+
+    async def _choose_preset(self, name: str) -> None:
+        await self.switch_mode("lab")
+        choose = getattr(self.mode_screen("lab"), "choose_preset", None)
+        if choose is not None:
+            choose(name)
+
+    def open_run_named(self, name: str) -> None:
+        """Show a run in the monitor by its name."""
+        try:
+            feed = self.manager.feed_of(name)
+        except TuitrainError as error:
+            self.notify(visible(error), severity="error", markup=False)
+            return
+        self.open_run(feed)
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """Quit; while something trains here, ask first."""
+        from tuitrain.tui.dialogs.leave import LeaveDialog
+
+        if not self.manager.busy():
+            self.exit("quit")
+            return
+        if isinstance(self.screen, LeaveDialog):
+            return
+        self.push_screen(LeaveDialog(self.manager.describe()), self._left)
+
+    def _left(self, answer: str | None) -> None:
+        if answer == "detach" or answer == "stop":
+            self.exit(answer)
+
+    def action_detach(self) -> None:
+        """Leave the screen; training goes on without it."""
+        self.exit("detach" if self.manager.busy() else "quit")
+
+    async def action_quit(self) -> None:
+        """Textual's own way out asks too."""
+        self.action_leave()
+
+    def action_help_quit(self) -> None:
+        """Textual's answer to Ctrl-C; ours asks."""
+        self.action_leave()
+
+    def _print(self, text: str, stderr: bool = False) -> None:
+        """What is printed while the screen is up goes where fd 2 goes: the run's log."""
+        super()._print(text, stderr)
+        if not self.is_headless:
+            try:
+                os.write(2, text.encode("utf-8", "replace"))
+            except OSError:
+                sys.exc_info()  # nowhere to say it
+
+    # -- help ----------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        """All bindings of this screen."""
+        from tuitrain.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_help_focused(self) -> None:
+        """What the focused widget is for, and its keys."""
+        from tuitrain.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen, focused=self.focused or self.screen))

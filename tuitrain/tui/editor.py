@@ -1,0 +1,441 @@
+"""The editing model of the lab, without Textual: a preset under change, with undo and redo.
+
+The editor holds the plain JSON form of a preset. Every edit makes a new one; what does not fit the
+schema is refused (`EditError`), but a network that can't be built is kept: it is represented, and
+`Evaluation.problem` says which layer breaks and why.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from tuitrain.errors import PresetError, TuitrainError
+from tuitrain.spec.base import explain
+from tuitrain.spec.challenge import Challenge
+from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, NORMS, Network
+from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.table import NetworkError, NetworkTable, Row, network_table
+from tuitrain.spec.train import Train
+
+#: Kinds of layers in the order in which they are offered.
+KINDS = ("conv", "maxpool", "avgpool", "global_avgpool", "flatten", "linear")
+#: How many steps can be undone.
+HISTORY = 500
+
+
+class EditError(TuitrainError):
+    """An edit that can't be made: one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a network can't be built: the layer (its index), the operation in its `then`, and the reason."""
+
+    layer: int
+    op: int | None
+    what: str
+
+    def sentence(self) -> str:
+        """The problem with the layer's number as the table shows it, counted from 1."""
+        return f"layer {self.layer + 1}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a preset comes to: its table, or the rows up to the layer that breaks."""
+
+    preset: Preset
+    rows: tuple[Row, ...]
+    table: NetworkTable | None
+    problem: Problem | None
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the rows that could be worked out."""
+        return sum(row.parameters for row in self.rows)
+
+
+def layer_kind(layer: dict[str, Any]) -> str:
+    """The kind of a layer's plain form; `input` where it only has a `then`."""
+    return next((kind for kind in KINDS if kind in layer), "input")
+
+
+def op_kind(op: Any) -> str:
+    """The kind of an operation's plain form."""
+    return str(next(iter(op)) if isinstance(op, dict) else op)
+
+
+def evaluate(preset: Preset) -> Evaluation:
+    """The figures of a preset, as far as its network can be worked out."""
+    rate = preset.train.dropout
+    try:
+        table = network_table(preset.model, dropout=rate)
+    except NetworkError as error:
+        problem = Problem(error.layer, error.op, error.what)
+    else:
+        return Evaluation(preset, table.rows, table, None)
+    layers = preset.model.layers
+    whole = layers[problem.layer]
+    # The end may be wrong with every row right; else: up to the layer, or up to its operation, that breaks.
+    for tries in (
+        layers,
+        (*layers[: problem.layer], whole.model_copy(update={"then": whole.then[: problem.op or 0]})),
+        layers[: problem.layer],
+    ):
+        if not tries:
+            continue
+        try:
+            rows = network_table(
+                preset.model.model_copy(update={"layers": tries}), dropout=rate, classes=None
+            ).rows
+        except NetworkError:
+            continue
+        return Evaluation(preset, rows, None, problem)
+    return Evaluation(preset, (), None, problem)
+
+
+@dataclass
+class _Step:
+    data: dict[str, Any]
+    label: str
+    merge: str = ""
+
+
+@dataclass
+class NetworkEditor:
+    """A preset under change.
+
+    Args:
+        base: the preset as it was chosen; what `reset` goes back to.
+    """
+
+    base: Preset
+    data: dict[str, Any] = field(init=False)
+    evaluation: Evaluation = field(init=False)
+    _undo: list[_Step] = field(init=False, default_factory=list)
+    _redo: list[_Step] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.data = self.base.to_dict()
+        self.evaluation = evaluate(self.base)
+
+    # ------------------------------------------------------------------------------------ reading
+
+    @property
+    def preset(self) -> Preset:
+        """The preset as it stands; its network may be impossible (see `evaluation.problem`)."""
+        return self.evaluation.preset
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """The plain forms of the layers; not to be changed in place."""
+        layers: list[dict[str, Any]] = self.data["model"]["layers"]
+        return layers
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to make again."""
+        return bool(self._redo)
+
+    def value(self, key: str) -> Any:
+        """The value under a dotted key such as `train.optimizer.lr`; None where there is none."""
+        return lookup(self.data, key)
+
+    def base_value(self, key: str) -> Any:
+        """The chosen preset's value under a dotted key."""
+        return lookup(self.base.to_dict(), key)
+
+    # ------------------------------------------------------------------------------------ writing
+
+    def apply(self, data: dict[str, Any], label: str, *, merge: str = "") -> bool:
+        """Makes `data` the current form; edits with the same `merge` are undone together.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            EditError: `data` does not fit the schema.
+        """
+        if data == self.data:
+            return False
+        evaluation = evaluate(self._parse(data))
+        if not (merge and self._undo and self._undo[-1].merge == merge):
+            self._undo.append(_Step(self.data, label, merge))
+            del self._undo[:-HISTORY]
+        self._redo.clear()
+        self.data, self.evaluation = data, evaluation
+        return True
+
+    def _parse(self, data: dict[str, Any]) -> Preset:
+        try:
+            return self.base.model_copy(
+                update={
+                    "name": data["name"],
+                    "challenge": Challenge.model_validate(data.get("challenge", {})),
+                    "train": Train.model_validate(data["train"]),
+                    "model": Network.model_validate(data["model"]),
+                }
+            )
+        except ValidationError as error:
+            sentence = str(explain(error, ""))
+            raise EditError(sentence.removeprefix(": ").rstrip(".")) from None
+
+    def undo(self) -> str | None:
+        """Takes the last edit back and returns what it was, or None where there is none."""
+        return self._travel(self._undo, self._redo)
+
+    def redo(self) -> str | None:
+        """Makes an edit again that was taken back, and returns what it was."""
+        return self._travel(self._redo, self._undo)
+
+    def _travel(self, source: list[_Step], target: list[_Step]) -> str | None:
+        if not source:
+            return None
+        step = source.pop()
+        target.append(_Step(self.data, step.label))
+        self.data = step.data
+        self.evaluation = evaluate(self._parse(step.data))
+        return step.label
+
+    def settle(self) -> None:
+        """Ends a run of edits that are undone together."""
+        if self._undo:
+            self._undo[-1].merge = ""
+
+    def set_value(self, key: str, value: Any, *, merge: bool = False) -> bool:
+        """Sets a dotted key of `train` or `challenge`; None removes it.
+
+        Raises:
+            EditError: the value is refused.
+        """
+        data = copy.deepcopy(self.data)
+        *path, last = key.split(".")
+        table = data
+        for part in path:
+            table = table.setdefault(part, {})
+        if value is None:
+            table.pop(last, None)
+        else:
+            table[last] = value
+        return self.apply(data, key, merge=key if merge else "")
+
+    def choose(self, key: str, name: str) -> bool:
+        """Takes another kind of `train.optimizer` or `train.schedule`, with the preset's settings or the defaults."""
+        own = self.base.to_dict()["train"][key.rpartition(".")[2]]
+        table = dict(own) if own["name"] == name else {"name": name}
+        if name == "multistep" and "milestones" not in table:
+            epochs = int(self.value("train.epochs"))
+            table["milestones"] = sorted({max(1, epochs // 2), max(1, 3 * epochs // 4)})
+        data = copy.deepcopy(self.data)
+        data["train"][key.rpartition(".")[2]] = table
+        preset = self._parse(data)
+        return self.apply({**data, "train": preset.to_dict()["train"]}, key)
+
+    def reset(self, key: str) -> bool:
+        """Takes back a dotted key to the chosen preset's value."""
+        return self.set_value(key, copy.deepcopy(self.base_value(key)))
+
+    def reset_layers(self) -> bool:
+        """Takes the network back to the chosen preset's."""
+        return self._with_layers(self.base.to_dict()["model"]["layers"], "reset the network")
+
+    def reset_all(self) -> bool:
+        """Takes everything back to the chosen preset."""
+        return self.apply(self.base.to_dict(), "reset all")
+
+    # -------------------------------------------------------------------------------- the network
+
+    def _with_layers(self, layers: list[dict[str, Any]], label: str, *, merge: str = "") -> bool:
+        return self.apply({**self.data, "model": {"layers": layers}}, label, merge=merge)
+
+    def _copy(self, index: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        layers = copy.deepcopy(self.layers)
+        if not 0 <= index < len(layers):
+            raise EditError(f"there is no layer {index + 1}; the network has {len(layers)}")
+        return layers, layers[index]
+
+    def widen(self, index: int, delta: int = 1) -> bool:
+        """Makes a convolution or linear layer wider or narrower, by whole groups where it has groups.
+
+        Raises:
+            EditError: the layer has no width, or it would be out of range.
+        """
+        layers, layer = self._copy(index)
+        kind = layer_kind(layer)
+        if kind not in ("conv", "linear"):
+            raise EditError(f"{WORDS[kind]} has no width of its own; press e to edit it")
+        step = int(layer.get("groups", 1)) if kind == "conv" else 1
+        width = int(layer[kind]) + delta * step
+        if width < 1:
+            raise EditError(f"layer {index + 1} can't be narrower than {layer[kind]}")
+        layer[kind] = width
+        return self._with_layers(layers, f"layer {index + 1} width")
+
+    def set_layer(self, index: int, key: str, value: Any, *, merge: bool = False) -> bool:
+        """Sets one key of a layer (`kernel`, `stride`, `padding`, `bias`, its width ...); None removes it."""
+        layers, layer = self._copy(index)
+        if value is None:
+            layer.pop(key, None)
+        else:
+            layer[key] = value
+        label = f"layer {index + 1} {key}"
+        # Written as the schema writes it, so that a default set by hand is no difference.
+        normal = self._parse({**self.data, "model": {"layers": layers}}).model.to_toml_value()["layers"]
+        return self._with_layers(normal, label, merge=label if merge else "")
+
+    def set_ops(self, index: int, ops: Sequence[Any]) -> bool:
+        """Replaces what follows a layer (`then`), in order."""
+        layers, layer = self._copy(index)
+        layer.pop("then", None)
+        if ops:
+            layer["then"] = list(ops)
+        elif layer_kind(layer) == "input":
+            layers.pop(index)
+        return self._with_layers(layers, f"layer {index + 1} operations")
+
+    def ops(self, index: int) -> list[Any]:
+        """What follows a layer, in plain form."""
+        return list(self.layers[index].get("then", []))
+
+    def move_op(self, index: int, number: int, delta: int) -> bool:
+        """Moves an operation earlier or later among those that follow the layer."""
+        ops = self.ops(index)
+        target = number + delta
+        if not (0 <= number < len(ops) and 0 <= target < len(ops)):
+            return False
+        ops.insert(target, ops.pop(number))
+        return self.set_ops(index, ops)
+
+    def set_class(self, index: int, kinds: tuple[str, ...], op: Any | None) -> bool:
+        """Replaces the first operation out of `kinds` (activations, norms or dropouts), adds it, or takes it out."""
+        ops = self.ops(index)
+        at = next((i for i, o in enumerate(ops) if op_kind(o) in kinds), None)
+        if at is None and op is not None:
+            ops.append(op)
+        elif at is not None and op is None:
+            ops.pop(at)
+        elif at is not None:
+            ops[at] = op
+        return self.set_ops(index, ops)
+
+    def set_activation(self, index: int, op: Any | None) -> bool:
+        """Replaces, adds or (None) takes out the activation of a layer."""
+        return self.set_class(index, ACTIVATIONS, op)
+
+    def set_norm(self, index: int, op: Any | None) -> bool:
+        """Replaces, adds or (None) takes out the norm of a layer."""
+        return self.set_class(index, NORMS, op)
+
+    def set_dropout(self, index: int, op: Any | None) -> bool:
+        """Replaces, adds or (None) takes out the dropout of a layer."""
+        return self.set_class(index, DROPOUTS, op)
+
+    def insert(self, index: int, layer: dict[str, Any]) -> bool:
+        """Puts a layer before position `index`."""
+        layers = copy.deepcopy(self.layers)
+        layers.insert(max(0, min(index, len(layers))), copy.deepcopy(layer))
+        return self._with_layers(layers, f"insert {WORDS[layer_kind(layer)]}")
+
+    def like_neighbours(self, index: int, kind: str) -> dict[str, Any]:
+        """A new layer of a kind for position `index`, in the manner of the layers before it."""
+        if kind in ("maxpool", "avgpool"):
+            return {kind: 2}
+        if kind in ("global_avgpool", "flatten"):
+            return {kind: True}
+        if kind == "linear":
+            return {"linear": 10}
+        before = [layer for layer in self.layers[:index] if "conv" in layer] or [
+            layer for layer in self.layers if "conv" in layer
+        ]
+        if not before:
+            return {"conv": 10, "kernel": 3, "padding": 1, "then": ["relu"]}
+        new = copy.deepcopy(before[-1])
+        # Padded, so that it fits wherever the maps have got to.
+        for key in ("stride", "dilation", "groups", "padding"):
+            new.pop(key, None)
+        kernel = int(new.get("kernel", 3))
+        then = new.pop("then", None)
+        if kernel > 1:
+            new["padding"] = kernel // 2
+        if then:
+            new["then"] = then
+        return new
+
+    def duplicate(self, index: int) -> bool:
+        """Puts a copy of a layer right behind it."""
+        layers, layer = self._copy(index)
+        layers.insert(index + 1, copy.deepcopy(layer))
+        return self._with_layers(layers, f"duplicate layer {index + 1}")
+
+    def delete(self, index: int) -> bool:
+        """Takes a layer out.
+
+        Raises:
+            EditError: it is the only one.
+        """
+        layers, _ = self._copy(index)
+        if len(layers) == 1:
+            raise EditError("a network needs at least one layer; insert another before deleting this one")
+        layers.pop(index)
+        return self._with_layers(layers, f"delete layer {index + 1}")
+
+    def move(self, index: int, delta: int) -> bool:
+        """Moves a layer up (-1) or down (+1); False at the ends."""
+        layers, _ = self._copy(index)
+        target = index + delta
+        if not 0 <= target < len(layers):
+            return False
+        layers.insert(target, layers.pop(index))
+        return self._with_layers(layers, f"move layer {index + 1}")
+
+    # ------------------------------------------------------------------------------------- ending
+
+    def checked(self, name: str | None = None) -> Preset:
+        """The preset, checked as if read from a file, under another name if given.
+
+        Raises:
+            PresetError: it can't be trained.
+        """
+        data = copy.deepcopy(self.data)
+        if name is not None:
+            data["name"] = name
+        try:
+            return preset_from_dict(data, "this network")
+        except NetworkError as error:
+            raise PresetError(f"{Problem(error.layer, error.op, error.what).sentence()}.") from None
+
+
+#: What a layer kind is called on the screen.
+WORDS = {
+    "conv": "conv",
+    "maxpool": "max pool",
+    "avgpool": "avg pool",
+    "global_avgpool": "global avg pool",
+    "flatten": "flatten",
+    "linear": "linear",
+    "input": "input",
+}
+
+
+def lookup(data: Any, key: str) -> Any:
+    """The value under a dotted key, None where there is none."""
+    for part in key.split("."):
+        if not isinstance(data, dict) or part not in data:
+            return None
+        data = data[part]
+    return data
+
+
+def memory_bytes(table: NetworkTable) -> int:
+    """torchinfo's estimated total size: input, outputs and their gradients, parameters."""
+    return table.input_bytes + table.forward_backward_bytes + table.parameter_bytes

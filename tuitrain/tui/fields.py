@@ -1,0 +1,289 @@
+"""The fields of the lab's form: what they are called, what they may hold, and why not. No textual.
+
+Ranges are read from the schema, so that the form refuses exactly what a preset file would.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from tuitrain.spec.layers import LAYERS
+from tuitrain.spec.train import DATASETS, OPTIMIZERS, SCHEDULES, Normalize, Train
+from tuitrain.tui.wording import label_of, number
+
+Kind = Literal["float", "int", "choice", "toggle", "list"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One line of the form."""
+
+    key: str
+    label: str
+    kind: Kind
+    help: str = ""
+    low: float | None = None
+    high: float | None = None
+    above: bool = False  # low itself is refused
+    below: bool = False  # high itself is refused
+    choices: tuple[str, ...] = ()
+    step: float | Callable[[float], float] = 1
+    group: str = ""  # the field under which this one unfolds
+    optional: bool = False
+    whole: bool = False  # the items of a list are whole numbers
+    length: int = 0  # of a list; 0 is any
+    names: dict[str, str] = field(default_factory=dict, compare=False)  # what a choice is shown as
+
+    @property
+    def typed(self) -> bool:
+        """Whether its value is typed, not chosen."""
+        return self.kind in ("float", "int", "list")
+
+    def range_text(self) -> str:
+        """The range in a few words, for beside the field."""
+        if self.kind in ("choice", "toggle"):
+            return "←/→ choose" if self.kind == "choice" else "space switches"
+        low, high = self.low, self.high
+        big = high is None or high >= 1e8
+        if low is None and big:
+            return "any number"
+        lower = "" if low is None else f"{'above' if self.above else 'from'} {_bound(low)}"
+        upper = "" if big or high is None else f"{'below' if self.below else 'to'} {_bound(high)}"
+        return f"{lower} {upper}".strip() + (" or empty" if self.optional else "")
+
+    def parse(self, text: str) -> Any:
+        """The value of a text.
+
+        Raises:
+            ValueError: with the reason, short enough for a line of the form.
+        """
+        text = text.strip()
+        if not text:
+            if self.optional:
+                return None
+            raise ValueError("type a number")
+        if self.kind == "list":
+            values = [self._one(part.strip(), self.whole) for part in text.split(",") if part.strip()]
+            if self.length and len(values) != self.length:
+                raise ValueError(f"{self.length} numbers with a comma")
+            if not values:
+                raise ValueError("at least one number")
+            if self.whole and any(a >= b for a, b in zip(values, values[1:], strict=False)):
+                raise ValueError("ascending, no repeats")
+            return values
+        return self._one(text, self.kind == "int")
+
+    def _one(self, text: str, whole: bool) -> int | float:
+        value = arithmetic(text)
+        if value is None:
+            raise ValueError("not a number" if len(text) > 1 or text not in ".-+" else "type a number")
+        if not math.isfinite(value):
+            raise ValueError("must be finite")
+        if whole:
+            if value != int(value):
+                raise ValueError("whole numbers only")
+            if re.fullmatch(r"\+?\d+", text):
+                value = int(text)
+        if self.low is not None and (value < self.low or (self.above and value == self.low)):
+            raise ValueError(f"must be {'above' if self.above else 'at least'} {_bound(self.low)}")
+        if self.high is not None and (value > self.high or (self.below and value == self.high)):
+            raise ValueError(f"must be {'below' if self.below else 'at most'} {_bound(self.high)}")
+        return int(value) if whole else float(value)
+
+    def nudge(self, value: Any, direction: int) -> Any:
+        """The value one step up or down, kept within the range; a choice goes round."""
+        if self.kind == "toggle":
+            return not value
+        if self.kind == "choice":
+            at = self.choices.index(value) if value in self.choices else 0
+            return self.choices[(at + direction) % len(self.choices)]
+        if self.kind == "list" or value is None:
+            return value
+        step = self.step(value) if callable(self.step) else self.step
+        new = round(float(value) + direction * step, 10)
+        if self.low is not None and (new < self.low or (self.above and new <= self.low)):
+            new = value if self.above else self.low
+        if self.high is not None and (new > self.high or (self.below and new >= self.high)):
+            new = value if self.below else self.high
+        return int(new) if self.kind == "int" else float(new)
+
+    def show(self, value: Any) -> str:
+        """A value as it stands in the form."""
+        if self.kind == "choice":
+            return self.names.get(str(value), str(value))
+        return "" if value is None and self.optional else number(value)
+
+
+def _bound(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:g}"
+
+
+_NUMBER = r"[+-]?(?:\d[\d_]*\.?[\d_]*|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+def arithmetic(text: str) -> float | None:
+    """A number, or one number times or divided by another (`0.069/2`); None where it is neither."""
+    match = re.fullmatch(rf"({_NUMBER})(?:\s*([*/×])\s*({_NUMBER}))?", text)
+    try:
+        if not match:
+            return float(text) if text.lower() in ("inf", "nan", "-inf") else None
+        left = float(match[1])
+        if not match[2]:
+            return left
+        right = float(match[3])
+        # Rounded as a person would write it: 0.069 * 3 is 0.207.
+        return float(f"{(left / right if match[2] == '/' else left * right):.12g}")
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def bounds(model: type[BaseModel], name: str) -> dict[str, Any]:
+    """The range that the schema states for a field: low, high, above, below."""
+    out: dict[str, Any] = {}
+    for part in model.model_fields[name].metadata:
+        for attribute, key, flag in (
+            ("ge", "low", None),
+            ("gt", "low", "above"),
+            ("le", "high", None),
+            ("lt", "high", "below"),
+        ):
+            value = getattr(part, attribute, None)
+            if value is not None:
+                out[key] = value
+                if flag:
+                    out[flag] = True
+    return out
+
+
+def _tenth(value: float) -> float:
+    """A step that suits a magnitude: 0.001 at 0.019, 0.01 at 0.1, 0.1 at 1."""
+    if value <= 0:
+        return 0.001
+    return float(
+        10.0
+        ** (
+            math.floor(math.log10(value)) - (1 if value < 10 ** math.floor(math.log10(value)) * 1.0001 else 0)
+        )
+    )
+
+
+def _train(name: str, label: str, kind: Kind, help: str, **more: Any) -> Field:
+    return Field(f"train.{name}", label, kind, help, **(bounds(Train, name) | more))
+
+
+def _double(value: float) -> float:
+    return max(1.0, value)
+
+
+_HELP = {
+    "lr": "How far each step moves the weights.",
+    "momentum": "How much of the last step is kept in the next.",
+    "nesterov": "Momentum that looks ahead.",
+    "weight_decay": "Pulls every weight towards zero at each step.",
+    "betas": "How long gradients and their squares are remembered.",
+    "eps": "Keeps the division from blowing up.",
+    "alpha": "How long squared gradients are remembered.",
+    "step_size": "Epochs between cuts of the learning rate.",
+    "gamma": "What the learning rate is multiplied by.",
+    "milestones": "Finished epochs after which the rate is cut.",
+    "min_lr": "The learning rate never falls below this.",
+    "pct_start": "Share of the run in which the rate rises.",
+    "div_factor": "The rate starts at its peak divided by this.",
+    "final_div_factor": "And ends at its start divided by this.",
+    "factor": "What the learning rate is multiplied by.",
+    "patience": "Epochs without a gain before the rate is cut.",
+    "threshold": "How much lower a loss must be to count as a gain.",
+}
+_STEPS: dict[str, Any] = {
+    "momentum": 0.05, "weight_decay": _tenth, "eps": _tenth, "alpha": 0.01, "gamma": 0.05, "min_lr": _tenth,
+    "pct_start": 0.05, "div_factor": 5, "final_div_factor": 100, "factor": 0.05, "threshold": _tenth,
+}  # fmt: skip
+
+
+def _table_fields(table: str, model: type[BaseModel]) -> list[Field]:
+    out: list[Field] = []
+    for name, info in model.model_fields.items():
+        key = f"train.{table}.{name}"
+        if name in ("name", "lr"):
+            continue
+        label, help = label_of(key), _HELP.get(name, "")
+        if info.annotation is bool:
+            out.append(Field(key, label, "toggle", help, group=f"train.{table}.name"))
+        elif name == "betas":
+            out.append(
+                Field(key, label, "list", help, 0, 1, below=True, length=2, group=f"train.{table}.name")
+            )
+        elif name == "milestones":
+            out.append(Field(key, label, "list", help, 1, 10_000, whole=True, group=f"train.{table}.name"))
+        else:
+            kind: Kind = "int" if info.annotation is int else "float"
+            more = bounds(model, name) | {"step": _STEPS.get(name, 1)}
+            out.append(Field(key, label, kind, help, group=f"train.{table}.name", **more))
+    return out
+
+
+def train_fields(optimizer: str, schedule: str) -> list[Field]:
+    """The fields of `[train]`, with those of the chosen optimizer and schedule."""
+    lr = Field("train.optimizer.lr", "learning rate", "float", _HELP["lr"],
+               **(bounds(OPTIMIZERS[optimizer], "lr") | {"step": _tenth}))  # fmt: skip
+    return [
+        _train("dropout", "dropout", "float", "Share of channels silenced in training, where a dropout has no rate of its own.", step=0.01),
+        lr,
+        _train("batch_size", "batch size", "int", "Images in one optimizer step.", step=_double),
+        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees either way.", step=1),
+        _train("epochs", "epochs", "int", "Passes over the training images."),
+        Field("train.optimizer.name", "optimizer", "choice", "How gradients become steps.", choices=tuple(OPTIMIZERS)),
+        *_table_fields("optimizer", OPTIMIZERS[optimizer]),
+        Field("train.schedule.name", "schedule", "choice", "How the learning rate changes over the epochs.", choices=tuple(SCHEDULES)),
+        *_table_fields("schedule", SCHEDULES[schedule]),
+        _train("seed", "seed", "int", "Same seed, same run. Another seed, another roll of the dice."),
+    ]  # fmt: skip
+
+
+def more_fields() -> list[Field]:
+    """The fields of `[train]` that are rarely changed."""
+    return [
+        _train("val_split", "val split", "int", "Training images held out to judge by, instead of the test set.", step=1000),
+        _train("shift", "shift px", "float", "Moves each training image by up to this many pixels each way.", step=1),
+        _train("zoom", "zoom", "float", "Scales each training image by up to this share.", step=0.05),
+        _train("shear", "shear °", "float", "Slants each training image by up to this many degrees.", step=1),
+        _train("erase", "erase", "float", "Probability that a rectangle of a training image is erased.", step=0.05),
+        _train("label_smoothing", "smoothing", "float", "Share of certainty taken from the labels.", step=0.05),
+        _train("l1", "l1", "float", "Weight of the sum of absolute parameters in the loss.", step=_tenth),
+        Field("train.normalize.mean", "mean", "float", "Subtracted from each pixel.", step=0.01, **bounds(Normalize, "mean")),
+        Field("train.normalize.std", "std", "float", "Each pixel is divided by this.", step=0.01, **bounds(Normalize, "std")),
+    ]  # fmt: skip
+
+
+def dataset_field() -> Field:
+    """Which images are trained on."""
+    return Field("train.dataset", "dataset", "choice", "The images to train and judge on.", choices=DATASETS)
+
+
+def budget_field() -> Field:
+    """The most parameters the network may have."""
+    return Field(
+        "budget",
+        "budget",
+        "int",
+        "The most parameters the network may have; empty for none.",
+        1,
+        20_000_000,
+        step=500,
+        optional=True,
+    )
+
+
+def layer_field(kind: str, name: str, label: str, help: str, **more: Any) -> Field:
+    """A whole number of a layer, its range from the schema (`conv`, `kernel`, `stride` ...)."""
+    annotation = LAYERS[kind].model_fields[name]
+    found = bounds(LAYERS[kind], name)
+    if not found:  # the range sits inside a union: stride of a pooling layer, and sizes shared by several
+        found = {"low": 1, "high": 64}
+    return Field(name, label, "int", help, **(found | {"optional": annotation.default is None} | more))

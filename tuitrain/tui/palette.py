@@ -1,0 +1,68 @@
+"""The command palette: every action of the screen, every mode, preset, run and theme."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from tuitrain.errors import visible
+
+if TYPE_CHECKING:
+    from tuitrain.tui.app import TuitrainApp
+
+Command = tuple[str, str, Callable[[], Any]]
+
+
+class EverythingProvider(Provider):
+    """Actions first, then presets, runs and themes."""
+
+    async def startup(self) -> None:
+        """Collect once an opening; presets and runs are read in a thread."""
+        self._commands = list(self._actions())
+        self._more: list[Command] = []
+        self._loading = asyncio.create_task(self._load())
+
+    async def _load(self) -> None:
+        self._more = await asyncio.to_thread(self._presets_and_runs)
+
+    def _actions(self) -> Iterator[Command]:
+        app = cast("TuitrainApp", self.app)
+        seen: set[str] = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if not binding.description or binding.action in seen or not active.enabled:
+                continue
+            seen.add(binding.action)
+            run = partial(app.run_action, binding.action, active.node)
+            yield binding.description, f"key {app.get_key_display(binding)}", run
+        for name in sorted(app.available_themes):
+            yield f"Theme: {name}", "colours of the screen", partial(setattr, app, "theme", name)
+        yield "Screenshot", "save the screen as SVG", app.deliver_screenshot
+
+    def _presets_and_runs(self) -> list[Command]:
+        app = cast("TuitrainApp", self.app)
+        commands: list[Command] = []
+        for name, family in app.manager.preset_names():
+            commands.append((f"Preset: {visible(name)}", visible(family), partial(app.choose_preset, name)))
+        for name, what in app.manager.run_names():
+            commands.append((f"Run: {visible(name)}", visible(what), partial(app.open_run_named, name)))
+        return commands
+
+    async def discover(self) -> Hits:
+        """Everything that is at hand, before a letter is typed."""
+        for title, help_text, command in self._commands:
+            yield DiscoveryHit(Content(title), command, text=title, help=help_text)
+
+    async def search(self, query: str) -> Hits:
+        """What matches."""
+        await self._loading
+        matcher = self.matcher(query)
+        for title, help_text, command in [*self._commands, *self._more]:
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), command, text=title, help=help_text)

@@ -1,0 +1,61 @@
+"""What is imported behind the first paint: the other screens, then torch.
+
+The interpreter lock is what matters: while one thread is inside `dlopen` nobody paints. Calling
+dlopen through ctypes gives the lock away, so torch's large libraries are mapped that way first and
+`import torch` finds them loaded; what remains is Python, which hands the lock over every 5 ms.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+SCREENS = ("tuitrain.tui.screens.monitor", "tuitrain.tui.screens.runs", "tuitrain.tui.screens.compare")
+_lock = threading.Lock()
+
+
+def map_torch_libraries() -> None:
+    """Load torch's shared libraries without holding the interpreter lock; harmless where it fails."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None or not sys.platform.startswith("linux"):
+        return
+    folder = Path(spec.origin).parent / "lib"
+    libc = ctypes.CDLL(None)
+    libc.dlopen.restype = ctypes.c_void_p
+    libc.dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
+    for name, flags in (
+        ("libtorch_global_deps.so", os.RTLD_NOW | os.RTLD_GLOBAL),
+        ("libtorch_cpu.so", os.RTLD_NOW),
+        ("libtorch_python.so", os.RTLD_NOW),
+    ):
+        path = folder / name
+        if path.exists():
+            libc.dlopen(str(path).encode(), flags)
+
+
+def import_torch() -> None:
+    """Import torch, once, in whatever thread asks first."""
+    with _lock:
+        if "torch" not in sys.modules:
+            map_torch_libraries()
+        importlib.import_module("torch")
+
+
+def warm_up(ready: Callable[[], None]) -> threading.Thread:
+    """Import the other screens and torch in a thread; `ready` is called in it at the end."""
+
+    def work() -> None:
+        for name in SCREENS:
+            importlib.import_module(name)
+        import_torch()
+        ready()
+
+    thread = threading.Thread(target=work, name="tuitrain-warmup", daemon=True)
+    thread.start()
+    return thread

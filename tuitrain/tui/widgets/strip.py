@@ -1,0 +1,43 @@
+"""What a terminal below 60x18 gets instead of the screens: a few lines of text."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widget import Widget
+
+MIN_WIDTH, MIN_HEIGHT = 60, 18
+
+
+class TextStrip(Widget, can_focus=False):
+    """Covers the screen while it is too small; says what trains, in as many lines as there are."""
+
+    DEFAULT_CSS = """
+    TextStrip { position: absolute; width: 100vw; height: 100vh; background: $background; color: $foreground; offset: 0 0; }
+    """
+
+    def on_mount(self) -> None:
+        """Follow the runs at the screen's pace."""
+        hz = getattr(getattr(self.app, "settings", None), "refresh_hz", 4.0)
+        self._last: tuple[str, ...] = ()
+        self.set_interval(1 / hz, self._poll)
+
+    def _lines(self) -> tuple[str, ...]:
+        lines = getattr(self.app, "strip_lines", None)
+        return tuple(lines()) if lines else ()
+
+    def _poll(self) -> None:
+        if self.size and self.display:
+            lines = self._lines()
+            if lines != self._last:
+                self.refresh()
+
+    def render(self) -> Text:
+        """The lines that fit."""
+        self._last = self._lines()
+        width, height = self.size
+        rows = [*self._last[: max(1, height - 1)]]
+        if height > len(rows):
+            rows.append(
+                f"{self.app.size.width}x{self.app.size.height}: screens from {MIN_WIDTH}x{MIN_HEIGHT}"
+            )
+        return Text("\n".join(row[:width] for row in rows), no_wrap=True, overflow="crop", end="")

@@ -1,0 +1,253 @@
+"""How a change reads on the screen, and as a command for the shell. No textual."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from tuitrain.spec.layers import CLASSES
+from tuitrain.spec.preset import Preset, _toml_value, differences
+from tuitrain.tui.editor import WORDS, layer_kind, op_kind
+
+#: What a key of `[train]` is called on the screen; the rest by their own name.
+LABELS = {
+    "train.optimizer.lr": "learning rate",
+    "train.optimizer.name": "optimizer",
+    "train.optimizer.weight_decay": "weight decay",
+    "train.schedule.name": "schedule",
+    "train.schedule.step_size": "step size",
+    "train.normalize.mean": "mean",
+    "train.normalize.std": "std",
+}
+#: Short forms of operations, for a line of the network table.
+SHORT_OPS = {
+    "batchnorm": "bn",
+    "groupnorm": "gn",
+    "layernorm": "ln",
+    "instancenorm": "in",
+    "leaky_relu": "lrelu",
+    "sigmoid": "sigm",
+    "dropout": "drop",
+    "dropout2d": "drop",
+}
+#: Flags of `tuitrain run` that stand for a key; the rest goes through --set.
+FLAGS = {
+    "train.epochs": "--epochs",
+    "train.batch_size": "--batch-size",
+    "train.optimizer.lr": "--lr",
+    "train.dropout": "--dropout",
+    "train.rotation": "--rotation",
+    "train.seed": "--seed",
+    "train.dataset": "--dataset",
+    "train.val_split": "--val-split",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference from the chosen preset, in words."""
+
+    label: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.old} → {self.new}" if self.old or self.new else self.label
+
+
+def number(value: Any) -> str:
+    """A value as one would type it: 0.069, 1e-08, 60,000 stays 60000, lists with commas."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        text = f"{value:.10g}"
+        return text if any(c in text for c in ".en") else text + ".0"
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item) for item in value)
+    return str(value)
+
+
+def label_of(key: str) -> str:
+    """What a dotted key is called on the screen."""
+    if key in LABELS:
+        return LABELS[key]
+    last = key.rpartition(".")[2]
+    return last.replace("_", " ")
+
+
+def short_op(op: Any) -> str:
+    """An operation in a few letters, with its own setting: `bn`, `drop .1`, `gn 2`."""
+    kind = op_kind(op)
+    word = SHORT_OPS.get(kind, kind)
+    if isinstance(op, dict):
+        setting = next(iter(op.values()))
+        return f"{word} {setting:g}".replace(" 0.", " .") if not isinstance(setting, bool) else word
+    return word
+
+
+def short_ops(layer: Mapping[str, Any]) -> str:
+    """What follows a layer, in order and in short."""
+    return " ".join(short_op(op) for op in layer.get("then", []))
+
+
+def short_layer(layer: Mapping[str, Any]) -> str:
+    """A layer in a few words: `conv 3×3 →12`, `max pool`."""
+    kind = layer_kind(dict(layer))
+    if kind == "conv":
+        return f"conv {layer.get('kernel', 3)}×{layer.get('kernel', 3)} →{layer['conv']}"
+    if kind == "linear":
+        return f"linear →{layer['linear']}"
+    if kind in ("maxpool", "avgpool"):
+        size = layer[kind]
+        return WORDS[kind] if size == 2 else f"{WORDS[kind]} {size}×{size}"
+    return WORDS[kind]
+
+
+def _layer_changes(index: int, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    kind, kind_new = layer_kind(dict(old)), layer_kind(dict(new))
+    place = f"layer {index + 1}"
+    if kind != kind_new:
+        return [Change(place, short_layer(old), short_layer(new))]
+    out: list[Change] = []
+    for key in dict.fromkeys([*old, *new]):
+        if old.get(key) == new.get(key):
+            continue
+        if key == "then":
+            out.append(Change(place, short_ops(old) or "none", short_ops(new) or "none"))
+        elif key == kind:
+            out.append(
+                Change(
+                    place if key in ("conv", "linear") else f"{place} window",
+                    number(old[key]),
+                    number(new[key]),
+                )
+            )
+        else:
+            defaults = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True, "kernel": 3}
+            default = defaults.get(key)
+            if key == "stride" and kind in ("maxpool", "avgpool"):
+                default = None
+            out.append(Change(f"{place} {key}", number(old.get(key, default)), number(new.get(key, default))))
+    return out
+
+
+def network_changes(old: list[Any], new: list[Any]) -> list[Change]:
+    """What differs between two lists of layers, inserted and deleted ones by name."""
+    if len(old) == len(new):
+        out: list[Change] = []
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            out += _layer_changes(index, a, b)
+        return out
+    out = []
+    # Layers as text, so that equal ones are found again wherever they have moved to.
+    a_text, b_text = [repr(x) for x in old], [repr(x) for x in new]
+    for tag, a0, a1, b0, b1 in SequenceMatcher(a=a_text, b=b_text, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        shared = min(a1 - a0, b1 - b0)
+        for k in range(shared):
+            out += _layer_changes(b0 + k, old[a0 + k], new[b0 + k])
+        out += [
+            Change(f"+ {short_layer(layer)} at {b0 + shared + i + 1}", "", "")
+            for i, layer in enumerate(new[b0 + shared : b1])
+        ]
+        out += [
+            Change(f"− {short_layer(layer)} from {a0 + shared + i + 1}", "", "")
+            for i, layer in enumerate(old[a0 + shared : a1])
+        ]
+    return out
+
+
+def changes(base: Preset, now: Preset) -> list[Change]:
+    """What was changed, in words, in the order of the form and then of the network."""
+    out: list[Change] = []
+    found = differences(base, now)
+    for table in ("optimizer", "schedule"):
+        key = f"train.{table}.name"
+        if key in found:
+            old, new = found[key]
+            out.append(Change(label_of(key), number(old), number(new)))
+            # Its other settings came with it.
+            same = {k for k in found if k.startswith(f"train.{table}.") and k != key and None in found[k]}
+            found = {k: v for k, v in found.items() if k != key and k not in same}
+    train = [
+        Change(label_of(k), number(a), number(b)) for k, (a, b) in found.items() if k.startswith("train.")
+    ]
+    return train + out + network_changes(base.to_dict()["model"]["layers"], now.to_dict()["model"]["layers"])
+
+
+def run_command(base: Preset, now: Preset, *, source: str, extra: Mapping[str, Any] | None = None) -> str:
+    """The headless command that runs what the form says.
+
+    Args:
+        base: the preset as chosen.
+        now: as it stands.
+        source: name or path by which `base` is found.
+        extra: flags beyond the preset and their values; None values are left out, True is a bare flag.
+    """
+    words = ["tuitrain", "run", "--preset", source]
+    old, new = base.to_dict(), now.to_dict()
+    found = differences(base, now)
+    for table in ("optimizer", "schedule"):
+        name = f"train.{table}.name"
+        if name in found:
+            words += ["--set", f"train.{table}={_toml_value(new['train'][table])}"]
+            found = {k: v for k, v in found.items() if not k.startswith(f"train.{table}.")}
+    layers = {key for key in found if key.startswith("model.layers")}
+    # Keys that came or went can't be set one by one; then the list is written as a whole.
+    whole = any(key == "model.layers" or None in found[key] for key in layers)
+    for key, (_, value) in found.items():
+        if key.startswith("model.") and whole:
+            continue
+        if key in FLAGS:
+            words += [FLAGS[key], _plain(value)]
+        elif value is not None:
+            words += ["--set", f"{key}={_toml_value(value)}"]
+    if whole and old["model"] != new["model"]:
+        words += ["--set", f"model.layers={_toml_value(new['model']['layers'])}"]
+    for flag, value in (extra or {}).items():
+        if value is None or value is False:
+            continue
+        words += [flag] if value is True else [flag, _plain(value)]
+    return shlex.join(words)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def count_short(value: float) -> str:
+    """`1.28 M`, `70.6 k`, `940`: three figures."""
+    for limit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit * 0.9995:
+            part = value / limit
+            return (
+                f"{part:.2f} {word}"
+                if part < 10
+                else f"{part:.1f} {word}"
+                if part < 100
+                else f"{part:.0f} {word}"
+            )
+    return f"{value:.0f}"
+
+
+def megabytes(size: int) -> str:
+    """Bytes in MB of a million, as torchinfo has them."""
+    return f"{size / 1e6:.2f} MB"
+
+
+def shape_text(shape: tuple[int, ...], *, channels: bool) -> str:
+    """An output shape: `10×28×28`, or without its channels `28×28`; a vector by its width."""
+    if len(shape) == 1:
+        return str(shape[0])
+    return "×".join(str(side) for side in (shape if channels else shape[1:]))
+
+
+def ends_right(shape: tuple[int, ...]) -> bool:
+    """Whether a shape is what the loss wants: as many logits as classes."""
+    return shape in ((CLASSES,), (CLASSES, 1, 1))
