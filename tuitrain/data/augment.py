@@ -1,0 +1,203 @@
+"""Batched augmentation and normalisation of uint8 images, on whatever device they lie.
+
+Rotation is what `torchvision.transforms.RandomRotation(degrees, interpolation=NEAREST, fill=1)` does
+to PIL images, pixel for pixel: nearest neighbour in Pillow's 16.16 fixed point. (torchvision's own
+tensor path differs from its PIL path in 1 % of images.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SIDE = 28
+FILL = 1  # what the published systems fill with: grey level 1 of 255
+FIXED = 1 << 16
+CPU_CHUNK = 512  # index tables of 512 images fit the second-level cache: 0.09 s for 60,000 on 2 cores
+GPU_CHUNK = 16_384  # bounds the index tables to 300 MB
+
+# torchvision.transforms.RandomErasing's defaults
+ERASE_AREA = (0.02, 0.33)
+ERASE_RATIO = (0.3, 3.3)
+
+
+def rotate(images: Tensor, degrees: Tensor, fill: int = FILL) -> Tensor:
+    """Rotate each image counter-clockwise about its centre by its own angle.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        degrees: (N,) floating point, on any device.
+        fill: grey level for what comes from outside the image.
+
+    Returns:
+        (N, 28, 28) uint8, new memory.
+    """
+    # in double precision and reduced to [0, 360) first, as Pillow does
+    angle = -torch.deg2rad(torch.remainder(degrees.to(torch.float64), 360.0))
+    cos, sin = angle.cos(), angle.sin()
+    half = SIDE / 2
+    x0 = half - half * (cos + sin)
+    y0 = half - half * (cos - sin)
+    return _sample(images, (cos, sin, x0, -sin, cos, y0), fill)
+
+
+def affine(
+    images: Tensor, degrees: Tensor, shift: Tensor, zoom: Tensor, shear: Tensor, fill: int = FILL
+) -> Tensor:
+    """Rotate, shear, zoom about the centre, then shift, all in one nearest-neighbour look-up.
+
+    torchvision's `functional.affine` on PIL images, with its angle (which is clockwise) negated; pixel
+    for pixel, but for a zoom alone, which Pillow steps in floating point (under 0.1 % of pixels).
+
+    Args:
+        images: (N, 28, 28) uint8.
+        degrees: (N,) counter-clockwise.
+        shift: (N, 2) in pixels, right and down.
+        zoom: (N,) factor; above 1 enlarges.
+        shear: (N,) in degrees, along x.
+        fill: grey level for what comes from outside the image.
+    """
+    turn = -torch.deg2rad(degrees.to(torch.float64))
+    tan = torch.deg2rad(shear.to(torch.float64)).tan()
+    scale = zoom.to(torch.float64)
+    cos, sin = turn.cos(), turn.sin()
+    # inverse of R(turn) Shear(x) Scale, source x = a x + b y + c, source y = d x + e y + f
+    a = (cos - sin * tan) / scale
+    b = (cos * tan + sin) / scale
+    d = -sin / scale
+    e = cos / scale
+    half = SIDE / 2
+    right = half + shift[:, 0].to(torch.float64)
+    down = half + shift[:, 1].to(torch.float64)
+    return _sample(images, (a, b, half - a * right - b * down, d, e, half - d * right - e * down), fill)
+
+
+def _fixed(value: Tensor) -> Tensor:
+    return torch.floor(value * FIXED + 0.5).to(torch.int32)
+
+
+def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int) -> Tensor:
+    """Output pixel (x, y) is source pixel (a x + b y + c, d x + e y + f), taken at pixel centres."""
+    device = images.device
+    a, b, c, d, e, f = (value.to(device) for value in matrix)
+    x0, y0 = _fixed(c + (a + b) / 2), _fixed(f + (d + e) / 2)
+    a, b, d, e = _fixed(a), _fixed(b), _fixed(d), _fixed(e)
+    # The chunk lies in a frame of one fill pixel, and coordinates are clamped to the frame: cheaper
+    # than a mask for what is outside.
+    side = SIDE + 2
+    x0, y0 = x0 + FIXED, y0 + FIXED
+    count = len(images)
+    chunk = min(count, CPU_CHUNK if device.type == "cpu" else GPU_CHUNK)
+    framed = torch.full((chunk, side, side), fill, dtype=torch.uint8, device=device)
+    index = torch.empty((chunk, SIDE, SIDE), dtype=torch.int64, device=device)
+    steps = torch.arange(SIDE, dtype=torch.int32, device=device)
+    out = torch.empty_like(images, memory_format=torch.contiguous_format)
+    for start in range(0, count, max(chunk, 1)):
+        part = slice(start, min(start + chunk, count))
+        n = part.stop - part.start
+        framed[:n, 1:-1, 1:-1] = images[part]
+        x = (x0[part, None] + a[part, None] * steps)[:, None, :] + (b[part, None] * steps)[:, :, None]
+        y = (y0[part, None] + d[part, None] * steps)[:, None, :] + (e[part, None] * steps)[:, :, None]
+        x.bitwise_right_shift_(16).clamp_(0, side - 1)
+        y.bitwise_right_shift_(16).clamp_(0, side - 1)
+        index[:n] = x.add_(y, alpha=side)
+        torch.gather(
+            framed[:n].view(n, side * side), 1, index[:n].view(n, SIDE * SIDE), out=out[part].view(n, -1)
+        )
+    return out
+
+
+def erase(images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    """Blacken one box an image (rows top to top + height, likewise columns); height 0 erases nothing.
+
+    Args:
+        images: (N, 28, 28) uint8; left as they are.
+        top: (N,) integers, as left, height and width.
+        left: see top.
+        height: see top.
+        width: see top.
+    """
+    steps = torch.arange(SIDE, device=images.device)
+    rows = (steps >= top[:, None]) & (steps < (top + height)[:, None])
+    columns = (steps >= left[:, None]) & (steps < (left + width)[:, None])
+    return images.masked_fill(rows[:, :, None] & columns[:, None, :], 0)
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What is done to training images, each setting the limit of a uniform draw an image; 0 is off.
+
+    `rotation` degrees either way, `shift` whole pixels either way in x and in y, `zoom` fraction
+    either way (0.1: factor 0.9 to 1.1), `shear` degrees along x either way, `erase` the probability
+    that a box is blackened (area and sides as torchvision's RandomErasing draws them).
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    zoom: float = 0.0
+    shear: float = 0.0
+    erase: float = 0.0
+
+    @property
+    def is_identity(self) -> bool:
+        """Nothing is on."""
+        return not (self.rotation or self.shift or self.zoom or self.shear or self.erase)
+
+    def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Augment (N, 28, 28) uint8 images with draws from the generator, which may be on another device.
+
+        Angles are drawn first, in one batch, which for a CPU generator gives the very angles that
+        RandomRotation would draw image by image; then shift, zoom, shear, erase, each only if on.
+        Returns the images themselves when nothing is on.
+        """
+        count = len(images)
+        if self.is_identity or count == 0:
+            return images
+        moved = self.rotation or self.shift or self.zoom or self.shear
+        if moved:
+            degrees = self._draw((count,), self.rotation, images, generator)
+            if not (self.shift or self.zoom or self.shear):
+                images = rotate(images, degrees)
+            else:
+                # whole pixels, as torchvision's RandomAffine shifts
+                shift = self._draw((count, 2), self.shift, images, generator).round()
+                zoom = (1.0 + self._draw((count,), self.zoom, images, generator)).clamp_min(0.01)
+                shear = self._draw((count,), self.shear, images, generator)
+                images = affine(images, degrees, shift, zoom, shear)
+        if self.erase:
+            images = self._erase(images, generator)
+        return images
+
+    @staticmethod
+    def _draw(shape: tuple[int, ...], limit: float, images: Tensor, generator: torch.Generator) -> Tensor:
+        if not limit:
+            return torch.zeros(shape, device=images.device)
+        drawn = torch.empty(shape, device=generator.device).uniform_(-limit, limit, generator=generator)
+        return drawn.to(images.device)
+
+    def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        count = len(images)
+        draws = torch.empty((5, count), device=generator.device).uniform_(0.0, 1.0, generator=generator)
+        chosen, area, ratio, top, left = draws.to(images.device)
+        area = (ERASE_AREA[0] + (ERASE_AREA[1] - ERASE_AREA[0]) * area) * (SIDE * SIDE)
+        low, high = math.log(ERASE_RATIO[0]), math.log(ERASE_RATIO[1])
+        ratio = torch.exp(low + (high - low) * ratio)
+        # torchvision draws again when a side reaches 28; here it is cut to 27, so no image waits
+        height = (area * ratio).sqrt().round().clamp(1, SIDE - 1)
+        width = (area / ratio).sqrt().round().clamp(1, SIDE - 1)
+        top = (top * (SIDE - height + 1)).floor().minimum(SIDE - height)
+        left = (left * (SIDE - width + 1)).floor().minimum(SIDE - width)
+        height = torch.where(chosen < self.erase, height, 0)
+        return erase(images, top.int(), left.int(), height.int(), width.int())
+
+
+def normalize(images: Tensor, mean: float, std: float) -> Tensor:
+    """Grey levels to the network's input, (N, 28, 28) uint8 to (N, 1, 28, 28) float32.
+
+    The operations of torchvision's ToTensor and Normalize in their order, so equal to them bit for
+    bit on the CPU; on a GPU, which multiplies by reciprocals, within two units in the last place.
+    """
+    return images.unsqueeze(1).to(torch.float32).div_(255).sub_(mean).div_(std)

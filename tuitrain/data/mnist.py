@@ -1,0 +1,333 @@
+"""The MNIST family: find, verify and load. Every start verifies; nothing is written outside a fetch."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tuitrain.data.catalog import DATASETS, SETS, FileSpec, SetSpec, check_name
+from tuitrain.data.idx import IdxError, IdxFile, read_idx
+from tuitrain.errors import DataError, UsageError, visible
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "FileReport",
+    "Images",
+    "Progress",
+    "Status",
+    "data_folder",
+    "hold_out",
+    "load",
+    "status",
+    "verify",
+]
+
+SUMS_FILE = "SHA256SUMS"  # as sha256sum writes and checks it; put beside what a fetch brought
+SUMS_LIMIT_BYTES = 1 << 16
+
+Progress = Callable[[str, int, int | None], None]
+"""Called from the loading thread with (what, bytes done, bytes in all or None); may raise to cancel."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images (N, 28, 28) uint8, background 0, and labels (N,) uint8 from 0 to 9."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A verified set; `source` says in words where it came from and how it was verified."""
+
+    name: str
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+    source: str
+    judged_by: Literal["test", "validation"] = "test"
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found out about one file; `problem` is None when nothing is wrong with it."""
+
+    path: Path
+    sha256: str | None
+    verified_by: str  # "SHA-256", "MD5 of the .gz", "structure only", or "" when there is a problem
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a set stands, without loading it: `ok` means that its files are all there."""
+
+    name: str
+    ok: bool
+    text: str
+    folder: Path | None
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def data_folder(data_dir: Path | None = None) -> Path:
+    """The folder that data lies in: the flag, else TUITRAIN_DATA_DIR, else the XDG cache folder."""
+    if data_dir is not None:
+        return Path(data_dir).expanduser()
+    from_environment = os.environ.get("TUITRAIN_DATA_DIR")
+    if from_environment:
+        return Path(from_environment).expanduser()
+    return cache_folder() / "data"
+
+
+def cache_folder() -> Path:
+    """Our folder in the XDG cache: fetched data, and the locks of fetches."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("tuitrain")
+
+
+def _is_own_cache(data_dir: Path | None) -> bool:
+    return data_dir is None and not os.environ.get("TUITRAIN_DATA_DIR")
+
+
+def load(
+    name: str, data_dir: Path | None = None, *, fetch: bool = True, progress: Progress | None = None
+) -> Dataset:
+    """Load a set, verified, fetching it first where our own cache folder lacks files.
+
+    A folder that the user named is only read: missing files there are an error that says how to get
+    them. Damaged files are never replaced without being asked.
+
+    Raises:
+        UsageError: no such data set.
+        DataError: files missing, damaged or unreachable.
+    """
+    check_name(name)
+    if name == "digits":
+        from tuitrain.data import digits
+
+        return digits.load()
+    spec = SETS[name]
+    root = data_folder(data_dir)
+    found = locate(spec, root)
+    if (found is None or missing(spec, found)) and fetch and _is_own_cache(data_dir):
+        from tuitrain.data.fetch import fetch as fetch_files
+
+        found = fetch_files(name, data_dir, progress=progress)
+    if found is None:
+        if not root.is_dir():
+            raise refusal(spec, root, "there is no such folder", data_dir)
+        wanted = ", ".join(file.filename for file in spec.files)
+        raise refusal(
+            spec, root, f"none of the files of {spec.title} is here; expected {wanted}, raw or .gz", data_dir
+        )
+    checked = check_files(spec, found)
+    arrays: dict[str, npt.NDArray[np.uint8]] = {}
+    for file, (report, content) in zip(spec.files, checked, strict=True):
+        if report.problem is not None or content is None:
+            raise refusal(spec, report.path, report.problem or "unreadable", data_dir)
+        arrays[file.role] = content.array
+    if spec.transposed:
+        _turn_upright(arrays["train_images"])
+        _turn_upright(arrays["test_images"])
+    ways = sorted({report.verified_by for report, _ in checked})
+    how = "structure checked only, no sum is known" if "structure only" in ways else " and ".join(ways)
+    return Dataset(
+        name=name,
+        train=Images(arrays["train_images"], arrays["train_labels"]),
+        test=Images(arrays["test_images"], arrays["test_labels"]),
+        classes=spec.classes,
+        source=visible(f"{spec.title} in {found} (verified by {how})")
+        if "structure only" not in ways
+        else visible(f"{spec.title} in {found} (not verified: {how})"),
+    )
+
+
+def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
+    """Check every file of a set and report on each, damaged or not. Raises DataError when none is there."""
+    check_name(name)
+    if name == "digits":
+        from tuitrain.data import digits
+
+        return [digits.verify()]
+    spec = SETS[name]
+    root = data_folder(data_dir)
+    found = locate(spec, root)
+    if found is None:
+        raise refusal(spec, root, f"none of the files of {spec.title} is here", data_dir)
+    return [report for report, _ in check_files(spec, found)]
+
+
+def status(name: str, data_dir: Path | None = None) -> Status:
+    """Where a set stands, from the presence of its files alone; they are verified when loaded."""
+    check_name(name)
+    if name == "digits":
+        return Status(name, True, "built in (scikit-learn's digits)", None)
+    spec = SETS[name]
+    root = data_folder(data_dir)
+    found = locate(spec, root)
+    remedy = mending_command(spec, data_dir)
+    if found is None:
+        if _is_own_cache(data_dir):
+            return Status(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
+        return Status(name, False, visible(f"not in {root}"), None, remedy)
+    lacking = missing(spec, found)
+    if lacking:
+        names = ", ".join(lacking)
+        return Status(name, False, visible(f"incomplete in {found}: {names} missing"), found, remedy)
+    return Status(name, True, visible(f"in {found}"), found)
+
+
+def hold_out(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """Take `count` training images out, at random by the seed, and judge by them in place of the test set.
+
+    Both parts keep the order of the training set. Raises UsageError when the count leaves nothing.
+    """
+    total = len(dataset.train)
+    if not 0 < count < total:
+        raise UsageError(f"--val-split is {count}; use a number from 1 to {total - 1} for {dataset.name}.")
+    # RandomState's permutation is frozen by numpy's policy; a Generator's may change between versions
+    entropy = np.random.SeedSequence([seed % 2**63, 0x76616C])  # "val": this purpose's own stream
+    order = np.random.RandomState(np.random.MT19937(entropy)).permutation(total)
+    held = np.sort(order[:count])
+    kept = np.sort(order[count:])
+    train = dataset.train
+    return replace(
+        dataset,
+        train=Images(train.images[kept], train.labels[kept]),
+        test=Images(train.images[held], train.labels[held]),
+        source=f"{dataset.source}; {count:,} training images held out",
+        judged_by="validation",
+    )
+
+
+# --- where files lie -------------------------------------------------------------------------------
+
+
+def candidates(spec: SetSpec, root: Path) -> tuple[Path, ...]:
+    """Folders that may hold the set, the most telling first: some sets share their file names."""
+    return (root / spec.folder / "raw", root / spec.name, root / "raw", root)
+
+
+def file_path(folder: Path, file: FileSpec) -> Path | None:
+    """The file, raw before .gz, or None."""
+    for path in (folder / file.filename, folder / f"{file.filename}.gz"):
+        if path.is_file():
+            return path
+    return None
+
+
+def missing(spec: SetSpec, folder: Path) -> list[str]:
+    """Names of the files that the folder lacks."""
+    return [file.filename for file in spec.files if file_path(folder, file) is None]
+
+
+def locate(spec: SetSpec, root: Path) -> Path | None:
+    """The first folder with all files of the set, else the first with any, else None."""
+    lacking = [(len(missing(spec, folder)), folder) for folder in candidates(spec, root)]
+    fewest = [folder for count, folder in lacking if count == 0] or [
+        folder for count, folder in lacking if count < len(spec.files)
+    ]
+    return fewest[0] if fewest else None
+
+
+# --- verifying -------------------------------------------------------------------------------------
+
+
+def check_files(spec: SetSpec, folder: Path) -> list[tuple[FileReport, IdxFile | None]]:
+    """Read and check every file of the set in this folder, four at a time."""
+    recorded = recorded_sums(folder)
+    with ThreadPoolExecutor(max_workers=len(spec.files)) as pool:
+        return list(pool.map(lambda file: check_file(spec, file, folder, recorded), spec.files))
+
+
+def check_file(
+    spec: SetSpec, file: FileSpec, folder: Path, recorded: dict[str, str]
+) -> tuple[FileReport, IdxFile | None]:
+    """Read and check one file against the published sum, else the recorded one, else its structure."""
+    path = file_path(folder, file)
+    if path is None:
+        path = folder / file.filename
+        return FileReport(path, None, "", "it is missing, raw and .gz"), None
+    try:
+        content = read_idx(path, file)
+    except IdxError as problem:
+        return FileReport(path, None, "", str(problem)), None
+    how, problem_text = _judge(spec, file, content, recorded)
+    return FileReport(path, content.sha256, how, problem_text), None if problem_text else content
+
+
+def _judge(
+    spec: SetSpec, file: FileSpec, content: IdxFile, recorded: dict[str, str]
+) -> tuple[str, str | None]:
+    expected = file.sha256 or recorded.get(file.filename)
+    if expected is not None:
+        if content.sha256 != expected:
+            where = "" if file.sha256 else f" (from {SUMS_FILE} beside it)"
+            return "", f"its SHA-256 (unpacked) is {content.sha256}, expected {expected}{where}"
+        return "SHA-256", None
+    if file.gz_md5 is not None and content.gz_md5 == file.gz_md5:
+        return "MD5 of the .gz", None
+    # The sets share file names and shapes, so structure alone would take one for another.
+    for other in SETS.values():
+        for theirs in other.files:
+            if other.name == spec.name:
+                continue
+            if content.sha256 == theirs.sha256 or (content.gz_md5 and content.gz_md5 == theirs.gz_md5):
+                return "", f"it is {theirs.filename} of {other.title}, expected that of {spec.title}"
+    return "structure only", None
+
+
+def recorded_sums(folder: Path) -> dict[str, str]:
+    """What a fetch recorded beside the files: file name -> SHA-256 of the unpacked file."""
+    try:
+        with (folder / SUMS_FILE).open("rb") as file:
+            text = file.read(SUMS_LIMIT_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return {}
+    sums: dict[str, str] = {}
+    for line in text.splitlines():
+        digest, _, filename = line.partition("  ")
+        sums[filename.strip()] = digest.strip().lower()
+    return sums
+
+
+def _turn_upright(images: npt.NDArray[np.uint8], chunk: int = 4096) -> None:
+    for start in range(0, len(images), chunk):  # in place: a second copy would be 190 MB
+        part = images[start : start + chunk]
+        part[:] = part.transpose(0, 2, 1).copy()
+
+
+# --- errors ----------------------------------------------------------------------------------------
+
+
+def mending_command(spec: SetSpec, data_dir: Path | None) -> str:
+    """The command that brings a set into the folder it is looked for in."""
+    where = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
+    return f"tuitrain data fetch --dataset {spec.name}{where}"
+
+
+def refusal(spec: SetSpec, path: Path, problem: str, data_dir: Path | None) -> DataError:
+    """The one message for whatever is wrong with a set's files."""
+    return DataError(
+        visible(
+            f"{path}: {problem}; mend it with `{mending_command(spec, data_dir)}`, "
+            f"or go on without a network with `--dataset digits`."
+        )
+    )
