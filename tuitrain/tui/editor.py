@@ -24,6 +24,16 @@ from tuitrain.spec.train import Train
 
 #: Kinds of layers in the order in which they are offered.
 KINDS = ("conv", "maxpool", "avgpool", "global_avgpool", "flatten", "linear")
+#: What a layer kind is called on the screen.
+WORDS = {
+    "conv": "conv",
+    "maxpool": "max pool",
+    "avgpool": "avg pool",
+    "global_avgpool": "global avg pool",
+    "flatten": "flatten",
+    "linear": "linear",
+    "input": "input",
+}
 #: How many steps can be undone.
 HISTORY = 500
 
@@ -39,10 +49,11 @@ class Problem:
     layer: int
     op: int | None
     what: str
+    name: str = ""
 
     def sentence(self) -> str:
-        """The problem with the layer's number as the table shows it, counted from 1."""
-        return f"layer {self.layer + 1}: {self.what}"
+        """The problem with the layer's name as the table shows it."""
+        return f"{self.name}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,21 @@ def layer_kind(layer: dict[str, Any]) -> str:
     return next((kind for kind in KINDS if kind in layer), "input")
 
 
+def layer_names(layers: Sequence[dict[str, Any]]) -> list[str]:
+    """What each layer is called: `conv1`, `conv2`, `max pool after conv2`, `conv3` ... `linear7`."""
+    out: list[str] = []
+    count, last = 0, ""
+    for layer in layers:
+        kind = layer_kind(layer)
+        if kind in ("conv", "linear"):
+            count += 1
+            last = f"{kind}{count}"
+            out.append(last)
+        else:
+            out.append(f"{WORDS[kind]} after {last}" if last else WORDS[kind])
+    return out
+
+
 def op_kind(op: Any) -> str:
     """The kind of an operation's plain form."""
     return str(next(iter(op)) if isinstance(op, dict) else op)
@@ -76,7 +102,8 @@ def evaluate(preset: Preset) -> Evaluation:
     try:
         table = network_table(preset.model, dropout=rate)
     except NetworkError as error:
-        problem = Problem(error.layer, error.op, error.what)
+        names = layer_names([layer.to_toml_value() for layer in preset.model.layers])
+        problem = Problem(error.layer, error.op, error.what, names[error.layer])
     else:
         return Evaluation(preset, table.rows, table, None)
     layers = preset.model.layers
@@ -146,6 +173,10 @@ class NetworkEditor:
     def can_redo(self) -> bool:
         """Whether there is an edit to make again."""
         return bool(self._redo)
+
+    def name(self, index: int) -> str:
+        """What a layer is called (see `layer_names`)."""
+        return layer_names(self.layers)[index]
 
     def value(self, key: str) -> Any:
         """The value under a dotted key such as `train.optimizer.lr`; None where there is none."""
@@ -277,9 +308,9 @@ class NetworkEditor:
         step = int(layer.get("groups", 1)) if kind == "conv" else 1
         width = int(layer[kind]) + delta * step
         if width < 1:
-            raise EditError(f"layer {index + 1} can't be narrower than {layer[kind]}")
+            raise EditError(f"{self.name(index)} can't be narrower than {layer[kind]}")
         layer[kind] = width
-        return self._with_layers(layers, f"layer {index + 1} width")
+        return self._with_layers(layers, f"{self.name(index)} {layer[kind] - delta * step} → {width}")
 
     def set_layer(self, index: int, key: str, value: Any, *, merge: bool = False) -> bool:
         """Sets one key of a layer (`kernel`, `stride`, `padding`, `bias`, its width ...); None removes it."""
@@ -288,7 +319,7 @@ class NetworkEditor:
             layer.pop(key, None)
         else:
             layer[key] = value
-        label = f"layer {index + 1} {key}"
+        label = f"{self.name(index)} {key}"
         # Written as the schema writes it, so that a default set by hand is no difference.
         normal = self._parse({**self.data, "model": {"layers": layers}}).model.to_toml_value()["layers"]
         return self._with_layers(normal, label, merge=label if merge else "")
@@ -301,7 +332,7 @@ class NetworkEditor:
             layer["then"] = list(ops)
         elif layer_kind(layer) == "input":
             layers.pop(index)
-        return self._with_layers(layers, f"layer {index + 1} operations")
+        return self._with_layers(layers, f"{self.name(index)} operations")
 
     def ops(self, index: int) -> list[Any]:
         """What follows a layer, in plain form."""
@@ -375,7 +406,7 @@ class NetworkEditor:
         """Puts a copy of a layer right behind it."""
         layers, layer = self._copy(index)
         layers.insert(index + 1, copy.deepcopy(layer))
-        return self._with_layers(layers, f"duplicate layer {index + 1}")
+        return self._with_layers(layers, f"duplicate {self.name(index)}")
 
     def delete(self, index: int) -> bool:
         """Takes a layer out.
@@ -387,7 +418,7 @@ class NetworkEditor:
         if len(layers) == 1:
             raise EditError("a network needs at least one layer; insert another before deleting this one")
         layers.pop(index)
-        return self._with_layers(layers, f"delete layer {index + 1}")
+        return self._with_layers(layers, f"delete {self.name(index)}")
 
     def move(self, index: int, delta: int) -> bool:
         """Moves a layer up (-1) or down (+1); False at the ends."""
@@ -396,7 +427,7 @@ class NetworkEditor:
         if not 0 <= target < len(layers):
             return False
         layers.insert(target, layers.pop(index))
-        return self._with_layers(layers, f"move layer {index + 1}")
+        return self._with_layers(layers, f"move {self.name(index)}")
 
     # ------------------------------------------------------------------------------------- ending
 
@@ -412,19 +443,8 @@ class NetworkEditor:
         try:
             return preset_from_dict(data, "this network")
         except NetworkError as error:
-            raise PresetError(f"{Problem(error.layer, error.op, error.what).sentence()}.") from None
-
-
-#: What a layer kind is called on the screen.
-WORDS = {
-    "conv": "conv",
-    "maxpool": "max pool",
-    "avgpool": "avg pool",
-    "global_avgpool": "global avg pool",
-    "flatten": "flatten",
-    "linear": "linear",
-    "input": "input",
-}
+            name = self.name(error.layer)
+            raise PresetError(f"{Problem(error.layer, error.op, error.what, name).sentence()}.") from None
 
 
 def lookup(data: Any, key: str) -> Any:

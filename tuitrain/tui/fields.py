@@ -5,6 +5,7 @@ Ranges are read from the schema, so that the form refuses exactly what a preset 
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Field:
     below: bool = False  # high itself is refused
     choices: tuple[str, ...] = ()
     step: float | Callable[[float], float] = 1
+    doubles: bool = False  # a step doubles or halves it
     group: str = ""  # the field under which this one unfolds
     optional: bool = False
     whole: bool = False  # the items of a list are whole numbers
@@ -74,7 +76,7 @@ class Field:
                 raise ValueError(f"{self.length} numbers with a comma")
             if not values:
                 raise ValueError("at least one number")
-            if self.whole and any(a >= b for a, b in zip(values, values[1:], strict=False)):
+            if self.whole and any(a >= b for a, b in itertools.pairwise(values)):
                 raise ValueError("ascending, no repeats")
             return values
         return self._one(text, self.kind == "int")
@@ -105,8 +107,11 @@ class Field:
             return self.choices[(at + direction) % len(self.choices)]
         if self.kind == "list" or value is None:
             return value
-        step = self.step(value) if callable(self.step) else self.step
-        new = round(float(value) + direction * step, 10)
+        if self.doubles:
+            new = float(value) * 2.0**direction if direction > 0 or value > 1 else float(value)
+        else:
+            step = self.step(value) if callable(self.step) else self.step
+            new = round(float(value) + direction * step, 10)
         if self.low is not None and (new < self.low or (self.above and new <= self.low)):
             new = value if self.above else self.low
         if self.high is not None and (new > self.high or (self.below and new >= self.high)):
@@ -177,10 +182,6 @@ def _train(name: str, label: str, kind: Kind, help: str, **more: Any) -> Field:
     return Field(f"train.{name}", label, kind, help, **(bounds(Train, name) | more))
 
 
-def _double(value: float) -> float:
-    return max(1.0, value)
-
-
 _HELP = {
     "lr": "How far each step moves the weights.",
     "momentum": "How much of the last step is kept in the next.",
@@ -233,14 +234,14 @@ def train_fields(optimizer: str, schedule: str) -> list[Field]:
     lr = Field("train.optimizer.lr", "learning rate", "float", _HELP["lr"],
                **(bounds(OPTIMIZERS[optimizer], "lr") | {"step": _tenth}))  # fmt: skip
     return [
-        _train("dropout", "dropout", "float", "Share of channels silenced in training, where a dropout has no rate of its own.", step=0.01),
+        _train("dropout", "dropout", "float", "Share of channels silenced in training.", step=0.01),
         lr,
-        _train("batch_size", "batch size", "int", "Images in one optimizer step.", step=_double),
-        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees either way.", step=1),
+        _train("batch_size", "batch size", "int", "Images in one optimizer step.", doubles=True),
+        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees.", step=1),
         _train("epochs", "epochs", "int", "Passes over the training images."),
         Field("train.optimizer.name", "optimizer", "choice", "How gradients become steps.", choices=tuple(OPTIMIZERS)),
         *_table_fields("optimizer", OPTIMIZERS[optimizer]),
-        Field("train.schedule.name", "schedule", "choice", "How the learning rate changes over the epochs.", choices=tuple(SCHEDULES)),
+        Field("train.schedule.name", "schedule", "choice", "How the rate changes over the epochs.", choices=tuple(SCHEDULES)),
         *_table_fields("schedule", SCHEDULES[schedule]),
         _train("seed", "seed", "int", "Same seed, same run. Another seed, another roll of the dice."),
     ]  # fmt: skip
@@ -272,7 +273,7 @@ def budget_field() -> Field:
         "budget",
         "budget",
         "int",
-        "The most parameters the network may have; empty for none.",
+        "Most parameters the network may have; empty: no limit.",
         1,
         20_000_000,
         step=500,

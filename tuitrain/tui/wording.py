@@ -10,7 +10,7 @@ from typing import Any
 
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.preset import Preset, _toml_value, differences
-from tuitrain.tui.editor import WORDS, layer_kind, op_kind
+from tuitrain.tui.editor import WORDS, layer_kind, layer_names, op_kind
 
 #: What a key of `[train]` is called on the screen; the rest by their own name.
 LABELS = {
@@ -108,9 +108,8 @@ def short_layer(layer: Mapping[str, Any]) -> str:
     return WORDS[kind]
 
 
-def _layer_changes(index: int, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+def _layer_changes(place: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     kind, kind_new = layer_kind(dict(old)), layer_kind(dict(new))
-    place = f"layer {index + 1}"
     if kind != kind_new:
         return [Change(place, short_layer(old), short_layer(new))]
     out: list[Change] = []
@@ -138,12 +137,12 @@ def _layer_changes(index: int, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 def network_changes(old: list[Any], new: list[Any]) -> list[Change]:
     """What differs between two lists of layers, inserted and deleted ones by name."""
+    names, names_old = layer_names(new), layer_names(old)
+    out: list[Change] = []
     if len(old) == len(new):
-        out: list[Change] = []
-        for index, (a, b) in enumerate(zip(old, new, strict=True)):
-            out += _layer_changes(index, a, b)
+        for place, a, b in zip(names, old, new, strict=True):
+            out += _layer_changes(place, a, b)
         return out
-    out = []
     # Layers as text, so that equal ones are found again wherever they have moved to.
     a_text, b_text = [repr(x) for x in old], [repr(x) for x in new]
     for tag, a0, a1, b0, b1 in SequenceMatcher(a=a_text, b=b_text, autojunk=False).get_opcodes():
@@ -151,15 +150,9 @@ def network_changes(old: list[Any], new: list[Any]) -> list[Change]:
             continue
         shared = min(a1 - a0, b1 - b0)
         for k in range(shared):
-            out += _layer_changes(b0 + k, old[a0 + k], new[b0 + k])
-        out += [
-            Change(f"+ {short_layer(layer)} at {b0 + shared + i + 1}", "", "")
-            for i, layer in enumerate(new[b0 + shared : b1])
-        ]
-        out += [
-            Change(f"− {short_layer(layer)} from {a0 + shared + i + 1}", "", "")
-            for i, layer in enumerate(old[a0 + shared : a1])
-        ]
+            out += _layer_changes(names[b0 + k], old[a0 + k], new[b0 + k])
+        out += [Change(f"+ {names[i]}", "", "") for i in range(b0 + shared, b1)]
+        out += [Change(f"− {names_old[i]}", "", "") for i in range(a0 + shared, a1)]
     return out
 
 
