@@ -42,7 +42,19 @@ def suggest(word: str, options: list[str]) -> str:
 
 #: Names by which pydantic tells the members of a union apart; they are no keys of the file.
 _TAGS = frozenset(
-    ["sgd", "adam", "adamw", "rmsprop", "constant", "step", "multistep", "exponential", "cosine", "onecycle", "plateau"]
+    [
+        "sgd",
+        "adam",
+        "adamw",
+        "rmsprop",
+        "constant",
+        "step",
+        "multistep",
+        "exponential",
+        "cosine",
+        "onecycle",
+        "plateau",
+    ]
 )
 
 

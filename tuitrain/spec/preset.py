@@ -305,34 +305,35 @@ def differences(old: Preset, new: Preset) -> dict[str, list[Any]]:
 # ---------------------------------------------------------------------------------------- writing
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value in one line of TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         # JSON's escapes are TOML's, but for DEL, which JSON lets stand.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml_value, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return repr(value)
 
 
 def to_toml(data: Mapping[str, Any], comment: str = "") -> str:
     """A preset's JSON form as TOML, in the order and manner of the built-in files."""
     lines = [f"# {visible(line)}" for line in comment.splitlines()]
-    lines += [f"{key} = {_toml_value(value)}" for key, value in data.items() if not isinstance(value, dict)]
+    lines += [f"{key} = {toml_value(value)}" for key, value in data.items() if not isinstance(value, dict)]
     for key, section in data.items():
         if not isinstance(section, dict):
             continue
         lines += ["", f"[{key}]"]
         for name, value in section.items():
             if key == "model" and name == "layers":
-                lines += ["layers = [", *(f"  {_toml_value(layer)}," for layer in value), "]"]
+                lines += ["layers = [", *(f"  {toml_value(layer)}," for layer in value), "]"]
             elif key == "story" and isinstance(value, list | tuple):
-                lines += [f"{name} = [", *(f"  {_toml_value(item)}," for item in value), "]"]
+                lines += [f"{name} = [", *(f"  {toml_value(item)}," for item in value), "]"]
             else:
-                lines.append(f"{name} = {_toml_value(value)}")
+                lines.append(f"{name} = {toml_value(value)}")
     return "\n".join(lines) + "\n"
 
 

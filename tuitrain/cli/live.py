@@ -1,0 +1,233 @@
+"""What a headless run shows while it goes on: lines, or bars on a terminal, or events as JSON lines."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tuitrain.cli.console import stderr
+from tuitrain.cli.verdict import duration, percent
+from tuitrain.errors import visible
+from tuitrain.training.events import (
+    Control,
+    EpochFinished,
+    Notice,
+    Record,
+    RunFinished,
+    RunStarted,
+    StepProgress,
+    to_line,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class View(Protocol):
+    """Something that shows a run. Broken output never reaches the training."""
+
+    def record(self, record: Record) -> None:
+        """A new record."""
+
+    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
+        """The latest step, a few times a second."""
+
+    def close(self) -> None:
+        """The run has ended."""
+
+
+def sparkline(values: list[float], width: int = 24) -> str:
+    """The last values as a row of bars over their own range."""
+    values = values[-width:]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if high - low < 1e-12:
+        return BARS[0] * len(values)
+    return "".join(BARS[min(7, int(8 * (v - low) / (high - low)))] for v in values)
+
+
+def epoch_line(e: EpochFinished) -> str:
+    """One finished epoch in one line."""
+    correct = round(e.test_acc * e.test_images)
+    return (
+        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {percent(e.train_acc)}  "
+        f"test loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({percent(e.test_acc)})  "
+        f"lr {e.lr:.3g}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
+    )
+
+
+def control_line(event: Control) -> str:
+    """Somebody steered the run, in one line."""
+    words = {
+        "learning_rate": f"learning rate set to {event.value:g}"
+        if event.value is not None
+        else "learning rate set",
+        "extended": f"extended by {event.value:g} epochs" if event.value is not None else "extended",
+        "restarted": f"resumed after epoch {event.epoch}" + (f", step {event.step}" if event.step else ""),
+        "stop": "stopping",
+        "checkpoint": "checkpoint asked for",
+    }.get(event.action, event.action)
+    return " ".join(
+        filter(None, [words, visible(event.detail), f"({visible(event.source)})" if event.source else ""])
+    )
+
+
+class PlainView:
+    """One line an epoch on stderr; no carriage returns, no colour."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def record(self, record: Record) -> None:
+        """A new record as a line."""
+        match record.event:
+            case Notice() as notice:
+                self._say(
+                    f"{notice.level}: {visible(notice.message)}"
+                    + (f" {visible(notice.remedy)}" if notice.remedy else "")
+                )
+            case _ if self.quiet:
+                pass
+            case RunStarted() as e:
+                self._say(
+                    f"{visible(e.name)}: {e.parameters:,} parameters, {e.dataset} ({e.train_images:,} training, "
+                    f"{e.test_images:,} {e.judged_by} images), {e.epochs} epochs on {visible(e.device_name)}, seed {e.seed}"
+                )
+            case EpochFinished() as e:
+                self._say(epoch_line(e))
+            case Control() as e:
+                self._say(control_line(e))
+
+    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
+        """Not shown."""
+
+    def close(self) -> None:
+        """Nothing to tidy."""
+
+
+class EventView:
+    """The event stream as JSON lines on stdout, progress included; talk on stderr as lines."""
+
+    def __init__(self) -> None:
+        self._talk = PlainView(quiet=True)
+        self._last: StepProgress | None = None
+
+    def _emit(self, record: Record) -> None:
+        sys.stdout.write(to_line(record) + "\n")
+        sys.stdout.flush()
+
+    def record(self, record: Record) -> None:
+        """A new record as a JSON line."""
+        self._emit(record)
+        self._talk.record(record)
+
+    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
+        """The latest step, when it is new."""
+        if progress is not None and progress is not self._last and progress != self._last:
+            self._last = progress
+            self._emit(Record(progress, time.time(), progress.elapsed_s))
+
+    def close(self) -> None:
+        """Nothing to tidy."""
+
+
+class BarsView:
+    """Two bars, losses, accuracy with a sparkline, speed and ETA, redrawn in place; epochs scroll above."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._plain = PlainView()
+        self._started: RunStarted | None = None
+        self._history: list[EpochFinished] = []
+        self._step: StepProgress | None = None
+        self._phase = "starting"
+        self._live = Live(
+            console=stderr(), refresh_per_second=8, get_renderable=self._picture, transient=True
+        )
+        self._live.start()
+
+    def record(self, record: Record) -> None:
+        """A new record: a line above the bars."""
+        match record.event:
+            case RunStarted() as e:
+                self._started = e
+            case EpochFinished() as e:
+                self._history = [*(h for h in self._history if h.epoch < e.epoch), e]
+            case RunFinished():
+                return
+        with contextlib.suppress(OSError, ValueError):
+            self._plain.record(record)
+
+    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
+        """The latest step."""
+        self._step, self._phase = progress, phase or self._phase
+
+    def close(self) -> None:
+        """Takes the bars away."""
+        with contextlib.suppress(OSError, ValueError):
+            self._live.stop()
+
+    def eta_s(self) -> float | None:
+        """Seconds left, from whole epochs but the first, which holds the warm-up; None before one is known."""
+        if self._started is None or self._step is None:
+            return None
+        sure = self._history[1:] or self._history
+        total = (
+            max(self._started.epochs, *(e.epochs for e in self._history), 0)
+            if self._history
+            else self._started.epochs
+        )
+        if sure:
+            an_epoch = sum(e.train_s + e.test_s for e in sure) / len(sure)
+        elif self._step.step > 20:
+            an_epoch = self._step.steps * self._step.step_ms / 1000
+        else:
+            return None
+        done = self._step.epoch - 1 + self._step.step / max(1, self._step.steps)
+        return max(0.0, (total - done) * an_epoch)
+
+    def _picture(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        started, step = self._started, self._step
+        if started is None or step is None:
+            return Text(f"{self._phase} …")
+        epochs = max([started.epochs, *(e.epochs for e in self._history)])
+        grid = Table.grid(padding=(0, 2))
+        done = (step.epoch - 1) * step.steps + step.step
+        bar = ProgressBar(total=step.steps, completed=step.step, width=30)
+        whole = ProgressBar(total=epochs * step.steps, completed=done, width=30)
+        eta = self.eta_s()
+        grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
+                     f"loss {step.train_loss:.4f}  acc {percent(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
+        grid.add_row("run", whole, f"{step.epoch}/{epochs}",
+                     f"{step.images_per_s:,.0f} images/s  ETA {duration(eta) if eta is not None else '…'}  {self._phase}")  # fmt: skip
+        if self._history:
+            accs = [e.test_acc for e in self._history]
+            best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
+            line = f"test {percent(accs[-1])}  {sparkline(accs)}  best {percent(best.test_acc)} in epoch {best.epoch}"
+            return Group(grid, Text(line))
+        return grid
+
+
+def choose_view(*, events: bool, quiet: bool, plain: bool) -> View:
+    """The view that fits the flags and the terminal."""
+    if events:
+        return EventView()
+    if quiet or plain or not stderr().is_terminal or stderr().is_dumb_terminal:
+        return PlainView(quiet=quiet)
+    return BarsView()

@@ -1,0 +1,106 @@
+"""The end of a run for people: verdict point by point, claims beside result, how to repeat it, where it lies."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tuitrain.runs.result import RunResult
+
+_OUTCOMES = {
+    "completed": ("✓ completed", "green"),
+    "stopped": ("■ stopped", "yellow"),
+    "diverged": ("✗ diverged", "red"),
+    "out_of_memory": ("✗ out of memory", "red"),
+    "failed": ("✗ failed", "red"),
+}
+
+
+def duration(seconds: float) -> str:
+    """`0:34` or `1:02:05`; seconds with a decimal below ten."""
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage of two decimals."""
+    return "–" if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:.2f} %"
+
+
+def verdict(result: RunResult, directory: Path) -> RenderableType:
+    """All that is said when a run has ended."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from tuitrain.cli.show import checklist
+
+    started, done, best = result.started, result.finished, result.best
+    parts: list[RenderableType] = [Text()]
+    words, style = _OUTCOMES.get(done.outcome if done else "", ("unfinished", "dim"))
+    head = Text.assemble((words, f"bold {style}"))
+    if started and done:
+        head.append(
+            f"  {visible(started.name)}, {len(result.history)} epochs in {duration(done.seconds)} on {visible(started.device)}"
+        )
+    parts.append(head)
+    if done and done.message:
+        parts.append(Text(visible(done.message)))
+    if best and started:
+        preset = result.preset
+        claims = preset.claims if preset else None
+        last = result.history[-1]
+        grid = Table(box=None, pad_edge=False, header_style="dim")
+        for title in ("", "here", "claimed"):
+            grid.add_column(title, justify="left" if not title else "right")
+
+        def row(name: str, here: str, claimed: float | None) -> None:
+            grid.add_row(name, here, f"{claimed:.2f} %" if claimed else "–")
+
+        judge = "test" if started.judged_by == "test" else "validation"
+        row(
+            f"best {judge} accuracy (epoch {best.epoch})",
+            percent(best.test_acc),
+            claims.test_accuracy if claims else None,
+        )
+        row(f"last {judge} accuracy", percent(last.test_acc), claims.last_test_accuracy if claims else None)
+        count = min(len(result.history), 5)
+        row(f"mean of the last {count} epochs", percent(result.last_mean), None)
+        row(
+            "best running train accuracy",
+            percent(max(e.train_acc for e in result.history)),
+            claims.train_accuracy if claims else None,
+        )
+        grid.add_row(
+            "parameters",
+            f"{started.parameters:,}",
+            f"{claims.parameters:,}" if claims and claims.parameters else "–",
+        )
+        parts += [Text(), grid, Text()]
+        if started.judged_by == "test":
+            parts.append(
+                Text(
+                    "The best epoch was picked on the test set itself; hold out images with --val-split to avoid that.",
+                    style="dim",
+                )
+            )
+        parts.append(
+            Text("One run of one seed: a difference below about 0.1 points may be luck.", style="dim")
+        )
+        parts.append(Text())
+    parts += checklist(result.points())[:-1]
+    if started and started.command:
+        parts += [Text(), Text.assemble(("repeat  ", "bold"), visible(started.command))]
+    parts.append(Text.assemble(("run     ", "bold"), visible(directory)))
+    return Group(*parts)

@@ -1,0 +1,73 @@
+"""The headless command that repeats a training exactly."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from tuitrain.spec.preset import Preset, differences, toml_value
+
+#: Flag of each key that has one; everything else goes through --set.
+FLAGS = {
+    "train.epochs": "--epochs",
+    "train.batch_size": "--batch-size",
+    "train.optimizer.lr": "--lr",
+    "train.dropout": "--dropout",
+    "train.rotation": "--rotation",
+    "train.seed": "--seed",
+    "train.dataset": "--dataset",
+    "train.val_split": "--val-split",
+}
+
+
+def _kind(table: Mapping[str, Any]) -> str:
+    settings = ",".join(
+        f"{key}={toml_value(value)}".replace(" ", "") for key, value in table.items() if key != "name"
+    )
+    return f"{table['name']}:{settings}" if settings else str(table["name"])
+
+
+def run_arguments(base: Preset, name: str, preset: Preset) -> list[str]:
+    """The arguments of `tuitrain run` that turn the preset called `name` (which is `base`) into `preset`.
+
+    The seed and the data set are always named, so that no environment changes them.
+    """
+    out = ["tuitrain", "run", "--preset", name]
+    changed = differences(base, preset)
+    data = preset.to_dict()
+    for kind in ("optimizer", "schedule"):
+        if f"train.{kind}.name" in changed:
+            out += [f"--{kind}", _kind(data["train"][kind])]
+            changed = {key: value for key, value in changed.items() if not key.startswith(f"train.{kind}.")}
+    for key, (_, value) in changed.items():
+        if key in ("train.seed", "train.dataset"):
+            continue
+        if key == "model.layers" or (key.startswith("model.") and value is None):
+            continue
+        if key in FLAGS:
+            out += [FLAGS[key], toml_value(value) if not isinstance(value, str) else value]
+        elif value is not None:
+            out += ["--set", f"{key}={toml_value(value)}"]
+    # A network of another length, or with a key taken away, can only be told as a whole.
+    if "model.layers" in changed or any(k.startswith("model.") and v[1] is None for k, v in changed.items()):
+        out = [a for i, a in enumerate(out) if not _about_model(out, i)]
+        out += ["--set", f"model.layers={toml_value(data['model']['layers'])}"]
+    return [*out, "--dataset", preset.train.dataset, "--seed", str(preset.train.seed)]
+
+
+def _about_model(arguments: list[str], index: int) -> bool:
+    value = arguments[index]
+    following = arguments[index + 1] if index + 1 < len(arguments) else ""
+    return value.startswith("model.") or (value == "--set" and following.startswith("model."))
+
+
+def run_command(base: Preset, name: str, preset: Preset, extra: Mapping[str, Any] | None = None) -> str:
+    """The same as one shell line; `extra` are further flags by name (None and False are left out)."""
+    arguments = run_arguments(base, name, preset)
+    for flag, value in (extra or {}).items():
+        if value is True:
+            arguments.append(flag)
+        elif value is not None and value is not False:
+            arguments += [flag, str(value)]
+    return shlex.join(arguments)
