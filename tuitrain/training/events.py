@@ -19,7 +19,15 @@ SCHEMA = 1
 PhaseName = Literal["loading data", "warming up", "training", "evaluating", "saving", "paused"]
 Outcome = Literal["completed", "stopped", "diverged", "out_of_memory", "failed"]
 ControlAction = Literal[
-    "paused", "resumed", "learning_rate", "extended", "detached", "attached", "stop", "checkpoint", "restarted"
+    "paused",
+    "resumed",
+    "learning_rate",
+    "extended",
+    "detached",
+    "attached",
+    "stop",
+    "checkpoint",
+    "restarted",
 ]
 
 
@@ -179,7 +187,11 @@ def to_dict(event: Event) -> dict[str, Any]:
 def to_line(record: Record) -> str:
     """One line of `events.jsonl`, without its newline; printable ASCII only."""
     body = to_dict(record.event)
-    line = {"event": body.pop("event"), "time": round(record.time, 3), "elapsed_s": round(record.elapsed_s, 4)}
+    line = {
+        "event": body.pop("event"),
+        "time": round(record.time, 3),
+        "elapsed_s": round(record.elapsed_s, 4),
+    }
     return json.dumps(line | body, allow_nan=False, separators=(",", ":"))
 
 

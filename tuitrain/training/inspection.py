@@ -1,0 +1,58 @@
+"""What the last evaluation saw, image by image, and what the first layer looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Computed from the last evaluation, without another pass.
+
+    Attributes:
+        epoch: after how many epochs.
+        labels: uint8 (N,), the truth.
+        predictions: uint8 (N,).
+        confidences: float32 (N,), the probability given to the prediction.
+        first_layer: float32 (filters, height, width) of the first layer's weights (of its first input
+            channel), or None where they are no picture.
+    """
+
+    epoch: int
+    labels: NDArray[np.uint8]
+    predictions: NDArray[np.uint8]
+    confidences: NDArray[np.float32]
+    first_layer: NDArray[np.float32] | None
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """(10, 10): rows are the truth, columns the prediction."""
+        pairs = self.labels.astype(np.int64) * CLASSES + self.predictions
+        return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
+
+    @cached_property
+    def class_accuracy(self) -> NDArray[np.float64]:
+        """(10,): the fraction of each class that is right; NaN for a class without images."""
+        counts = self.confusion.sum(1)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.diag(self.confusion) / np.where(counts == 0, np.nan, counts))
+
+    def wrong(self) -> NDArray[np.int64]:
+        """Indices of the misjudged images, the most confident first."""
+        index = np.flatnonzero(self.labels != self.predictions)
+        return index[np.argsort(-self.confidences[index], kind="stable")]
+
+
+def kernels(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """A first layer's weights as pictures: (filters, kh, kw), or (features, 28, 28) of a linear layer."""
+    if weight.ndim == 4:
+        return np.ascontiguousarray(weight[:, 0])
+    if weight.ndim == 2 and weight.shape[1] == 28 * 28:
+        return weight.reshape(-1, 28, 28)
+    return None

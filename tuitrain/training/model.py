@@ -1,0 +1,247 @@
+"""From a preset's layers to a torch module, and torchinfo's view of it.
+
+Names in a `state_dict` follow the preset: `conv4.weight` is entry `model.layers[4]`, `conv4_batchnorm.bias`
+the batch norm in its `then` (a second one of the same kind there would be `conv4_batchnorm_2`); operations
+before the first layer begin with `input`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tuitrain.spec.layers import AvgPool, Conv, Flatten, GlobalAvgPool, Input, Linear, MaxPool, Op, _Layer
+from tuitrain.spec.preset import Preset
+from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
+from tuitrain.training.dropout import Dropout, Dropout2d
+from tuitrain.training.seeding import key
+
+
+class GlobalAvgPool2d(nn.Module):
+    """The mean over height and width; unlike `AdaptiveAvgPool2d` it has a deterministic CUDA backward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, 1, 1)."""
+        return x.mean((2, 3), keepdim=True)
+
+
+class Network(nn.Module):
+    """The layers of a preset, one after the other.
+
+    Args:
+        preset: whose layers.
+        table: its figures, for the shapes.
+
+    Attributes:
+        bits_per_image: 16-bit random numbers that one image's dropout masks take.
+    """
+
+    def __init__(self, preset: Preset, table: NetworkTable) -> None:
+        super().__init__()
+        shapes = {(row.layer, row.op): row.output_shape for row in table.rows}
+        self._plan: list[tuple[nn.Module, int]] = []  # each with where its bits begin, an image
+        self.bits_per_image = 0
+        shape: Shape = INPUT_SHAPE
+        for index, layer in enumerate(preset.model.layers):
+            name = f"{layer.kind}{index}" if not isinstance(layer, Input) else "input"
+            if not isinstance(layer, Input):
+                for suffix, module in _layer_modules(layer, shape):
+                    self._append(name + suffix, module)
+                shape = shapes[index, None]
+            for number, op in enumerate(layer.then):
+                repeat = sum(other.kind == op.kind for other in layer.then[:number])
+                suffix = f"_{op.kind}" if not repeat else f"_{op.kind}_{repeat + 1}"
+                self._append(name + suffix, _op_module(op, shape, preset.train.dropout))
+
+    def _append(self, name: str, module: nn.Module) -> None:
+        self.add_module(name, module)
+        self._plan.append((module, self.bits_per_image))
+        if isinstance(module, Dropout):
+            self.bits_per_image += module.count
+
+    def forward(self, images: Tensor, bits: Tensor | None = None) -> Tensor:
+        """Logits.
+
+        Args:
+            images: float (N, 1, 28, 28), normalised.
+            bits: int16 of at least N x `bits_per_image` random numbers for the dropouts; without them they
+                are the identity.
+
+        Returns:
+            (N, 10).
+        """
+        x, count = images, images.shape[0]
+        for module, start in self._plan:
+            if not isinstance(module, Dropout):
+                x = module(x)
+            elif bits is not None:
+                x = module(x, bits[count * start : count * (start + module.count)])
+            else:
+                x = module(x)
+        return x.flatten(1) if x.dim() > 2 else x
+
+    def first_layer(self) -> tuple[str, Tensor] | None:
+        """Name and weight of the first convolution or linear layer, or None where there is none."""
+        for name, module in self.named_children():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                return name, module.weight
+        return None
+
+
+def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
+    """The modules of a layer itself, with what to append to its name; weights are not yet initialised."""
+    match layer:
+        case Conv():
+            return [
+                (
+                    "",
+                    nn.Conv2d(
+                        shape[0],
+                        layer.conv,
+                        layer.kernel,
+                        stride=layer.stride,
+                        padding=layer.padding,
+                        dilation=layer.dilation,
+                        groups=layer.groups,
+                        bias=layer.bias,
+                        device="meta",
+                    ),
+                )
+            ]
+        case Linear():
+            linear = nn.Linear(shape[0], layer.linear, bias=layer.bias, device="meta")
+            return [("_flatten", nn.Flatten()), ("", linear)] if len(shape) == 3 else [("", linear)]
+        case MaxPool():
+            return [("", nn.MaxPool2d(layer.maxpool, layer.stride, layer.padding))]
+        case AvgPool():
+            return [("", nn.AvgPool2d(layer.avgpool, layer.stride, layer.padding))]
+        case GlobalAvgPool():
+            return [("", GlobalAvgPool2d())]
+        case Flatten():
+            return [("", nn.Flatten())]
+    raise AssertionError(layer)
+
+
+def _op_module(op: Op, shape: Shape, dropout: float) -> nn.Module:
+    """The module of an operation in `then`."""
+    channels = shape[0]
+    match op.kind:
+        case "relu":
+            return nn.ReLU()
+        case "leaky_relu":
+            return nn.LeakyReLU(float(op.value or 0.0))
+        case "gelu":
+            return nn.GELU()
+        case "silu":
+            return nn.SiLU()
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "tanh":
+            return nn.Tanh()
+        case "batchnorm":
+            norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            return norm(channels, device="meta")
+        case "groupnorm":
+            return nn.GroupNorm(int(op.value or 1), channels, device="meta")
+        case "layernorm":
+            # Over a whole image's maps, with one weight a channel: a group norm of a single group.
+            if len(shape) == 3:
+                return nn.GroupNorm(1, channels, device="meta")
+            return nn.LayerNorm(channels, device="meta")
+        case "instancenorm":
+            return nn.InstanceNorm2d(channels)
+        case "dropout" | "dropout2d":
+            p = dropout if op.value is None else float(op.value)
+            return Dropout2d(p, shape) if op.kind == "dropout2d" else Dropout(p, shape)
+    raise AssertionError(op)
+
+
+def _initialise(network: Network, generator: torch.Generator | None) -> None:
+    """torch's default initialisation, from a generator of its own; zeros without one."""
+    for module in network.children():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            if generator is None:
+                for parameter in module.parameters():
+                    nn.init.zeros_(parameter)
+                continue
+            nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=generator)
+            if module.bias is not None:
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
+            module.reset_parameters()
+
+
+def _assemble(preset: Preset, generator: torch.Generator | None) -> Network:
+    # Built without memory first: torch's constructors would initialise from the global generator.
+    network = Network(preset, preset.table())
+    network.to_empty(device="cpu")
+    _initialise(network, generator)
+    return network
+
+
+def build(preset: Preset, seed: int | None = None) -> Network:
+    """The network with torch's default initial weights, on the CPU; the global generator is left alone.
+
+    Args:
+        preset: what to build.
+        seed: of the weights; `train.seed` where left out.
+
+    Raises:
+        NetworkError: the network can't be built.
+    """
+    generator = torch.Generator().manual_seed(key(preset.train.seed if seed is None else seed, "init"))
+    return _assemble(preset, generator)
+
+
+def torchinfo_statistics(preset: Preset) -> Any:
+    """torchinfo's `ModelStatistics` of a throw-away network, for one image."""
+    import torchinfo
+
+    # torchinfo draws random input and moves the module, so: an input of zeros, and a network of its own.
+    return torchinfo.summary(
+        _assemble(preset, None),
+        input_data=torch.zeros(1, *INPUT_SHAPE),
+        device="cpu",
+        mode="eval",
+        col_names=("input_size", "output_size", "kernel_size", "num_params", "mult_adds"),
+        row_settings=("depth", "var_names"),
+        verbose=0,
+    )
+
+
+def torchinfo_summary(preset: Preset) -> str:
+    """torchinfo's summary of the real module, as text."""
+    return str(torchinfo_statistics(preset))
+
+
+def torchinfo_table(preset: Preset) -> dict[str, Any]:
+    """torchinfo's figures for one image.
+
+    Returns:
+        `parameters`, `mult_adds`, `input_bytes`, `forward_backward_bytes`, `parameter_bytes`, and `layers`:
+        for each module `name`, `kind`, `output_shape` (without the batch), `parameters`, `mult_adds`.
+    """
+    statistics = torchinfo_statistics(preset)
+    layers = [
+        {
+            "name": info.var_name,
+            "kind": info.class_name,
+            "output_shape": tuple(info.output_size[1:]),
+            "parameters": info.num_params,
+            "mult_adds": info.macs,
+        }
+        for info in statistics.summary_list
+        if info.depth == 1
+    ]
+    return {
+        "parameters": statistics.total_params,
+        "mult_adds": statistics.total_mult_adds,
+        "input_bytes": statistics.total_input,
+        "forward_backward_bytes": statistics.total_output_bytes,
+        "parameter_bytes": statistics.total_param_bytes,
+        "layers": layers,
+    }

@@ -1,0 +1,56 @@
+"""How a run uses the machine: settings that may change its speed but not what is trained. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuitrain.errors import UsageError, visible
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+COMPILE = ("auto", "on", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Device and speed settings of a run.
+
+    Attributes:
+        device: auto, cpu, cuda, cuda:N or mps.
+        deterministic: the same bits on every run of the same device and versions.
+        precision: fp32; tf32 (matrix products on CUDA); bf16 (autocast).
+        compile: torch.compile: auto takes it where a compiler is there and the run is long enough to pay.
+        graph: on CUDA, the whole step as one CUDA graph.
+        threads: of the CPU; None measures at the start and takes the fastest.
+        profile: times the parts of a step and says where the time went.
+
+    Raises:
+        UsageError: a value that is none of these.
+    """
+
+    device: str = "auto"
+    deterministic: bool = False
+    precision: str = "fp32"
+    compile: str = "auto"
+    graph: bool = True
+    threads: int | None = None
+    profile: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("precision", PRECISIONS), ("compile", COMPILE)):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"--{name} {visible(getattr(self, name))}: use one of {', '.join(allowed)}.")
+        if self.threads is not None and not 1 <= self.threads <= 1024:
+            raise UsageError(f"--threads {self.threads}: use a number from 1 to 1024.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain JSON form."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Runtime:
+        """The settings of a JSON form; keys of other versions are ignored."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})

@@ -1,0 +1,331 @@
+"""One optimizer step on data that lives on the device: no transfer, no random number and no wait in it.
+
+What a step needs is on the device already: the epoch's images in the order in which they are seen, the random
+bits of the dropouts, the learning rate, and the position in the epoch. So the same function runs eagerly, with
+a compiled network, or captured as a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuitrain.data.augment import normalize
+from tuitrain.spec.train import SGD, Adam, AdamW, RMSprop, Train
+from tuitrain.training.dropout import draw_bits
+from tuitrain.training.model import Network
+from tuitrain.training.seeding import key
+
+#: Random bits are drawn for several steps at once, up to this much, and for at most so many steps.
+BITS_BYTES = {"cpu": 1 << 20, "cuda": 1 << 25, "mps": 1 << 24}
+BITS_STEPS = 64
+
+
+class Forward(Protocol):
+    """A network, plain or compiled."""
+
+    def __call__(self, images: Tensor, bits: Tensor | None = None) -> Tensor:
+        """Logits (N, 10)."""
+
+
+def make_optimizer(
+    train: Train, parameters: list[Tensor], device: torch.device, *, capturable: bool
+) -> torch.optim.Optimizer:
+    """torch's optimizer for a preset, fused where torch has a fused one.
+
+    Args:
+        train: the settings.
+        parameters: of the network.
+        device: where they live.
+        capturable: for a CUDA graph; the learning rate is then a tensor on the device.
+    """
+    settings = train.optimizer
+    fused: dict[str, Any] = {"fused": True} if device.type in ("cpu", "cuda") else {}
+    lr: float | Tensor = torch.tensor(settings.lr, device=device) if capturable else settings.lr
+    match settings:
+        case SGD():
+            return torch.optim.SGD(
+                parameters,
+                lr,
+                momentum=settings.momentum,
+                nesterov=settings.nesterov,
+                weight_decay=settings.weight_decay,
+                **fused,
+            )
+        case Adam() | AdamW():
+            cls = torch.optim.Adam if isinstance(settings, Adam) else torch.optim.AdamW
+            return cls(
+                parameters,
+                lr,
+                betas=settings.betas,
+                eps=settings.eps,
+                weight_decay=settings.weight_decay,
+                capturable=capturable,
+                **fused,
+            )
+        case RMSprop():
+            return torch.optim.RMSprop(
+                parameters,
+                lr,
+                alpha=settings.alpha,
+                eps=settings.eps,
+                momentum=settings.momentum,
+                weight_decay=settings.weight_decay,
+                capturable=capturable,
+            )
+    raise AssertionError(settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One pass over the judging set: mean loss an image, and for each image prediction and confidence."""
+
+    loss: float
+    accuracy: float
+    predictions: NDArray[np.uint8]
+    confidences: NDArray[np.float32]
+
+
+class Stepper:
+    """Takes the steps of a training.
+
+    Args:
+        network: on the device.
+        train: the settings.
+        device: where everything lives.
+        precision: fp32, tf32 or bf16.
+        graph: make the optimizer fit for a CUDA graph.
+        seed: of the dropouts.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        train: Train,
+        device: torch.device,
+        *,
+        precision: str = "fp32",
+        graph: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.network, self.train, self.device, self.precision, self.seed = (
+            network,
+            train,
+            device,
+            precision,
+            seed,
+        )
+        self.forward: Forward = network
+        self.batch = train.batch_size
+        self.parameters = list(network.parameters())
+        self.optimizer = make_optimizer(train, self.parameters, device, capturable=graph)
+        self._lr = float("nan")
+        # Read and written on the device alone, so that a step never waits for the host.
+        wide = torch.float32 if device.type == "mps" else torch.float64
+        self._position = torch.zeros((), dtype=torch.int64, device=device)
+        self._loss_sum = torch.zeros((), dtype=wide, device=device)
+        self._correct = torch.zeros((), dtype=torch.int64, device=device)
+        self._arange = torch.arange(self.batch, device=device)
+        self._images = torch.empty(0, 28, 28, dtype=torch.uint8, device=device)
+        self._labels = torch.empty(0, dtype=torch.int64, device=device)
+        self._words = -(-network.bits_per_image * self.batch // 4)  # int64 words a step
+        budget = BITS_BYTES.get(device.type, 1 << 20)
+        self._rows = max(1, min(BITS_STEPS, budget // max(1, 8 * self._words)))
+        self._bits = torch.zeros(self._rows, self._words, dtype=torch.int64, device=device)
+        self._row = torch.zeros(1, dtype=torch.int64, device=device)
+        self._generator = torch.Generator(device="cpu" if device.type == "mps" else device)
+        self._epoch = self._step = 0
+        self._drawn = -1
+
+    # ------------------------------------------------------------------------------- the epoch
+
+    def begin_epoch(self, epoch: int, images: Tensor, labels: Tensor) -> None:
+        """Takes the images of an epoch in the order in which they will be seen.
+
+        Args:
+            epoch: from 0, the key of its random numbers.
+            images: uint8 (N, 28, 28) on the device, augmented.
+            labels: int64 (N,) on the device.
+        """
+        if self._images.shape != images.shape:
+            self._images, self._labels = torch.empty_like(images), torch.empty_like(labels)
+        # In place: a captured graph reads from these addresses.
+        self._images.copy_(images)
+        self._labels.copy_(labels)
+        self._epoch = epoch
+        self.seek(0, 0.0, 0)
+
+    def seek(self, step: int, loss_sum: float, correct: int) -> None:
+        """Goes to a step of the epoch, with the running sums up to there."""
+        self._step, self._drawn = step, -1
+        self._position.fill_(step * self.batch)
+        self._row.fill_(step % self._rows)
+        self._loss_sum.fill_(loss_sum)
+        self._correct.fill_(correct)
+
+    @property
+    def position(self) -> int:
+        """Images of this epoch that have been asked for so far."""
+        return min(self._step * self.batch, len(self._images))
+
+    @property
+    def images(self) -> int:
+        """Images of an epoch."""
+        return len(self._images)
+
+    def read(self) -> tuple[float, int]:
+        """The running sums of loss and of right predictions; waits for the device."""
+        return float(self._loss_sum.item()), int(self._correct.item())
+
+    def set_lr(self, lr: float) -> None:
+        """The learning rate of the steps from here on."""
+        if lr == self._lr:
+            return
+        self._lr = lr
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+
+    # -------------------------------------------------------------------------------- one step
+
+    def step(self) -> None:
+        """One optimizer update with the next batch; the last of an epoch may be short."""
+        self._draw()
+        self._take(min(self.batch, len(self._images) - self._step * self.batch))
+        self._step += 1
+
+    def _draw(self) -> None:
+        """Random bits for the next steps, when the ones at hand are used up."""
+        if not self._words:
+            return
+        chunk = self._step // self._rows
+        if chunk != self._drawn:
+            self._generator.manual_seed(key(self.seed, "dropout", self._epoch, chunk))
+            if self._generator.device == self._bits.device:
+                draw_bits(self._bits, self._generator)
+            else:
+                bits = torch.empty(self._bits.shape, dtype=torch.int64)
+                draw_bits(bits, self._generator)
+                self._bits.copy_(bits)
+            self._drawn = chunk
+
+    def _take(self, count: int) -> None:
+        """The step with `count` images; how it is run is the only thing that variants change."""
+        self._body(count, self.forward)
+
+    def _body(self, count: int, forward: Forward) -> None:
+        index = self._arange[:count] + self._position
+        images, labels = self._images.index_select(0, index), self._labels.index_select(0, index)
+        bits = self._bits.index_select(0, self._row)[0].view(torch.int16) if self._words else None
+        for parameter in self.parameters:
+            parameter.grad = None
+        with self._autocast():
+            mean, std = self.train.normalize.mean, self.train.normalize.std
+            logits = forward(normalize(images, mean, std), bits).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.train.label_smoothing)
+        total = loss
+        if self.train.l1:
+            total = loss + self.train.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self._loss_sum += loss.detach() * count
+        self._correct += (logits.detach().argmax(1) == labels).sum()
+        self._position += count
+        self._row += 1
+        self._row.remainder_(self._rows)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    # ------------------------------------------------------------------------------ evaluation
+
+    @torch.no_grad()
+    def evaluate(self, images: Tensor, labels: Tensor, batch: int) -> Evaluation:
+        """Judges uint8 images (N, 28, 28) with int64 labels (N,), both on the device, `batch` at a time."""
+        self.network.eval()
+        try:
+            parts = [
+                self._judge(images[start : start + batch], labels[start : start + batch])
+                for start in range(0, len(images), batch)
+            ]
+        finally:
+            self.network.train()
+        losses, predictions, confidences = (torch.cat(part) for part in zip(*parts, strict=True))
+        found = predictions.cpu().numpy()
+        return Evaluation(
+            loss=float(losses.double().mean().item())
+            if losses.device.type != "mps"
+            else float(losses.mean().item()),
+            accuracy=int((predictions == labels).sum().item()) / len(labels),
+            predictions=found.astype(np.uint8),
+            confidences=confidences.cpu().numpy(),
+        )
+
+    def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with self._autocast():
+            logits = self.network(
+                normalize(images, self.train.normalize.mean, self.train.normalize.std)
+            ).float()
+        confidences, predictions = logits.softmax(1).max(1)
+        return F.cross_entropy(logits, labels, reduction="none"), predictions, confidences
+
+    # ----------------------------------------------------------------------------------- state
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """The optimizer's own tensors by "NUMBER.NAME"."""
+        state = self.optimizer.state_dict()["state"]
+        return {
+            f"{number}.{name}": value
+            for number, values in state.items()
+            for name, value in values.items()
+            if isinstance(value, Tensor)
+        }
+
+    def load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        """Takes back what `optimizer_tensors` gave."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            number, _, what = name.partition(".")
+            state.setdefault(int(number), {})[what] = tensor
+        held = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({"state": state, "param_groups": held["param_groups"]})
+        self._lr = float("nan")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Steps taken inside leave no trace: for warming up, measuring and capturing."""
+        held = [*self.parameters, *self.network.buffers()]
+        copies = [tensor.detach().clone() for tensor in held]
+        before = {name: tensor.clone() for name, tensor in self.optimizer_tensors().items()}
+        place = (self._step, *self.read())
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for tensor, copy in zip(held, copies, strict=True):
+                    tensor.copy_(copy)
+                after = self.optimizer_tensors()
+                if before or self._capturing():
+                    # In place, since a graph holds the addresses; a state that was not there yet is all zeros.
+                    for name, tensor in after.items():
+                        tensor.copy_(before[name]) if name in before else tensor.zero_()
+                else:
+                    self.optimizer.state.clear()
+            for parameter in self.parameters:
+                parameter.grad = None
+            self.seek(*place)
+
+    def _capturing(self) -> bool:
+        return False
