@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuitrain import config
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stdout
+
 if TYPE_CHECKING:
     from tuitrain.data.mnist import Dataset, FileReport, Images
 
-app = typer.Typer(
-    help="Look at, fetch and verify the data sets.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Look at, fetch and verify the data sets.", no_args_is_help=True)
 
-DatasetOption = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        help="mnist, fashion-mnist, kmnist, qmnist, emnist-digits, or digits (built in).",
-        envvar="TUITRAIN_DATASET",
-    ),
+DatasetFlag = Annotated[
+    str | None, typer.Option("--dataset", "-d", help=f"{', '.join(options.DATASETS)}; default mnist.")
 ]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        help="Folder with the IDX files, raw or .gz, in place or under MNIST/raw/. Default: the cache folder.",
-        envvar="TUITRAIN_DATA_DIR",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def _name(flag: str | None) -> str:
+    from tuitrain.data.catalog import check_name
+
+    return check_name(config.setting("dataset", flag) or "mnist")
 
 
 @app.command()
-def info(
-    dataset: DatasetOption = "mnist", data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Show sizes, grey levels and class counts of a set that is there; fetches nothing."""
     from tuitrain.data.mnist import load
 
-    loaded = load(dataset, data_dir, fetch=False)
+    loaded = load(_name(dataset), config.data_dir(data_dir), fetch=False)
     facts = _facts(loaded)
-    if as_json:
-        _print_json(facts)
+    if json:
+        emit_json(facts)
         return
     rows: list[list[str]] = []
     parts = {"train": facts["train"], "test": facts["test"]}
@@ -62,48 +51,46 @@ def info(
     for index, name in enumerate(loaded.classes):
         text = name if name == str(index) else f"{index} {name}"
         rows.append([f"class {text}", *(f"{part['class_counts'][index]:,}" for part in parts.values())])
-    _print_line(loaded.source)
+    stdout().out(loaded.source, highlight=False)
     _print_table(["", "train", "test"], rows, numbers=True)
 
 
 @app.command()
-def fetch(
-    dataset: DatasetOption = "mnist", data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Fetch what is missing or damaged, verify it, and say where it lies."""
-    from tuitrain.data.catalog import check_name
     from tuitrain.data.fetch import fetch as fetch_files
     from tuitrain.data.mnist import verify as verify_files
     from tuitrain.data.progress import FetchProgress
 
+    name, place = _name(dataset), config.data_dir(data_dir)
     with FetchProgress() as progress:
-        folder = fetch_files(check_name(dataset), data_dir, progress=progress)
-    reports = verify_files(dataset, data_dir)
-    if as_json:
-        _print_json(_reports(dataset, reports) | {"folder": str(folder)})
+        folder = fetch_files(name, place, progress=progress)
+    reports = verify_files(name, place)
+    if json:
+        emit_json(_reports(name, reports) | {"folder": str(folder)})
     else:
         _print_reports(reports)
 
 
 @app.command()
-def verify(
-    dataset: DatasetOption = "mnist", data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Check every file of a set; exit 3 when one is missing or damaged."""
-    from tuitrain.data.mnist import SETS, mending_command
+    from tuitrain.data.catalog import SETS
+    from tuitrain.data.mnist import mending_command
     from tuitrain.data.mnist import verify as verify_files
     from tuitrain.errors import DataError, visible
 
-    reports = verify_files(dataset, data_dir)
-    if as_json:
-        _print_json(_reports(dataset, reports))
+    name, place = _name(dataset), config.data_dir(data_dir)
+    reports = verify_files(name, place)
+    if json:
+        emit_json(_reports(name, reports))
     else:
         _print_reports(reports)
     damaged = [report for report in reports if report.problem is not None]
     if damaged:
         mend = (
-            mending_command(SETS[dataset], data_dir)
-            if dataset in SETS
+            mending_command(SETS[name], place)
+            if name in SETS
             else "pip install --force-reinstall scikit-learn"
         )
         raise DataError(
@@ -165,7 +152,7 @@ def _reports(dataset: str, reports: list[FileReport]) -> dict[str, Any]:
 def _print_reports(reports: list[FileReport]) -> None:
     from tuitrain.errors import visible
 
-    _print_line(f"in {visible(reports[0].path.parent)}")
+    stdout().out(f"in {visible(reports[0].path.parent)}", highlight=False)
     rows = [
         [
             visible(report.path.name),
@@ -182,27 +169,13 @@ def _shape(value: object) -> object:
     return " x ".join(str(size) for size in value) if isinstance(value, list) else value
 
 
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
-
-
-def _print_line(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
 def _print_table(header: list[str], rows: list[list[str]], *, numbers: bool = False) -> None:
-    if not sys.stdout.isatty():
-        for row in [header, *rows]:
-            _print_line("\t".join(row))
-        return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=None, pad_edge=False, header_style="dim")
     for place, name in enumerate(header):
         table.add_column(Text(name), justify="right" if numbers and place else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    stdout().print(table)
