@@ -168,13 +168,15 @@ def set_aside(entry: Entry) -> None:
 
 
 def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
-    """Remove all but the last `keep` and the best, after `newest` was saved; what was removed."""
+    """Remove all but the last `keep` and the best, after `newest` was saved; what was removed.
+
+    What claims to be of the same place or a later one is superseded: the run went on from before it.
+    """
     present = entries(folder)
-    others = [e for e in present if e.path != newest.path]
-    same = [e for e in others if (e.epoch, e.step) == (newest.epoch, newest.step)]
-    rest = [e for e in others if e not in same]
-    best = [e for e in [*rest, newest] if e.best]
-    kept = {e.path for e in [*rest, newest][-keep:]} | {e.path for e in best[-1:]} | {newest.path}
+    here = (newest.epoch, newest.step)
+    chain = [e for e in present if (e.epoch, e.step) < here] + [newest]
+    best = [e for e in chain if e.best]
+    kept = {e.path for e in chain[-keep:]} | {e.path for e in best[-1:]} | {newest.path}
     removed: list[Path] = []
     with contextlib.suppress(OSError):
         for path in [e.path for e in present if e.path not in kept] + list(folder.glob("*.damaged")):

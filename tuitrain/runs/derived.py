@@ -101,15 +101,12 @@ class Derived:
         self._board: Board | None = None
         self._output_offset = 0
 
-    def add(self, record: Record, everything: Iterable[Record]) -> None:
-        """Append a record's lines; when something went wrong before, derive everything again.
+    def add(self, record: Record) -> None:
+        """Append a record's lines; not when `dirty`, then all has to be derived again.
 
         Raises:
-            OSError: a file could not be written (and will be derived again at the next record).
+            OSError: a file could not be written, and all is dirty.
         """
-        if self.dirty:
-            self.rebuild(everything)
-            return
         try:
             if isinstance(record.event, RunStarted):
                 self._judged_by = record.event.judged_by
@@ -118,7 +115,7 @@ class Derived:
             if isinstance(record.event, EpochFinished):
                 self._append("metrics.csv", [csv_line(record.event)])
                 self._tensorboard().add(record)
-        except OSError:
+        except (OSError, ImportError):
             self.dirty = True
             raise
 

@@ -1,0 +1,318 @@
+"""The list of runs: a summary of each, kept in `runs/.index.json` and made again where it is out of date."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tuitrain.errors import RunDirectoryError, visible
+from tuitrain.runs import files, locking, names
+from tuitrain.runs.directory import RunDirectory, unwritable
+from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted, finite
+
+RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
+INDEX = ".index.json"
+USER_FILE = "user.json"
+_VERSION = 1
+_MAX_INDEX = 64 << 20
+_MAX_USER = 1 << 16
+_MAX_NOTE = 4000
+_MAX_TAGS = 32
+_STATES: dict[str, RunState] = {
+    "completed": "done",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "out_of_memory": "out_of_memory",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a line. Accuracies are fractions, None while there are none; `when` is unix seconds.
+
+    `epochs` are finished, `epochs_planned` wanted, and `epochs_at_target` those with at least the
+    challenge's accuracy (None without such a target).
+    """
+
+    run: str
+    path: str
+    state: RunState
+    preset: str
+    dataset: str
+    parameters: int
+    best: float | None
+    best_epoch: int
+    last: float | None
+    epochs: int
+    epochs_planned: int
+    epochs_at_target: int | None
+    changed: dict[str, list[Any]]
+    when: float
+    seconds: float
+    device: str
+    seed: int
+    judged_by: str
+    command: str
+    message: str
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    pid: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is its directory's."""
+        return self.run
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain JSON form."""
+        data: dict[str, Any] = finite(dataclasses.asdict(self))
+        return data
+
+
+def summarise(path: Path) -> RunSummary:
+    """A run's summary, from its directory alone.
+
+    Raises:
+        RunDirectoryError: its log can't be read.
+    """
+    return _with_life(path, _with_user(path, _from_records(path, RunDirectory(path).events())))
+
+
+def _from_records(path: Path, records: list[Record]) -> RunSummary:
+    started = next((r for r in records if isinstance(r.event, RunStarted)), None)
+    start = started.event if started and isinstance(started.event, RunStarted) else None
+    epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
+    last = records[-1].event if records else None
+    finished = last if isinstance(last, RunFinished) else None
+    best = max(epochs, key=lambda e: (_rank(e.test_acc), -e.epoch), default=None)
+    planned = start.epochs if start else 0
+    for record in records:
+        if isinstance(record.event, Control) and record.event.action == "extended":
+            planned += int(record.event.value or 0)
+    challenge = (start.preset.get("challenge") if start else None) or {}
+    target = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
+    at_target = None
+    if isinstance(target, int | float):
+        at_target = sum(round(100 * e.test_acc, 6) >= target for e in epochs if math.isfinite(e.test_acc))
+    state: RunState = "interrupted"
+    if finished is not None:
+        state = _STATES.get(finished.outcome, "failed")
+    try:
+        made = path.stat().st_mtime
+    except OSError:
+        made = 0.0
+    return RunSummary(
+        run=path.name,
+        path=str(path),
+        state=state,
+        preset=start.name if start else "",
+        dataset=start.dataset if start else "",
+        parameters=start.parameters if start else 0,
+        best=_number(best.test_acc) if best else None,
+        best_epoch=best.epoch if best else 0,
+        last=_number(epochs[-1].test_acc) if epochs else None,
+        epochs=epochs[-1].epoch if epochs else 0,
+        epochs_planned=planned,
+        epochs_at_target=at_target,
+        changed=start.changed if start else {},
+        when=records[0].time if records else made,
+        seconds=finished.seconds if finished else (records[-1].elapsed_s if records else 0.0),
+        device=start.device if start else "",
+        seed=start.seed if start else 0,
+        judged_by=start.judged_by if start else "test",
+        command=start.command if start else "",
+        message=finished.message if finished else "",
+    )
+
+
+def _rank(value: float) -> float:
+    return value if math.isfinite(value) else -1.0
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _with_life(path: Path, summary: RunSummary) -> RunSummary:
+    """The state of now: a run without an end is live, paused or interrupted, whoever holds it or not."""
+    if not locking.is_held(path):
+        return summary
+    holder = locking.read_holder(path)
+    live = RunDirectory(path).live()
+    here = live is not None and holder is not None and live.pid == holder.pid
+    state: RunState = "paused" if here and live is not None and live.phase == "paused" else "live"
+    seconds = summary.seconds
+    if here and live is not None and live.progress is not None:
+        seconds = max(seconds, live.progress.elapsed_s)
+    return dataclasses.replace(summary, state=state, pid=holder.pid if holder else None, seconds=seconds)
+
+
+# What a person wrote on a run
+
+
+def read_user(path: Path) -> tuple[tuple[str, ...], str]:
+    """A run's tags and note."""
+    try:
+        with (path / USER_FILE).open("rb") as file:
+            data = json.loads(file.read(_MAX_USER))
+        tags = tuple(str(tag) for tag in data.get("tags", [])[:_MAX_TAGS])
+        return tags, str(data.get("note", ""))[:_MAX_NOTE]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return (), ""
+
+
+def write_user(path: Path, tags: tuple[str, ...] | None = None, note: str | None = None) -> None:
+    """Set a run's tags, its note, or both.
+
+    Raises:
+        RunDirectoryError: it can't be written.
+    """
+    old_tags, old_note = read_user(path)
+    cleaned = dict.fromkeys(tag.strip()[:64] for tag in (old_tags if tags is None else tags) if tag.strip())
+    data = {"tags": list(cleaned)[:_MAX_TAGS], "note": (old_note if note is None else note)[:_MAX_NOTE]}
+    text = json.dumps(data, ensure_ascii=True)
+    try:
+        files.replace(path / USER_FILE, text.encode())
+    except OSError as error:
+        raise unwritable(path / USER_FILE, error) from None
+
+
+def _with_user(path: Path, summary: RunSummary) -> RunSummary:
+    tags, note = read_user(path)
+    return dataclasses.replace(summary, tags=tags, note=note) if tags or note else summary
+
+
+# The list
+
+
+def list_runs(runs_dir: Path) -> list[RunSummary]:
+    """Every run of a folder, the newest first.
+
+    Raises:
+        RunDirectoryError: the folder is there but can't be read.
+    """
+    cache = _read_index(runs_dir)
+    kept: dict[str, Any] = {}
+    found: list[RunSummary] = []
+    changed = False
+    for name in names.run_names(runs_dir):
+        path = runs_dir / name
+        key = _key(path)
+        if key is None:
+            continue
+        cached = cache.get(name)
+        summary = _from_cache(cached, key, path)
+        if summary is None:
+            try:
+                summary = _with_user(path, _from_records(path, RunDirectory(path).events()))
+            except RunDirectoryError:
+                continue
+            changed = True
+        kept[name] = {"key": key, "summary": summary}
+        ended = summary.state != "interrupted"
+        found.append(summary if ended and not _recent(key) else _with_life(path, summary))
+    if changed or set(kept) != set(cache):
+        _write_index(runs_dir, kept)
+    found.sort(key=lambda s: (s.when, s.run), reverse=True)
+    return found
+
+
+def _key(path: Path) -> list[int] | None:
+    """What changes when a run's log or user file does; None for what is no run."""
+    key: list[int] = []
+    for name in ("events.jsonl", USER_FILE):
+        try:
+            info = os.stat(path / name)  # noqa: PTH116 - a thousand of these
+            key += [info.st_mtime_ns, info.st_size]
+        except OSError:
+            key += [0, 0]
+    if key[0] == 0 and not (path / locking.LOCK_NAME).exists():
+        return None
+    return key
+
+
+def _recent(key: list[int]) -> bool:
+    """Whether the log changed in the last minute (or tomorrow): its holder may just be letting go, or back."""
+    return time.time() - key[0] / 1e9 < 60
+
+
+def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
+    try:
+        if cached["key"] != key:
+            return None
+        data = dict(cached["summary"])
+        data["tags"] = tuple(data["tags"])
+        data["path"] = str(path)
+        return RunSummary(**data)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_index(runs_dir: Path) -> dict[str, Any]:
+    """The index, or nothing when it is missing, damaged or of another version."""
+    try:
+        with (runs_dir / INDEX).open("rb") as file:
+            digest, _, body = file.read(_MAX_INDEX).partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            return {}
+        data = json.loads(body)
+        entries = data["runs"] if data["version"] == _VERSION else {}
+        return entries if isinstance(entries, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def _write_index(runs_dir: Path, kept: dict[str, Any]) -> None:
+    entries = {n: {"key": e["key"], "summary": e["summary"].to_dict()} for n, e in kept.items()}
+    body = json.dumps({"version": _VERSION, "runs": entries}, separators=(",", ":")).encode()
+    digest = hashlib.sha256(body).hexdigest().encode()
+    with contextlib.suppress(OSError):  # it only saves time
+        files.replace(runs_dir / INDEX, digest + b"\n" + body, durable=False)
+
+
+def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
+    """The run directory of a path, a name, a unique beginning or end of one, or `latest`.
+
+    Raises:
+        RunDirectoryError: no run, or more than one, is called that.
+    """
+    newest = None
+    if wanted == "latest":
+        runs = list_runs(runs_dir)
+        newest = runs[0].run if runs else None
+    path = names.find(runs_dir, wanted, newest)
+    if not names.looks_like_run(path):
+        raise RunDirectoryError(f"{visible(path)} is no run directory; list the runs with `tuitrain runs`")
+    return RunDirectory.open(path)
+
+
+def delete(directory: RunDirectory) -> None:
+    """Remove a run for good: it vanishes from the list in one step, then its files go.
+
+    Raises:
+        RunDirectoryError: it is busy, is a link, or can't be removed.
+    """
+    path = directory.path
+    if path.is_symlink():
+        raise RunDirectoryError(f"{visible(path)} is a link; remove the link itself with `rm`")
+    directory.lock.acquire(directory.name)
+    grave = path.with_name(f".gone-{path.name[:100]}-{os.getpid()}")
+    try:
+        files.rename(path, grave)
+        shutil.rmtree(grave)
+    except OSError as error:
+        reason = visible(error.strerror or error)
+        raise RunDirectoryError(
+            f"{visible(path)} can't be removed: {reason}; check its owner and mode"
+        ) from None
+    finally:
+        directory.close()

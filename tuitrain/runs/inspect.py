@@ -1,0 +1,54 @@
+"""`inspection.safetensors`: what the last evaluation saw, for viewers in other processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tuitrain.runs import files
+from tuitrain.training.inspection import Inspection
+
+FILE = "inspection.safetensors"
+_MAX_BYTES = 64 << 20
+
+
+def write(folder: Path, inspection: Inspection | None) -> None:
+    """Replace a run's inspection (no fsync: the next evaluation makes it again)."""
+    if inspection is None:
+        return
+    from safetensors.numpy import save
+
+    arrays = {
+        "labels": inspection.labels.astype(np.uint8),
+        "predictions": inspection.predictions.astype(np.uint8),
+        "confidences": inspection.confidences.astype(np.float32),
+        "confusion": inspection.confusion.astype(np.int64),
+    }
+    if inspection.first_layer is not None:
+        arrays["first_layer"] = inspection.first_layer.astype(np.float32)
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    files.replace(folder / FILE, save(plain, metadata={"epoch": str(inspection.epoch)}), durable=False)
+
+
+def read(folder: Path) -> Inspection | None:
+    """A run's inspection; None when there is none, or none that makes sense."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / FILE
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            return None
+        with safe_open(path, framework="numpy") as file:
+            epoch = int((file.metadata() or {}).get("epoch", "0"))
+            names = set(file.keys())
+            labels, predictions = file.get_tensor("labels"), file.get_tensor("predictions")
+            confidences = file.get_tensor("confidences")
+            first = file.get_tensor("first_layer") if "first_layer" in names else None
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+    if labels.ndim != 1 or labels.shape != predictions.shape or labels.shape != confidences.shape:
+        return None
+    if labels.size and max(labels.max(), predictions.max()) > 9:
+        return None
+    return Inspection(epoch, labels, predictions, confidences, first)

@@ -1,0 +1,198 @@
+"""Writes what happens into the run directory, and goes on in memory when that can't be done."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from tuitrain.errors import visible
+from tuitrain.runs import eventlog
+from tuitrain.runs.derived import Derived, log_lines
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.training.events import (
+    Control,
+    EpochFinished,
+    Event,
+    Notice,
+    Outcome,
+    Record,
+    RunFinished,
+    RunStarted,
+)
+
+#: Worth an fsync: what a checkpoint after it relies on, and how a run began and ended.
+DURABLE = (RunStarted, EpochFinished, RunFinished, Notice)
+
+
+class Recorder:
+    """Takes every record of a run, from any thread, and never raises for a disk's sake.
+
+    `records` is the whole stream in memory, append-only: viewers in this process read it by index.
+    What could not be written waits and is tried again with the next record. `trouble` says what is
+    wrong with the disk, and is None when all that should be there is there.
+    """
+
+    def __init__(self, directory: RunDirectory, earlier: Sequence[Record] = ()) -> None:
+        self.directory = directory
+        self.records: list[Record] = list(earlier)
+        self.closed = False
+        self._derived = Derived(directory.path)
+        self._pending: list[Record] = []
+        self._lock = threading.RLock()
+        self._noticed = False
+        self._failures: dict[str, str] = {}
+        self._start = time.monotonic()
+        self._base_s = max((record.elapsed_s for record in earlier), default=0.0)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds the run has been worked on, earlier sittings included; no clock change moves it."""
+        return self._base_s + time.monotonic() - self._start
+
+    def add(self, event: Event) -> Record:
+        """Record an event now, in memory and (when the disk takes it) in the directory."""
+        with self._lock:
+            record = Record(event, time.time(), self.elapsed_s)
+            if self.closed:
+                return record
+            self.records.append(record)
+            self._pending.append(record)
+            self._write()
+            return record
+
+    def _write(self) -> None:
+        """Write what waits, in order; stops at the first record that the disk does not take."""
+        written = 0
+        whole = False  # the derived files were written anew, so they have what still waits
+        for record in list(self._pending):
+            try:
+                self.directory.append(record, durable=isinstance(record.event, DURABLE))
+            except OSError as error:
+                del self._pending[:written]
+                self.failed("events.jsonl", error)
+                return
+            written += 1
+            try:
+                whole = self._derive(record, whole)
+            except (OSError, ImportError) as error:
+                self.failed("log.txt", error)
+        del self._pending[:written]
+        self._failures.pop("events.jsonl", None)
+        if not self._derived.dirty:
+            self._failures.pop("log.txt", None)
+
+    def _derive(self, record: Record, whole: bool) -> bool:
+        if self._derived.dirty or _restarts(record.event):
+            self._derived.rebuild(eventlog.current(self.records))
+            return True
+        if not whole:
+            self._derived.add(record)
+        return whole
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Something could not be written: one Notice a run says so, however often it happens."""
+        with self._lock:
+            reason = visible(getattr(error, "strerror", None) or error)
+            self._failures[what] = reason
+            if self._noticed or self.closed:
+                return
+            self._noticed = True
+            notice = Notice(
+                f"{visible(self.directory.path / what)} can't be written: {reason}; training goes on in memory",
+                remedy="free some space or mend the folder: what is missing is written as soon as that works",
+                level="error",
+                code="unwritable",
+            )
+            record = Record(notice, time.time(), self.elapsed_s)
+            self.records.append(record)
+            self._pending.append(record)
+
+    def mended(self, what: str) -> None:
+        """It could be written after all."""
+        with self._lock:
+            self._failures.pop(what, None)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is not on disk though it should be, in words."""
+        with self._lock:
+            if self._pending and "events.jsonl" not in self._failures:
+                self._write()
+            return "; ".join(f"{what}: {why}" for what, why in self._failures.items()) or None
+
+    def unsaved_lines(self) -> list[str]:
+        """The run's log for stderr, when the directory could not take it."""
+        with self._lock:
+            records = eventlog.current(self.records)
+        judged_by = next((r.event.judged_by for r in records if isinstance(r.event, RunStarted)), "test")
+        return [line for record in records for line in log_lines(record, judged_by)]
+
+    def finish(self) -> None:
+        """Try once more to write what is missing, and let go of the directory."""
+        with self._lock:
+            if self.closed:
+                return
+            if self._pending:
+                self._write()
+            if self._derived.dirty and self.records:
+                try:
+                    self._derived.rebuild(eventlog.current(self.records))
+                    self._failures.pop("log.txt", None)
+                except (OSError, ImportError) as error:
+                    self.failed("log.txt", error)
+            self._derived.close()
+            self.closed = True
+
+    def abandon(self, message: str, source: str, timeout: float = 0.3) -> bool:
+        """Write from another thread that the run was stopped, when its own can't say so in time.
+
+        Nothing is recorded after that. False when the run's own thread had already said how it ended,
+        or holds the recorder and does not let go in time.
+        """
+        if not self._lock.acquire(timeout=timeout):
+            return False
+        try:
+            if self.closed or self.finished is not None:
+                return False
+            epoch = max((e.epoch for e in self.epochs()), default=0)
+            self.add(Control("stop", epoch, detail=message, source=source))
+            self.add(self.ending("stopped", message))
+            self.finish()
+            return True
+        finally:
+            self._lock.release()
+
+    def epochs(self) -> list[EpochFinished]:
+        """The finished epochs that count, in order."""
+        current = eventlog.current(list(self.records))
+        return [record.event for record in current if isinstance(record.event, EpochFinished)]
+
+    @property
+    def finished(self) -> RunFinished | None:
+        """How the run ended, once it has."""
+        event = self.records[-1].event if self.records else None
+        return event if isinstance(event, RunFinished) else None
+
+    def ending(self, outcome: Outcome, message: str) -> RunFinished:
+        """The last event of a run that can't give it itself."""
+        nan = float("nan")
+        epochs = self.epochs()
+        best = max(epochs, key=lambda e: (e.test_acc, -e.epoch), default=None)
+        last = epochs[-1] if epochs else None
+        return RunFinished(
+            outcome=outcome,
+            epochs=last.epoch if last else 0,
+            best_test_acc=best.test_acc if best else nan,
+            best_epoch=best.epoch if best else 0,
+            last_test_acc=last.test_acc if last else nan,
+            last_train_acc=last.train_acc if last else nan,
+            last_test_loss=last.test_loss if last else nan,
+            seconds=self.elapsed_s,
+            images_per_s=last.images_per_s if last else 0.0,
+            message=message,
+        )
+
+
+def _restarts(event: Event) -> bool:
+    return isinstance(event, Control) and event.action == "restarted"

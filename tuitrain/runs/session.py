@@ -1,0 +1,385 @@
+"""One run in this process: a plain training thread that drives a trainer and never calls a screen.
+
+A second thread, the keeper, looks at `control.jsonl` and replaces `progress.json` five times a second,
+so that other shells see and steer the run while a step, an evaluation or a pause lasts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tuitrain.errors import CheckpointError, ExitCode, RunDirectoryError, TuitrainError, visible
+from tuitrain.runs import checkpoint, inspect
+from tuitrain.runs.commands import forward
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.recorder import Recorder
+from tuitrain.training.control import RunControl
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Event,
+    Notice,
+    Phase,
+    Record,
+    RunFinished,
+    StepProgress,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEEPER_S = 0.2
+HEARTBEAT_S = 1.0
+OUTCOME_CODES = {
+    "completed": ExitCode.DONE,
+    "stopped": ExitCode.DONE,
+    "diverged": ExitCode.DIVERGED,
+    "out_of_memory": ExitCode.DEVICE,
+    "failed": ExitCode.FAILED,
+}
+
+
+class StateLike(Protocol):
+    """What a trainer hands out to be saved."""
+
+    @property
+    def model(self) -> Mapping[str, Tensor]:
+        """The network's tensors."""
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Plain JSON with `epoch` and `step`."""
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """All tensors, flat."""
+
+
+class TrainerLike(Protocol):
+    """What a session drives."""
+
+    def run(self, control: RunControl) -> Iterator[Event]:
+        """The stream of events."""
+
+    def state(self) -> StateLike:
+        """The state between two steps."""
+
+    def inspection(self) -> Any:
+        """What the last evaluation saw."""
+
+
+#: Makes the trainer, on the training thread: loads data, imports torch. Given the state to resume from.
+Factory = Callable[[Any, Callable[[Event], None]], TrainerLike]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The latest of a run: replaced whole, so that any thread may read it without a lock.
+
+    `cpu_s` is the training thread's own CPU time; over wall time it shows what a screen costs it.
+    """
+
+    progress: StepProgress | None = None
+    phase: str | None = None
+    epoch: int = 0
+    at: float = 0.0
+    cpu_s: float = 0.0
+
+
+class Session:
+    """Runs a trainer in a thread of its own and writes its run directory, which it holds.
+
+    Args:
+        factory: makes the trainer, on the training thread, from a state to resume (or None) and a
+            function that takes early events (a Phase while data is loaded, a Notice).
+        directory: created, or opened and acquired; released when the run ends.
+        resume: go on from the newest checkpoint that is whole.
+        summary: gives the text of `summary.txt`; called on the training thread before training.
+        keep: how many of the last checkpoints are kept, beside the best.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        directory: RunDirectory,
+        *,
+        resume: bool = False,
+        summary: Callable[[], str] | None = None,
+        control: RunControl | None = None,
+        keep: int = 2,
+    ) -> None:
+        self.directory = directory
+        self.control = control or RunControl()
+        self.snapshot = Snapshot()
+        self.recorder = Recorder(directory, directory.events() if resume else ())
+        self.error: BaseException | None = None
+        self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
+        self._saved: tuple[int, int] | None = None
+        self._done = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._main, name=f"train-{directory.name}", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_up, name=f"keeper-{directory.name}", daemon=True)
+
+    # For other threads
+
+    @property
+    def records(self) -> list[Record]:
+        """The lossless records so far, append-only; read it by index."""
+        return self.recorder.records
+
+    @property
+    def running(self) -> bool:
+        """Whether the run's thread is still at work."""
+        return not self._ended.is_set()
+
+    @property
+    def outcome(self) -> str | None:
+        """How the run ended; None while it goes on."""
+        finished = self.recorder.finished
+        return finished.outcome if finished else None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process should say, signals apart."""
+        if isinstance(self.error, TuitrainError):
+            return self.error.exit_code
+        code = OUTCOME_CODES.get(self.outcome or "failed", ExitCode.FAILED)
+        if code == ExitCode.DONE and self.recorder.trouble:
+            return ExitCode.RUN_DIRECTORY
+        return code
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+        self._keeper.start()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the run has ended and its directory is released; whether it has.
+
+        A signal handler of the main thread runs while it waits here.
+        """
+        return self._ended.wait(timeout)
+
+    def note(self, event: Control | Notice) -> None:
+        """Record something that happened outside training: a viewer came or went, a screen broke."""
+        self.recorder.add(event)
+
+    def detached(self, source: str) -> None:
+        """Record that the terminal is gone and the run goes on without it."""
+        step = self.snapshot.progress.step if self.snapshot.progress else 0
+        self.note(Control("detached", self._finished_epochs(), step, source=source))
+
+    def abandon(self, message: str, source: str) -> bool:
+        """Write down that the run stopped, when its thread does not come to it in time."""
+        return self.recorder.abandon(message, source)
+
+    def _finished_epochs(self) -> int:
+        return max((e.epoch for e in self.recorder.epochs()), default=0)
+
+    # The training thread
+
+    def _main(self) -> None:
+        try:
+            self._train()
+        except TuitrainError as error:
+            self.error = error
+            self._end_badly(str(error))
+        except BaseException as error:  # whatever it is, the directory must say so and be let go
+            self.error = error
+            self._say_traceback(error)
+            self._end_badly(f"{type(error).__name__}: {visible(error)}")
+        finally:
+            self._publish(Phase("saving"))
+            self._done.set()
+            if self._keeper.is_alive():
+                self._keeper.join(2.0)
+            self.recorder.finish()
+            with contextlib.suppress(OSError):
+                (self.directory.path / "progress.json").unlink(missing_ok=True)
+            self.directory.close()
+            self._ended.set()
+
+    def _end_badly(self, message: str) -> None:
+        if self.recorder.finished is None:
+            self.recorder.add(self.recorder.ending("failed", message))
+
+    def _say_traceback(self, error: BaseException) -> None:
+        with contextlib.suppress(OSError), (self.directory.path / "output.txt").open("a") as file:
+            traceback.print_exception(error, file=file)
+
+    def _train(self) -> None:
+        """Drive a trainer, from the newest checkpoint that is whole and is taken by it."""
+        self._publish(Phase("loading data"))
+        folder = self.directory.path / "checkpoints"
+        found = list(reversed(checkpoint.entries(folder))) if self._resume else []
+        if not found:
+            self._drive(self._factory(None, self._publish))
+            return
+        damaged: list[checkpoint.Entry] = []
+        refused: CheckpointError | None = None
+        for entry in found:
+            try:
+                stored = checkpoint.load(entry)
+            except CheckpointError as error:
+                damaged.append(entry)
+                self._skipped(error)
+                continue
+            try:
+                from tuitrain.training.state import TrainerState
+
+                state = TrainerState.from_tensors(stored.tensors, stored.metadata)
+                trainer = self._factory(state, self._publish)
+                self._saved = (entry.epoch, entry.step)
+                self._drive(trainer, damaged)
+                return
+            except CheckpointError as error:  # whole, but of other data or another network
+                refused = refused or error
+                self._skipped(error)
+        raise refused or CheckpointError(
+            f"all {len(found)} checkpoints in {visible(folder)} are damaged; "
+            f"train it anew with the command in {visible(self.directory.path / 'preset.toml')}"
+        )
+
+    def _skipped(self, error: CheckpointError) -> None:
+        self.recorder.add(Notice(str(error), remedy="trying the one before", code="checkpoint_skipped"))
+
+    def _drive(self, trainer: TrainerLike, damaged: Sequence[checkpoint.Entry] = ()) -> None:
+        self._write_summary()
+        events = trainer.run(self.control)
+        try:
+            for event in events:
+                if damaged and not isinstance(event, Control | Notice | Phase):
+                    for entry in damaged:  # only once training really goes on without them
+                        checkpoint.set_aside(entry)
+                    damaged = ()
+                self._take(event, trainer)
+        finally:
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    def _write_summary(self) -> None:
+        if self._summary is None:
+            return
+        from tuitrain.runs import files
+
+        try:
+            text = self._summary()
+            files.replace(self.directory.path / "summary.txt", text.encode("utf-8", "replace"), durable=False)
+        except OSError as error:
+            self.recorder.failed("summary.txt", error)
+
+    def _publish(self, event: Event) -> None:
+        now, cpu = time.monotonic(), time.thread_time()
+        old = self.snapshot
+        if isinstance(event, StepProgress):
+            self.snapshot = Snapshot(event, "training", event.epoch, now, cpu)
+        elif isinstance(event, Phase):
+            self.snapshot = Snapshot(old.progress, event.phase, event.epoch or old.epoch, now, cpu)
+        else:
+            self.recorder.add(event)
+
+    def _take(self, event: Event, trainer: TrainerLike) -> None:
+        if isinstance(event, EpochFinished):
+            before = max((e.test_acc for e in self.recorder.epochs()), default=-1.0)
+            self.recorder.add(event)
+            self._save(trainer, best=event.test_acc > before)
+            self._inspect(trainer)
+        elif isinstance(event, Control):
+            self.recorder.add(event)
+            if event.action in ("checkpoint", "stop"):
+                self._save(trainer, best=False)
+        elif isinstance(event, RunFinished):
+            self.recorder.add(self._save_model(event, trainer))
+        else:
+            self._publish(event)
+
+    def _save(self, trainer: TrainerLike, *, best: bool) -> None:
+        phase = self.snapshot.phase
+        self._publish(Phase("saving"))
+        state = trainer.state()
+        here = (int(state.meta["epoch"]), int(state.meta.get("step", 0)))
+        if here != self._saved:
+            self._save_state(state, here, best=best)
+        self.snapshot = dataclasses.replace(self.snapshot, phase=phase)
+
+    def _save_state(self, state: StateLike, here: tuple[int, int], *, best: bool) -> None:
+        folder = self.directory.path / "checkpoints"
+        try:
+            entry = checkpoint.save(folder, state.tensors(), state.meta, best=best)
+        except OSError as error:
+            self.recorder.failed("checkpoints", error)
+            return
+        self._saved = here
+        self.recorder.mended("checkpoints")
+        saved = CheckpointSaved(entry.epoch, entry.step, f"checkpoints/{entry.path.name}", entry.sha256, best)
+        self.recorder.add(saved)
+        checkpoint.prune(folder, entry, self._keep)
+
+    def _inspect(self, trainer: TrainerLike) -> None:
+        try:
+            inspect.write(self.directory.path, trainer.inspection())
+        except OSError as error:
+            self.recorder.failed(inspect.FILE, error)
+        else:
+            self.recorder.mended(inspect.FILE)
+
+    def _save_model(self, event: RunFinished, trainer: TrainerLike) -> RunFinished:
+        if event.outcome not in ("completed", "stopped"):
+            return event
+        path = self.directory.path / "model.safetensors"
+        try:
+            sha256 = checkpoint.write_model(path, trainer.state().model)
+        except OSError as error:
+            self.recorder.failed("model.safetensors", error)
+            return event
+        return event if event.model_sha256 else dataclasses.replace(event, model_sha256=sha256)
+
+    # The keeper thread
+
+    def _keep_up(self) -> None:
+        beat = 0
+        told: Snapshot | None = None
+        told_at = 0.0
+        while not self._done.wait(KEEPER_S):
+            for command in self.directory.new_commands():
+                forward(command, self.control)
+            now = time.monotonic()
+            snapshot = self.snapshot
+            if snapshot is told and now - told_at < HEARTBEAT_S:
+                continue
+            beat += 1
+            told, told_at = snapshot, now
+            try:
+                self.directory.write_progress(snapshot.progress, snapshot.phase, snapshot.epoch, beat)
+            except OSError as error:
+                self.recorder.failed("progress.json", error)
+            else:
+                self.recorder.mended("progress.json")
+
+
+def acquire_for_resume(directory: RunDirectory) -> None:
+    """Hold a run that is to go on.
+
+    Raises:
+        RunDirectoryError: it is busy, or it is finished.
+    """
+    directory.acquire()
+    try:
+        records = directory.events()
+    except RunDirectoryError:
+        directory.close()
+        raise
+    if records and isinstance(records[-1].event, RunFinished) and records[-1].event.outcome == "completed":
+        directory.close()
+        raise RunDirectoryError(
+            f"run {visible(directory.name)} is complete; give it more with `tuitrain resume {visible(directory.name)} "
+            "--epochs N`"
+        )
