@@ -89,7 +89,7 @@ class MonitorState:
 
     @property
     def status(self) -> str:
-        """A key of STATUS_WORDS."""
+        """A key of STATUS_WORDS, or a feed's own word while the run hasn't begun."""
         if self.finished is not None:
             return self.finished.outcome
         if not self.alive:
@@ -206,12 +206,12 @@ def reduce(state: MonitorState, item: Record | StepProgress | Phase) -> MonitorS
     if isinstance(item, StepProgress):
         return _progress(state, item)
     if isinstance(item, Phase):
-        return _phase(state, item)
+        return with_phase(state, item.phase)
     event = item.event
     if isinstance(event, StepProgress):
         return _progress(state, event)
     if isinstance(event, Phase):
-        return _phase(state, event)
+        return with_phase(state, event.phase)
     return replace(_event(state, event, item.time), newest=max(state.newest, item.time))
 
 
@@ -233,6 +233,17 @@ def with_alive(state: MonitorState, alive: bool) -> MonitorState:
     return state if state.alive == alive else replace(state, alive=alive)
 
 
+def with_phase(state: MonitorState, phase: str | None) -> MonitorState:
+    """The state with the phase as a feed names it; before a run begins that may be any word."""
+    if phase is None or state.finished is not None:
+        return state
+    if phase == "paused":
+        return state if state.paused else replace(state, paused=True, pace=state.pace.interrupted())
+    if phase == state.phase and not state.paused:
+        return state
+    return replace(state, phase=phase, paused=False)
+
+
 def _answered(state: MonitorState, action: str) -> tuple[Ask, ...]:
     return tuple(a for a in state.asks if a.action != action) if state.asks else state.asks
 
@@ -244,14 +255,6 @@ def _progress(state: MonitorState, progress: StepProgress) -> MonitorState:
     if state.last is not None and progress.epoch <= state.last.epoch:
         return state  # an older report than what is known already
     return replace(state, progress=progress, pace=state.pace.seen(progress), phase=phase)
-
-
-def _phase(state: MonitorState, phase: Phase) -> MonitorState:
-    if phase.phase == "paused":
-        return state if state.paused else replace(state, paused=True, pace=state.pace.interrupted())
-    if phase.phase == state.phase and not state.paused:
-        return state
-    return replace(state, phase=phase.phase, paused=False)
 
 
 def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
@@ -355,9 +358,10 @@ def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
     if event.action == "learning_rate":
         return _log(new, time, f"learning rate set to {words.rate(event.value)}{by}")
     if event.action == "extended":
-        total = round(event.value) if event.value is not None and math.isfinite(event.value) else None
-        planned = total if total is not None and total > state.planned else state.planned
-        return _log(replace(new, planned=planned), time, f"now {planned} epochs{by}")
+        more = event.value if event.value is not None and math.isfinite(event.value) else 0
+        planned = state.planned + max(0, round(more))
+        text = f"{words.plural(round(more), 'epoch')} added, {planned} in all{by}"
+        return _log(replace(new, planned=planned), time, text)
     if event.action == "stop":
         text = event.detail or "stop asked for"
         return _log(replace(new, stopping=text), time, f"{text}{by}", "warning")

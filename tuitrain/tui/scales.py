@@ -1,0 +1,125 @@
+"""Axes: what range a chart shows, where its ticks are, and how a logarithm of an accuracy is meant. No textual.
+
+Curves hold fractions, losses and rates; an axis holds percent, losses and rates, or, when it is
+logarithmic, the logarithm of the error (100 % minus the accuracy), of the loss or of the rate.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Quantity = Literal["accuracy", "loss", "rate"]
+SMALLEST_ERROR = 1e-3  # percent: a perfect accuracy still has a place on a logarithmic axis
+PAD = 0.06  # of the range, above and below
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One axis: values onto it, and its ticks."""
+
+    to_axis: Callable[[float], float]
+    ticks: Callable[[float, float, int], list[tuple[float, str]]]
+
+
+def scale(quantity: Quantity, logarithmic: bool) -> Scale:
+    """The axis of a quantity."""
+    if quantity == "accuracy":
+        return Scale(_log_error, _error_ticks) if logarithmic else Scale(_percent, _linear_ticks)
+    return Scale(_log, _log_ticks) if logarithmic else Scale(float, _linear_ticks)
+
+
+def _percent(fraction: float) -> float:
+    return fraction * 100
+
+
+def _log_error(fraction: float) -> float:
+    if not math.isfinite(fraction):
+        return math.nan
+    return -math.log10(max(SMALLEST_ERROR, 100 - fraction * 100))
+
+
+def _log(value: float) -> float:
+    return math.log10(value) if value > 0 and math.isfinite(value) else math.nan
+
+
+def limits(
+    quantity: Quantity,
+    logarithmic: bool,
+    curves: Sequence[Sequence[float | None]],
+    target: float | None = None,
+) -> tuple[float, float]:
+    """The range to show, in axis units, with a little air.
+
+    What is far below (above, for a loss) the middle of the values, as in a first epoch, is left out
+    of it: the end is what one looks at. Zooming out finds the rest.
+    """
+    axis = scale(quantity, logarithmic).to_axis
+    values = [axis(v) for curve in curves for v in curve if v is not None and math.isfinite(v)]
+    values = sorted(v for v in values if math.isfinite(v))
+    goal = axis(target) if target is not None else None
+    if not values:
+        middle = goal if goal is not None else 0.0
+        return middle - 1.0, middle + 1.0
+    low, high = values[0], values[-1]
+    if goal is not None:
+        high = max(high, goal)
+        low = min(low, goal)
+    if not logarithmic and quantity != "rate" and len(values) >= 6:
+        middle = statistics.median(values)
+        if quantity == "accuracy":
+            low = max(low, middle - 3 * (high - middle) - 0.02)
+        else:
+            high = min(high, middle + 4 * (middle - low) + 0.002)
+    if quantity == "rate" and not logarithmic:
+        low = 0.0
+    span = high - low or abs(high) * 0.1 or 1.0
+    return low - PAD * span, high + PAD * span
+
+
+def epoch_ticks(low: float, high: float, most: int) -> list[int]:
+    """Whole epochs at even distances, at most so many, beginning with 1 where it is in sight."""
+    first, last = math.ceil(low), math.floor(high)
+    step = 1
+    for step in _steps():
+        if (last - first) / step + 1 <= most:
+            break
+    ticks = [
+        e for e in range(first, last + 1) if e == 1 or (e % step == 0 if step > 2 else (e - 1) % step == 0)
+    ]
+    if len(ticks) > 1 and step > 2 and ticks[1] - ticks[0] < step / 2:
+        del ticks[1]
+    return ticks
+
+
+def _steps() -> list[int]:
+    return [base * 10**power for power in range(6) for base in (1, 2, 5)]
+
+
+def _linear_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return []
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(base * power for base in (1, 2, 5, 10, 20) if span / (base * power) <= most)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(i * step, f"{i * step:.{digits}f}"[:6]) for i in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    powers = range(math.floor(low) - 1, math.ceil(high) + 1)
+    for bases in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [(math.log10(b * 10.0**p), f"{b * 10.0**p:g}"[:6]) for p in powers for b in bases]
+        ticks = [t for t in ticks if low <= t[0] <= high]
+        if len(ticks) <= most:
+            break
+    return ticks
+
+
+def _error_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    ticks = _log_ticks(-high, -low, most)
+    return sorted((-at, f"{100 - 10**at:.4f}".rstrip("0").rstrip(".")[:6]) for at, _ in ticks)
