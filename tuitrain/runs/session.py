@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tuitrain.errors import CheckpointError, ExitCode, RunDirectoryError, TuitrainError, visible
+from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
 from tuitrain.runs import checkpoint, inspect
 from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
@@ -364,22 +364,3 @@ class Session:
             else:
                 self.recorder.mended("progress.json")
 
-
-def acquire_for_resume(directory: RunDirectory) -> None:
-    """Hold a run that is to go on.
-
-    Raises:
-        RunDirectoryError: it is busy, or it is finished.
-    """
-    directory.acquire()
-    try:
-        records = directory.events()
-    except RunDirectoryError:
-        directory.close()
-        raise
-    if records and isinstance(records[-1].event, RunFinished) and records[-1].event.outcome == "completed":
-        directory.close()
-        raise RunDirectoryError(
-            f"run {visible(directory.name)} is complete; give it more with `tuitrain resume {visible(directory.name)} "
-            "--epochs N`"
-        )
