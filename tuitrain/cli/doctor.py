@@ -166,22 +166,31 @@ def _data(folder: Path | None) -> list[Finding]:
 def _terminal() -> list[Finding]:
     term, tty = os.environ.get("TERM", ""), sys.stdout.isatty()
     size = shutil.get_terminal_size()
-    colours = (
-        "24-bit colour"
-        if os.environ.get("COLORTERM") in ("truecolor", "24bit")
-        else ("256 colours" if "256" in term else "16 colours")
-    )
+    colours = "256 colours" if "256" in term else "16 colours"
+    if os.environ.get("COLORTERM") in ("truecolor", "24bit"):
+        colours = "24-bit colour"
     if os.environ.get("NO_COLOR"):
         colours = "NO_COLOR"
-    encoding = sys.stdout.encoding or ""
+    encoding = sys.stdout.encoding or "unknown"
     utf8 = encoding.lower().replace("-", "") == "utf8"
     small = tty and (size.columns < 60 or size.lines < 18)
+    shown = f"{term or 'unnamed'}, {size.columns}x{size.lines}, {colours}" if tty else "stdout is no terminal"
+    hint = "make it 80x24 or larger; below 60x18 the app shows a strip of text" if small else ""
+    inside = (
+        "tmux"
+        if os.environ.get("TMUX")
+        else ("ssh" if os.environ.get("SSH_CONNECTION") else "neither tmux nor ssh")
+    )
     return [
-        Finding("terminal", f"{term or 'unnamed'}, {size.columns}x{size.lines}, {colours}" if tty else "stdout is no terminal", not small if tty else None,
-                "make it 80x24 or larger; below 60x18 the app shows a strip of text" if small else ""),
-        Finding("encoding", encoding or "unknown", utf8 or None, "" if utf8 else "set LANG=C.UTF-8; the app draws with ASCII otherwise"),
-        Finding("inside", "tmux" if os.environ.get("TMUX") else ("ssh" if os.environ.get("SSH_CONNECTION") else "neither tmux nor ssh"), None),
-    ]  # fmt: skip
+        Finding("terminal", shown, not small if tty else None, hint),
+        Finding(
+            "encoding",
+            encoding,
+            utf8 or None,
+            "" if utf8 else "set LANG=C.UTF-8; the app draws with ASCII otherwise",
+        ),
+        Finding("inside", inside, None),
+    ]
 
 
 def _folders(runs: Path) -> list[Finding]:

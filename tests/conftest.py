@@ -1,0 +1,15 @@
+"""Fixtures that every room shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """A folder with the genuine MNIST files; tests that need it are skipped where there is none."""
+    folder = os.environ.get("TUITRAIN_DATA_DIR")
+    if not folder or not any(Path(folder).rglob("train-images-idx3-ubyte*")):
+        pytest.skip("needs genuine MNIST: set TUITRAIN_DATA_DIR to a folder with its files")
+    return Path(folder)

@@ -1,0 +1,141 @@
+"""The learning rate equals torch's schedulers, and the challenge judges as written."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tuitrain.spec.challenge import check
+from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset import override
+from tuitrain.spec.schedule import LearningRate
+
+STEPS, EPOCHS = 7, 12
+
+
+def settings(schedule: object, lr: float = 0.02):
+    return override(
+        load_preset("step13"), {"train.schedule": schedule, "train.epochs": EPOCHS, "train.optimizer.lr": lr}
+    ).train
+
+
+def torch_rates(make) -> list[float]:
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(EPOCHS):
+        for _ in range(STEPS):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("schedule", "make"),
+    [
+        ("constant", lambda s, o: s.ConstantLR(o, factor=1.0)),
+        ({"name": "step", "step_size": 5, "gamma": 0.15}, lambda s, o: s.StepLR(o, 5, 0.15)),
+        (
+            {"name": "multistep", "milestones": [3, 7], "gamma": 0.3},
+            lambda s, o: s.MultiStepLR(o, [3, 7], 0.3),
+        ),
+        ({"name": "exponential", "gamma": 0.8}, lambda s, o: s.ExponentialLR(o, 0.8)),
+        ({"name": "cosine", "min_lr": 0.001}, lambda s, o: s.CosineAnnealingLR(o, EPOCHS, 0.001)),
+    ],
+)
+def test_equals_torch(schedule, make) -> None:
+    ours = LearningRate(settings(schedule), STEPS)
+    rates = [ours.lr_at(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)]
+    assert rates == pytest.approx(torch_rates(make), rel=1e-9)
+
+
+def test_one_cycle_equals_torch() -> None:
+    ours = LearningRate(settings({"name": "onecycle", "pct_start": 0.4}), STEPS)
+    rates = [ours.lr_at(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)]
+    again = torch_one_cycle(0.02, EPOCHS * STEPS, 0.4)
+    assert rates == pytest.approx(again, rel=1e-9)
+    assert max(rates) == pytest.approx(0.02, rel=1e-3)
+
+
+def torch_one_cycle(peak: float, total: int, pct_start: float) -> list[float]:
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=peak)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=total, pct_start=pct_start, cycle_momentum=False
+    )
+    rates = []
+    for step in range(total):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if step + 1 < total:
+            scheduler.step()
+    return rates
+
+
+def test_plateau_equals_torch_and_survives_its_state() -> None:
+    import torch
+
+    train = settings({"name": "plateau", "factor": 0.5, "patience": 1, "threshold": 1e-3})
+    losses = [1.0, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.4, 0.4]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=1e-3)
+    ours = LearningRate(train, STEPS)
+    for epoch, loss in enumerate(losses):
+        assert ours.lr_at(epoch) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step(loss)
+        ours.observe(loss)
+        again = LearningRate(train, STEPS)
+        again.load_state_dict(ours.state_dict())
+        ours = again
+
+
+def test_rebase_scales_the_rest() -> None:
+    ours = LearningRate(settings({"name": "step", "step_size": 5, "gamma": 0.1}), STEPS)
+    ours.rebase(0.004, epoch=6)
+    assert ours.lr_at(6) == pytest.approx(0.004)
+    assert ours.lr_at(10) == pytest.approx(0.0004)
+
+
+@dataclass
+class Epoch:
+    epoch: int
+    test_acc: float
+
+
+def judged(name: str, accuracies: list[float], finished: bool = True) -> dict[str, bool | None]:
+    preset = load_preset(name)
+    history = [Epoch(i + 1, acc) for i, acc in enumerate(accuracies)]
+    return {p.point: p.met for p in check(preset, preset.table(), history, finished=finished)}
+
+
+def test_before_training_only_the_preset_is_judged() -> None:
+    preset = load_preset("twelvek")
+    points = {p.point: p.met for p in check(preset, preset.table())}
+    assert points == {
+        "parameters": True, "epochs": True, "batchnorm": True, "linear": True, "global_avgpool": True, "conv1x1": True,
+        "dropout": True, "batch size": True, "rotation": True, "accuracy": None, "consistency": None,
+    }  # fmt: skip
+
+
+def test_one_lucky_epoch_is_not_consistency() -> None:
+    assert judged("step13", [0.99] * 13 + [0.994])["accuracy"] is True
+    assert judged("step13", [0.99] * 13 + [0.994])["consistency"] is False
+    assert judged("step13", [0.99] * 9 + [0.994] * 5)["consistency"] is True
+    assert judged("step13", [0.99] * 14)["accuracy"] is False
+    assert judged("step13", [0.99] * 3, finished=False)["accuracy"] is None
+
+
+def test_target_is_reached_exactly_whatever_binary_rounding() -> None:
+    assert judged("step13", [9940 / 10000])["accuracy"] is True
+    assert judged("step13", [9939 / 10000])["accuracy"] is False
+
+
+def test_broken_rules_are_said_before_training() -> None:
+    base = load_preset("twelvek")
+    broken = override(base, {"train.dropout": 0.1, "train.epochs": 20, "model.layers[0].conv": 64})
+    points = {p.point: p.met for p in check(broken, broken.table())}
+    assert (points["dropout"], points["epochs"], points["parameters"]) == (False, False, False)

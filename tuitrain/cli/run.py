@@ -1,0 +1,349 @@
+"""`tuitrain run` and `tuitrain resume`: train headless, log everything, judge at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuitrain import config
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr
+from tuitrain.errors import ExitCode, RequirementError, UsageError
+
+if TYPE_CHECKING:
+    from tuitrain.cli.live import View
+    from tuitrain.data.mnist import Progress
+    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.session import Session
+    from tuitrain.spec.preset import Preset
+    from tuitrain.training.runtime import Runtime
+
+POLL_S = 0.1
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
+]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic",
+        help="The same bits every time, on a GPU too; slower.",
+        rich_help_panel=options.PLACE,
+    ),
+]
+Precision = Annotated[
+    str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
+]
+Compile = Annotated[
+    str | None, typer.Option("--compile", help="auto, on or off.", rich_help_panel=options.PLACE)
+]
+Graph = Annotated[
+    bool,
+    typer.Option(
+        "--graph/--no-graph", help="On CUDA, replay the step as one graph.", rich_help_panel=options.PLACE
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", help="CPU threads; measured at the start if left out.", rich_help_panel=options.PLACE
+    ),
+]
+RequireAccuracy = Annotated[
+    float | None,
+    typer.Option("--require-accuracy", min=0, max=100, help="Exit with 7 if the best accuracy, in percent, is lower.",
+                 rich_help_panel=options.OUTPUT),
+]  # fmt: skip
+Events = Annotated[
+    bool,
+    typer.Option(
+        "--events", help="The event stream as JSON lines on stdout.", rich_help_panel=options.OUTPUT
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
+]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", help="One line an epoch, on a terminal too.", rich_help_panel=options.OUTPUT),
+]
+
+
+def run(
+    preset: options.PresetName = "step13",
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Lr = None,
+    dropout: options.Dropout = None,
+    rotation: options.Rotation = None,
+    optimizer: options.Optimizer = None,
+    schedule: options.Schedule = None,
+    seed: options.Seed = None,
+    dataset: options.DatasetFlag = None,
+    val_split: options.ValSplit = None,
+    set_: options.Set = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the run directory.", rich_help_panel=options.PLACE)
+    ] = None,
+    budget: options.Budget = None,
+    device: Device = None,
+    deterministic: Deterministic = False,
+    precision: Precision = None,
+    compile_: Compile = None,
+    graph: Graph = True,
+    threads: Threads = None,
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Say where the time of a step went.", rich_help_panel=options.OUTPUT),
+    ] = False,
+    require_accuracy: RequireAccuracy = None,
+    json: options.Json = False,
+    events: Events = False,
+    quiet: Quiet = False,
+    plain: Plain = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=options.OUTPUT),
+    ] = False,
+) -> None:
+    """Train a preset, changed by flags, and judge it against its challenge."""
+    if json and events:
+        raise UsageError("--json and --events both want stdout; use one of them.")
+    base, changed = options.tweaked(preset, dict(locals()))
+    limit = config.setting("budget", budget) or None
+    options.refuse_over_budget(changed, limit)
+    runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
+    command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy)
+    if dry_run:
+        _dry_run(base, changed, runtime, limit, command, data_dir, json=json)
+        return
+    early = _import_torch()
+    with _fetching(quiet) as progress:
+        from tuitrain.runs.launch import load_data, prepare
+
+        data = load_data(changed, config.data_dir(data_dir), progress)
+    early.join()
+    from tuitrain.spec.preset import differences
+
+    session = prepare(
+        changed, runtime, runs_dir=config.runs_dir(runs_dir), dataset=data, name=name,
+        changed=differences(base, changed), budget=limit, command=command,
+    )  # fmt: skip
+    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="A run: its name, a unique prefix, or latest.")] = "latest",
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", "-e", min=1, max=10_000, help="How many epochs it shall have in all."),
+    ] = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = None,
+    device: Device = None,
+    require_accuracy: RequireAccuracy = None,
+    json: options.Json = False,
+    events: Events = False,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Go on with a run: a paused one is let go on, one that was killed or stopped continues from its checkpoint."""
+    if json and events:
+        raise UsageError("--json and --events both want stdout; use one of them.")
+    from tuitrain.runs.directory import resolve
+
+    directory = resolve(config.runs_dir(runs_dir), run)
+    if directory.is_held():
+        from tuitrain.cli.runs import resume_live
+
+        resume_live(directory, epochs)
+        return
+    early = _import_torch()
+    early.join()
+    from tuitrain.runs.launch import prepare_resume
+
+    with _fetching(quiet) as progress:
+        session = prepare_resume(
+            directory, data_dir=config.data_dir(data_dir), epochs=epochs, device=device, progress=progress
+        )
+    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
+
+
+def _runtime(
+    device: str | None, deterministic: bool, precision: str | None, compile_: str | None, graph: bool,
+    threads: int | None, profile: bool,
+) -> Runtime:  # fmt: skip
+    from tuitrain.training.runtime import Runtime
+
+    return Runtime(
+        device=config.setting("device", device),
+        deterministic=deterministic,
+        precision=config.setting("precision", precision),
+        compile=config.setting("compile", compile_),
+        graph=graph,
+        threads=config.setting("threads", threads) or None,
+        profile=profile,
+    )
+
+
+def _command(
+    base: Preset,
+    name: str,
+    changed: Preset,
+    runtime: Runtime,
+    data_dir: Path | None,
+    budget: int | None,
+    require: float | None,
+) -> str:
+    from tuitrain.spec.command import run_command
+
+    return run_command(base, name, changed, {
+        "--device": runtime.device if runtime.device != "auto" else None,
+        "--deterministic": runtime.deterministic,
+        "--precision": runtime.precision if runtime.precision != "fp32" else None,
+        "--compile": runtime.compile if runtime.compile != "auto" else None,
+        "--no-graph": not runtime.graph,
+        "--threads": runtime.threads,
+        "--data-dir": data_dir,
+        "--budget": budget,
+        "--require-accuracy": require,
+    })  # fmt: skip
+
+
+def _import_torch() -> threading.Thread:
+    """Imports torch beside the reading of the data; the longest part of the start."""
+    thread = threading.Thread(target=lambda: __import__("torch"), name="import-torch", daemon=True)
+    thread.start()
+    return thread
+
+
+@contextlib.contextmanager
+def _fetching(quiet: bool) -> Iterator[Progress | None]:
+    """A progress bar on stderr for what is fetched; nothing is shown where nothing is fetched."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if quiet or not stderr().is_terminal:
+        yield None
+        return
+    bar: Progress | None = None
+    tasks: dict[str, Any] = {}
+
+    def progress(what: str, done: int, total: int | None) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+                           console=stderr(), transient=True)  # fmt: skip
+            bar.start()
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        bar.update(tasks[what], completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _dry_run(
+    base: Preset,
+    changed: Preset,
+    runtime: Runtime,
+    budget: int | None,
+    command: str,
+    data_dir: Path | None,
+    *,
+    json: bool,
+) -> None:
+    from tuitrain.cli.show import as_json, picture
+    from tuitrain.data.mnist import status
+    from tuitrain.training.devices import pick
+
+    device = pick(runtime.device)
+    data = status(changed.train.dataset, config.data_dir(data_dir))
+    limit = budget or changed.challenge.max_parameters
+    if json:
+        emit_json(
+            as_json(changed, changed.table(), limit)
+            | {"device": str(device), "data": str(data), "command": command}
+        )
+        return
+    err = stderr()
+    err.print(picture(base, changed, changed.table(), limit))
+    err.print(
+        f"\ndevice  {device}\ndata    {data}\nrepeat  {command}\nnothing was trained (--dry-run)",
+        soft_wrap=True,
+    )
+
+
+def _finish(
+    session: Session, require: float | None, *, json: bool, events: bool, quiet: bool, plain: bool
+) -> None:
+    """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
+    from tuitrain.cli.live import choose_view
+    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.signals import guarded
+
+    result = RunResult()
+    for record in session.records:
+        result.add(record)
+    view = choose_view(events=events, quiet=quiet, plain=plain)
+    with guarded(session) as signals:
+        session.start()
+        _follow(session, view, result)
+    _say(session, result, json=json, events=events, quiet=quiet)
+    code: int = signals.exit_code or session.exit_code
+    if code == ExitCode.DONE and require is not None:
+        best = result.best
+        if best is None or best.test_acc * 100 < require - 1e-9:
+            got = f"{best.test_acc * 100:.2f} %" if best else "nothing"
+            raise RequirementError(
+                f"--require-accuracy {require:g}: the best was {got}; the run is in {session.directory.path}."
+            )
+    raise typer.Exit(code)
+
+
+def _follow(session: Session, view: View, result: RunResult) -> None:
+    """Shows records and progress until the run has ended; a broken output stops only the showing."""
+    seen, listening = len(session.records), True
+    while True:
+        ended = session.join(POLL_S)
+        records = session.records[seen:]
+        seen += len(records)
+        for record in records:
+            result.add(record)
+        if listening:
+            try:
+                for record in records:
+                    view.record(record)
+                view.progress(session.snapshot.progress, session.snapshot.phase)
+            except (OSError, ValueError):
+                listening = False
+        if ended and seen == len(session.records):
+            break
+    with contextlib.suppress(OSError, ValueError):
+        view.close()
+
+
+def _say(session: Session, result: RunResult, *, json: bool, events: bool, quiet: bool) -> None:
+    from tuitrain.cli.verdict import verdict
+
+    directory = session.directory.path
+    with contextlib.suppress(OSError, ValueError):
+        if not quiet:
+            stderr().print(verdict(result, directory), soft_wrap=True)
+        if session.recorder.trouble:
+            stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
+    if json:
+        emit_json(result.to_json(directory))
+    elif not (events or quiet or sys.stdout.isatty()):
+        sys.stdout.write(f"{directory}\n")  # so that a script can go on with it
