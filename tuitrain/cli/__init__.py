@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from typing import NoReturn
 
@@ -14,6 +12,9 @@ def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
     code: int = ExitCode.DONE
     try:
+        from tuitrain.runs.signals import lost_output, prepare_process
+
+        prepare_process()
         from tuitrain.cli.root import app
 
         app(prog_name="tuitrain", standalone_mode=True)
@@ -26,23 +27,16 @@ def main() -> NoReturn:
         code = error.exit_code
     except KeyboardInterrupt:
         code = ExitCode.SIGINT
-    except BrokenPipeError:
-        code = ExitCode.DONE  # `| head` has seen enough
-        _silence()
     except OSError as error:
         from tuitrain.cli.console import complain
 
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}; check the disk and the path.")
         code = ExitCode.FAILED
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        _silence()
+    lost = lost_output()
+    if lost and code == ExitCode.DONE:
+        from tuitrain.cli.console import complain
+
+        complain(f"stdout could not be written: {lost}; free some space and ask again.")
+        code = ExitCode.FAILED
     sys.exit(code)
-
-
-def _silence() -> None:
-    """Points stdout away, so that flushing at exit complains no more."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,250 @@
+"""Signals, closed terminals and closed streams, for whatever has no screen of its own.
+
+SIGTERM stops, saves and exits with 143 within two seconds. The first Ctrl-C stops after saving, the
+second at once, exit 130. SIGHUP and dead streams point descriptors 0 to 2 away, and the run goes on.
+Imports nothing heavy: `main` calls `prepare_process` before anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from tuitrain.errors import ExitCode
+
+if TYPE_CHECKING:
+    from tuitrain.runs.session import Session
+
+#: Until then a stopped run has said so itself; after that it is said for it, and the process ends.
+DEADLINE_S = 1.4
+_NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO}
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Signals:
+    """What signals said to this process, and the sessions that they concern."""
+
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self.sessions: list[Session] = []
+        self.prepared = False
+        self._leaving = threading.Lock()
+
+    def install(self) -> None:
+        """Take SIGTERM, SIGINT and SIGHUP (not where the caller ignores it: nohup), in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        signal.signal(signal.SIGTERM, self._on_term)
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._on_interrupt)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._on_hangup)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def _on_term(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        if self.exit_code == ExitCode.SIGTERM:
+            self.leave_now(ExitCode.SIGTERM, "SIGTERM")
+        self.exit_code = ExitCode.SIGTERM
+        timer = threading.Timer(DEADLINE_S, self.leave_now, (ExitCode.SIGTERM, "SIGTERM"))
+        timer.daemon = True
+        timer.start()
+        self._stop_or_exit("SIGTERM")
+
+    def _on_interrupt(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        if self.exit_code:
+            self.leave_now(ExitCode.SIGINT, "Ctrl-C")
+        if any(session.running for session in self.sessions):
+            say("stopping after saving; Ctrl-C again stops at once")
+        self.exit_code = ExitCode.SIGINT
+        self._stop_or_exit("Ctrl-C")
+
+    def _stop_or_exit(self, source: str) -> None:
+        running = [session for session in self.sessions if session.running]
+        for session in running:
+            session.control.stop(source, when="now", source=source)
+        if not running:
+            raise SystemExit(int(self.exit_code))
+
+    def _on_hangup(self, signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        point_away(terminals_only=True)
+        for session in self.sessions:
+            if session.running:
+                # Not here: the handler may have interrupted the very code that holds the recorder.
+                threading.Thread(target=session.detached, args=("SIGHUP",), daemon=True).start()
+
+    def leave_now(self, code: int, source: str) -> None:
+        """Write down for every session that it was stopped, and end the process, whatever it is doing."""
+        if not self._leaving.acquire(blocking=False):
+            return
+        try:
+            for session in self.sessions:
+                if session.running:
+                    session.abandon("stopped at once", source)
+            with contextlib.suppress(OSError):
+                if os.isatty(2):
+                    os.set_blocking(2, False)
+                    os.write(2, _SHOW_CURSOR)
+        finally:
+            os._exit(code)
+
+
+signals = Signals()
+
+
+def prepare_process() -> Signals:
+    """Mend closed descriptors, make the streams forgiving, take the signals; once a process."""
+    if not signals.prepared:
+        signals.prepared = True
+        repair_descriptors()
+        sys.stdout = forgiving(sys.stdout, 1)
+        sys.stderr = forgiving(sys.stderr, 2)
+        signals.install()
+    return signals
+
+
+@contextlib.contextmanager
+def guarded(*sessions: Session) -> Iterator[Signals]:
+    """While it lasts, signals stop these sessions; `exit_code` of what it gives says which did (0: none)."""
+    if not signals.prepared:
+        signals.install()
+    signals.sessions += sessions
+    try:
+        yield signals
+    finally:
+        for session in sessions:
+            signals.sessions.remove(session)
+
+
+def lost_output() -> str | None:
+    """Why what was printed on stdout did not arrive (a full disk); None when it did, or nobody reads."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    return getattr(sys.stdout, "lost", "") or None
+
+
+def say(text: str) -> None:
+    """One line on stderr, from a signal handler: no buffers, no waiting for a terminal that is gone."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode())
+
+
+def repair_descriptors() -> None:
+    """Open the null device on those of descriptors 0 to 2 that the caller closed.
+
+    Otherwise the next file that is opened gets that number, and what is printed lands in it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            os.set_inheritable(number, True)
+
+
+def point_away(*, terminals_only: bool = False) -> None:
+    """Point descriptors 0 to 2 at the null device; `terminals_only` leaves files and pipes alone."""
+    try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    for number in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            if not terminals_only or stat.S_ISCHR(os.fstat(number).st_mode):
+                os.dup2(null, number)
+    os.close(null)
+
+
+class Forgiving(io.TextIOBase):
+    """A text stream whose reader may go away: from then on what is written vanishes, without an error."""
+
+    def __init__(self, inner: TextIO, number: int) -> None:
+        self._inner = inner
+        self._number = number
+        self.broken = False
+        self.lost = ""  # why output was lost to something else than a reader that went away
+
+    def _break(self, error: Exception) -> None:
+        if isinstance(error, OSError) and error.errno not in _NOBODY_READS and not self.broken:
+            self.lost = error.strerror or str(error)
+        self.broken = True
+        with contextlib.suppress(OSError):
+            null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(null, self._number)
+            os.close(null)
+        with contextlib.suppress(OSError, ValueError):
+            self._inner.flush()  # what the buffer still holds goes to the null device
+
+    def write(self, text: str, /) -> int:
+        """Write, or vanish."""
+        try:
+            return self._inner.write(text)
+        except UnicodeEncodeError:
+            plain = text.encode(self.encoding or "ascii", "backslashreplace").decode(self.encoding or "ascii")
+            return self.write(plain)
+        except (OSError, ValueError) as error:
+            self._break(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or vanish."""
+        try:
+            self._inner.flush()
+        except (OSError, ValueError) as error:
+            self._break(error)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal that is still there."""
+        try:
+            return not self.broken and self._inner.isatty()
+        except ValueError:
+            return False
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._inner.fileno()
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As the inner stream's."""
+        return self._inner.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """As the inner stream's."""
+        return self._inner.errors
+
+    @property
+    def buffer(self) -> Any:
+        """The inner stream's bytes."""
+        return self._inner.buffer
+
+    def reconfigure(self, **settings: Any) -> None:
+        """As the inner stream's."""
+        cast(Any, self._inner).reconfigure(**settings)
+
+
+def forgiving(stream: TextIO | None, number: int) -> Any:
+    """The stream made forgiving; a stream that Python found closed is replaced by the null device."""
+    if stream is None:
+        stream = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    return stream if isinstance(stream, Forgiving) else Forgiving(stream, number)
