@@ -1,0 +1,174 @@
+"""`tuitrain run` as a user runs it: a process of its own, on the built-in digits."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuitrain.errors import ExitCode
+
+TINY = '[model]\nlayers = [{ conv = 4, stride = 2, then = ["relu"] }, { conv = 10, stride = 2 }, { global_avgpool = true }]\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment whose folders are all below tmp_path, with no data."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUITRAIN_", "XDG_"))}
+    return kept | {
+        "XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "TUITRAIN_RUNS_DIR": str(tmp_path / "runs"), "COLUMNS": "100",
+    }  # fmt: skip
+
+
+def tuitrain(home: dict[str, str], *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tuitrain", *arguments], env=home, text=True, capture_output=True, timeout=120,
+        stdin=subprocess.DEVNULL, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return str(path)
+
+
+def test_a_run_leaves_a_complete_directory_and_json_on_stdout(home, tiny) -> None:
+    done = tuitrain(
+        home, "run", "--preset", tiny, "--dataset", "digits", "--epochs", "2", "--lr", "0.1", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) >= {
+        "run", "directory", "preset", "dataset", "device", "seed", "outcome", "parameters", "budget", "epochs",
+        "best_test_accuracy", "best_epoch", "last_test_accuracy", "last_train_accuracy", "last_test_loss",
+        "epochs_at_target", "seconds", "images_per_s", "challenge", "command",
+    }  # fmt: skip
+    assert (result["preset"], result["dataset"], result["outcome"], result["epochs"]) == (
+        "tiny",
+        "digits",
+        "completed",
+        2,
+    )
+    folder = Path(result["directory"])
+    for name in ("preset.toml", "events.jsonl", "log.txt", "summary.txt", "metrics.csv", "model.safetensors"):
+        assert (folder / name).stat().st_size > 0, name
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert len(list((folder / "checkpoints").glob("*.safetensors"))) in (2, 3)
+    assert "Test set: Average loss:" in (folder / "log.txt").read_text()
+    assert "Trainable params" in (folder / "summary.txt").read_text()
+    assert not (folder / "progress.json").exists()
+
+
+def test_the_repeating_command_gives_the_same_weights(home, tiny) -> None:
+    first = json.loads(
+        tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "2", "--dropout", "0.2", "--json").stdout
+    )
+    import shlex
+
+    again = tuitrain(home, *shlex.split(first["command"])[1:], "--json")
+    second = json.loads(again.stdout)
+    assert first["model_sha256"] == second["model_sha256"]
+    assert first["run"] != second["run"]
+
+
+def test_lines_where_there_is_no_terminal(home, tiny) -> None:
+    done = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "2")
+    lines = done.stderr.splitlines()
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+    assert "\r" not in done.stderr and "\x1b" not in done.stderr
+    assert done.stdout.strip().startswith(home["TUITRAIN_RUNS_DIR"])
+    assert any(line.startswith("repeat  tuitrain run ") for line in lines)
+
+
+def test_events_are_json_lines_on_stdout(home, tiny) -> None:
+    done = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "1", "--events")
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events[0] == "RunStarted" and events[-1] == "RunFinished" and "EpochFinished" in events
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--preset", "step31"], ExitCode.USAGE, "no preset 'step31'; did you mean 'step13'?"),
+        (["--lr", "nan"], ExitCode.USAGE, "--lr is nan; use a finite number."),
+        (["--batch-size", "-4"], ExitCode.USAGE, "--batch-size is -4; use 1 or more."),
+        (["--dropout", "1.5"], ExitCode.USAGE, "--dropout is 1.5; use a number below 1."),
+        (["--dataset", "mnits"], ExitCode.USAGE, "--dataset is 'mnits'; did you mean 'mnist'?"),
+        (["--optimizer", "sdg"], ExitCode.USAGE, "--optimizer: there is no 'sdg'; did you mean 'sgd'?"),
+        (["--set", "train.batchsize=3"], ExitCode.USAGE, "train.batchsize is not a known key; did you mean 'batch_size'?"),
+        (["--set", "model.layers[6].kernel=9"], ExitCode.USAGE, "model.layers[6]: conv 9×9 reaches over 9×9"),
+        (["--set", "model.layers[7].conv=11"], ExitCode.USAGE, "ends 11 wide, but there are 10 classes"),
+        (["--budget", "5000"], ExitCode.USAGE, "step13 has 5,854 parameters, 854 too many"),
+        (["--device", "cuda"], ExitCode.DEVICE, "cuda"),
+        (["--device", "gpu"], ExitCode.USAGE, "gpu"),
+        (["--precision", "fp8"], ExitCode.USAGE, "fp32, tf32, bf16"),
+        (["--runs-dir", "/dev/null/x"], ExitCode.RUN_DIRECTORY, "/dev/null/x"),
+        (["--json", "--events"], ExitCode.USAGE, "use one of them"),
+        (["--frobnicate"], ExitCode.USAGE, "--frobnicate"),
+    ],
+)  # fmt: skip
+def test_a_mistake_gives_its_code_and_one_sentence(home, arguments, code, says) -> None:
+    if arguments[:2] == ["--device", "cuda"]:
+        import torch
+
+        if torch.cuda.is_available():
+            pytest.skip("there is a GPU here")
+    given = arguments if "--dataset" in arguments else ["--dataset", "digits", *arguments]
+    done = tuitrain(home, "run", *given)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_missing_data_without_a_network(home, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = tuitrain(home, "run", "--data-dir", str(tmp_path / "empty"))
+    assert done.returncode == ExitCode.DATA
+    assert "tuitrain data fetch" in done.stderr and "--dataset digits" in done.stderr
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_require_accuracy(home, tiny) -> None:
+    missed = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "1", "--require-accuracy", "99.9")
+    assert (
+        missed.returncode == ExitCode.REQUIREMENT and "--require-accuracy 99.9: the best was" in missed.stderr
+    )
+    met = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "1", "--require-accuracy", "1")
+    assert met.returncode == 0
+
+
+def test_dry_run_makes_nothing(home, tmp_path) -> None:
+    done = tuitrain(home, "run", "--preset", "step13", "--dataset", "digits", "--dry-run")
+    assert done.returncode == 0 and "nothing was trained" in done.stderr and done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_divergence_is_told_by_exit_5(home, tiny) -> None:
+    done = tuitrain(
+        home, "run", "-p", tiny, "-d", "digits", "-e", "3", "--lr", "1e6", "--set", "optimizer.momentum=0.9"
+    )
+    assert done.returncode == ExitCode.DIVERGED and "try a learning rate" in done.stderr
+
+
+def test_val_split_judges_by_what_was_held_out(home, tiny) -> None:
+    done = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "1", "--val-split", "300", "--json")
+    result = json.loads(done.stdout)
+    assert result["judged_by"] == "validation"
+    assert "picked on the test set" not in done.stderr
+    plain = tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "1")
+    assert "picked on the test set" in plain.stderr
+
+
+def test_resume_extends_a_finished_run(home, tiny) -> None:
+    first = json.loads(tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "2", "--json").stdout)
+    refused = tuitrain(home, "resume", first["run"])
+    assert refused.returncode == ExitCode.RUN_DIRECTORY and "is complete" in refused.stderr
+    longer = json.loads(tuitrain(home, "resume", "latest", "--epochs", "3", "--json").stdout)
+    assert longer["epochs"] == 3 and longer["run"] == first["run"]
+    straight = json.loads(tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "3", "--json").stdout)
+    assert straight["model_sha256"] == longer["model_sha256"]

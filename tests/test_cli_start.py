@@ -1,0 +1,106 @@
+"""What the light commands import, and that they answer as documented."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tuitrain.cli.root import app
+
+HEAVY = {"torch", "torchvision", "textual", "numpy", "sklearn", "matplotlib", "tensorboard"}
+LIGHT = [["--help"], ["--version"], ["presets"], ["show", "step13"], ["show", "step13", "--json"], ["run", "--help"], ["presets", "schema"],
+         ["config", "show"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
+def test_light_commands_import_nothing_heavy(arguments) -> None:
+    code = (
+        "import sys\nfrom tuitrain.cli import main\nsys.argv = ['tuitrain', *%r]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n" % (arguments,)
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    modules = set(re.findall(r"'(\w+)'", done.stderr.splitlines()[-1]))
+    assert "tuitrain" in modules
+    assert not modules & HEAVY
+
+
+ROOMS = {
+    "errors": {"torch", "numpy", "textual", "pydantic", "rich", "typer"},
+    "spec.library": {"torch", "numpy", "textual", "rich", "typer"},
+    "data.mnist": {"torch", "textual", "torchvision", "typer"},
+    "training.events": {"torch", "textual", "typer"},
+    "training.trainer": {"textual", "typer", "torchvision"},
+    "runs.session": {"textual", "typer", "torchvision"},
+    "tui.state": {"textual", "torch", "typer"},
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_is_below_it(room) -> None:
+    code = f"import sys, tuitrain.{room}\nprint(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], text=True, capture_output=True, timeout=60, check=True
+    )
+    modules = done.stdout.split()
+    assert not {name.split(".")[0] for name in modules} & ROOMS[room]
+    order = ["spec", "data", "training", "runs", "cli", "tui"]
+    own = room.split(".")[0]
+    above = order[order.index(own) + 1 :] if own in order else order
+    if own == "tui":
+        above = ["cli"]
+    assert not [name for name in modules if name.startswith("tuitrain.") and name.split(".")[1] in above]
+
+
+def test_show_json_has_the_documented_keys() -> None:
+    shown = json.loads(CliRunner().invoke(app, ["show", "step13", "--json"]).stdout)
+    assert set(shown) >= {"name", "parameters", "budget", "mult_adds", "receptive_field", "layers"}
+    assert (shown["parameters"], shown["budget"], shown["receptive_field"]) == (5854, 6000, 40)
+    assert set(shown["layers"][0]) >= {"kind", "output_shape", "parameters", "mult_adds", "receptive_field"}
+
+
+def test_show_tells_an_overrun() -> None:
+    shown = CliRunner().invoke(app, ["show", "step13", "--set", "model.layers[1].conv=11"])
+    assert (
+        "6,054 of 6,000" in shown.stdout and "over by 54" in shown.stdout and "✗ parameters" in shown.stdout
+    )
+
+
+def test_presets_validate_and_new(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    made = CliRunner().invoke(app, ["presets", "new", "mine", "--from", "step11"])
+    assert made.exit_code == 0, made.output
+    path = Path(made.stdout.strip().splitlines()[-1])
+    assert CliRunner().invoke(app, ["presets", "validate", str(path), "step1"]).exit_code == 0
+    path.write_text(path.read_text().replace("batch_size", "batchsize"))
+    assert CliRunner().invoke(app, ["presets", "validate", str(path)]).exit_code == 2
+
+
+def test_schema_accepts_every_preset_and_refuses_a_misspelt_key() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    import tomllib
+
+    from tuitrain.spec.library import list_presets
+
+    schema = json.loads(CliRunner().invoke(app, ["presets", "schema"]).stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    for entry in list_presets():
+        assert not list(validator.iter_errors(tomllib.loads(entry.path.read_text()))), entry.name
+    assert list(validator.iter_errors({"model": {"layers": [{"conv": 10, "kernal": 3}]}}))
+
+
+def test_config_says_where_a_value_came_from(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("TUITRAIN_DEVICE", "cpu")
+    monkeypatch.delenv("TUITRAIN_RUNS_DIR", raising=False)
+    (tmp_path / "tuitrain.toml").write_text('runs_dir = "here"\n')
+    shown = json.loads(CliRunner().invoke(app, ["config", "show", "--json"]).stdout)
+    assert shown["device"] == {"value": "cpu", "from": "TUITRAIN_DEVICE"}
+    assert shown["runs_dir"] == {"value": "here", "from": "tuitrain.toml"}
+    assert shown["refresh_hz"]["from"] == "default"
