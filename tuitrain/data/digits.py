@@ -62,8 +62,10 @@ def _read() -> tuple[Path, npt.NDArray[np.uint8] | None, str | None]:
         with gzip.open(path) as file:
             text = file.read(CSV_LIMIT_BYTES).decode("ascii")
         numbers = [float(number) for line in text.split() for number in line.split(",")]
+        if not all(0 <= number < 256 for number in numbers):
+            raise ValueError("a number out of range")
         table = np.array(numbers).astype(np.uint8).reshape(COUNT, 65)
-    except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         return path, None, f"it can't be read ({error}), expected 1,797 lines of 65 numbers"
     digest = hashlib.sha256(table.tobytes()).hexdigest()
     if digest != TABLE_SHA256:

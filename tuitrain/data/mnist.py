@@ -131,12 +131,7 @@ def load(
 
         found = fetch_files(name, data_dir, progress=progress)
     if found is None:
-        if not root.is_dir():
-            raise refusal(spec, root, "there is no such folder", data_dir)
-        wanted = ", ".join(file.filename for file in spec.files)
-        raise refusal(
-            spec, root, f"none of the files of {spec.title} is here; expected {wanted}, raw or .gz", data_dir
-        )
+        raise _nothing_here(spec, root, data_dir)
     checked = check_files(spec, found)
     arrays: dict[str, npt.NDArray[np.uint8]] = {}
     for file, (report, content) in zip(spec.files, checked, strict=True):
@@ -170,7 +165,7 @@ def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
     root = data_folder(data_dir)
     found = locate(spec, root)
     if found is None:
-        raise refusal(spec, root, f"none of the files of {spec.title} is here", data_dir)
+        raise _nothing_here(spec, root, data_dir)
     return [report for report, _ in check_files(spec, found)]
 
 
@@ -228,7 +223,7 @@ def candidates(spec: SetSpec, root: Path) -> tuple[Path, ...]:
 def file_path(folder: Path, file: FileSpec) -> Path | None:
     """The file, raw before .gz, or None."""
     for path in (folder / file.filename, folder / f"{file.filename}.gz"):
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where a folder can't be entered)
             return path
     return None
 
@@ -264,7 +259,7 @@ def check_file(
     path = file_path(folder, file)
     if path is None:
         path = folder / file.filename
-        return FileReport(path, None, "", "it is missing, raw and .gz"), None
+        return FileReport(path, None, "", "it is missing, expected raw or as .gz"), None
     try:
         content = read_idx(path, file)
     except IdxError as problem:
@@ -321,6 +316,14 @@ def mending_command(spec: SetSpec, data_dir: Path | None) -> str:
     """The command that brings a set into the folder it is looked for in."""
     where = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
     return f"tuitrain data fetch --dataset {spec.name}{where}"
+
+
+def _nothing_here(spec: SetSpec, root: Path, data_dir: Path | None) -> DataError:
+    below = ", ".join(str(folder.relative_to(root)) for folder in candidates(spec, root)[:-1])
+    others = f"like the other {len(spec.files) - 1} files of {spec.title} (looked here and below in {below})"
+    return refusal(
+        spec, root / spec.files[0].filename, f"it is missing, expected raw or as .gz, {others}", data_dir
+    )
 
 
 def refusal(spec: SetSpec, path: Path, problem: str, data_dir: Path | None) -> DataError:
