@@ -6,14 +6,13 @@ import sys
 from typing import NoReturn
 
 from tuitrain.errors import ExitCode, TuitrainError
+from tuitrain.runs.signals import lost_output, prepare_process
 
 
 def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
     code: int = ExitCode.DONE
     try:
-        from tuitrain.runs.signals import lost_output, prepare_process
-
         prepare_process()
         from tuitrain.cli.root import app
 

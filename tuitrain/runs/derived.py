@@ -67,8 +67,14 @@ def log_lines(record: Record, judged_by: str = "test") -> list[str]:
             message = f": {visible(event.message)}" if event.message else ""
             return [
                 f"{event.outcome.replace('_', ' ')} after {event.epochs} epochs in {event.seconds:.1f} s{message}",
-                f"best {100 * event.best_test_acc:.2f}% in epoch {event.best_epoch}, "
-                f"last {100 * event.last_test_acc:.2f}%",
+                *(
+                    [
+                        f"best {100 * event.best_test_acc:.2f}% in epoch {event.best_epoch}, "
+                        f"last {100 * event.last_test_acc:.2f}%"
+                    ]
+                    if event.best_epoch
+                    else []
+                ),
             ]
     return []
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tuitrain.runs import eventlog
 from tuitrain.runs.commands import RemoteControl, Steering
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.runs.session import Session
 from tuitrain.training.events import Control, Record, RunFinished, RunStarted, StepProgress
+
+if TYPE_CHECKING:
+    from tuitrain.runs.session import Session
 
 FeedState = Literal["starting", "live", "paused", "ended", "interrupted"]
 #: A lock is looked at this often; between that, a feed's poll is one or two `stat` calls.

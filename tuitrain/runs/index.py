@@ -102,7 +102,9 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
     target = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
     at_target = None
     if isinstance(target, int | float):
-        at_target = sum(round(100 * e.test_acc, 6) >= target for e in epochs if math.isfinite(e.test_acc))
+        from tuitrain.spec.challenge import reached
+
+        at_target = sum(reached(e.test_acc, target) for e in epochs)
     state: RunState = "interrupted"
     if finished is not None:
         state = _STATES.get(finished.outcome, "failed")

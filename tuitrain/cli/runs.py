@@ -1,0 +1,273 @@
+"""`tuitrain runs`: list, show, rm, path, tag, note."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuitrain import config
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr, stdout
+from tuitrain.cli.verdict import duration, percent, verdict
+from tuitrain.errors import ExitCode, TuitrainError, UsageError, visible
+
+if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import RunSummary
+
+runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_without_command=True)
+
+Run = Annotated[str, typer.Argument(help="A run: its name, a unique part of it, its path, or latest.")]
+Runs = Annotated[list[str], typer.Argument(help="Runs: names, unique parts of them, paths, or latest.")]
+
+MARKS = {
+    "live": "●",
+    "paused": "‖",
+    "done": "✓",
+    "stopped": "■",
+    "failed": "✗",
+    "diverged": "✗",
+    "out_of_memory": "✗",
+    "interrupted": "!",
+}
+COLUMNS = (
+    "state", "run", "preset", "dataset", "params", "best", "last", "≥target", "epochs", "when", "took", "tags",
+)  # fmt: skip
+_RIGHT = {"params", "best", "last", "≥target", "epochs", "took"}
+#: Left out in this order on a terminal that is too narrow; a pipe gets all.
+_DROPPABLE = ("tags", "dataset", "≥target", "preset", "when", "took", "epochs", "params")
+
+
+def find(run: str, runs_dir: Path | None) -> RunDirectory:
+    """The run a person means.
+
+    Raises:
+        RunDirectoryError: none, or more than one.
+    """
+    from tuitrain.runs.directory import resolve
+
+    return resolve(config.runs_dir(runs_dir), run)
+
+
+@runs_app.callback()
+def runs(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """List the runs, the newest first."""
+    if ctx.invoked_subcommand:
+        return
+    from tuitrain.runs.directory import list_runs
+
+    folder = config.runs_dir(runs_dir)
+    found = list_runs(folder)
+    if json:
+        emit_json([summary.to_dict() for summary in found])
+        return
+    if not found:
+        stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")
+        return
+    width = stdout().width if stdout().is_terminal else None
+    for line in table([row(summary) for summary in found], width):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def row(summary: RunSummary) -> dict[str, str]:
+    """A run's cells by column."""
+    target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
+    of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
+    return {
+        "state": f"{MARKS.get(summary.state, '?')} {summary.state.replace('_', ' ')}",
+        "run": visible(summary.run),
+        "preset": visible(summary.preset) or "–",
+        "dataset": visible(summary.dataset) or "–",
+        "params": f"{summary.parameters:,}" if summary.parameters else "–",
+        "best": percent(summary.best),
+        "last": percent(summary.last),
+        "≥target": target,
+        "epochs": of,
+        "when": when(summary.when),
+        "took": duration(summary.seconds),
+        "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
+    }
+
+
+def when(seconds: float) -> str:
+    """`14:02` today, else the date."""
+    try:
+        then, today = time.localtime(seconds), time.localtime()
+    except (OverflowError, ValueError, OSError):
+        return "–"
+    same_day = then[:3] == today[:3]
+    return time.strftime("%H:%M" if same_day else "%Y-%m-%d", then)
+
+
+def table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
+    """The rows in columns as wide as they need; columns are left out until they fit the width."""
+    from rich.cells import cell_len, set_cell_size
+
+    columns = [name for name in COLUMNS if name != "tags" or any(cells["tags"] for cells in rows)]
+    sizes = {name: max(cell_len(name), *(cell_len(cells[name]) for cells in rows)) for name in columns}
+    for name in _DROPPABLE:
+        if width is None or sum(sizes[c] for c in columns) + 2 * (len(columns) - 1) <= width:
+            break
+        columns = [c for c in columns if c != name]
+    lines = []
+    for cells in [{name: name for name in columns}, *rows]:
+        parts = []
+        for name in columns:
+            text, size = cells[name], sizes[name]
+            pad = " " * (size - cell_len(text))
+            parts.append(pad + text if name in _RIGHT else text + pad)
+        line = "  ".join(parts).rstrip()
+        lines.append(set_cell_size(line, width).rstrip() if width and cell_len(line) > width else line)
+    return lines
+
+
+@runs_app.command()
+def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """One run: what it was, every epoch, its verdict, and the command that repeats it."""
+    from tuitrain.runs.index import summarise
+    from tuitrain.runs.result import RunResult
+    from tuitrain.training.events import to_dict
+
+    directory = find(run, runs_dir)
+    summary = summarise(directory.path)
+    records = directory.events()
+    result = RunResult.of(records)
+    if json:
+        shown = result.to_json(directory.path) | summary.to_dict()
+        shown["history"] = [to_dict(epoch) for epoch in result.history]
+        shown["notices"] = [to_dict(notice) for notice in result.notices]
+        shown["directory"] = str(directory.path)
+        emit_json(shown)
+        return
+    out = stdout()
+    cells = row(summary)
+    out.print(f"{cells['state']}  {cells['run']}", soft_wrap=True)
+    holder = f", process {summary.pid}" if summary.pid else ""
+    out.print(
+        f"{cells['preset']}, {cells['params']} parameters, {cells['dataset']}, seed {summary.seed}, "
+        f"{visible(summary.device) or 'no device yet'}{holder}; {cells['epochs']} epochs in {cells['took']}",
+        soft_wrap=True,
+    )
+    for key, (old, new) in ((k, v) for k, v in summary.changed.items() if len(v) == 2):
+        out.print(f"changed {visible(key)}: {visible(old)} → {visible(new)}", soft_wrap=True)
+    if summary.tags:
+        out.print(cells["tags"], soft_wrap=True)
+    if summary.note:
+        out.print(f"note: {visible(summary.note)}", soft_wrap=True)
+    for notice in result.notices:
+        out.print(f"{notice.level}: {visible(notice.message)}", soft_wrap=True)
+    if result.history:
+        out.print("\nepoch  train loss  train acc   test loss   test acc         lr")
+    for e in result.history:
+        out.print(
+            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {percent(e.train_acc):>9}  {e.test_loss:>10.4f}  "
+            f"{percent(e.test_acc):>9}  {e.lr:>9.3g}"
+        )
+    out.print(verdict(result, directory.path), soft_wrap=True)
+
+
+@runs_app.command()
+def path(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """The directory of a run, for scripts: `cd "$(tuitrain runs path latest)"`."""
+    directory = find(run, runs_dir)
+    if json:
+        emit_json({"run": directory.name, "directory": str(directory.path.resolve())})
+    else:
+        sys.stdout.write(f"{directory.path.resolve()}\n")
+
+
+@runs_app.command()
+def rm(
+    run: Runs,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Remove runs for good; asks first. A live run is not removed."""
+    from tuitrain.runs.index import delete
+
+    directories = {str(d.path): d for d in (find(name, runs_dir) for name in run)}
+    if not yes:
+        if not sys.stdin or not sys.stdin.isatty():
+            raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes")
+        for directory in directories.values():
+            stderr().print(f"  {visible(directory.path)}", soft_wrap=True)
+        count = f"{len(directories)} runs" if len(directories) > 1 else "this run"
+        typer.confirm(f"Remove {count} for good?", abort=True, err=True)
+    removed, errors = [], []
+    for directory in directories.values():
+        try:
+            delete(directory)
+            removed.append(directory.name)
+        except TuitrainError as error:
+            errors.append(error)
+    if json:
+        emit_json({"removed": removed, "errors": [str(error) for error in errors]})
+    else:
+        for name in removed:
+            stderr().print(f"removed {visible(name)}", soft_wrap=True)
+    if errors:
+        raise errors[0]
+
+
+@runs_app.command()
+def tag(
+    run: Run,
+    tags: Annotated[list[str] | None, typer.Argument(help="Tags to add; none lists them.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="A tag to take off.")] = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Add tags to a run, take some off, or list them."""
+    from tuitrain.runs.index import read_user, write_user
+
+    directory = find(run, runs_dir)
+    have, _ = read_user(directory.path)
+    if tags or remove:
+        gone = {one.strip().lstrip("#") for one in remove or []}
+        wanted = [*have, *(one.strip().lstrip("#") for one in tags or [])]
+        write_user(directory.path, tags=tuple(one for one in wanted if one not in gone))
+        have, _ = read_user(directory.path)
+    _say_user({"run": directory.name, "tags": list(have)}, "\n".join(visible(one) for one in have), json)
+
+
+@runs_app.command()
+def note(
+    run: Run,
+    text: Annotated[str | None, typer.Argument(help="The note; empty takes it off, none shows it.")] = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Write a note on a run, or show it."""
+    from tuitrain.runs.index import read_user, write_user
+
+    directory = find(run, runs_dir)
+    if text is not None:
+        write_user(directory.path, note=text)
+    _, have = read_user(directory.path)
+    _say_user({"run": directory.name, "note": have}, visible(have), json)
+
+
+def _say_user(data: dict[str, Any], text: str, json: bool) -> None:
+    if json:
+        emit_json(data)
+    elif text:
+        sys.stdout.write(text + "\n")
+
+
+def resume_live(directory: RunDirectory, epochs: int | None = None) -> None:
+    """Let a paused run of another process go on, and make it `epochs` long in all when that is more.
+
+    Raises:
+        RunDirectoryError: it ended in the meantime.
+    """
+    from tuitrain.cli.steer import let_go_on
+
+    let_go_on(directory, epochs)
+    raise typer.Exit(ExitCode.DONE)

@@ -1,0 +1,256 @@
+"""`tuitrain status`, `pause`, `stop`, `tail`, `steer`: a run of another process, from any shell."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuitrain import config
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr
+from tuitrain.cli.runs import MARKS, find
+from tuitrain.cli.verdict import duration, percent
+from tuitrain.errors import RunDirectoryError, UsageError, visible
+
+if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import RunSummary
+
+#: How long a command waits to see that it was obeyed.
+OBEY_S = 10.0
+
+LiveRun = Annotated[
+    str | None, typer.Argument(help="A run; left out: the one that is live.", show_default=False)
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Don't wait until it is obeyed.")]
+
+
+def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
+    """The run that is to be steered: the named one, or the only live one.
+
+    Raises:
+        RunDirectoryError: it is not running, or several are and none was named.
+    """
+    from tuitrain.runs.directory import RunDirectory, list_runs
+
+    if run is not None:
+        directory = find(run, runs_dir)
+        if not directory.is_held():
+            name = visible(directory.name)
+            raise RunDirectoryError(f"run {name} is not running; go on with it by `tuitrain resume {name}`")
+        return directory
+    folder = config.runs_dir(runs_dir)
+    live = [summary for summary in list_runs(folder) if summary.state in ("live", "paused")]
+    if not live:
+        raise RunDirectoryError(f"no run is live in {visible(folder)}; list them with `tuitrain runs`")
+    if len(live) > 1:
+        names = ", ".join(visible(summary.run) for summary in live[:4])
+        raise RunDirectoryError(f"{len(live)} runs are live ({names}); name one")
+    return RunDirectory.open(live[0].path)
+
+
+def wait_until(done: Callable[[], bool], timeout_s: float = OBEY_S) -> bool:
+    """Whether it came true in time."""
+    end = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def phase_of(directory: RunDirectory) -> str | None:
+    """What a live run is doing; None when it isn't live."""
+    live = directory.live() if directory.is_held() else None
+    return live.phase if live else None
+
+
+def _report(directory: RunDirectory, what: str, obeyed: bool, json: bool) -> None:
+    if json:
+        emit_json({"run": directory.name, "asked": what, "obeyed": obeyed})
+        return
+    ending = "" if obeyed else " was asked for; the run has not come to it yet"
+    stderr().print(f"{visible(directory.name)}: {what}{ending}", soft_wrap=True)
+
+
+def pause(
+    run: LiveRun = None, no_wait: NoWait = False, runs_dir: options.RunsDir = None, json: options.Json = False
+) -> None:
+    """Pause a live run after its present step."""
+    from tuitrain.runs.commands import RemoteControl
+
+    directory = live_run(run, runs_dir)
+    RemoteControl(directory).pause()
+    obeyed = not no_wait and wait_until(lambda: phase_of(directory) == "paused" or not directory.is_held())
+    _report(directory, "paused" if obeyed else "pause", obeyed, json)
+
+
+def stop(
+    run: LiveRun = None,
+    after_epoch: Annotated[
+        bool, typer.Option("--after-epoch", help="Finish and judge the epoch first.")
+    ] = False,
+    no_wait: NoWait = False,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Stop a live run; its state is saved, and `tuitrain resume` goes on with it."""
+    from tuitrain.runs.commands import RemoteControl
+
+    directory = live_run(run, runs_dir)
+    RemoteControl(directory).stop("asked from a shell", when="epoch" if after_epoch else "now")
+    wait = not no_wait and not after_epoch
+    obeyed = wait and wait_until(lambda: not directory.is_held())
+    _report(directory, "stopped" if obeyed else "stop", obeyed, json)
+
+
+def let_go_on(directory: RunDirectory, epochs: int | None = None) -> None:
+    """Unpause a live run, and lengthen it to `epochs` in all.
+
+    Raises:
+        RunDirectoryError: it is not live any more.
+        UsageError: it is to be made shorter.
+    """
+    from tuitrain.runs.commands import RemoteControl
+    from tuitrain.runs.index import summarise
+
+    control = RemoteControl(directory)
+    if epochs is not None:
+        more = epochs - summarise(directory.path).epochs_planned
+        if more < 0:
+            raise UsageError(
+                f"--epochs {epochs}: the run is already longer by {-more}; stop it in place of that"
+            )
+        if more:
+            control.add_epochs(more)
+    was_paused = phase_of(directory) == "paused"
+    control.resume()
+    if not was_paused:
+        name = visible(directory.name)
+        stderr().print(f"{name} is live; look on with `tuitrain attach {name}`", soft_wrap=True)
+        return
+    obeyed = wait_until(lambda: phase_of(directory) != "paused")
+    _report(directory, "goes on" if obeyed else "resume", obeyed, json=False)
+
+
+def steer(
+    run: LiveRun = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="A new base learning rate.")] = None,
+    add_epochs: Annotated[int | None, typer.Option("--add-epochs", help="Train so many epochs more.")] = None,
+    checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Save now.")] = False,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Steer a live run: its learning rate, its length, a checkpoint now."""
+    from tuitrain.runs.commands import RemoteControl
+
+    if lr is None and add_epochs is None and not checkpoint:
+        raise UsageError("nothing to do; give --lr, --add-epochs or --checkpoint")
+    directory = live_run(run, runs_dir)
+    control = RemoteControl(directory)
+    before = len(directory.events())
+    asked = 0
+    if lr is not None:
+        control.set_lr(lr)
+        asked += 1
+    if add_epochs is not None:
+        control.add_epochs(add_epochs)
+        asked += 1
+    if checkpoint:
+        control.checkpoint()
+        asked += 1
+    obeyed = wait_until(lambda: len(directory.events()) >= before + asked or not directory.is_held())
+    _report(directory, "steered" if obeyed else "steering", obeyed, json)
+
+
+def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """Where the live runs are now; or one run, live or not."""
+    from tuitrain.runs.directory import RunDirectory, list_runs
+    from tuitrain.runs.index import summarise
+
+    if run is not None:
+        summaries = [summarise(find(run, runs_dir).path)]
+    else:
+        summaries = [s for s in list_runs(config.runs_dir(runs_dir)) if s.state in ("live", "paused")]
+    found = [(summary, RunDirectory.open(summary.path)) for summary in summaries]
+    if json:
+        emit_json([_status(summary, directory) for summary, directory in found])
+        return
+    if not found:
+        stderr().print("no run is live; list them with `tuitrain runs`")
+    for summary, directory in found:
+        sys.stdout.write(_status_line(summary, directory) + "\n")
+
+
+def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
+    from tuitrain.training.events import to_dict
+
+    live = directory.live() if summary.state in ("live", "paused") else None
+    progress = to_dict(live.progress) if live and live.progress else None
+    return {
+        **summary.to_dict(),
+        "phase": live.phase if live else None,
+        "progress": progress,
+        "progress_age_s": round(live.age_s, 3) if live else None,
+    }
+
+
+def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
+    live = directory.live() if summary.state in ("live", "paused") else None
+    parts = [f"{MARKS.get(summary.state, '?')} {summary.state.replace('_', ' ')}", visible(summary.run)]
+    step = live.progress if live else None
+    if step is not None and live is not None:
+        of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
+        parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
+        parts.append(f"loss {step.train_loss:.4f} acc {percent(step.train_acc)}")
+        parts.append(f"{step.images_per_s:,.0f} images/s")
+        if live.phase not in ("training", "paused"):
+            parts.append(visible(live.phase))
+    elif live is not None and live.phase:
+        parts.append(visible(live.phase))
+    else:
+        parts.append(f"{summary.epochs} epochs")
+    if summary.best is not None:
+        parts.append(f"best {percent(summary.best)} in epoch {summary.best_epoch}")
+    parts.append(duration(summary.seconds))
+    if summary.pid:
+        parts.append(f"pid {summary.pid}")
+    return "  ".join(parts)
+
+
+def tail(
+    run: Annotated[str, typer.Argument(help="A run: its name, a unique part of it, or latest.")] = "latest",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 20,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """The end of a run's log; with -f, what comes, until the run ends."""
+    from tuitrain.runs.derived import log_lines
+    from tuitrain.runs.feed import DirectoryFeed
+    from tuitrain.training.events import RunStarted, to_line
+
+    feed = DirectoryFeed(find(run, runs_dir))
+    judged_by = "test"
+    first = True
+    while True:
+        update = feed.poll()
+        out: list[str] = []
+        for record in update.records if not update.reset else update.records[-1:]:
+            if isinstance(record.event, RunStarted):
+                judged_by = record.event.judged_by
+            out += [to_line(record)] if json else log_lines(record, judged_by)
+        if first:
+            out = out[-lines:] if lines else []
+            first = False
+        for line in out:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        if not follow or not update.alive or getattr(sys.stdout, "broken", False):
+            return
+        time.sleep(0.1)
