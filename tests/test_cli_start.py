@@ -12,16 +12,18 @@ from typer.testing import CliRunner
 from tuitrain.cli.root import app
 
 HEAVY = {"torch", "torchvision", "textual", "numpy", "sklearn", "matplotlib", "tensorboard"}
-LIGHT = [["--help"], ["--version"], ["presets"], ["show", "step13"], ["show", "step13", "--json"], ["run", "--help"], ["presets", "schema"],
-         ["config", "show"]]  # fmt: skip
+LIGHT = [
+    ["--help"], ["--version"], ["presets"], ["show", "step13"], ["show", "step13", "--json"], ["run", "--help"],
+    ["presets", "schema"], ["config", "show"],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
 def test_light_commands_import_nothing_heavy(arguments) -> None:
     code = (
-        "import sys\nfrom tuitrain.cli import main\nsys.argv = ['tuitrain', *%r]\n"
+        f"import sys\nfrom tuitrain.cli import main\nsys.argv = ['tuitrain', *{arguments!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n" % (arguments,)
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The commands and their groups."""
+"""The commands and their groups; bare `tuitrain` opens the lab."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuitrain import __version__
-from tuitrain.cli import data, presets, runs
+from tuitrain.cli import data, lab, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.run import resume, run
@@ -15,26 +15,13 @@ from tuitrain.cli.show import show
 
 app = typer.Typer(
     name="tuitrain",
-    help="A terminal lab for training small image classifiers under a parameter budget.",
-    no_args_is_help=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
 
-TRAIN = "Train"
-LOOK = "Look"
-STEER = "Steer a run from any shell"
-
-app.command(rich_help_panel=TRAIN)(run)
-app.command(rich_help_panel=TRAIN)(resume)
-app.command(rich_help_panel=LOOK)(show)
-app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
-app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
-app.add_typer(data.app, name="data", rich_help_panel=LOOK)
-app.command(rich_help_panel=LOOK)(doctor)
-app.add_typer(config_app, name="config", rich_help_panel=LOOK)
+TRAIN, LOOK, STEER = "Train", "Look", "Steer a live run from any shell"
 
 
 def _version(wanted: bool) -> None:
@@ -45,8 +32,35 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    ctx: typer.Context,
+    preset: lab.PresetFlag = None,
+    runs_dir: options.RunsDir = None,
+    data_dir: options.DataDir = None,
+    theme: lab.Theme = None,
+    ascii_only: lab.Ascii = False,
+    low_bandwidth: lab.LowBandwidth = False,
+    plain: lab.Plain = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """A terminal lab for training small image classifiers under a parameter budget."""
+    """A terminal lab for training small image classifiers under a parameter budget.
+
+    Without a command it opens the lab: choose a preset, tweak it, train it and watch.
+    """
+    if ctx.invoked_subcommand is None:
+        lab.open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain)
+
+
+app.command(rich_help_panel=TRAIN)(run)
+app.command(rich_help_panel=TRAIN)(resume)
+for command in lab.COMMANDS:
+    app.command(rich_help_panel=TRAIN)(command)
+app.command(rich_help_panel=LOOK)(show)
+app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
+app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
+app.add_typer(data.app, name="data", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(doctor)
+app.add_typer(config_app, name="config", rich_help_panel=LOOK)
+for command in (steer.status, steer.pause, steer.stop, steer.tail, steer.steer):
+    app.command(rich_help_panel=STEER)(command)

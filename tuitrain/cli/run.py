@@ -163,9 +163,9 @@ def resume(
 
     directory = resolve(config.runs_dir(runs_dir), run)
     if directory.is_held():
-        from tuitrain.cli.runs import resume_live
+        from tuitrain.cli.steer import let_go_on
 
-        resume_live(directory, epochs)
+        let_go_on(directory, epochs)
         return
     early = _import_torch()
     early.join()
