@@ -84,7 +84,7 @@ def versions(device: torch.device) -> dict[str, str]:
     }
     if device.type == "cuda":
         out["cuda"] = str(torch.version.cuda)
-        out["cudnn"] = str(torch.backends.cudnn.version())
+        out["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
     return out
 
 
@@ -101,12 +101,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
     """torch's process-wide settings for a run, put back afterwards."""
     threads = torch.get_num_threads()
+    # Our operations have one result on the CPU anyway, and asking torch for it there imports its compiler (3 s).
+    strict = runtime.deterministic and device.type == "cuda"
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     tf32 = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
     cudnn = (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark)
     try:
-        if runtime.deterministic:
+        if strict:
             # cuBLAS reads this when its first handle is made. Warnings, not errors: torch warns of max pooling,
             # whose backward is deterministic for maps that are not channels_last, as ours are here.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -118,6 +120,7 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if strict:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn

@@ -175,10 +175,19 @@ def _initialise(network: Network, generator: torch.Generator | None) -> None:
             module.reset_parameters()
 
 
+def _allocate(network: Network) -> None:
+    """Memory for what was built without. (`Module.to_empty` would import sympy for it, 1.5 s.)"""
+    for module in network.children():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(parameter.shape)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+
+
 def _assemble(preset: Preset, generator: torch.Generator | None) -> Network:
     # Built without memory first: torch's constructors would initialise from the global generator.
     network = Network(preset, preset.table())
-    network.to_empty(device="cpu")
+    _allocate(network)
     _initialise(network, generator)
     return network
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuitrain.errors import CheckpointError, visible
+from tuitrain.spec.preset import Preset
 
 SCHEMA = 1
 
@@ -22,8 +23,8 @@ class TrainerState:
 
     Attributes:
         model: the network's `state_dict`, on the CPU, contiguous.
-        optimizer: its tensors by "NUMBER.NAME", the parameter's number and the optimizer's own name
-            (`0.momentum_buffer`), on the CPU. Settings are not stored: preset and schedule give them.
+        optimizer: its tensors by "PARAMETER.NAME" (`conv0.weight.momentum_buffer`), on the CPU. Settings
+            are not stored: preset and schedule give them.
         meta: plain JSON: `schema`, `epoch` (finished), `step` (into the next), `epochs`, `seed`, `schedule`,
             `totals` (running sums of the unfinished epoch), `history` (finished epochs), `elapsed_s`,
             `preset` (its JSON form), `dataset`, `machine` (threads, compiled, ...).
@@ -73,6 +74,17 @@ class TrainerState:
                 raise CheckpointError(f"the checkpoint does not say its {name}; resume from another.")
         return cls(parts["model"], parts["optimizer"], dict(meta))
 
+    @classmethod
+    def of(
+        cls, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], meta: dict[str, Any]
+    ) -> TrainerState:
+        """The state with copies of these tensors."""
+        return cls(_copies(model), _copies(optimizer), meta)
+
+    def finite(self) -> bool:
+        """Whether all its numbers are."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in self.tensors().values())
+
     def sha256(self) -> str:
         """SHA-256 over model, optimizer and schedule, and where in the run they belong."""
         digest = hashlib.sha256()
@@ -88,7 +100,49 @@ class TrainerState:
         return digest.hexdigest()
 
 
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
 def _add_tensors(digest: Any, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
+def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int) -> None:
+    """Whether a state belongs to these settings and data.
+
+    Raises:
+        CheckpointError: it does not.
+    """
+    meta = state.meta
+    if meta.get("dataset") != dataset or meta.get("train_images") != images:
+        raise CheckpointError(
+            f"the checkpoint was trained on {visible(meta.get('train_images'))} images of "
+            f"{visible(meta.get('dataset'))}, this is {images} of {dataset}; resume with the same data."
+        )
+    ours, theirs = preset.to_dict(), meta.get("preset")
+    if not isinstance(theirs, dict) or not isinstance(theirs.get("train"), dict):
+        raise CheckpointError("the checkpoint does not say its settings; resume from another.")
+    # A run may be made longer; whatever else is changed would make it another run.
+    same = theirs["train"] | {"epochs": preset.train.epochs} == ours["train"]
+    if not same or theirs.get("model") != ours["model"]:
+        raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")
+
+
+def load_model(network: nn.Module, state: TrainerState) -> None:
+    """Puts a state's weights into a network.
+
+    Raises:
+        CheckpointError: a tensor is missing, unknown, or of another shape or type.
+    """
+    own = network.state_dict()
+    for name in sorted({*own, *state.model}):
+        mine, theirs = own.get(name), state.model.get(name)
+        if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+            raise CheckpointError(
+                f"the checkpoint does not fit the network at '{visible(name)[:80]}'; "
+                "resume with the run's own preset."
+            )
+    network.load_state_dict(state.model)

@@ -7,10 +7,10 @@ a compiled network, or captured as a CUDA graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuitrain.data.augment import normalize
-from tuitrain.spec.train import SGD, Adam, AdamW, RMSprop, Train
+from tuitrain.spec.train import Train
 from tuitrain.training.dropout import draw_bits
 from tuitrain.training.model import Network
+from tuitrain.training.optimizer import Optimizer
 from tuitrain.training.seeding import key
 
 #: Random bits are drawn for several steps at once, up to this much, and for at most so many steps.
@@ -29,59 +30,8 @@ BITS_BYTES = {"cpu": 1 << 20, "cuda": 1 << 25, "mps": 1 << 24}
 BITS_STEPS = 64
 
 
-class Forward(Protocol):
-    """A network, plain or compiled."""
-
-    def __call__(self, images: Tensor, bits: Tensor | None = None) -> Tensor:
-        """Logits (N, 10)."""
-
-
-def make_optimizer(
-    train: Train, parameters: list[Tensor], device: torch.device, *, capturable: bool
-) -> torch.optim.Optimizer:
-    """torch's optimizer for a preset, fused where torch has a fused one.
-
-    Args:
-        train: the settings.
-        parameters: of the network.
-        device: where they live.
-        capturable: for a CUDA graph; the learning rate is then a tensor on the device.
-    """
-    settings = train.optimizer
-    fused: dict[str, Any] = {"fused": True} if device.type in ("cpu", "cuda") else {}
-    lr: float | Tensor = torch.tensor(settings.lr, device=device) if capturable else settings.lr
-    match settings:
-        case SGD():
-            return torch.optim.SGD(
-                parameters,
-                lr,
-                momentum=settings.momentum,
-                nesterov=settings.nesterov,
-                weight_decay=settings.weight_decay,
-                **fused,
-            )
-        case Adam() | AdamW():
-            cls = torch.optim.Adam if isinstance(settings, Adam) else torch.optim.AdamW
-            return cls(
-                parameters,
-                lr,
-                betas=settings.betas,
-                eps=settings.eps,
-                weight_decay=settings.weight_decay,
-                capturable=capturable,
-                **fused,
-            )
-        case RMSprop():
-            return torch.optim.RMSprop(
-                parameters,
-                lr,
-                alpha=settings.alpha,
-                eps=settings.eps,
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
-                capturable=capturable,
-            )
-    raise AssertionError(settings)
+#: Logits (N, 10) of uint8 images (N, 28, 28) and the dropouts' bits.
+Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +52,8 @@ class Stepper:
         train: the settings.
         device: where everything lives.
         precision: fp32, tf32 or bf16.
-        graph: make the optimizer fit for a CUDA graph.
         seed: of the dropouts.
+        capturable: for a CUDA graph, whose addresses must not change.
     """
 
     def __init__(
@@ -113,7 +63,7 @@ class Stepper:
         device: torch.device,
         *,
         precision: str = "fp32",
-        graph: bool = False,
+        capturable: bool = False,
         seed: int = 0,
     ) -> None:
         self.network, self.train, self.device, self.precision, self.seed = (
@@ -123,10 +73,11 @@ class Stepper:
             precision,
             seed,
         )
-        self.forward: Forward = network
+        self._compiled: Forward | None = None
+        self._capturable = capturable
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
-        self.optimizer = make_optimizer(train, self.parameters, device, capturable=graph)
+        self.optimizer = Optimizer(train, network, capturable=capturable)
         self._lr = float("nan")
         # Read and written on the device alone, so that a step never waits for the host.
         wide = torch.float32 if device.type == "mps" else torch.float64
@@ -142,7 +93,7 @@ class Stepper:
         self._bits = torch.zeros(self._rows, self._words, dtype=torch.int64, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)
         self._generator = torch.Generator(device="cpu" if device.type == "mps" else device)
-        self._epoch = self._step = 0
+        self.epoch, self._step = -1, 0
         self._drawn = -1
 
     # ------------------------------------------------------------------------------- the epoch
@@ -155,12 +106,12 @@ class Stepper:
             images: uint8 (N, 28, 28) on the device, augmented.
             labels: int64 (N,) on the device.
         """
-        if self._images.shape != images.shape:
-            self._images, self._labels = torch.empty_like(images), torch.empty_like(labels)
-        # In place: a captured graph reads from these addresses.
-        self._images.copy_(images)
-        self._labels.copy_(labels)
-        self._epoch = epoch
+        if self._capturable and self._images.shape == images.shape:
+            self._images.copy_(images)
+            self._labels.copy_(labels)
+        else:
+            self._images, self._labels = images, labels
+        self.epoch = epoch
         self.seek(0, 0.0, 0)
 
     def seek(self, step: int, loss_sum: float, correct: int) -> None:
@@ -190,11 +141,7 @@ class Stepper:
         if lr == self._lr:
             return
         self._lr = lr
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
-            else:
-                group["lr"] = lr
+        self.optimizer.set_lr(lr)
 
     # -------------------------------------------------------------------------------- one step
 
@@ -210,7 +157,7 @@ class Stepper:
             return
         chunk = self._step // self._rows
         if chunk != self._drawn:
-            self._generator.manual_seed(key(self.seed, "dropout", self._epoch, chunk))
+            self._generator.manual_seed(key(self.seed, "dropout", self.epoch, chunk))
             if self._generator.device == self._bits.device:
                 draw_bits(self._bits, self._generator)
             else:
@@ -221,17 +168,31 @@ class Stepper:
 
     def _take(self, count: int) -> None:
         """The step with `count` images; how it is run is the only thing that variants change."""
-        self._body(count, self.forward)
+        self._body(count)
 
-    def _body(self, count: int, forward: Forward) -> None:
+    def logits(self, images: Tensor, bits: Tensor | None) -> Tensor:
+        """Logits (N, 10) of uint8 images (N, 28, 28): what is compiled."""
+        settings = self.train.normalize
+        return self.network(normalize(images, settings.mean, settings.std), bits)  # type: ignore[no-any-return]
+
+    @property
+    def compiled(self) -> bool:
+        """Whether full batches go through a compiled network."""
+        return self._compiled is not None
+
+    def use_compiled(self, compiled: Forward | None) -> None:
+        """Takes a compiled `logits` for full batches; the short last one would be compiled for itself alone."""
+        self._compiled = compiled
+
+    def _body(self, count: int) -> None:
         index = self._arange[:count] + self._position
         images, labels = self._images.index_select(0, index), self._labels.index_select(0, index)
         bits = self._bits.index_select(0, self._row)[0].view(torch.int16) if self._words else None
+        forward = self._compiled if self._compiled and count == self.batch else self.logits
         for parameter in self.parameters:
             parameter.grad = None
         with self._autocast():
-            mean, std = self.train.normalize.mean, self.train.normalize.std
-            logits = forward(normalize(images, mean, std), bits).float()
+            logits = forward(images, bits).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.train.label_smoothing)
         total = loss
         if self.train.l1:
@@ -256,13 +217,9 @@ class Stepper:
         """Judges uint8 images (N, 28, 28) with int64 labels (N,), both on the device, `batch` at a time."""
         self.network.eval()
         try:
-            parts = [
-                self._judge(images[start : start + batch], labels[start : start + batch])
-                for start in range(0, len(images), batch)
-            ]
+            losses, predictions, confidences = self._judge_all(images, labels, batch)
         finally:
             self.network.train()
-        losses, predictions, confidences = (torch.cat(part) for part in zip(*parts, strict=True))
         found = predictions.cpu().numpy()
         return Evaluation(
             loss=float(losses.double().mean().item())
@@ -273,59 +230,33 @@ class Stepper:
             confidences=confidences.cpu().numpy(),
         )
 
+    def _judge_all(self, images: Tensor, labels: Tensor, batch: int) -> list[Tensor]:
+        """Loss, prediction and confidence of each image."""
+        starts = range(0, len(images), batch)
+        parts = [
+            self._judge(images[start : start + batch], labels[start : start + batch]) for start in starts
+        ]
+        return [torch.cat(part) for part in zip(*parts, strict=True)]
+
     def _judge(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with self._autocast():
-            logits = self.network(
-                normalize(images, self.train.normalize.mean, self.train.normalize.std)
-            ).float()
+            logits = self.logits(images, None).float()
         confidences, predictions = logits.softmax(1).max(1)
         return F.cross_entropy(logits, labels, reduction="none"), predictions, confidences
-
-    # ----------------------------------------------------------------------------------- state
-
-    def optimizer_tensors(self) -> dict[str, Tensor]:
-        """The optimizer's own tensors by "NUMBER.NAME"."""
-        state = self.optimizer.state_dict()["state"]
-        return {
-            f"{number}.{name}": value
-            for number, values in state.items()
-            for name, value in values.items()
-            if isinstance(value, Tensor)
-        }
-
-    def load_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        """Takes back what `optimizer_tensors` gave."""
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            number, _, what = name.partition(".")
-            state.setdefault(int(number), {})[what] = tensor
-        held = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({"state": state, "param_groups": held["param_groups"]})
-        self._lr = float("nan")
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Steps taken inside leave no trace: for warming up, measuring and capturing."""
-        held = [*self.parameters, *self.network.buffers()]
+        held = [*self.parameters, *self.network.buffers(), *self.optimizer.tensors().values()]
         copies = [tensor.detach().clone() for tensor in held]
-        before = {name: tensor.clone() for name, tensor in self.optimizer_tensors().items()}
         place = (self._step, *self.read())
         try:
             yield
         finally:
+            # In place, since a graph holds the addresses.
             with torch.no_grad():
                 for tensor, copy in zip(held, copies, strict=True):
                     tensor.copy_(copy)
-                after = self.optimizer_tensors()
-                if before or self._capturing():
-                    # In place, since a graph holds the addresses; a state that was not there yet is all zeros.
-                    for name, tensor in after.items():
-                        tensor.copy_(before[name]) if name in before else tensor.zero_()
-                else:
-                    self.optimizer.state.clear()
             for parameter in self.parameters:
                 parameter.grad = None
             self.seek(*place)
-
-    def _capturing(self) -> bool:
-        return False

@@ -9,42 +9,34 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from tuitrain.data.augment import Augment
 from tuitrain.data.mnist import Dataset
-from tuitrain.errors import CheckpointError, PresetError, visible
+from tuitrain.errors import CheckpointError, DivergedError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
-from tuitrain.training import devices, events
+from tuitrain.training import devices, tune
+from tuitrain.training.clock import Stopwatch
 from tuitrain.training.control import Command, RunControl
 from tuitrain.training.events import (
     Control,
     EpochFinished,
     Event,
     Notice,
+    Outcome,
     Phase,
     RunFinished,
     RunStarted,
     StepProgress,
 )
+from tuitrain.training.feed import Feed
 from tuitrain.training.inspection import Inspection, kernels
 from tuitrain.training.model import build
 from tuitrain.training.runtime import Runtime
-from tuitrain.training.seeding import key
-from tuitrain.training.state import SCHEMA, TrainerState
+from tuitrain.training.standing import Standing
+from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model
 from tuitrain.training.step import Evaluation, Stepper
-from tuitrain.training.tune import Machine, choose_threads, judging_batch
-
-REPORT_S = (
-    0.1  # between two progress events, and so the longest time until a loss that is not finite is found
-)
-
-
-class _Diverged(Exception):
-    """The loss or a weight is no longer finite."""
 
 
 class Trainer:
@@ -79,30 +71,23 @@ class Trainer:
         resume: TrainerState | None = None,
     ) -> None:
         self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
+        self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
         self.table = preset.table()
         self.device = devices.pick(self.runtime.device)
-        self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
-        train = preset.train
-        self.images = len(dataset.train.labels)
-        self.dropped = _images_to_drop(preset, self.images)
-        self.images -= self.dropped
-        self.steps = -(-self.images // train.batch_size)
-        self.epochs, self.epoch, self.step = train.epochs, 0, 0
-        self.schedule = LearningRate(train, self.steps)
-        self.history: list[EpochFinished] = []
-        self.machine = Machine()
-        self._totals = (0.0, 0)
-        self._train_s = self._elapsed_before = 0.0
-        self._resume = resume
+        self.feed = Feed(preset, self.table, dataset)
+        self.standing = Standing(preset.train.epochs)
+        self.schedule = LearningRate(preset.train, self.feed.steps)
+        self.machine = tune.Machine()
+        self.network = build(preset)
+        self._elapsed_before, self._begun = 0.0, time.monotonic()
+        self._resumed = resume
         if resume is not None:
-            self._take_meta(resume)
-        self._state: TrainerState | None = resume
-        self._stepper: Stepper | None = None
-        self._evaluation: tuple[int, Evaluation] | None = None
-        self._first_layer: Tensor | None = None
+            self._take_up(resume)
+        self._watch = Stopwatch()
         self._stop: Command | None = None
-        self._begun = time.monotonic()
-        self._watch = _Stopwatch()
+        self._stepper: Any = None  # a Stepper from _prepare to _release
+        self._seen: tuple[int, Evaluation, Tensor | None] | None = None
+        self._state = resume or self._capture()
 
     # ---------------------------------------------------------------------------------- the run
 
@@ -114,16 +99,16 @@ class Trainer:
         control = control or RunControl()
         self._begun = time.monotonic()
         yield self._first_event()
-        outcome: events.Outcome = "completed"
+        outcome: Outcome = "completed"
         message = ""
         try:
             with devices.settings(self.runtime, self.device):
                 yield from self._prepare()
-                while self.epoch < self.epochs and self._stop is None:
-                    yield from self._one_epoch(control)
-            if self._stop is not None and self.epoch < self.epochs:
+                while self.standing.epoch < self.standing.epochs and self._stop is None:
+                    yield from self._one_epoch(self._stepper, control)
+            if self._stop is not None and self.standing.epoch < self.standing.epochs:
                 outcome, message = "stopped", self._stop.reason
-        except _Diverged as error:
+        except DivergedError as error:
             outcome, message = "diverged", str(error)
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
@@ -131,261 +116,227 @@ class Trainer:
             outcome, message = "out_of_memory", self._memory_message()
         finally:
             self._release()
-        yield self._finished(outcome, message)
+        yield self._last_event(outcome, message)
 
     def state(self) -> TrainerState:
-        """The state at the last epoch's end or the last checkpoint or stop that was yielded; always finite."""
-        if self._state is None:
-            self._state = self._capture(build(self.preset).state_dict(), {}, (0.0, 0))
+        """The state at the last epoch's end, checkpoint or stop that was yielded (at first: before the first step).
+
+        Its numbers are always finite.
+        """
         return self._state
 
     def inspection(self) -> Inspection | None:
         """What the last evaluation saw, or None before the first."""
-        if self._evaluation is None:
+        if self._seen is None:
             return None
-        epoch, seen = self._evaluation
-        weight = self._first_layer
-        return Inspection(
-            epoch=epoch,
-            labels=self.dataset.test.labels,
-            predictions=seen.predictions,
-            confidences=seen.confidences,
-            first_layer=None if weight is None else kernels(weight.numpy()),
-        )
+        epoch, seen, weight = self._seen
+        pictures = None if weight is None else kernels(weight.numpy())
+        return Inspection(epoch, self.dataset.test.labels, seen.predictions, seen.confidences, pictures)
 
     # ------------------------------------------------------------------------------- its parts
 
     def _prepare(self) -> Iterator[Event]:
-        yield Phase("loading data", self.epoch + 1)
-        train, test, device = self.dataset.train, self.dataset.test, self.device
-        self._train_images, self._train_labels = _to_device(train.images, train.labels, device)
-        self._test_images, self._test_labels = _to_device(test.images, test.labels, device)
-        if self.dropped:
+        epoch = self.standing.epoch
+        yield Phase("loading data", epoch + 1)
+        self._judged = self.feed.to(self.device)
+        if self.feed.dropped:
             yield Notice(
-                "batch norm can't learn from the single image that is left over at each epoch's end; it is left out",
-                "choose a batch size that divides the training set otherwise",
+                "the single image left over at each epoch's end is not trained on, as batch norm can't learn from it",
+                "choose another batch size",
                 level="info",
                 code="single_image_dropped",
             )
-        yield Phase("warming up", self.epoch + 1)
-        network = build(self.preset)
-        if self._resume is not None:
-            _load_model(network, self._resume)
-        network.to(device).train()
-        self._judge_batch = judging_batch(self.table, device)
-        self._stepper = Stepper(
-            network, self.preset.train, device, precision=self.runtime.precision, seed=self.preset.train.seed
+        yield Phase("warming up", epoch + 1)
+        self.network.to(self.device).train()
+        self._stepper = stepper = tune.make_stepper(self.network, self.preset, self.device, self.runtime)
+        if self._resumed is not None and (self._resumed.optimizer or epoch or self.standing.step):
+            stepper.optimizer.load(self._resumed.optimizer)
+        self._load_epoch(stepper)
+        self.machine, notices = tune.decide(
+            stepper, self.runtime, self.machine, self.table, self.preset.train.epochs
         )
-        if self._resume is not None:
-            self._stepper.load_optimizer(self._resume.optimizer)
-        self._load_epoch(self._stepper)
-        self.machine = choose_threads(self._stepper, self.runtime, self.machine)
+        yield from notices
 
     def _load_epoch(self, stepper: Stepper) -> None:
-        """Puts the images of the current epoch before the stepper: shuffled, augmented, at the current step."""
-        seed, epoch = self.preset.train.seed, self.epoch
-        order = torch.randperm(
-            len(self._train_labels), generator=torch.Generator().manual_seed(key(seed, "order", epoch))
-        )[: self.images].to(self.device)
-        images = self._train_images.index_select(0, order)
-        generator = torch.Generator().manual_seed(key(seed, "augment", epoch))
-        images = _augment(self.preset).apply(images, generator)
-        stepper.begin_epoch(epoch, images, self._train_labels.index_select(0, order))
-        stepper.seek(self.step, *self._totals)
+        stepper.begin_epoch(self.standing.epoch, *self.feed.epoch(self.standing.epoch))
+        stepper.seek(self.standing.step, self.standing.loss_sum, self.standing.correct)
 
-    def _one_epoch(self, control: RunControl) -> Iterator[Event]:
-        assert self._stepper is not None
-        stepper = self._stepper
-        yield Phase("training", self.epoch + 1)
-        self._watch = _Stopwatch(self._train_s, self._watch.rate)
-        self._load_epoch(stepper)
-        self._watch.restart(stepper.position, self.step)
-        while self.step < self.steps:
+    def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
+        now, steps = self.standing, self.feed.steps
+        self._watch = watch = Stopwatch(now.train_s, self._watch.rate)
+        yield Phase("training", now.epoch + 1)
+        self.machine, notices = tune.compile_when_due(stepper, self.machine, now.epoch)
+        yield from notices
+        if stepper.epoch != now.epoch:
+            self._load_epoch(stepper)
+        watch.restart(stepper.position, now.step)
+        while now.step < steps:
             if control.pending:
                 yield from self._obey(control)
                 if self._stop is not None and self._stop.when == "now":
                     return
-            stepper.set_lr(self.schedule.lr_at(self.epoch, self.step))
+            stepper.set_lr(self.schedule.lr_at(now.epoch, now.step))
             stepper.step()
-            self.step += 1
-            if self._watch.due():
-                yield self._progress()
-        self._read()
-        self._train_s = self._watch.seconds()
-        yield Phase("evaluating", self.epoch + 1)
-        yield self._end_epoch()
+            now.step += 1
+            if watch.due():
+                yield self._progress(stepper)
+        self._read(stepper)
+        yield Phase("evaluating", now.epoch + 1)
+        yield self._end_epoch(stepper)
         if control.pending:
             yield from self._obey(control)
         if self._stop is not None and self._stop.when == "epoch":
-            yield Control("stop", self.epoch, detail=self._stop.reason, source=self._stop.source)
+            yield Control("stop", now.epoch, detail=self._stop.reason, source=self._stop.source)
 
-    def _end_epoch(self) -> EpochFinished:
-        assert self._stepper is not None
-        begun = time.monotonic()
-        seen = self._stepper.evaluate(self._test_images, self._test_labels, self._judge_batch)
+    def _end_epoch(self, stepper: Stepper) -> EpochFinished:
+        now, begun = self.standing, time.monotonic()
+        seen = stepper.evaluate(*self._judged, tune.judging_batch(self.table, self.device))
         if not math.isfinite(seen.loss):
-            raise _Diverged(self._diverged_message(f"test loss is {seen.loss}"))
-        loss_sum, correct = self._totals
+            raise self._diverged("the test loss is not finite")
         finished = EpochFinished(
-            epoch=self.epoch + 1,
-            epochs=self.epochs,
-            train_loss=loss_sum / self.images,
-            train_acc=correct / self.images,
+            epoch=now.epoch + 1,
+            epochs=now.epochs,
+            train_loss=now.loss_sum / self.feed.images,
+            train_acc=now.correct / self.feed.images,
             test_loss=seen.loss,
             test_acc=seen.accuracy,
-            lr=self.schedule.lr_at(self.epoch, self.steps - 1),
-            train_s=self._train_s,
+            lr=self.schedule.lr_at(now.epoch, self.feed.steps - 1),
+            train_s=now.train_s,
             test_s=time.monotonic() - begun,
             elapsed_s=self._elapsed(),
-            images_per_s=self.images / max(self._train_s, 1e-9),
-            test_images=len(self._test_labels),
+            images_per_s=self.feed.images / max(now.train_s, 1e-9),
+            test_images=len(self.dataset.test.labels),
         )
         self.schedule.observe(seen.loss)
-        self.history.append(finished)
-        self.epoch, self.step, self._totals, self._train_s = self.epoch + 1, 0, (0.0, 0), 0.0
-        self._save_state()
-        self._evaluation = (self.epoch, seen)
-        first = self._stepper.network.first_layer()
-        self._first_layer = None if first is None else first[1].detach().float().cpu()
+        now.next_epoch(finished)
+        self._state = self._capture()
+        first = self.network.first_layer()
+        self._seen = (now.epoch, seen, None if first is None else first[1].detach().float().cpu())
         return finished
 
-    def _progress(self) -> StepProgress:
-        loss_sum, correct = self._read()
-        assert self._stepper is not None
-        seen = max(self._stepper.position, 1)
-        step_ms = self._watch.lap(self._stepper.position, self.step)
+    def _progress(self, stepper: Stepper) -> StepProgress:
+        now, seen = self.standing, max(stepper.position, 1)
+        self._read(stepper)
+        step_ms = self._watch.lap(stepper.position, now.step)
         return StepProgress(
-            epoch=self.epoch + 1,
-            step=self.step,
-            steps=self.steps,
-            train_loss=loss_sum / seen,
-            train_acc=correct / seen,
-            lr=self.schedule.lr_at(self.epoch, self.step - 1),
+            epoch=now.epoch + 1,
+            step=now.step,
+            steps=self.feed.steps,
+            train_loss=now.loss_sum / seen,
+            train_acc=now.correct / seen,
+            lr=self.schedule.lr_at(now.epoch, now.step - 1),
             images_per_s=self._watch.rate,
             step_ms=step_ms,
             elapsed_s=self._elapsed(),
         )
 
-    def _read(self) -> tuple[float, int]:
-        """The running sums; the one place where training waits for the device, and looks at the loss."""
-        assert self._stepper is not None
-        self._totals = self._stepper.read()
-        if not math.isfinite(self._totals[0]):
-            raise _Diverged(self._diverged_message("the training loss is not finite"))
-        return self._totals
+    def _read(self, stepper: Stepper) -> None:
+        """The running sums; the one place where training waits for the device and looks at the loss."""
+        now = self.standing
+        now.loss_sum, now.correct = stepper.read()
+        now.train_s = self._watch.seconds()
+        if not math.isfinite(now.loss_sum):
+            raise self._diverged("the training loss is not finite")
 
     def _obey(self, control: RunControl) -> Iterator[Event]:
         """Carries out what was commanded; returns when no command is left and the run is not paused."""
-        paused = False
+        now, paused = self.standing, False
         while (command := control.take()) is not None or paused:
             if command is None:
                 control.wait()
                 continue
-            place = {"epoch": self.epoch, "step": self.step, "source": command.source}
+            if self._stepper is not None and now.step:
+                self._read(self._stepper)
+            event = Control("paused", now.epoch, now.step, command.value, source=command.source)
             match command.action:
                 case "pause" if not paused:
                     paused = True
-                    self._read()
                     self._watch.hold()
-                    yield Control("paused", **place)
-                    yield Phase("paused", self.epoch + 1)
+                    yield event
+                    yield Phase("paused", now.epoch + 1)
                 case "resume" if paused:
                     paused = False
-                    yield Control("resumed", **place)
-                    yield Phase("training", self.epoch + 1)
+                    yield replace(event, action="resumed")
+                    yield Phase("training", now.epoch + 1)
                 case "checkpoint":
-                    self._save_state()
-                    yield Control("checkpoint", **place)
+                    self._state = self._capture()
+                    yield replace(event, action="checkpoint")
                 case "set_lr" if command.value is not None:
-                    self.schedule.rebase(command.value, self.epoch, self.step)
-                    yield Control("learning_rate", value=command.value, **place)
+                    self.schedule.rebase(command.value, now.epoch, now.step)
+                    yield replace(event, action="learning_rate")
                 case "add_epochs" if command.value is not None:
-                    self.epochs = self.schedule.epochs = self.epochs + int(command.value)
-                    yield Control("extended", value=command.value, detail=f"{self.epochs} epochs", **place)
+                    now.epochs = self.schedule.epochs = now.epochs + int(command.value)
+                    yield replace(event, action="extended", detail=f"{now.epochs} epochs")
                 case "stop":
                     # Between two epochs there is nothing to finish first.
-                    self._stop = replace(command, when="now") if self.step == 0 else command
+                    self._stop = replace(command, when="now") if now.step == 0 else command
                     if self._stop.when == "now":
-                        self._save_state()
-                        yield Control("stop", detail=command.reason, **place)
+                        self._state = self._capture()
+                        yield replace(event, action="stop", detail=command.reason)
                         return
                     if paused:
                         paused = False
-                        yield Phase("training", self.epoch + 1)
+                        yield Phase("training", now.epoch + 1)
         self._watch.go()
 
     # ---------------------------------------------------------------------------------- state
 
-    def _save_state(self) -> None:
-        assert self._stepper is not None
-        totals = self._read() if self.step else (0.0, 0)
-        if self.step:
-            self._train_s = self._watch.seconds()
-        model, optimizer = self._stepper.network.state_dict(), self._stepper.optimizer_tensors()
-        for tensor in (*model.values(), *optimizer.values()):
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise _Diverged(self._diverged_message("a weight is not finite"))
-        self._state = self._capture(model, optimizer, totals)
+    def _capture(self) -> TrainerState:
+        """The state now.
 
-    def _capture(
-        self, model: dict[str, Tensor], optimizer: dict[str, Tensor], totals: tuple[float, int]
-    ) -> TrainerState:
-        meta = {
+        Raises:
+            DivergedError: a number in it is not finite.
+        """
+        optimizer = {} if self._stepper is None else self._stepper.optimizer.tensors()
+        meta = self.standing.to_meta() | {
             "schema": SCHEMA,
-            "epoch": self.epoch,
-            "step": self.step,
-            "epochs": self.epochs,
             "seed": self.preset.train.seed,
             "schedule": self.schedule.state_dict(),
-            "totals": {"loss_sum": totals[0], "correct": totals[1], "train_s": self._train_s},
-            "history": [events.to_dict(event) for event in self.history],
             "elapsed_s": self._elapsed(),
             "preset": self.preset.to_dict(),
             "dataset": self.dataset.name,
             "judged_by": self.dataset.judged_by,
-            "train_images": self.images,
+            "train_images": self.feed.images,
             "device": self.device.type,
             "machine": self.machine.to_dict(),
         }
-        return TrainerState(
-            {name: _on_cpu(tensor) for name, tensor in model.items()},
-            {name: _on_cpu(tensor) for name, tensor in optimizer.items()},
-            meta,
-        )
+        state = TrainerState.of(self.network.state_dict(), optimizer, meta)
+        if not state.finite():
+            raise self._diverged("a weight is not finite")
+        return state
 
-    def _take_meta(self, state: TrainerState) -> None:
-        meta = state.meta
-        if meta.get("dataset") != self.dataset.name or meta.get("train_images") != self.images:
-            raise CheckpointError(
-                f"the checkpoint was trained on {visible(meta.get('train_images'))} images of "
-                f"{visible(meta.get('dataset'))}, this is {self.images} of {self.dataset.name}; resume with the same data."
-            )
+    def _take_up(self, state: TrainerState) -> None:
+        check_fits(state, self.preset, self.dataset.name, self.feed.images)
+        self.standing = Standing.from_meta(state.meta, self.feed.steps)
+        planned = state.meta["preset"]["train"].get("epochs")
         try:
-            self.epoch, self.step, self.epochs = state.epoch, state.step, int(meta["epochs"])
-            self.schedule.load_state_dict(meta["schedule"])
-            totals = meta["totals"]
-            self._totals = (float(totals["loss_sum"]), int(totals["correct"]))
-            self._train_s, self._elapsed_before = float(totals["train_s"]), float(meta["elapsed_s"])
-            self.history = [
-                event
-                for data in meta["history"]
-                if isinstance(event := events.from_dict(data), EpochFinished)
-            ]
-            self.machine = Machine.from_dict(meta["machine"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(
-                f"the checkpoint is not complete ({visible(error)[:80]}); resume from another."
-            ) from None
-        if self.step >= self.steps or meta.get("seed") != self.preset.train.seed:
-            raise CheckpointError(
-                "the checkpoint belongs to other settings (batch size or seed); resume with the run's own preset."
-            )
+            self.schedule.load_state_dict(state.meta["schedule"])
+            self.machine = tune.Machine.from_dict(state.meta["machine"])
+            self._elapsed_before = float(state.meta["elapsed_s"])
+        except (KeyError, TypeError, ValueError):
+            raise CheckpointError("the checkpoint is not complete; resume from another.") from None
+        if planned != self.preset.train.epochs:
+            self.standing.epochs = self.schedule.epochs = max(self.preset.train.epochs, self.standing.epoch)
+        load_model(self.network, state)
+
+    def _release(self) -> None:
+        """Gives the memory back, so that the next run in this process finds it free."""
+        self._stepper = None
+        self._judged = None  # type: ignore[assignment]
+        self.feed.release()
+        self.network.to("cpu")
+        for parameter in self.network.parameters():
+            parameter.grad = None
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     # --------------------------------------------------------------------------------- events
 
     def _first_event(self) -> Event:
-        if self._resume is not None:
-            return Control("restarted", self.epoch, self.step, detail=str(self.device), source="trainer")
+        now = self.standing
+        if self._resumed is not None:
+            return Control("restarted", now.epoch, now.step, detail=str(self.device), source="trainer")
         return RunStarted(
             run=self.run_name,
             name=self.preset.name,
@@ -398,40 +349,44 @@ class Trainer:
             parameters=self.table.parameters,
             mult_adds=self.table.mult_adds,
             dataset=self.dataset.name,
-            train_images=self.images,
+            train_images=self.feed.images,
             test_images=len(self.dataset.test.labels),
             judged_by=self.dataset.judged_by,
-            epochs=self.epochs,
-            steps_per_epoch=self.steps,
+            epochs=now.epochs,
+            steps_per_epoch=self.feed.steps,
             changed=self.changed,
             budget=self.budget,
             command=self.command,
         )
 
-    def _finished(self, outcome: events.Outcome, message: str) -> RunFinished:
-        best = max(self.history, key=lambda event: event.test_acc, default=None)
-        last = self.history[-1] if self.history else None
-        trained_s = sum(event.train_s for event in self.history)
+    def _last_event(self, outcome: Outcome, message: str) -> RunFinished:
+        history = self.standing.history
+        best = max(history, key=lambda event: event.test_acc, default=None)
+        last = history[-1] if history else None
+        trained_s = sum(event.train_s for event in history)
         return RunFinished(
             outcome=outcome,
-            epochs=self.epoch,
+            epochs=self.standing.epoch,
             best_test_acc=best.test_acc if best else math.nan,
             best_epoch=best.epoch if best else 0,
             last_test_acc=last.test_acc if last else math.nan,
             last_train_acc=last.train_acc if last else math.nan,
             last_test_loss=last.test_loss if last else math.nan,
             seconds=self._elapsed(),
-            images_per_s=self.images * len(self.history) / trained_s if trained_s else 0.0,
+            images_per_s=self.feed.images * len(history) / trained_s if trained_s else 0.0,
             message=message,
-            model_sha256=self.state().model_sha256(),
+            model_sha256=self._state.model_sha256(),
         )
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._begun
 
-    def _diverged_message(self, what: str) -> str:
-        lr = self.schedule.lr_at(self.epoch, max(self.step - 1, 0))
-        return f"{what} in epoch {self.epoch + 1}, step {self.step}; try a learning rate below {lr:g}."
+    def _diverged(self, what: str) -> DivergedError:
+        now = self.standing
+        lr = self.schedule.lr_at(now.epoch, max(now.step - 1, 0))
+        return DivergedError(
+            f"{what} in epoch {now.epoch + 1}, step {now.step}; try a learning rate below {lr:g}."
+        )
 
     def _memory_message(self) -> str:
         batch = self.preset.train.batch_size
@@ -439,97 +394,3 @@ class Trainer:
             return f"out of memory on {self.device} with a batch of 1; make the network smaller."
         smaller = 1 << (batch - 1).bit_length() - 1
         return f"out of memory on {self.device} with batch size {batch}; try --batch-size {smaller}."
-
-    def _release(self) -> None:
-        """Gives the memory back, so that the next run in this process finds it free."""
-        self._stepper = None
-        for name in ("_train_images", "_train_labels", "_test_images", "_test_labels"):
-            self.__dict__.pop(name, None)
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-
-class _Stopwatch:
-    """Time of training without the pauses, on the monotonic clock, and the rate over the last reports."""
-
-    def __init__(self, before: float = 0.0, rate: float = 0.0) -> None:
-        self._seconds, self._since, self._held = before, time.monotonic(), False
-        self._lap = (self._since, 0, 0)
-        self.rate = rate
-
-    def due(self) -> bool:
-        """Whether it is time for the next report."""
-        return time.monotonic() - self._lap[0] >= REPORT_S
-
-    def restart(self, images: int, step: int) -> None:
-        """Begins a lap here."""
-        self._lap = (time.monotonic(), images, step)
-
-    def lap(self, images: int, step: int) -> float:
-        """Ends a lap and begins the next; milliseconds a step in it. `rate` follows, smoothed."""
-        (before, images_before, step_before), now = self._lap, time.monotonic()
-        self._lap = (now, images, step)
-        rate = (images - images_before) / (now - before)
-        self.rate = rate if not self.rate else 0.7 * self.rate + 0.3 * rate
-        return 1000 * (now - before) / max(step - step_before, 1)
-
-    def seconds(self) -> float:
-        """Seconds so far."""
-        return self._seconds + (0.0 if self._held else time.monotonic() - self._since)
-
-    def hold(self) -> None:
-        """Stops the watch."""
-        self._seconds, self._held = self.seconds(), True
-
-    def go(self) -> None:
-        """Lets it run again; the pause is no part of a lap."""
-        if self._held:
-            self._held, self._since = False, time.monotonic()
-            self._lap = (self._since, *self._lap[1:])
-
-
-def _on_cpu(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-def _to_device(images: Any, labels: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """uint8 images and int64 labels as tensors on the device."""
-    pixels = torch.from_numpy(np.require(images, np.uint8, ["C", "W"]))
-    return pixels.to(device), torch.from_numpy(np.asarray(labels).astype(np.int64)).to(device)
-
-
-def _augment(preset: Preset) -> Augment:
-    train = preset.train
-    return Augment(
-        rotation=train.rotation, shift=train.shift, zoom=train.zoom, shear=train.shear, erase=train.erase
-    )
-
-
-def _images_to_drop(preset: Preset, images: int) -> int:
-    """1 where the last batch would be a single image and a batch norm could not learn from it, else 0.
-
-    Raises:
-        PresetError: every batch would be a single image.
-    """
-    rows = preset.table().rows
-    alone = any(row.kind == "batchnorm" and math.prod(row.output_shape[1:]) == 1 for row in rows)
-    batch = preset.train.batch_size
-    if not alone:
-        return 0
-    if batch == 1 or images == 1:
-        raise PresetError(
-            "train.batch_size is 1, but batch norm on a 1×1 map needs at least 2 images; use 2 or more."
-        )
-    return int(images % batch == 1)
-
-
-def _load_model(network: torch.nn.Module, state: TrainerState) -> None:
-    own = network.state_dict()
-    for name in sorted({*own, *state.model}):
-        mine, theirs = own.get(name), state.model.get(name)
-        if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
-            raise CheckpointError(
-                f"the checkpoint does not fit the network at '{visible(name)[:80]}'; resume with the run's own preset."
-            )
-    network.load_state_dict(state.model)

@@ -10,8 +10,13 @@ from typing import Any
 
 import torch
 
+from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
+from tuitrain.training import compiling
 from tuitrain.training.devices import usable_cpus
+from tuitrain.training.events import Notice
+from tuitrain.training.graph import GraphStepper
+from tuitrain.training.model import Network
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
 
@@ -25,10 +30,12 @@ class Machine:
     """Decisions that can change the last bits of a result, so that a resumed run takes the same ones.
 
     Attributes:
-        threads: of the CPU; 0 where not decided.
+        decided: whether the rest has been.
+        threads: of the CPU; 0 where they don't matter.
         compiled_from: the epoch (from 0) from which the network is compiled; None for never.
     """
 
+    decided: bool = False
     threads: int = 0
     compiled_from: int | None = None
 
@@ -40,7 +47,7 @@ class Machine:
     def from_dict(cls, data: Mapping[str, Any]) -> Machine:
         """The decisions of a JSON form."""
         compiled = data.get("compiled_from")
-        return cls(int(data["threads"]), None if compiled is None else int(compiled))
+        return cls(bool(data["decided"]), int(data["threads"]), None if compiled is None else int(compiled))
 
 
 def judging_batch(table: NetworkTable, device: torch.device) -> int:
@@ -49,24 +56,63 @@ def judging_batch(table: NetworkTable, device: torch.device) -> int:
     return int(max(16, min(10_000, JUDGING_BYTES.get(device.type, 1 << 26) // an_image)))
 
 
-def choose_threads(stepper: Stepper, runtime: Runtime, machine: Machine) -> Machine:
-    """Sets the number of CPU threads: what the user says, else what a resumed run had, else the fastest.
+def make_stepper(network: Network, preset: Preset, device: torch.device, runtime: Runtime) -> Stepper:
+    """What takes the steps on a device: as CUDA graphs there, unless the user says no."""
+    train = preset.train
+    if device.type == "cuda" and runtime.graph:
+        return GraphStepper(network, train, device, precision=runtime.precision, seed=train.seed)
+    return Stepper(network, train, device, precision=runtime.precision, seed=train.seed)
 
-    A deterministic run takes one thread, since sums are split by threads and would differ between machines.
+
+def decide(
+    stepper: Stepper, runtime: Runtime, machine: Machine, table: NetworkTable, epochs: int
+) -> tuple[Machine, list[Notice]]:
+    """Makes the decisions that a resumed run does not bring along.
+
+    Args:
+        stepper: with an epoch before it.
+        runtime: what the user says.
+        machine: what a resumed run decided; a new one's is empty.
+        table: of the network.
+        epochs: of the run as planned.
     """
-    if stepper.device.type != "cpu":
-        return machine
-    cores = usable_cpus()
+    notices: list[Notice] = []
+    if stepper.device.type == "cpu":
+        threads = _threads(stepper, runtime, machine)
+        torch.set_num_threads(threads)
+        machine = dataclasses.replace(machine, threads=threads)
+    if not machine.decided:
+        first = compiling.first_epoch(runtime, stepper, table, epochs)
+        machine = dataclasses.replace(machine, decided=True, compiled_from=first)
+    return machine, notices
+
+
+def compile_when_due(stepper: Stepper, machine: Machine, epoch: int) -> tuple[Machine, list[Notice]]:
+    """Compiles the network when its epoch has come; where that fails, the run goes on without."""
+    if machine.compiled_from is None or epoch < machine.compiled_from or stepper.compiled:
+        return machine, []
+    problem = compiling.compile_network(stepper)
+    if problem is None:
+        return machine, []
+    notice = Notice(
+        f"torch.compile failed, training goes on without it: {problem}",
+        "install a C++ compiler that works, or use --compile off",
+        code="compile_failed",
+    )
+    return dataclasses.replace(machine, compiled_from=None), [notice]
+
+
+def _threads(stepper: Stepper, runtime: Runtime, machine: Machine) -> int:
+    """The number of CPU threads: what the user says, else what a resumed run had, else the fastest.
+
+    A deterministic run takes one, since sums are split by threads: another count, other last bits.
+    """
     if runtime.threads is not None:
-        threads = runtime.threads
-    elif machine.threads:
-        threads = machine.threads
-    elif runtime.deterministic or cores == 1:
-        threads = 1
-    else:
-        threads = _fastest(stepper, cores)
-    torch.set_num_threads(threads)
-    return dataclasses.replace(machine, threads=threads)
+        return runtime.threads
+    if machine.threads:
+        return machine.threads
+    cores = usable_cpus()
+    return 1 if runtime.deterministic or cores == 1 else _fastest(stepper, cores)
 
 
 def _fastest(stepper: Stepper, cores: int) -> int:

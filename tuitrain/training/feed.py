@@ -1,0 +1,85 @@
+"""The images of an epoch, on the device, in the order in which they are seen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuitrain.data.augment import Augment
+from tuitrain.data.mnist import Dataset, Images
+from tuitrain.errors import PresetError
+from tuitrain.spec.preset import Preset
+from tuitrain.spec.table import NetworkTable
+from tuitrain.training.seeding import key
+
+
+class Feed:
+    """A data set as it is trained on.
+
+    Args:
+        preset: for batch size, augmentation and seed.
+        table: of its network.
+        dataset: the data.
+
+    Attributes:
+        images: training images an epoch.
+        steps: batches an epoch; the last may be short.
+        dropped: 1 where the last batch would be a single image that batch norm can't learn from, else 0.
+
+    Raises:
+        PresetError: every batch would be such a single image, or there are no images.
+    """
+
+    def __init__(self, preset: Preset, table: NetworkTable, dataset: Dataset) -> None:
+        train = preset.train
+        self.dataset, self.seed, self.batch = dataset, train.seed, train.batch_size
+        self.augment = Augment(
+            rotation=train.rotation, shift=train.shift, zoom=train.zoom, shear=train.shear, erase=train.erase
+        )
+        count = len(dataset.train.labels)
+        self.dropped = _single_left_over(table, self.batch, count)
+        self.images = count - self.dropped
+        self.steps = -(-self.images // self.batch)
+        self._train: tuple[Tensor, Tensor] | None = None
+
+    def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Puts the data on the device; the judging set's images and labels there."""
+        self._train = _resident(self.dataset.train, device)
+        return _resident(self.dataset.test, device)
+
+    def epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Images uint8 (N, 28, 28) and labels int64 (N,) of an epoch (from 0), shuffled and augmented."""
+        if self._train is None:
+            raise RuntimeError("the data is not on a device yet")
+        images, labels = self._train
+        generator = torch.Generator().manual_seed(key(self.seed, "order", epoch))
+        order = torch.randperm(len(labels), generator=generator)[: self.images].to(images.device)
+        generator.manual_seed(key(self.seed, "augment", epoch))
+        return self.augment.apply(images.index_select(0, order), generator), labels.index_select(0, order)
+
+    def release(self) -> None:
+        """Lets go of the data."""
+        self._train = None
+
+
+def _resident(images: Images, device: torch.device) -> tuple[Tensor, Tensor]:
+    # A set that is mapped from a file is read-only; torch wants memory of its own then.
+    pixels = torch.from_numpy(np.require(images.images, np.uint8, ["C", "W"]))
+    return pixels.to(device), torch.from_numpy(images.labels.astype(np.int64)).to(device)
+
+
+def _single_left_over(table: NetworkTable, batch: int, images: int) -> int:
+    if images == 0:
+        raise PresetError("train.val_split leaves no images to train on; make it smaller.")
+    # A norm over the batch of what has one value a channel; of a single image it has nothing to average.
+    alone = any(row.kind == "batchnorm" and math.prod(row.output_shape[1:]) == 1 for row in table.rows)
+    if not alone:
+        return 0
+    if batch == 1 or images == 1:
+        raise PresetError(
+            "train.batch_size is 1, but batch norm on a 1×1 map needs 2 images or more; use a larger batch."
+        )
+    return int(images % batch == 1)

@@ -1,0 +1,153 @@
+"""torch's optimizers by their functional form, with a state that is all tensors and there from the start.
+
+The classes of `torch.optim` would import the whole of torch's compiler when the first one is made (2 s), and
+create their state in the first step, which a CUDA graph could not have. The arithmetic is theirs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.rmsprop import rmsprop
+from torch.optim.sgd import sgd
+
+from tuitrain.errors import CheckpointError, visible
+from tuitrain.spec.train import SGD, Adam, AdamW, RMSprop, Train
+from tuitrain.training.model import Network
+
+
+class Optimizer:
+    """SGD, Adam, AdamW or RMSprop on a network's parameters.
+
+    Args:
+        train: the settings.
+        network: on its device.
+        capturable: for a CUDA graph: the learning rate is then a tensor on the device.
+
+    Attributes:
+        state: by torch's name of it (`momentum_buffer`, `exp_avg`, ...), a tensor for each parameter.
+    """
+
+    def __init__(self, train: Train, network: Network, *, capturable: bool = False) -> None:
+        self.settings, self.capturable = train.optimizer, capturable
+        self.names = [name for name, _ in network.named_parameters()]
+        self.parameters = list(network.parameters())
+        self.device = self.parameters[0].device if self.parameters else torch.device("cpu")
+        # Fused: one kernel for all parameters; MPS has none for SGD.
+        self.fused = self.device.type in ("cpu", "cuda")
+        self.lr: float | Tensor = self.settings.lr
+        if capturable:
+            self.lr = torch.tensor(self.settings.lr, device=self.device)
+        self.state: dict[str, list[Tensor]] = {}
+        match self.settings:
+            case SGD(momentum=momentum):
+                wanted = ["momentum_buffer"] if momentum else []
+            case Adam() | AdamW():
+                wanted = ["step", "exp_avg", "exp_avg_sq"]
+            case RMSprop(momentum=momentum):
+                wanted = ["step", "square_avg", *(["momentum_buffer"] if momentum else [])]
+        for name in wanted:
+            self.state[name] = [
+                torch.zeros((), device=self.device)
+                if name == "step"
+                else torch.zeros_like(p, requires_grad=False)
+                for p in self.parameters
+            ]
+
+    def set_lr(self, lr: float) -> None:
+        """The learning rate of the steps from here on."""
+        if isinstance(self.lr, Tensor):
+            self.lr.fill_(lr)
+        else:
+            self.lr = lr
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update by the parameters' gradients."""
+        parameters: list[Tensor] = []
+        gradients: list[Tensor] = []
+        state: dict[str, list[Tensor]] = {name: [] for name in self.state}
+        for index, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                parameters.append(parameter)
+                gradients.append(parameter.grad)
+                for name, tensors in self.state.items():
+                    state[name].append(tensors[index])
+        settings = self.settings
+        match settings:
+            case SGD():
+                sgd(
+                    parameters,
+                    gradients,
+                    list(state.get("momentum_buffer", [])),
+                    fused=self.fused,
+                    foreach=False if self.fused else None,
+                    lr=self.lr,
+                    momentum=settings.momentum,
+                    dampening=0.0,
+                    nesterov=settings.nesterov,
+                    weight_decay=settings.weight_decay,
+                    maximize=False,
+                )
+            case Adam() | AdamW():
+                adam(
+                    parameters,
+                    gradients,
+                    state["exp_avg"],
+                    state["exp_avg_sq"],
+                    [],
+                    state["step"],
+                    fused=self.fused,
+                    foreach=False if self.fused else None,
+                    capturable=self.capturable,
+                    decoupled_weight_decay=isinstance(settings, AdamW),
+                    amsgrad=False,
+                    lr=self.lr,
+                    beta1=settings.betas[0],
+                    beta2=settings.betas[1],
+                    eps=settings.eps,
+                    weight_decay=settings.weight_decay,
+                    maximize=False,
+                )
+            case RMSprop():
+                rmsprop(
+                    parameters,
+                    gradients,
+                    state["square_avg"],
+                    [],
+                    state.get("momentum_buffer", []),
+                    state["step"],
+                    capturable=self.capturable,
+                    lr=self.lr,
+                    alpha=settings.alpha,
+                    eps=settings.eps,
+                    weight_decay=settings.weight_decay,
+                    momentum=settings.momentum,
+                    centered=False,
+                )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state by "PARAMETER.NAME" (`conv0.weight.momentum_buffer`)."""
+        return {
+            f"{parameter}.{name}": tensor
+            for name, tensors in self.state.items()
+            for parameter, tensor in zip(self.names, tensors, strict=True)
+        }
+
+    @torch.no_grad()
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Takes back what `tensors` gave, in place.
+
+        Raises:
+            CheckpointError: a tensor is missing, unknown, or of another shape or type.
+        """
+        own = self.tensors()
+        for name in sorted({*own, *tensors}):
+            mine, theirs = own.get(name), tensors.get(name)
+            if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+                raise CheckpointError(
+                    f"the checkpoint does not fit the optimizer at '{visible(name)[:80]}'; "
+                    "resume with the run's own preset."
+                )
+            mine.copy_(theirs)

@@ -1,0 +1,79 @@
+"""Where a run stands between two steps: the part of its state that is plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuitrain.errors import CheckpointError, visible
+from tuitrain.training import events
+from tuitrain.training.events import EpochFinished
+
+
+@dataclass
+class Standing:
+    """Where a run stands.
+
+    Attributes:
+        epochs: how many it is to have.
+        epoch: finished ones.
+        step: steps into the next.
+        loss_sum: of the images of the unfinished epoch.
+        correct: right predictions among them.
+        train_s: seconds spent on them.
+        history: the finished epochs.
+    """
+
+    epochs: int
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    train_s: float = 0.0
+    history: list[EpochFinished] = field(default_factory=list)
+
+    def next_epoch(self, finished: EpochFinished) -> None:
+        """Closes the epoch."""
+        self.history.append(finished)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.loss_sum, self.correct, self.train_s = 0.0, 0, 0.0
+
+    def to_meta(self) -> dict[str, Any]:
+        """The plain JSON form."""
+        return {
+            "epochs": self.epochs,
+            "epoch": self.epoch,
+            "step": self.step,
+            "totals": {"loss_sum": self.loss_sum, "correct": self.correct, "train_s": self.train_s},
+            "history": [events.to_dict(event) for event in self.history],
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Standing:
+        """What `to_meta` gave.
+
+        Raises:
+            CheckpointError: incomplete, or of another number of steps an epoch.
+        """
+        try:
+            totals = meta["totals"]
+            found = [events.from_dict(data) for data in meta["history"]]
+            standing = cls(
+                epochs=int(meta["epochs"]),
+                epoch=int(meta["epoch"]),
+                step=int(meta["step"]),
+                loss_sum=float(totals["loss_sum"]),
+                correct=int(totals["correct"]),
+                train_s=float(totals["train_s"]),
+                history=[event for event in found if isinstance(event, EpochFinished)],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"the checkpoint is not complete ({visible(error)[:80]}); resume from another."
+            ) from None
+        if not 0 <= standing.step < steps or not 0 <= standing.epoch <= standing.epochs:
+            raise CheckpointError(
+                "the checkpoint stands at a step this run does not have; resume from another."
+            )
+        return standing
