@@ -363,4 +363,3 @@ class Session:
                 self.recorder.failed("progress.json", error)
             else:
                 self.recorder.mended("progress.json")
-
