@@ -5,7 +5,6 @@ The app's process is a fork made here, before anything heavy is imported (see tu
 
 from __future__ import annotations
 
-
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,6 @@ import typer
 
 from tuitrain import config
 from tuitrain.cli import options
-
 
 SCREEN = "Screen"
 

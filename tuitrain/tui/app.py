@@ -7,26 +7,38 @@ imports afterwards (see `warmup`).
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from rich.color import ColorSystem
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
+from tuitrain import config
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui import themes
+from tuitrain.tui.painter import Painter
 from tuitrain.tui.sessions import SessionManager
-from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, Settings, read_config, speaks_utf8
+from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Settings, speaks_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import RenderableType
+    from textual._compositor import CompositorUpdate
+    from textual.driver import Driver
+
     from tuitrain.runs.feed import Feed
     from tuitrain.spec.preset import Preset
     from tuitrain.training.runtime import Runtime
+    from tuitrain.tui.child import Child
+    from tuitrain.tui.driver import TuitrainDriver
 
 Leaving = Literal["quit", "detach", "stop", "hangup", "terminated"]
 
@@ -68,13 +80,13 @@ class TuitrainApp(App[Leaving]):
     }
     COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
         (0, "-too-narrow"),
         (60, "-narrow"),
         (100, "-wide"),
         (150, "-very-wide"),
     ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
         (0, "-too-short"),
         (18, "-short"),
         (30, "-tall"),
@@ -109,6 +121,7 @@ class TuitrainApp(App[Leaving]):
         low_bandwidth: bool = False,
         ascii_only: bool = False,
         theme: str | None = None,
+        demo: bool = False,
         manager: SessionManager | None = None,
     ) -> None:
         """Set up the app; nothing is read from disk but its own config file.
@@ -123,35 +136,46 @@ class TuitrainApp(App[Leaving]):
             low_bandwidth: paint once a second and as little as possible.
             ascii_only: no character outside ASCII; also where the locale is not UTF-8.
             theme: a theme's name, short or full.
+            demo: a short tour that explains itself.
             manager: the sessions; made here unless given.
         """
         if attach is not None:
-            self.DEFAULT_MODE = "monitor"
+            self.DEFAULT_MODE = "monitor"  # type: ignore[misc]
         self.config_problem: str | None = None
+        keys: dict[str, str] = {}
+        hz = REFRESH_HZ
         try:
-            keys, config_theme = read_config()
+            keys = config.keymap()
+            theme = theme or config.setting("theme") or None
+            hz = min(20.0, max(0.2, config.setting("refresh_hz")))
+            low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
+            ascii_only = ascii_only or config.setting("ascii")
         except TuitrainError as error:
-            keys, config_theme, self.config_problem = {}, None, str(error)
+            self.config_problem = str(error)
         self.settings = Settings(
             runs_dir=runs_dir,
             data_dir=data_dir,
             low_bandwidth=low_bandwidth,
             ascii_only=ascii_only or not speaks_utf8(),
-            theme=theme or config_theme,
+            refresh_hz=min(hz, LOW_BANDWIDTH_HZ) if low_bandwidth else hz,
+            theme=theme,
             keys=keys,
         )
-        if low_bandwidth:
-            self.settings.refresh_hz = LOW_BANDWIDTH_HZ
         super().__init__()
         self.animation_level = "none"  # every frame of an animation takes time from training
         self.start_preset = preset
         self.start_overrides = dict(overrides or {})
         self.attach_to = attach
         self.watch_only = watch_only
+        self.demo = demo
         self.torch_ready = False
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
+        self.child: Child | None = None
+        self.terminal_fd = 1
+        self._painter = Painter()
+        self._resumed_at = 0.0
         self._choose_theme()
         self._set_filters()
         if keys:
@@ -189,14 +213,13 @@ class TuitrainApp(App[Leaving]):
         self.theme = names[(here + 1) % len(names)]
         self.notify(f"theme {self.theme}", timeout=2)
 
-    def action_repaint(self) -> None:
-        """Paint everything, for a terminal that lost something."""
-        self.refresh(layout=True)
-
     # -- life ----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """After the first paint: the rest is loaded behind it."""
+        if self.child is not None:
+            self.child.attach(self)
+            self.set_interval(0.5, self._watch_foreground)
         if self.config_problem:
             self.notify(self.config_problem, title="config", severity="warning", markup=False, timeout=12)
         self.call_after_refresh(self._after_first_paint)
@@ -207,18 +230,113 @@ class TuitrainApp(App[Leaving]):
 
             warm_up(self._torch_is_ready)
         if self.attach_to is not None:
-            self._attach(self.attach_to)
+            self._open_attached(self.attach_to)
 
     def _torch_is_ready(self) -> None:
         self.call_later(setattr, self, "torch_ready", True)
 
-    def _attach(self, run: str) -> None:
+    def _open_attached(self, run: str) -> None:
         try:
             feed = self.manager.feed_of(run)
         except TuitrainError as error:
             self.exit("quit", return_code=int(error.exit_code), message=visible(error))
             return
         self.open_run(feed, readonly=self.watch_only)
+
+    # -- the terminal --------------------------------------------------------------------------
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours on a terminal; Textual's headless one needs no asking."""
+        from tuitrain.tui.driver import TuitrainDriver
+
+        return TuitrainDriver
+
+    @property
+    def terminal(self) -> TuitrainDriver | None:
+        """Our driver; None before the start and under a pilot."""
+        driver = self._driver
+        return driver if hasattr(driver, "bytes_written") else None  # type: ignore[return-value]
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send only the cells that changed, and nothing where nobody reads."""
+        driver = self.terminal
+        if driver is None or renderable is None or self._batch_count or not self._running or self._closed:
+            super()._display(screen, renderable)
+            return
+        if not driver.idle:
+            system = self.console._color_system or ColorSystem.TRUECOLOR
+            try:
+                text = self._painter.update(cast("CompositorUpdate", renderable), system, *self.size)
+            except Exception as error:
+                self._handle_exception(error)
+                return
+            if text is None:
+                super()._display(screen, renderable)
+                return
+            if text:
+                if self._sync_available:
+                    text = f"\x1b[?2026h{text}\x1b[?2026l"
+                driver.frame(text)
+        self.post_display_hook()
+
+    def on_resize(self) -> None:
+        """A terminal that changed its size may have moved anything."""
+        self._painter.forget()
+
+    def paint_whole(self) -> None:
+        """Paint every cell again."""
+        if self.terminal is None or not self._running:
+            return
+        self._painter.forget()
+        screen = self.screen
+        update = screen._compositor.render_update(full=True, screen_stack=self._background_screens)
+        self._display(screen, update)
+
+    def action_repaint(self) -> None:
+        """Paint everything, for a terminal that lost something."""
+        self.paint_whole()
+
+    def suspend_now(self) -> None:
+        """SIGTSTP: give the terminal back and stop, training too, until the shell says go on."""
+        driver = self.terminal
+        if driver is not None:
+            driver.suspend_application_mode()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def continue_now(self) -> None:
+        """SIGCONT: take the terminal again; in the background train on without it."""
+        driver = self.terminal
+        if driver is None or driver.gone or not driver.in_foreground():
+            return
+        now = time.monotonic()
+        if not driver.suspended:
+            if now - self._resumed_at < 1.0:  # the shell and the waiter both say it
+                return
+            driver.suspend_application_mode()
+        self._resumed_at = now
+        driver.start_application_mode()
+        self.paint_whole()
+
+    def _watch_foreground(self) -> None:
+        """After `bg`, `fg` sends no signal to a job that runs."""
+        driver = self.terminal
+        if driver is not None and driver.suspended and not driver.gone:
+            self.continue_now()
+
+    def terminal_gone(self) -> None:
+        """The terminal can't be read or written any more."""
+        if self.child is not None:
+            self.child.hangup()
+
+    def abandon_terminal(self) -> None:
+        """Touch the terminal no more."""
+        if self.terminal is not None:
+            self.terminal.abandon()
+
+    def emergency(self) -> None:
+        """Give the terminal back in the last moment, from whatever thread."""
+        if self.terminal is not None and not self.terminal.suspended:
+            self.terminal.emergency()
 
     # -- modes and runs ------------------------------------------------------------------------
 
@@ -239,6 +357,7 @@ class TuitrainApp(App[Leaving]):
         runtime: Runtime,
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
+        command: str = "",
     ) -> None:
         """Start a run and show it in the monitor.
 
@@ -247,13 +366,24 @@ class TuitrainApp(App[Leaving]):
             runtime: where and how.
             budget: the most parameters it may have.
             changed: what differs from the preset it came from, dotted key to (old, new).
+            command: the headless command that repeats it.
         """
         try:
-            feed = self.manager.start(preset, runtime, budget, changed)
+            feed = self.manager.start(preset, runtime, budget, changed, command)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return
         self.open_run(feed)
+
+    def resume_run(self, run: str) -> None:
+        """Go on with a run that was stopped or cut off, and show it.
+
+        Raises:
+            TuitrainError: there is no such run, or it can't go on.
+        """
+        from tuitrain.runs.index import resolve
+
+        self.open_run(self.manager.resume(resolve(self.settings.runs_dir, run)))
 
     def open_run(self, feed: Feed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
@@ -304,8 +434,8 @@ class TuitrainApp(App[Leaving]):
         self.push_screen(LeaveDialog(self.manager.describe()), self._left)
 
     def _left(self, answer: str | None) -> None:
-        if answer == "detach" or answer == "stop":
-            self.exit(answer)
+        if answer is not None:
+            self.exit(cast("Leaving", answer))
 
     def action_detach(self) -> None:
         """Leave the screen; training goes on without it."""
@@ -318,6 +448,24 @@ class TuitrainApp(App[Leaving]):
     def action_help_quit(self) -> None:
         """Textual's answer to Ctrl-C; ours asks."""
         self.action_leave()
+
+    def leave_now(self, how: Leaving, code: int) -> None:
+        """Leave without asking, whatever is open."""
+        self.exit(how, return_code=code)
+
+    @property
+    def failure(self) -> str:
+        """What broke the screen, empty when nothing did."""
+        error = self._exception
+        return f"{type(error).__name__}: {error}" if error is not None else ""
+
+    def _fatal_error(self) -> None:
+        """The traceback goes where fd 2 goes (a log); the terminal gets a sentence later."""
+        if self.is_headless:
+            super()._fatal_error()
+            return
+        traceback.print_exc(file=sys.__stderr__)
+        self._close_messages_no_wait()
 
     def _print(self, text: str, stderr: bool = False) -> None:
         """What is printed while the screen is up goes where fd 2 goes: the run's log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -72,7 +72,7 @@ class AsciiFilter(LineFilter):
 class PlainFilter(LineFilter):
     """NO_COLOR: no colours at all; what stood out by its background stands out reversed."""
 
-    def __init__(self, app: App[object]) -> None:
+    def __init__(self, app: App[Any]) -> None:
         super().__init__()
         self._app = app
 

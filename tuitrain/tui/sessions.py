@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.training.control import RunControl
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -37,12 +39,19 @@ class Entry:
     changed: dict[str, Any]
     state: EntryState = "queued"
     phase: str = "queued"
+    command: str = ""
+    resumes: RunDirectory | None = None
+    withdrawn: bool = False
     session: Session | None = None
-    directory: RunDirectory | None = None
     error: str = ""
     exit_code: int = 0
     asked: float = field(default_factory=time.monotonic)
-    wanted: deque[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=deque)
+    control: RunControl = field(default_factory=RunControl)
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Where it is written, once there is a place."""
+        return self.session.directory if self.session is not None else None
 
     @property
     def title(self) -> str:
@@ -53,6 +62,14 @@ class Entry:
         changes = ", ".join(f"{key.rpartition('.')[2]} {value[1]}" for key, value in self.changed.items())
         return f"{name} · {visible(changes)}"
 
+    @cached_property
+    def parameters(self) -> int:
+        """How many it has; 0 for a network that can't be built."""
+        try:
+            return self.preset.table().parameters
+        except TuitrainError:
+            return 0
+
     @property
     def live(self) -> bool:
         """Whether something would be lost if the process ended now."""
@@ -60,44 +77,35 @@ class Entry:
 
 
 class EntryControl:
-    """Steers an entry: its session's control once there is one; what comes earlier waits for it."""
+    """Steers an entry from the moment it was asked for: commands wait until training looks at them."""
 
     def __init__(self, manager: SessionManager, entry: Entry) -> None:
         self._manager, self._entry = manager, entry
 
-    def _do(self, name: str, *args: Any, **kwargs: Any) -> None:
-        session = self._entry.session
-        if session is not None:
-            getattr(session.control, name)(*args, **kwargs)
-        else:
-            self._entry.wanted.append((name, args, kwargs))
-
-    def stop(
-        self, reason: str = "asked", when: Literal["now", "epoch"] = "now", source: str = "keyboard"
-    ) -> None:
+    def stop(self, reason: str = "", when: Literal["now", "epoch"] = "now", source: str = "keyboard") -> None:
         """Stop now or after this epoch; a run that hasn't begun is taken out of the line."""
         if not self._manager.cancel(self._entry):
-            self._do("stop", reason, when=when, source=source)
+            self._entry.control.stop(reason, when=when, source=source)
 
     def pause(self, source: str = "keyboard") -> None:
         """Pause at the next step."""
-        self._do("pause", source=source)
+        self._entry.control.pause(source=source)
 
     def resume(self, source: str = "keyboard") -> None:
         """Go on."""
-        self._do("resume", source=source)
+        self._entry.control.resume(source=source)
 
     def checkpoint(self, source: str = "keyboard") -> None:
         """Save a checkpoint at the next step."""
-        self._do("checkpoint", source=source)
+        self._entry.control.checkpoint(source=source)
 
     def set_lr(self, lr: float, source: str = "keyboard") -> None:
         """A new base learning rate from the next step."""
-        self._do("set_lr", lr, source=source)
+        self._entry.control.set_lr(lr, source=source)
 
-    def add_epochs(self, n: int, source: str = "keyboard") -> None:
+    def add_epochs(self, count: int, source: str = "keyboard") -> None:
         """Train so many epochs longer."""
-        self._do("add_epochs", n, source=source)
+        self._entry.control.add_epochs(count, source=source)
 
 
 class EntryFeed:
@@ -134,7 +142,7 @@ class EntryFeed:
             self._told = True
             message = entry.error or "taken out of the queue before it began"
             records.append(Record(Notice(message, level="error", code="not_started"), time.time(), 0.0))
-        return FeedUpdate(records, None, entry.phase, entry.live)
+        return FeedUpdate(records, None, entry.phase, entry.live, "starting" if entry.live else "ended")
 
 
 class SessionManager:
@@ -145,13 +153,13 @@ class SessionManager:
         *,
         runs_dir: Path,
         data_dir: Path | None = None,
-        make_session: Callable[[Entry, Path, Path | None], tuple[Session, RunDirectory]] | None = None,
+        make_session: Callable[[Entry, Path, Path | None], Session] | None = None,
     ) -> None:
         """No thread is started before the first run; `make_session` is replaced in tests."""
         self.runs_dir, self.data_dir = runs_dir, data_dir
         self.entries: list[Entry] = []
         self.on_session: Callable[[Entry], None] | None = None
-        self._make_session = make_session
+        self._make_session = make_session or make_session_with_torch
         self._lock = threading.Condition()
         self._lanes: dict[str, threading.Thread] = {}
         self._closing = False
@@ -164,6 +172,7 @@ class SessionManager:
         runtime: Runtime,
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
+        command: str = "",
     ) -> EntryFeed:
         """Train now, or as soon as the runs before it on the same device are over.
 
@@ -174,15 +183,19 @@ class SessionManager:
             raise UsageError("tuitrain is closing; start the run again afterwards")
         if changed is None:
             changed = self._changes(preset)
-        entry = Entry(preset, runtime, budget, dict(changed or {}))
-        with self._lock:
-            self.entries.append(entry)
-            self._lane(runtime.device)
-            self._lock.notify_all()
+        entry = Entry(preset, runtime, budget, dict(changed or {}), command=command)
+        self._put(entry)
         return EntryFeed(self, entry)
 
+    def _put(self, entry: Entry) -> None:
+        with self._lock:
+            self.entries.append(entry)
+            self._lane(entry.runtime.device)
+            self._lock.notify_all()
+
     def _changes(self, preset: Preset) -> dict[str, Any]:
-        from tuitrain.spec.preset import differences, load_preset
+        from tuitrain.spec.library import load_preset
+        from tuitrain.spec.preset import differences
 
         try:
             return dict(differences(load_preset(preset.name), preset))
@@ -202,6 +215,29 @@ class SessionManager:
             self._lock.notify_all()
             return True
 
+    def forget(self, entry: Entry) -> None:
+        """Take an entry that waits or never began off the list."""
+        self.cancel(entry)
+        with self._lock:
+            if entry in self.entries and entry.session is None and not entry.live:
+                self.entries.remove(entry)
+
+    def resume(self, directory: RunDirectory) -> EntryFeed:
+        """Go on with a run that was stopped or cut off, in line on its device.
+
+        Raises:
+            TuitrainError: its preset can't be read.
+        """
+        from tuitrain.runs.launch import recall
+        from tuitrain.training.runtime import Runtime
+
+        preset, started, _ = recall(directory)
+        runtime = Runtime.from_dict(dict(started.runtime) if started else {})
+        changed = dict(started.changed) if started else {}
+        entry = Entry(preset, runtime, started.budget if started else None, changed, resumes=directory)
+        self._put(entry)
+        return EntryFeed(self, entry)
+
     def move(self, entry: Entry, by: int) -> None:
         """Move a waiting entry up (-1) or down (+1) among the waiting ones."""
         with self._lock:
@@ -220,8 +256,8 @@ class SessionManager:
         Raises:
             TuitrainError: there is no such run.
         """
-        from tuitrain.runs.directory import resolve
         from tuitrain.runs.feed import DirectoryFeed
+        from tuitrain.runs.index import resolve
 
         directory = resolve(self.runs_dir, run)
         for entry in self.entries:
@@ -253,13 +289,13 @@ class SessionManager:
 
     def preset_names(self) -> list[tuple[str, str]]:
         """(name, family) of every preset that can be found; for the palette."""
-        from tuitrain.spec.preset import list_presets
+        from tuitrain.spec.library import list_presets
 
         return [(entry.name, entry.family) for entry in list_presets()]
 
     def run_names(self) -> list[tuple[str, str]]:
         """(name, state and best) of every run; for the palette."""
-        from tuitrain.runs.directory import list_runs
+        from tuitrain.runs.index import list_runs
 
         return [(run.name, run.state) for run in list_runs(self.runs_dir)]
 
@@ -291,38 +327,22 @@ class SessionManager:
 
     def _run(self, entry: Entry) -> None:
         try:
-            session, directory = self._begin(entry)
+            session = self._make_session(entry, self.runs_dir, self.data_dir)
             session.start()
-            self._take_over(entry, session, directory)
+            entry.session = session
+            entry.state, entry.phase = "training", "training"
+            if self.on_session is not None:
+                self.on_session(entry)
             session.join()
             entry.exit_code = int(session.exit_code)
             entry.state = "ended"
         except TuitrainError as error:
             entry.error, entry.exit_code, entry.state = visible(error), int(error.exit_code), "failed"
         except Exception as error:  # a thread must not die silently: what went wrong is shown
+            traceback.print_exc()
             entry.error, entry.exit_code = visible(f"{type(error).__name__}: {error}"), 1
             entry.state = "failed"
         entry.phase = entry.state
-
-    def _begin(self, entry: Entry) -> tuple[Session, RunDirectory]:
-        from tuitrain.tui.warmup import import_torch
-
-        if self._make_session is not None:
-            return self._make_session(entry, self.runs_dir, self.data_dir)
-        import_torch()
-        entry.phase = "loading data"
-        from tuitrain.tui.making import make_session
-
-        return make_session(entry, self.runs_dir, self.data_dir)
-
-    def _take_over(self, entry: Entry, session: Session, directory: RunDirectory) -> None:
-        entry.directory, entry.session = directory, session
-        entry.state, entry.phase = "training", "training"
-        if self.on_session is not None:
-            self.on_session(entry)
-        while entry.wanted:
-            name, args, kwargs = entry.wanted.popleft()
-            getattr(session.control, name)(*args, **kwargs)
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -333,12 +353,10 @@ class SessionManager:
             for entry in self.entries:
                 if entry.state == "queued":
                     entry.state, entry.phase = "cancelled", "cancelled"
+                entry.withdrawn = entry.session is None
             self._lock.notify_all()
         for entry in self.training():
-            if entry.session is not None:
-                entry.session.control.stop(reason, when="now", source=source)
-            else:
-                entry.wanted.append(("stop", (reason,), {"when": "now", "source": source}))
+            entry.control.stop(reason, when="now", source=source)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do; False when the time ran out."""
@@ -354,3 +372,40 @@ class SessionManager:
     def exit_code(self) -> int:
         """The first code that isn't 0 of the runs that ended, else 0."""
         return next((entry.exit_code for entry in self.entries if entry.exit_code), 0)
+
+    def abandon_all(self, message: str, source: str) -> None:
+        """Write down that what still trains was stopped, when its threads don't come to it in time."""
+        for entry in self.training():
+            if entry.session is not None:
+                entry.session.abandon(message, source)
+
+    def detached(self, source: str) -> None:
+        """Write down that the terminal is gone and the runs go on."""
+        for entry in self.training():
+            if entry.session is not None:
+                entry.session.detached(source)
+
+
+def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None) -> Session:
+    """The session of an entry; on its thread, which imports torch and loads the data."""
+    from tuitrain.tui.warmup import import_torch
+
+    import_torch()
+    entry.phase = "loading data"
+    from tuitrain.runs.launch import load_data, prepare, prepare_resume
+
+    if entry.resumes is not None:
+        return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
+    dataset = load_data(entry.preset, data_dir)
+    if entry.withdrawn:
+        raise UsageError("left before it began")
+    return prepare(
+        entry.preset,
+        entry.runtime,
+        runs_dir=runs_dir,
+        dataset=dataset,
+        changed=entry.changed,
+        budget=entry.budget,
+        command=entry.command,
+        control=entry.control,
+    )

@@ -1,0 +1,192 @@
+"""The app's process: from the first paint to the last checkpoint, with or without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import ExitCode, visible
+from tuitrain.tui.launcher import DETACHED, redirect_errors
+from tuitrain.tui.settings import log_file
+
+if TYPE_CHECKING:
+    from tuitrain.tui.app import TuitrainApp
+    from tuitrain.tui.sessions import Entry
+
+#: From SIGTERM until the process is gone whatever its threads do; the interface promises 2 s.
+TERM_S = 1.6
+
+
+class Child:
+    """What the app's process knows beside the app: descriptors, signals, how it is to end."""
+
+    def __init__(self, life: int, word: int) -> None:
+        self.life, self.word = life, word
+        self.tty_fd = os.dup(1)
+        self.errors_before = redirect_errors(log_file())
+        self.app: TuitrainApp | None = None
+        self.terminated = 0.0
+        self.hung_up = False
+
+    # -- signals, on the app's loop ------------------------------------------------------------
+
+    def attach(self, app: TuitrainApp) -> None:
+        """Take the signals, once the app's loop runs."""
+        import asyncio
+
+        self.app = app
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.terminate)
+        loop.add_signal_handler(signal.SIGHUP, self.hangup)
+        loop.add_signal_handler(signal.SIGINT, app.action_leave)
+        loop.add_signal_handler(signal.SIGTSTP, app.suspend_now)
+        loop.add_signal_handler(signal.SIGCONT, app.continue_now)
+        loop.add_reader(self.life, self.hangup)
+        app.manager.on_session = self._log_of_run
+
+    def _log_of_run(self, entry: Entry) -> None:
+        """From now on what is printed belongs to this run."""
+        if entry.directory is not None:
+            before = redirect_errors(entry.directory.path / "output.txt")
+            if before is not None:
+                os.close(before)
+
+    def terminate(self) -> None:
+        """SIGTERM: stop, save, leave; in 2 s at the latest."""
+        if self.terminated:
+            return
+        self.terminated = time.monotonic()
+        threading.Thread(target=self._last_moment, name="tuitrain-last-moment", daemon=True).start()
+        app = self.app
+        if app is not None:
+            app.manager.stop_all("SIGTERM", "signal")
+            app.leave_now("terminated", int(ExitCode.SIGTERM))
+
+    def _last_moment(self) -> None:
+        time.sleep(max(0.0, self.terminated + TERM_S - time.monotonic()))
+        app = self.app
+        if app is not None:
+            app.manager.abandon_all("SIGTERM; saving took too long", "signal")
+            app.emergency()
+        os._exit(int(ExitCode.SIGTERM))
+
+    def hangup(self) -> None:
+        """SIGHUP, a terminal that is gone, or a waiter that was killed: go on without a screen."""
+        if self.hung_up or self.terminated:
+            return
+        self.hung_up = True
+        import asyncio
+
+        with contextlib.suppress(ValueError, OSError, RuntimeError):
+            asyncio.get_running_loop().remove_reader(self.life)
+        app = self.app
+        if app is not None:
+            app.emergency()
+            app.abandon_terminal()
+            app.leave_now("hangup", 0)
+
+
+def run_app(options: dict[str, Any], life: int, word: int) -> int:
+    """Show the app until it is left, then do what leaving asked for; the exit code."""
+    child = Child(life, word)
+    from tuitrain.tui.app import TuitrainApp
+
+    app = TuitrainApp(**options)
+    app.child = child
+    app.terminal_fd = child.tty_fd
+    how = app.run()
+    failure = app.failure
+    if how is None and failure:  # the screen broke: that is no reason to stop training
+        how = "detach" if app.manager.busy() else "quit"
+    return Ending(child, app).end(str(how or "quit"), failure)
+
+
+class Ending:
+    """What is left to do when the screen is gone."""
+
+    def __init__(self, child: Child, app: TuitrainApp) -> None:
+        self.child, self.app, self.manager = child, app, app.manager
+
+    def end(self, how: str, failure: str) -> int:
+        """Stop, detach or quit; the exit code."""
+        if how == "terminated":
+            return self._terminated()
+        if how in {"detach", "hangup"} and self.manager.busy():
+            return self._headless(how, failure)
+        if how == "hangup":
+            return int(ExitCode.DONE)
+        self._take_signals_back()
+        if self.manager.busy():
+            self._say("stopping: saving a checkpoint ...")
+            self.manager.stop_all("left the app", "keyboard")
+            self.manager.join()
+        if failure:
+            self._say(
+                f"tuitrain: the screen failed: {visible(failure)}; the traceback is in {visible(log_file())}"
+            )
+        self._summary(detached=False)
+        return int(ExitCode.FAILED) if failure else int(self.app.return_code or 0)
+
+    def _terminated(self) -> int:
+        self.manager.join(10.0)  # the last moment comes earlier
+        self._summary(detached=False)
+        return int(ExitCode.SIGTERM)
+
+    def _headless(self, how: str, failure: str) -> int:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop_headless())
+        if how == "detach":
+            if failure:
+                self._say(f"tuitrain: the screen failed: {visible(failure)}; training goes on without it")
+            self._summary(detached=True)
+        self.manager.detached("keyboard" if how == "detach" else "signal")
+        self._let_go()
+        with contextlib.suppress(OSError):
+            os.setsid()
+        with contextlib.suppress(OSError):
+            os.write(self.child.word, DETACHED)
+        os.close(self.child.word)
+        self.manager.join()
+        return int(ExitCode.SIGTERM) if self.child.terminated else self.manager.exit_code()
+
+    def _stop_headless(self) -> None:
+        if not self.child.terminated:
+            self.child.terminated = time.monotonic()
+            threading.Thread(target=self.child._last_moment, daemon=True).start()
+            self.manager.stop_all("SIGTERM", "signal")
+
+    def _let_go(self) -> None:
+        """Nothing of the terminal stays open here."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, self.child.tty_fd):
+            os.dup2(null, fd)
+        os.close(null)
+        if self.child.errors_before is not None:
+            os.close(self.child.errors_before)
+            self.child.errors_before = None
+
+    def _take_signals_back(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: self.child.terminate())
+        signal.signal(signal.SIGINT, lambda *_: os._exit(int(ExitCode.SIGINT)))
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.signal(signal.SIGCONT, signal.SIG_DFL)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self.child.tty_fd, (text + "\n").encode("utf-8", "replace"))
+
+    def _summary(self, *, detached: bool) -> None:
+        from tuitrain.tui.summary import print_summary
+
+        with contextlib.suppress(OSError):
+            print_summary(
+                self.manager, self.child.tty_fd, detached=detached, ascii_only=self.app.settings.ascii_only
+            )

@@ -1,0 +1,166 @@
+"""What a comparison of runs may honestly say. No textual."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import visible
+from tuitrain.tui.runlist import changed_text
+from tuitrain.tui.wording import label_of, number
+from tuitrain.tui.words import count, duration, percent
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+    from tuitrain.runs.result import RunResult
+
+#: Keys that name a run rather than change what is trained.
+NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
+
+
+def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
+    """Two marked runs in short: what differs, the best accuracies, and what that is worth."""
+    first, second = runs[0], runs[1]
+    what = f"{visible(first.preset)} {changed_text(first.changed)}  ▸  {visible(second.preset)} {changed_text(second.changed)}"
+    best = f"best {percent(first.best)} → {percent(second.best)}"
+    more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
+    return [
+        f"Compare  {what}{more}",
+        f"{best}     no evidence of a difference (1 seed each); c compares in full",
+    ]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the comparison: a label, a text a run, and which of them is better (None: none is)."""
+
+    label: str
+    values: tuple[str, ...]
+    better: int | None = None
+
+
+def setting_lines(presets: Sequence[dict[str, Any]]) -> list[Line]:
+    """The settings that are not the same in all, in words."""
+    flats = [_flat(preset) for preset in presets]
+    keys: dict[str, None] = {}
+    for flat in flats:
+        keys.update(dict.fromkeys(flat))
+    lines = []
+    for key in keys:
+        if key.split(".")[0] in NAMES:
+            continue
+        values = [flat.get(key) for flat in flats]
+        if any(value != values[0] for value in values):
+            texts = tuple("–" if value is None else visible(number(value))[:28] for value in values)
+            lines.append(Line(label_of(key), texts))
+    return lines
+
+
+def _flat(value: Any, place: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            out |= _flat(item, f"{place}.{key}" if place else str(key))
+        return out
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        out = {}
+        for index, item in enumerate(value):
+            out |= _flat(item, f"{place}[{index + 1}]")
+        return out
+    return {place: value}
+
+
+def result_lines(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[Line]:
+    """The figures, the better one marked; equal or missing ones are not."""
+    lines = [
+        _line("best test accuracy", [run.best for run in runs], lambda v: f"{percent(v)} %", more=True),
+        Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
+        _line("last test accuracy", [run.last for run in runs], lambda v: f"{percent(v)} %", more=True),
+        _line("mean of the last five", [_some(result.last_mean) for result in results], lambda v: f"{percent(v)} %", more=True),
+        _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=False),
+        _line("last train accuracy", [_last(r, "train_acc") for r in results], lambda v: f"{percent(v)} %", more=None),
+        _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=False),
+        _line("parameters", [float(run.parameters) for run in runs], count, more=False),
+        _line("took", [run.seconds or None for run in runs], duration, more=False),
+        Line("device", tuple(visible(run.device) or "–" for run in runs)),
+        Line("judged by", tuple(visible(run.judged_by) for run in runs)),
+    ]  # fmt: skip
+    return [line for line in lines if any(value != "–" for value in line.values)]
+
+
+def _last(result: RunResult, field: str) -> float | None:
+    return _some(float(getattr(result.history[-1], field))) if result.history else None
+
+
+def _some(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _first_at_target(result: RunResult) -> float | None:
+    preset = result.preset
+    target = preset.challenge.target_accuracy if preset is not None else None
+    at = result.epochs_at(target) if target is not None else []
+    return float(at[0]) if at else None
+
+
+def _line(label: str, values: list[float | None], text: Any, *, more: bool | None) -> Line:
+    known = [value for value in values if value is not None]
+    better = None
+    if more is not None and len(known) == len(values) and len(set(known)) > 1:
+        wanted = max(known) if more else min(known)
+        if known.count(wanted) == 1:
+            better = values.index(wanted)
+    return Line(label, tuple("–" if value is None else text(value) for value in values), better)
+
+
+def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[str]:
+    """What the figures prove: runs that differ in the seed alone are taken together."""
+    groups: dict[str, list[float]] = {}
+    names: dict[str, str] = {}
+    for run, result in zip(runs, results, strict=True):
+        preset = result.preset
+        if preset is None or run.best is None:
+            continue
+        flat = {
+            k: v
+            for k, v in _flat(preset.to_dict()).items()
+            if k != "train.seed" and k.split(".")[0] not in NAMES
+        }
+        key = repr(sorted((k, repr(v)) for k, v in flat.items()))
+        groups.setdefault(key, []).append(run.best * 100)
+        names.setdefault(key, f"{visible(run.preset)} {changed_text(_without_seed(run.changed))}")
+    lines = []
+    for key, values in groups.items():
+        if len(values) > 1:
+            spread = statistics.stdev(values)
+            lines.append(
+                f"{names[key]}: best {statistics.fmean(values):.2f} % ± {spread:.2f} (mean and sd of {len(values)} seeds)"
+            )
+    if len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
+        images = next((result.history[-1].test_images for result in results if result.history), 0)
+        chance = (
+            f"; {images:,} test images alone leave ±{_standard_error(runs, images):.2f} points"
+            if images
+            else ""
+        )
+        lines.append(f"1 seed is no evidence of a difference{chance}. Train each with several seeds (a).")
+    elif len(groups) > 1:
+        lines.append(
+            "The best of many epochs favours the longer and the noisier run; compare the last epochs too."
+        )
+    if len({run.judged_by for run in runs}) > 1:
+        lines.append("Judged by different images (test, validation): the accuracies can't be compared.")
+    return lines
+
+
+def _without_seed(changed: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in changed.items() if key != "train.seed"}
+
+
+def _standard_error(runs: Sequence[RunSummary], images: int) -> float:
+    best = [run.best for run in runs if run.best is not None]
+    p = min(best, default=0.5)
+    return 100 * math.sqrt(max(p * (1 - p), 0.0) / images)

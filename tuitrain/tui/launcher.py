@@ -1,0 +1,181 @@
+"""Two processes, so that leaving is easy: a waiter that the shell knows, and the app that trains.
+
+The app's process begins as a fork made before anything heavy is imported. While the screen is up the
+waiter does nothing but pass on signals, stop with the app on Ctrl-Z, and mend the terminal if the app
+is killed. To detach, the app gives the terminal back, leaves the terminal's session and tells the
+waiter to go; the shell has its prompt, and training never noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from tuitrain.errors import ExitCode, UsageError
+
+#: Ends of everything that the app may have switched on; see `driver.RESTORE`.
+RESTORE = (
+    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h"
+    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+)
+#: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `child.TERM_S`).
+KILL_AFTER_S = 1.9
+DETACHED = b"D"
+
+
+def check_terminal(headless_command: str) -> None:
+    """Refuse a stdin that is no terminal.
+
+    Raises:
+        UsageError: with the command to use in its place.
+    """
+    if not os.isatty(0):
+        raise UsageError(
+            f"stdin is not a terminal, so nobody could press a key; train without the screen: `{headless_command}`"
+        )
+
+
+def wants_plain(plain: bool) -> bool:
+    """Whether the lines of the headless run are wanted: asked for, a pipe, or a terminal that can't do more."""
+    return plain or not os.isatty(1) or os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}
+
+
+def launch(options: dict[str, Any]) -> int:
+    """Fork; show the app in the child until it is left; the exit code of it all.
+
+    Args:
+        options: what `TuitrainApp` takes.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    life_r, life_w = os.pipe()  # its end at the child reads EOF when the waiter dies
+    word_r, word_w = os.pipe()
+    waiter = _Waiter()
+    pid = os.fork()
+    if pid == 0:
+        os.close(life_w)
+        os.close(word_r)
+        _child(options, life_r, word_w)
+    os.close(life_r)
+    os.close(word_w)
+    return waiter.wait(pid, word_r)
+
+
+def _child(options: dict[str, Any], life: int, word: int) -> NoReturn:
+    code = int(ExitCode.FAILED)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # until the app's loop takes them
+    try:
+        from tuitrain.tui.child import run_app
+
+        code = run_app(options, life, word)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code)  # torch's own teardown takes long and can't be interrupted
+
+
+class _Waiter:
+    """The process that the shell waits for."""
+
+    def __init__(self) -> None:
+        self.attributes: list[Any] | None = None
+        with contextlib.suppress(termios.error):
+            self.attributes = termios.tcgetattr(0)
+        self.foreground = False
+        with contextlib.suppress(OSError):
+            self.foreground = os.tcgetpgrp(0) == os.getpgrp()
+
+    def wait(self, pid: int, word: int) -> int:
+        """Until the app ends, detaches, or has to be killed."""
+        self.pid = pid
+        self.told: int | None = None
+        wake_r, wake_w = os.pipe()
+        for fd in (wake_r, wake_w):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_w)
+        signal.signal(signal.SIGCHLD, _nothing)
+        signal.signal(signal.SIGCONT, _nothing)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT):
+            signal.signal(number, self._pass_on)
+        waiting: list[int] = [word, wake_r]
+        while True:
+            timeout = KILL_AFTER_S if self.told == signal.SIGTERM else None
+            ready, _, _ = select.select(waiting, [], [], timeout)
+            if word in ready:
+                if os.read(word, 1) == DETACHED:
+                    return int(ExitCode.DONE)
+                waiting.remove(word)
+            if wake_r in ready:
+                os.read(wake_r, 512)
+            done, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+            if done and os.WIFSTOPPED(status):
+                self._stop_too()
+            elif done:
+                return self._ended(status)
+            elif not ready and timeout is not None:
+                os.kill(pid, signal.SIGKILL)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+            if number in (signal.SIGTERM, signal.SIGHUP):
+                self.told = number
+                os.kill(self.pid, signal.SIGCONT)  # stopped or not, it must hear it
+
+    def _stop_too(self) -> None:
+        """The app was suspended: so are we, until the shell says go on."""
+        os.kill(os.getpid(), signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
+
+    def _ended(self, status: int) -> int:
+        if os.WIFEXITED(status):
+            return os.WEXITSTATUS(status)
+        number = os.WTERMSIG(status)
+        self._mend()
+        if self.told == signal.SIGTERM:
+            return int(ExitCode.SIGTERM)
+        print(
+            f"tuitrain: the app was killed by signal {number}; what it trained goes on from its last checkpoint: "
+            "tuitrain resume latest",
+            file=sys.stderr,
+        )
+        return 128 + number
+
+    def _mend(self) -> None:
+        """Give the shell a terminal it can use."""
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with contextlib.suppress(OSError):
+            os.write(1, RESTORE.encode())
+        if self.attributes is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(0, termios.TCSANOW, self.attributes)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """A handler that only wakes the select."""
+
+
+def redirect_errors(path: Path) -> int | None:
+    """Point fd 2 at a log file; a duplicate of what it was, None where that can't be done."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = os.dup(2)
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 2)
+        os.close(log)
+        return before
+    return None

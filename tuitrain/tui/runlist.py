@@ -1,0 +1,239 @@
+"""The rows of the Runs screen: what is shown of a run, sorted and filtered. No textual."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import visible
+from tuitrain.tui.wording import label_of, number
+from tuitrain.tui.words import count, duration, percent
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+    from tuitrain.tui.sessions import Entry
+
+#: state -> (glyph, word, theme colour); no meaning by colour alone.
+STATES = {
+    "live": ("●", "live", "primary"),
+    "paused": ("‖", "paused", "warning"),
+    "done": ("✓", "done", "success"),
+    "stopped": ("■", "stopped", "warning"),
+    "failed": ("✗", "failed", "error"),
+    "diverged": ("✗", "diverged", "error"),
+    "out_of_memory": ("✗", "no memory", "error"),
+    "interrupted": ("⚠", "cut off", "warning"),
+    "queued": ("◌", "queued", "secondary"),
+    "starting": ("◌", "starting", "secondary"),
+}
+
+
+def changed_text(changed: dict[str, Any]) -> str:
+    """`rotation 7, lr 0.01`: what was changed, with its new value; `–` for nothing."""
+    parts = []
+    for key, pair in changed.items():
+        new = pair[1] if isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 else pair
+        label = label_of(key)
+        value = number(new) if isinstance(new, int | float | str | list) else "changed"
+        parts.append(f"{label} {value}" if len(value) <= 12 else label)
+    return visible(", ".join(parts)) or "–"
+
+
+def when_text(when: float, now: float) -> str:
+    """`14:02` today, `Nov 20` this year, else `2025-11-20`."""
+    if when <= 0:
+        return "–"
+    then, today = time.localtime(when), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    return time.strftime("%b %d" if then[0] == today[0] else "%Y-%m-%d", then)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a run on disk, or one of this process that has no directory yet."""
+
+    key: str
+    state: str
+    preset: str
+    changed: str
+    parameters: int
+    best: float | None
+    last: float | None
+    at_target: int | None
+    has_target: bool
+    epochs: str
+    when: float
+    seconds: float
+    device: str
+    seed: int
+    tags: str
+    note: str
+    summary: RunSummary | None = None
+    entry: Entry | None = field(default=None, compare=False)
+
+    @property
+    def haystack(self) -> str:
+        """What the filter looks through."""
+        words = (
+            self.key,
+            self.state,
+            STATES.get(self.state, ("", "", ""))[1],
+            self.preset,
+            self.changed,
+            self.tags,
+        )
+        return " ".join((*words, self.note, self.device, f"seed {self.seed}")).lower()
+
+
+def row_of(run: RunSummary) -> Row:
+    """The row of a run on disk."""
+    return Row(
+        key=run.run,
+        state=run.state,
+        preset=visible(run.preset),
+        changed=changed_text(run.changed),
+        parameters=run.parameters,
+        best=run.best,
+        last=run.last,
+        at_target=run.epochs_at_target,
+        has_target=run.epochs_at_target is not None,
+        epochs=f"{run.epochs}/{run.epochs_planned}" if run.epochs_planned else str(run.epochs),
+        when=run.when,
+        seconds=run.seconds,
+        device=visible(run.device),
+        seed=run.seed,
+        tags=visible(" ".join(run.tags)),
+        note=visible(run.note),
+        summary=run,
+    )
+
+
+def row_of_entry(entry: Entry, number: int) -> Row:
+    """The row of a run that was asked for here and has no directory yet."""
+    state = "queued" if entry.state == "queued" else "failed" if entry.state == "failed" else "starting"
+    return Row(
+        key=f"queue {number}",
+        state=state,
+        preset=visible(entry.preset.name),
+        changed=changed_text(entry.changed),
+        parameters=entry.parameters,
+        best=None,
+        last=None,
+        at_target=None,
+        has_target=False,
+        epochs=str(entry.preset.train.epochs),
+        when=0.0,
+        seconds=0.0,
+        device=entry.runtime.device,
+        seed=entry.preset.train.seed,
+        tags="",
+        note=entry.error or entry.phase,
+        entry=entry,
+    )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, its cells, how wide, from which screen width on, and what it sorts by."""
+
+    name: str
+    title: str
+    width: int
+    text: Callable[[Row, float], str]
+    sort: Callable[[Row], Any]
+    right: bool = False
+    from_width: int = 0
+
+
+def _number_or_low(value: float | None) -> float:
+    return -1.0 if value is None else value
+
+
+def _target(row: Row) -> str:
+    if row.at_target:
+        return str(row.at_target)
+    return "–" if row.has_target or row.best is None else ""
+
+
+def _params(row: Row, now: float) -> str:
+    return count(row.parameters) if row.parameters else "–"
+
+
+def _when(row: Row, now: float) -> str:
+    return "now" if row.state == "live" else when_text(row.when, now)
+
+
+def _took(row: Row, now: float) -> str:
+    return duration(row.seconds) if row.seconds else "–"
+
+
+def _words(row: Row, now: float) -> str:
+    return ", ".join(part for part in (row.tags, row.note) if part)
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("state", "state", 11, lambda r, now: "", lambda r: r.state),
+    Column("preset", "preset", 9, lambda r, now: r.preset, lambda r: r.preset),
+    Column("changed", "changed", 0, lambda r, now: r.changed, lambda r: r.changed),
+    Column("params", "params", 7, _params, lambda r: r.parameters, right=True),
+    Column("best", "best", 6, lambda r, now: percent(r.best), lambda r: _number_or_low(r.best), right=True),
+    Column("last", "last", 6, lambda r, now: percent(r.last), lambda r: _number_or_low(r.last), right=True),
+    Column("target", "≥target", 7, lambda r, now: _target(r), lambda r: r.at_target or 0, right=True),
+    Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
+    Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),
+    Column("when", "when", 7, _when, lambda r: r.when, right=True),
+    Column("took", "took", 6, _took, lambda r: r.seconds, right=True),
+    Column("device", "device", 8, lambda r, now: r.device, lambda r: r.device, from_width=100),
+    Column("tags", "tags, note", 22, _words, lambda r: (r.tags, r.note), from_width=130),
+)
+BY_NAME = {column.name: column for column in COLUMNS}
+SORTS = ("when", "best", "last", "params", "took", "preset", "changed", "state", "target")
+
+
+def columns_for(width: int) -> list[tuple[Column, int]]:
+    """The columns that fit and their widths; `changed` takes what is left."""
+    chosen = [column for column in COLUMNS if column.from_width <= width]
+    used = 2 + sum(column.width + 1 for column in chosen)
+    return [(column, column.width or max(8, min(60, width - used))) for column in chosen]
+
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    "=": lambda a, b: a == b,
+}
+_FIGURES: dict[str, Callable[[Row], float | None]] = {
+    "best": lambda r: None if r.best is None else r.best * 100,
+    "last": lambda r: None if r.last is None else r.last * 100,
+    "params": lambda r: r.parameters,
+    "seed": lambda r: r.seed,
+    "took": lambda r: r.seconds,
+}
+
+
+def _term_matches(term: str, row: Row) -> bool:
+    for sign, compare in _OPERATORS.items():
+        name, found, value = term.partition(sign)
+        if found and name in _FIGURES:
+            try:
+                wanted = float(value)
+            except ValueError:
+                return True  # still being typed
+            figure = _FIGURES[name](row)
+            return figure is not None and compare(figure, wanted)
+    return term in row.haystack
+
+
+def arrange(rows: Iterable[Row], wanted: str, sort: str, reverse: bool) -> list[Row]:
+    """The rows that match every word of the filter (`step13 best>99.3`), sorted; the queue stays on top."""
+    terms = wanted.lower().split()
+    kept = [row for row in rows if all(_term_matches(term, row) for term in terms)]
+    queue = [row for row in kept if row.entry is not None]
+    rest = [row for row in kept if row.entry is None]
+    rest.sort(key=BY_NAME[sort].sort, reverse=reverse)
+    return queue + rest

@@ -1,0 +1,149 @@
+"""Compare: runs side by side, the differences of their settings first, the better value marked."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.tui.comparison import Line, evidence, result_lines, setting_lines
+from tuitrain.tui.runlist import STATES
+from tuitrain.tui.widgets.footer import KeyFooter
+from tuitrain.tui.widgets.header import HeaderLine
+from tuitrain.tui.widgets.runs_table import fit
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+    from tuitrain.runs.result import RunResult
+
+LABEL = 24
+
+
+class CompareScreen(Screen[None]):
+    """A column a run. What differs comes first; a single seed is said to be no evidence."""
+
+    HELP_TITLE = "Compare"
+    DEFAULT_CSS = """
+    CompareScreen VerticalScroll { padding: 0 1; }
+    CompareScreen #table { width: auto; min-width: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,c", "back", "Back", key_display="esc", id="compare.back"),
+        Binding("o", "overlay", "Overlay", id="compare.overlay"),
+        Binding("left", "turn(-1)", "Runs to the left", show=False, id="compare.left"),
+        Binding("right", "turn(1)", "Runs to the right", show=False, id="compare.right"),
+    ]
+
+    def __init__(self, runs: list[RunSummary]) -> None:
+        super().__init__()
+        self.runs = runs
+        self._results: list[RunResult] = []
+        self._first = 0
+
+    def compose(self) -> ComposeResult:
+        """Header, the table, keys."""
+        yield HeaderLine(f"comparing {len(self.runs)} runs")
+        with VerticalScroll():
+            yield Static(Text("reading ..."), id="table")
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Read the runs' logs in a thread."""
+        self.query_one(VerticalScroll).focus()
+        threading.Thread(target=self._read, daemon=True, name="tuitrain-compare").start()
+
+    def _read(self) -> None:
+        from tuitrain.runs.directory import RunDirectory
+        from tuitrain.runs.result import RunResult
+
+        results = []
+        for run in self.runs:
+            try:
+                results.append(RunResult.of(RunDirectory.open(Path(run.path)).events()))
+            except TuitrainError:
+                results.append(RunResult())
+        self.app.call_later(self._have, results)
+
+    def _have(self, results: list[RunResult]) -> None:
+        self._results = results
+        self._paint()
+
+    def on_resize(self) -> None:
+        """The columns fit the width."""
+        if self._results:
+            self._paint()
+
+    def shown(self) -> int:
+        """How many columns there is room for."""
+        return max(1, min(len(self.runs), (self.size.width - LABEL - 4) // 20))
+
+    def action_turn(self, by: int) -> None:
+        """Other columns, where there are more than fit."""
+        self._first = max(0, min(len(self.runs) - self.shown(), self._first + by))
+        if self._results:
+            self._paint()
+
+    def _paint(self) -> None:
+        self.query_one("#table", Static).update(self.table())
+
+    def table(self) -> Text:
+        """The whole comparison as text."""
+        variables = self.app.theme_variables
+        accent, good, muted = (variables.get(name, "") for name in ("accent", "success", "text-muted"))
+        columns = self.shown()
+        first = min(self._first, len(self.runs) - columns)
+        width = (self.size.width - LABEL - 4) // columns
+        text = Text(no_wrap=True)
+
+        def section(title: str) -> None:
+            text.append(f"── {title} ".ljust(self.size.width - 4, "─") + "\n", f"bold {accent}".strip())
+
+        def row(line: Line) -> None:
+            text.append(fit(line.label, LABEL))
+            for index in range(first, first + columns):
+                best = line.better == index
+                value = f"{line.values[index]}{' ◂ better' if best else ''}"
+                text.append(fit(value, width), f"bold {good}".strip() if best else "")
+            text.append("\n")
+
+        for name, values in self._heads():
+            row(Line(name, values))
+        settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self._results])
+        section("What differs")
+        for line in settings or [Line("nothing but chance", ("",) * len(self.runs))]:
+            row(line)
+        section("Results")
+        for line in result_lines(self.runs, self._results):
+            row(line)
+        section("What it proves")
+        for said in evidence(self.runs, self._results) or ["One setting only: nothing to prove."]:
+            text.append(said + "\n")
+        if columns < len(self.runs):
+            text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)
+        return text
+
+    def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
+        states = tuple(" ".join(STATES.get(run.state, ("?", run.state, ""))[:2]) for run in self.runs)
+        return [
+            ("preset", tuple(visible(run.preset) for run in self.runs)),
+            ("run", tuple(visible(run.run.rpartition("_")[2] or run.run) for run in self.runs)),
+            ("state", states),
+        ]
+
+    def action_back(self) -> None:
+        """Back to the runs."""
+        self.dismiss(None)
+
+    def action_overlay(self) -> None:
+        """The curves in one chart."""
+        from tuitrain.tui.screens.overlay import OverlayScreen
+
+        self.app.push_screen(OverlayScreen(self.runs))
