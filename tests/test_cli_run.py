@@ -105,7 +105,7 @@ def test_events_are_json_lines_on_stdout(home, tiny) -> None:
         (["--set", "model.layers[7].conv=11"], ExitCode.USAGE, "ends 11 wide, but there are 10 classes"),
         (["--budget", "5000"], ExitCode.USAGE, "step13 has 5,854 parameters, 854 too many"),
         (["--device", "cuda"], ExitCode.DEVICE, "cuda"),
-        (["--device", "gpu"], ExitCode.USAGE, "gpu"),
+        (["--device", "gpu"], ExitCode.DEVICE, "--device gpu: no such device; use auto, cpu, cuda, cuda:N or mps."),
         (["--precision", "fp8"], ExitCode.USAGE, "fp32, tf32, bf16"),
         (["--runs-dir", "/dev/null/x"], ExitCode.RUN_DIRECTORY, "/dev/null/x"),
         (["--json", "--events"], ExitCode.USAGE, "use one of them"),
@@ -170,5 +170,8 @@ def test_resume_extends_a_finished_run(home, tiny) -> None:
     assert refused.returncode == ExitCode.RUN_DIRECTORY and "is complete" in refused.stderr
     longer = json.loads(tuitrain(home, "resume", "latest", "--epochs", "3", "--json").stdout)
     assert longer["epochs"] == 3 and longer["run"] == first["run"]
-    straight = json.loads(tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "3", "--json").stdout)
+    threads = first["command"].split("--threads ")[1].split()[0]
+    straight = json.loads(
+        tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "3", "--threads", threads, "--json").stdout
+    )
     assert straight["model_sha256"] == longer["model_sha256"]

@@ -120,18 +120,10 @@ def prepare_resume(
         trainer = Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=dict(started.changed) if started else {},
             budget=started.budget if started else None, command=started.command if started else "", resume=state,
+            epochs=epochs,
         )  # fmt: skip
-        if epochs is not None and epochs != trainer.epochs:
-            publish(
-                Control(
-                    "extended",
-                    trainer.epoch,
-                    value=epochs - trainer.epochs,
-                    detail=f"{epochs} epochs",
-                    source="shell",
-                )
-            )
-            trainer.epochs = trainer.schedule.epochs = epochs
+        if epochs is not None:
+            publish(Control("extended", trainer.standing.epoch, detail=f"to {epochs} epochs", source="shell"))
         return trainer
 
     directory.acquire()

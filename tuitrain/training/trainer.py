@@ -51,6 +51,7 @@ class Trainer:
         budget: the parameter budget the user set.
         command: the command line that repeats the run.
         resume: the state to go on from.
+        epochs: how many epochs there shall be in all; where left out, as the state or the preset says.
 
     Raises:
         PresetError: the network can't be built, or can't be trained with this batch size.
@@ -69,6 +70,7 @@ class Trainer:
         budget: int | None = None,
         command: str = "",
         resume: TrainerState | None = None,
+        epochs: int | None = None,
     ) -> None:
         self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
         self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
@@ -83,9 +85,12 @@ class Trainer:
         self._resumed = resume
         if resume is not None:
             self._take_up(resume)
+        if epochs is not None:
+            self.standing.epochs = self.schedule.epochs = max(epochs, self.standing.epoch)
         self._watch = Stopwatch()
         self._stop: Command | None = None
         self._stepper: Any = None  # a Stepper from _prepare to _release
+        self._announced = False
         self._seen: tuple[int, Evaluation, Tensor | None] | None = None
         self._state = resume or self._capture()
 
@@ -98,7 +103,6 @@ class Trainer:
         """
         control = control or RunControl()
         self._begun = time.monotonic()
-        yield self._first_event()
         outcome: Outcome = "completed"
         message = ""
         try:
@@ -114,6 +118,8 @@ class Trainer:
             if not devices.is_out_of_memory(error):
                 raise
             outcome, message = "out_of_memory", self._memory_message()
+            if not self._announced:
+                yield self._first_event()
         finally:
             self._release()
         yield self._last_event(outcome, message)
@@ -139,13 +145,6 @@ class Trainer:
         epoch = self.standing.epoch
         yield Phase("loading data", epoch + 1)
         self._judged = self.feed.to(self.device)
-        if self.feed.dropped:
-            yield Notice(
-                "the single image left over at each epoch's end is not trained on, as batch norm can't learn from it",
-                "choose another batch size",
-                level="info",
-                code="single_image_dropped",
-            )
         yield Phase("warming up", epoch + 1)
         self.network.to(self.device).train()
         self._stepper = stepper = tune.make_stepper(self.network, self.preset, self.device, self.runtime)
@@ -155,7 +154,16 @@ class Trainer:
         self.machine, notices = tune.decide(
             stepper, self.runtime, self.machine, self.table, self.preset.train.epochs
         )
+        # Only now is it known how the run uses the machine, which its first event tells.
+        yield self._first_event()
         yield from notices
+        if self.feed.dropped:
+            yield Notice(
+                "the single image left over at each epoch's end is not trained on, as batch norm can't learn from it",
+                "choose another batch size",
+                level="info",
+                code="single_image_dropped",
+            )
 
     def _load_epoch(self, stepper: Stepper) -> None:
         stepper.begin_epoch(self.standing.epoch, *self.feed.epoch(self.standing.epoch))
@@ -163,10 +171,12 @@ class Trainer:
 
     def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
         now, steps = self.standing, self.feed.steps
-        self._watch = watch = Stopwatch(now.train_s, self._watch.rate)
+        if tune.compile_is_due(stepper, self.machine, now.epoch):
+            yield Phase("warming up", now.epoch + 1)
+            self.machine, notices = tune.compile_network(stepper, self.machine)
+            yield from notices
         yield Phase("training", now.epoch + 1)
-        self.machine, notices = tune.compile_when_due(stepper, self.machine, now.epoch)
-        yield from notices
+        self._watch = watch = Stopwatch(now.train_s, self._watch.rate)
         if stepper.epoch != now.epoch:
             self._load_epoch(stepper)
         watch.restart(stepper.position, now.step)
@@ -308,15 +318,12 @@ class Trainer:
     def _take_up(self, state: TrainerState) -> None:
         check_fits(state, self.preset, self.dataset.name, self.feed.images)
         self.standing = Standing.from_meta(state.meta, self.feed.steps)
-        planned = state.meta["preset"]["train"].get("epochs")
         try:
             self.schedule.load_state_dict(state.meta["schedule"])
             self.machine = tune.Machine.from_dict(state.meta["machine"])
             self._elapsed_before = float(state.meta["elapsed_s"])
         except (KeyError, TypeError, ValueError):
             raise CheckpointError("the checkpoint is not complete; resume from another.") from None
-        if planned != self.preset.train.epochs:
-            self.standing.epochs = self.schedule.epochs = max(self.preset.train.epochs, self.standing.epoch)
         load_model(self.network, state)
 
     def _release(self) -> None:
@@ -335,6 +342,7 @@ class Trainer:
 
     def _first_event(self) -> Event:
         now = self.standing
+        self._announced = True
         if self._resumed is not None:
             return Control("restarted", now.epoch, now.step, detail=str(self.device), source="trainer")
         return RunStarted(
@@ -345,7 +353,7 @@ class Trainer:
             device=str(self.device),
             device_name=devices.describe(self.device),
             versions=devices.versions(self.device),
-            runtime=self.runtime.to_dict(),
+            runtime=self.runtime.to_dict() | {"threads": self.machine.threads or self.runtime.threads},
             parameters=self.table.parameters,
             mult_adds=self.table.mult_adds,
             dataset=self.dataset.name,
@@ -356,8 +364,15 @@ class Trainer:
             steps_per_epoch=self.feed.steps,
             changed=self.changed,
             budget=self.budget,
-            command=self.command,
+            command=self._exact_command(),
         )
+
+    def _exact_command(self) -> str:
+        """The command with the measured thread count, as another count would change the last bits."""
+        threads = self.machine.threads
+        if not self.command or not threads or "--threads" in self.command or self.runtime.deterministic:
+            return self.command
+        return f"{self.command} --threads {threads}"
 
     def _last_event(self, outcome: Outcome, message: str) -> RunFinished:
         history = self.standing.history
