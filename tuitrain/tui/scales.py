@@ -13,8 +13,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 Quantity = Literal["accuracy", "loss", "rate"]
+Pattern = Literal["solid", "dash", "dot"]
 SMALLEST_ERROR = 1e-3  # percent: a perfect accuracy still has a place on a logarithmic axis
 PAD = 0.06  # of the range, above and below
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve: values by epoch from 1 (None and NaN leave gaps), a style and a pattern."""
+
+    name: str
+    values: tuple[float | None, ...]
+    style: str
+    pattern: Pattern = "solid"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything a chart shows; two equal pictures look the same."""
+
+    curves: tuple[Curve, ...] = ()
+    epochs: int = 1
+    quantity: Quantity = "accuracy"
+    target: float | None = None
+    logarithmic: bool = False
+    cursor: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from textual import on
@@ -25,32 +25,10 @@ from textual_plot import PlotWidget
 from textual_plot.plot_widget import Legend, LinePlot
 
 from tuitrain.tui import scales
+from tuitrain.tui.scales import Curve, Pattern, Picture
 
-Pattern = Literal["solid", "dash", "dot"]
-#: Cells of braille dots: so many on, so many off, along the line.
+#: Dots of braille on and off along a line, by pattern.
 PATTERNS: dict[Pattern, tuple[int, int]] = {"solid": (1, 0), "dash": (5, 4), "dot": (1, 3)}
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One curve: values by epoch from 1 (None and NaN leave gaps), a style and a pattern."""
-
-    name: str
-    values: tuple[float | None, ...]
-    style: str
-    pattern: Pattern = "solid"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Everything a chart shows; two equal pictures look the same."""
-
-    curves: tuple[Curve, ...] = ()
-    epochs: int = 1
-    quantity: scales.Quantity = "accuracy"
-    target: float | None = None
-    logarithmic: bool = False
-    cursor: int | None = None
 
 
 @dataclass
@@ -192,6 +170,8 @@ class Chart(PlotWidget, inherit_bindings=False):
         self._draw()
 
     def _draw(self) -> None:
+        if not self.is_mounted:
+            return
         with self._held():
             self._datasets, self._labels = [], []
             for curve in reversed(self.picture.curves):  # the first on top
@@ -209,7 +189,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         x, y = (np.array(column, dtype=float) for column in zip(*points, strict=True))
         if len(points) == 1:  # a line needs two
             x, y = np.array([x[0] - 0.08, x[0] + 0.08]), np.array([y[0], y[0]])
-        style = str(self.get_component_rich_style(f"chart--{curve.style}", partial=True))
+        style = str(self.get_component_rich_style(f"chart--{curve.style}"))
         on_off = PATTERNS[curve.pattern]
         self._datasets.append(
             _Patterned(x=x, y=y, hires_mode=HiResMode.BRAILLE, line_style=style, pattern=on_off)
@@ -226,7 +206,8 @@ class Chart(PlotWidget, inherit_bindings=False):
         )
 
     def _values(self) -> list[Sequence[float | None]]:
-        return [curve.values for curve in self.picture.curves]
+        """What has to be in sight; of the training curve, which runs under dropout, only its end."""
+        return [c.values[-2:] if c.name == "train" else c.values for c in self.picture.curves]
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -268,9 +249,8 @@ class Chart(PlotWidget, inherit_bindings=False):
         if not off_cells:
             super()._render_line_plot(dataset)
             return
-        pixels = [
-            self.get_hires_pixel_from_coordinate(x, y) for x, y in zip(dataset.x, dataset.y, strict=True)
-        ]
+        mapped = (self.get_hires_pixel_from_coordinate(*xy) for xy in zip(dataset.x, dataset.y, strict=True))
+        pixels = [(float(px), float(py)) for px, py in mapped]
         kept = list(_dashes(pixels, on_cells, off_cells))
         box = self._scale_rectangle
         inside = [(x, y) for x, y in kept if box.x <= x < box.right and box.y <= y < box.bottom]
@@ -282,12 +262,12 @@ class Chart(PlotWidget, inherit_bindings=False):
         if self.picture.target is not None:
             _, y = self.get_pixel_from_coordinate(1.0, scale.to_axis(self.picture.target))
             if box.y <= y < box.bottom:
-                style = str(self.get_component_rich_style("chart--target", partial=True))
+                style = str(self.get_component_rich_style("chart--target"))
                 canvas.draw_line(box.x, y, box.right - 1, y, char="┈", style=style)
         if self.picture.cursor is not None:
             x, _ = self.get_pixel_from_coordinate(float(self.picture.cursor), 0.0)
             if box.x <= x < box.right:
-                style = str(self.get_component_rich_style("chart--cursor", partial=True))
+                style = str(self.get_component_rich_style("chart--cursor"))
                 canvas.draw_line(x, 0, x, box.bottom - 1, char="│", style=style)
 
     def _render_x_ticks(self) -> None:
@@ -319,19 +299,23 @@ class Chart(PlotWidget, inherit_bindings=False):
         axis, label = self._axis_styles()
         canvas.draw_line(0, 0, 0, box.bottom - 1, char="│", style=axis)
         scale = scales.scale(self.picture.quantity, self.picture.logarithmic)
-        taken = -2
-        for value, text in reversed(scale.ticks(self._y_min, self._y_max, max(2, box.height // 2))):
+        ticks = scale.ticks(self._y_min, self._y_max, max(2, box.height // 3))
+        target = self.picture.target
+        if target is not None:  # its line has its number, whatever the even steps are
+            ticks.insert(0, (scale.to_axis(target), f"{target * 100:.4f}".rstrip("0").rstrip(".")[:6]))
+        taken: set[int] = set()
+        for value, text in ticks:
             _, y = self.get_pixel_from_coordinate(self._x_min, value)
-            if not box.y <= y < box.bottom or y < taken + 2:
+            if not box.y <= y < box.bottom or taken & {y - 1, y, y + 1}:
                 continue
-            taken = y
+            taken.add(y)
             canvas.set_pixel(0, y, "┤", axis)
             at = self.margin_left - 1 - len(text)
             for offset, char in enumerate(text):
                 margin.set_pixel(at + offset, y, char, label)
 
     def _axis_styles(self) -> tuple[str, str]:
-        styles = (self.get_component_rich_style(name, partial=True) for name in ("plot--axis", "plot--tick"))
+        styles = (self.get_component_rich_style(name) for name in ("plot--axis", "plot--tick"))
         axis, label = (str(style) for style in styles)
         return axis, label
 

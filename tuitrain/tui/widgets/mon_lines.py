@@ -12,7 +12,8 @@ from textual.containers import Vertical
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tuitrain.tui.widgets.mon_paint import Field, Painted, Parts
+from tuitrain.tui.parts import Parts
+from tuitrain.tui.widgets.mon_paint import Field, Painted
 
 
 class Lines(Painted, can_focus=True):

@@ -9,49 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-Part = tuple[str, str | Style]  # text, and the name of a style below or a style of its own
-Parts = tuple[Part, ...]
-
-NAMES = ("dim", "label", "bold", "good", "bad", "warn", "accent", "best", "fill", "track", "test", "train",
-         "ghost", "earlier", "target", "head", "mark")  # fmt: skip
-
-
-def cells(parts: Parts) -> int:
-    """Cells that the parts take."""
-    return sum(cell_len(text) for text, _ in parts)
-
-
-def fit(parts: Parts, width: int) -> Parts:
-    """The parts, cut with an ellipsis where they take more cells than there are."""
-    if cells(parts) <= width:
-        return parts
-    out: list[Part] = []
-    room = width - 1
-    for text, style in parts:
-        size = cell_len(text)
-        if size > room:
-            out.append((set_cell_size(text, max(0, room)) + "…" * (width > 0), style))
-            break
-        out.append((text, style))
-        room -= size
-    return tuple(out)
+from tuitrain.tui.parts import STYLES, Part, Parts, cells, fit
 
 
 class Painted(Widget):
     """The styles that everything in the monitor is painted with, from the theme."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"mon--{name}" for name in NAMES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"mon--{name}" for name in STYLES}
     DEFAULT_CSS = """
     Painted {
         & > .mon--dim { color: $text-muted; }
-        & > .mon--label { color: $text-muted; }
         & > .mon--bold { text-style: bold; }
         & > .mon--good { color: $success; }
         & > .mon--bad { color: $error; text-style: bold; }
@@ -66,7 +39,7 @@ class Painted(Widget):
         & > .mon--earlier { color: $warning; }
         & > .mon--target { color: $foreground 45%; }
         & > .mon--head { color: $text-muted; text-style: underline; }
-        & > .mon--mark { text-style: reverse; }
+        & > .mon--mark { text-style: bold underline; }
     }
     """
 
@@ -76,7 +49,7 @@ class Painted(Widget):
             return self.rich_style + name
         if not name:
             return self.rich_style
-        return self.rich_style + self.get_component_rich_style(f"mon--{name}", partial=True)
+        return self.get_component_rich_style(f"mon--{name}")
 
     def strip(self, parts: Parts, width: int) -> Strip:
         """One painted line, filled up to the width."""
@@ -166,25 +139,31 @@ class Spark(Painted):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._values: tuple[float, ...] = ()
+        self._label = ""
 
-    def set(self, values: Sequence[float]) -> None:
-        """Show these values; NaN leaves a gap."""
+    def set(self, values: Sequence[float], label: str = "") -> None:
+        """Show these values, NaN as a gap, and behind them what the highest is."""
         new = tuple(values)
-        if new != self._values:
-            self._values = new
+        if (new, label) != (self._values, self._label):
+            self._values, self._label = new, label
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The line; where there are more values than cells, each cell shows the highest of its share."""
         width = self.size.width
-        values = bucketed(self._values, width)
+        values = bucketed(self._values, width - len(self._label) - 1)
         known = [v for v in values if v == v]
         if not known:
             return self.strip(((" " * width, ""),), width)
         low, high = min(known), max(known)
         best = max(i for i, v in enumerate(values) if v == high)
         text = "".join(self._block(v, low, high) for v in values)
-        parts = ((text[:best], "fill"), (text[best], "best"), (text[best + 1 :], "fill"))
+        parts = (
+            (text[:best], "fill"),
+            (text[best], "best"),
+            (text[best + 1 :], "fill"),
+            (f" {self._label}", ""),
+        )
         return self.strip(parts, width)
 
     def _block(self, value: float, low: float, high: float) -> str:
@@ -207,13 +186,24 @@ def bucketed(values: Sequence[float], width: int) -> list[float]:
     return out
 
 
-#: Digits five half-cells high.
-BLOCK_DIGITS = {
-    "0": ("█▀█", "█ █", "▀▀▀"), "1": ("▀█ ", " █ ", "▀▀▀"), "2": ("▀▀█", "█▀▀", "▀▀▀"),
-    "3": ("▀▀█", " ▀█", "▀▀▀"), "4": ("█ █", "▀▀█", "  ▀"), "5": ("█▀▀", "▀▀█", "▀▀▀"),
-    "6": ("█▀▀", "█▀█", "▀▀▀"), "7": ("▀▀█", "  █", "  ▀"), "8": ("█▀█", "█▀█", "▀▀▀"),
-    "9": ("█▀█", "▀▀█", "▀▀▀"), ".": (" ", " ", "▀"), "–": ("   ", "▀▀▀", "   "), " ": (" ", " ", " "),
+#: Digits of three by five dots; two dots share a cell, and half a cell of air stays above them.
+DOTS = {
+    "0": "### #.# #.# #.# ###", "1": ".#. ##. .#. .#. ###", "2": "### ..# ### #.. ###",
+    "3": "### ..# .## ..# ###", "4": "#.# #.# ### ..# ..#", "5": "### #.. ### ..# ###",
+    "6": "### #.. ### #.# ###", "7": "### ..# ..# .#. .#.", "8": "### #.# ### #.# ###",
+    "9": "### #.# ### ..# ###", ".": ". . . . #", "–": "... ... ### ... ...", " ": ". . . . .",
 }  # fmt: skip
+
+
+def _half_blocks(dots: str) -> tuple[str, str, str]:
+    rows = ["." * len(dots.split()[0]), *dots.split()]
+    cell = {"..": " ", "#.": "▀", ".#": "▄", "##": "█"}
+    pairs = [zip(rows[y], rows[y + 1], strict=True) for y in (0, 2, 4)]
+    one, two, three = ("".join(cell[up + low] for up, low in pair) for pair in pairs)
+    return one, two, three
+
+
+BLOCK_DIGITS = {char: _half_blocks(dots) for char, dots in DOTS.items()}
 #: The same for terminals that only know ASCII.
 ASCII_DIGITS = {
     "0": (" _ ", "| |", "|_|"), "1": ("   ", "  |", "  |"), "2": (" _ ", " _|", "|_ "),
@@ -227,7 +217,7 @@ class BigNumber(Painted):
     """The one figure that the eye should find first, three lines high."""
 
     DEFAULT_CSS = """
-    BigNumber { height: 3; width: 23; }
+    BigNumber { height: 3; width: 22; }
     """
 
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:

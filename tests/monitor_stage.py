@@ -1,0 +1,203 @@
+"""A stage for the monitor: a recorded run, a feed that plays it, and an app that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from textual.app import App
+
+import tuitrain.tui
+from tuitrain.errors import RunDirectoryError
+from tuitrain.runs.feed import FeedUpdate
+from tuitrain.training.events import Control, EpochFinished, Record, StepProgress, from_line
+from tuitrain.tui import themes
+from tuitrain.tui.filters import AsciiFilter, PlainFilter
+from tuitrain.tui.screens.monitor import MonitorScreen
+from tuitrain.tui.sensors import Reading
+from tuitrain.tui.state import Ghost
+
+RECORDED = Path(__file__).parent / "data" / "recorded" / "step13.jsonl"
+
+
+def recorded() -> list[Record]:
+    """The recorded run."""
+    return [from_line(line) for line in RECORDED.read_text("utf-8").splitlines()]
+
+
+def progress(records: list[Record], epoch: int, step: int) -> StepProgress:
+    """A report from the middle of an epoch of these records."""
+    done = [r.event for r in records if isinstance(r.event, EpochFinished)]
+    here = next(e for e in done if e.epoch == epoch)
+    before = next((e.elapsed_s for e in done if e.epoch == epoch - 1), 2.0)
+    steps = 938
+    return StepProgress(
+        epoch=epoch,
+        step=step,
+        steps=steps,
+        train_loss=here.train_loss * 1.02,
+        train_acc=here.train_acc - 0.0003,
+        lr=here.lr,
+        images_per_s=here.images_per_s,
+        step_ms=here.train_s / steps * 1000,
+        elapsed_s=before + here.train_s * step / steps,
+    )
+
+
+def until(records: list[Record], epoch: int) -> list[Record]:
+    """The records up to the end of an epoch."""
+    out = []
+    for record in records:
+        out.append(record)
+        if isinstance(record.event, EpochFinished) and record.event.epoch == epoch:
+            return out
+    return out
+
+
+@dataclass
+class FakeControl:
+    """Remembers what it was told; answers as the trainer would, where it has a feed."""
+
+    feed: ListFeed
+    told: list[tuple[object, ...]] = field(default_factory=list)
+    answers: bool = True
+    fails: bool = False
+
+    def _tell(self, *what: object) -> None:
+        if self.fails:
+            raise RunDirectoryError("run step13 is not running; go on with `tuitrain resume step13`")
+        self.told.append(what)
+
+    def _answer(self, **fields: object) -> None:
+        if self.answers:
+            event = Control(epoch=8, step=665, **fields)  # type: ignore[arg-type]
+            self.feed.coming.append(Record(event, 1795186830.0, 30.0))
+
+    def pause(self, source: str = "") -> None:
+        self._tell("pause", source)
+        self._answer(action="paused", source=source)
+        self.feed.phase = "paused"
+
+    def resume(self, source: str = "") -> None:
+        self._tell("resume", source)
+        self._answer(action="resumed", source=source)
+        self.feed.phase = "training"
+
+    def checkpoint(self, source: str = "") -> None:
+        self._tell("checkpoint", source)
+        self._answer(action="checkpoint", source=source)
+
+    def stop(self, reason: str = "", when: str = "now", source: str = "") -> None:
+        self._tell("stop", when, source)
+        self._answer(action="stop", detail=reason, source=source)
+
+    def set_lr(self, lr: float, source: str = "") -> None:
+        self._tell("set_lr", lr, source)
+        self._answer(action="learning_rate", value=lr, source=source)
+
+    def add_epochs(self, count: int, source: str = "") -> None:
+        self._tell("add_epochs", count, source)
+        self._answer(action="extended", value=float(count), source=source)
+
+
+@dataclass
+class ListFeed:
+    """A feed over a list of records."""
+
+    coming: list[Record] = field(default_factory=list)
+    progress: StepProgress | None = None
+    phase: str | None = "training"
+    alive: bool = True
+    directory: object = None
+
+    def __post_init__(self) -> None:
+        self.control = FakeControl(self)
+
+    def poll(self) -> FeedUpdate:
+        new, self.coming = self.coming, []
+        return FeedUpdate(new, self.progress, self.phase, self.alive, "live" if self.alive else "ended")
+
+
+GPU = Reading(
+    gpu="NVIDIA H200",
+    gpu_util=0.41,
+    gpu_memory_used=int(0.6 * 2**30),
+    gpu_memory_total=139 * 2**30,
+    torch_memory=int(0.21 * 2**30),
+    power_w=210.0,
+    temperature_c=38.0,
+    cpu=0.12,
+    cpus=16,
+    ram_used=int(9.3 * 2**30),
+    ram_total=128 * 2**30,
+    own_ram=2 * 2**30,
+    disk_free=40 * 2**30,
+)
+
+
+class FakeSensors:
+    """Always the same reading."""
+
+    reading = GPU
+
+    def __init__(self, *_: object) -> None:
+        self.readings = (self.reading,)
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+class StageApp(App[None]):
+    """The monitor alone, with a clock that stands still."""
+
+    CSS_PATH = Path(tuitrain.tui.__file__).with_name("tuitrain.tcss")
+
+    def __init__(self, feed: ListFeed | None, *, readonly: bool = False, theme: str = "tuitrain-dark",
+                 ascii_only: bool = False, ghosts: tuple[Ghost, ...] | None = None, low_bandwidth: bool = False,
+                 plain: bool = False) -> None:  # fmt: skip
+        super().__init__()
+        self.settings = SimpleNamespace(
+            refresh_hz=4.0, ascii_only=ascii_only, runs_dir=None, data_dir=None, low_bandwidth=low_bandwidth
+        )
+        self.feed, self.readonly, self.ghosts = feed, readonly, ghosts
+        for house_theme in themes.THEMES:
+            self.register_theme(house_theme)
+        self.theme = theme
+        self.started: list[tuple[object, ...]] = []
+        if plain:
+            self.no_color = True
+            self._filters[:] = [PlainFilter(self)]
+        if ascii_only:
+            self._filters.append(AsciiFilter())
+
+    def start_run(self, *args: object) -> None:
+        self.started.append(args)
+
+    def get_default_screen(self) -> MonitorScreen:
+        return MonitorScreen(clock=lambda: 1000.0, make_sensors=FakeSensors)
+
+    @property
+    def monitor(self) -> MonitorScreen:
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MonitorScreen)
+        return screen
+
+    def on_mount(self) -> None:
+        self.animation_level = "none"
+        if self.feed is not None:
+            self.monitor.show_feed(self.feed, self.readonly)
+
+
+def live(epoch: int = 8, step: int = 665) -> ListFeed:
+    """The recorded run in the middle of the epoch after `epoch`."""
+    records = recorded()
+    return ListFeed(until(records, epoch), progress(records, epoch + 1, step))
+
+
+def finished() -> ListFeed:
+    """The recorded run, over."""
+    return ListFeed(recorded(), None, None, False)

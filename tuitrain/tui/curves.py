@@ -1,0 +1,122 @@
+"""The curves of a run: what each chart shows and what its title says. No textual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tuitrain.errors import TuitrainError
+from tuitrain.tui import words
+from tuitrain.tui.backdrop import PUBLISHED
+from tuitrain.tui.parts import Part, Parts, cells
+from tuitrain.tui.scales import Curve, Picture, Quantity
+from tuitrain.tui.sheets import preset_of
+from tuitrain.tui.state import Ghost, MonitorState, ahead
+
+TITLES: dict[Quantity, str] = {"accuracy": "Accuracy %", "loss": "Loss", "rate": "Learning rate"}
+SIGNS = {"solid": "━", "dash": "╍", "dot": "∙"}
+SMOOTHING = 0.6  # of the old value; TensorBoard's default
+
+
+def smoothed(values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """An exponential moving average, begun without a bias to zero; gaps stay gaps."""
+    out: list[float | None] = []
+    mean, weight = 0.0, 0.0
+    for value in values:
+        if value is None or not math.isfinite(value):
+            out.append(None)
+            continue
+        mean, weight = SMOOTHING * mean + (1 - SMOOTHING) * value, SMOOTHING * weight + (1 - SMOOTHING)
+        out.append(mean / weight)
+    return tuple(out)
+
+
+def picture(
+    state: MonitorState,
+    ghosts: Sequence[Ghost],
+    quantity: Quantity,
+    *,
+    smooth: bool = False,
+    logarithmic: bool = False,
+    cursor: int | None = None,
+    plan: tuple[float | None, ...] = (),
+) -> Picture:
+    """What the chart of a quantity shows; `plan` is the schedule as the preset has it."""
+    curves = _own(state, quantity, smooth)
+    if quantity == "accuracy":
+        curves += [_ghost(g, g.test_acc) for g in ghosts]
+    elif quantity == "loss":
+        curves += [_ghost(g, g.test_loss) for g in ghosts if g.test_loss]
+    else:
+        curves += [Curve("schedule", plan, "ghost", "dot")] if plan else []
+    target = state.target / 100 if quantity == "accuracy" and state.target is not None else None
+    return Picture(tuple(curves), max(2, state.planned), quantity, target, logarithmic, cursor)
+
+
+def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:
+    judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
+    if quantity == "rate":
+        return [Curve("rate", _by_epoch(state, "lr"), "test")]
+    names = ("test_acc", "train_acc") if quantity == "accuracy" else ("test_loss", "train_loss")
+    test, train = (_by_epoch(state, name) for name in names)
+    if smooth:
+        test, train = smoothed(test), smoothed(train)
+    return [Curve(judged, test, "test"), Curve("train", train, "train", "dash")]
+
+
+def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:
+    values: list[float | None] = [None] * (state.epochs[-1].epoch if state.epochs else 0)
+    for e in state.epochs:
+        values[e.epoch - 1] = getattr(e, name)
+    return tuple(values)
+
+
+def _ghost(ghost: Ghost, values: tuple[float | None, ...]) -> Curve:
+    return Curve(ghost.name, values, "ghost" if ghost.name == PUBLISHED else "earlier", "dot")
+
+
+def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
+    """The schedule's learning rate at the beginning of each epoch, as the preset has it."""
+    from tuitrain.spec.schedule import LearningRate
+
+    preset = preset_of(state)
+    if preset is None or state.started is None:
+        return ()
+    try:
+        schedule = LearningRate(preset.train, state.started.steps_per_epoch)
+        return tuple(schedule.lr_at(epoch, 0) for epoch in range(preset.train.epochs))
+    except (TuitrainError, ValueError, ArithmeticError):
+        return ()
+
+
+def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smooth: bool, width: int) -> Parts:
+    """A chart's title: what each line is, or the values under the cursor."""
+    parts: list[Part] = [(f"{TITLES[shown.quantity]}", "bold")]
+    flags = [name for name, on in (("log", shown.logarithmic), ("smooth", smooth)) if on]
+    if flags:
+        parts.append((f" {' '.join(flags)}", "accent"))
+    if shown.cursor is not None:
+        parts.append((f"  epoch {shown.cursor}", "accent"))
+    by_name = {g.name: g for g in ghosts}
+    for curve in shown.curves:
+        text = f" {curve.name}"
+        if shown.cursor is not None:
+            text += f" {_value(shown, curve, shown.cursor)}"
+        elif shown.quantity == "accuracy" and curve.name in by_name:
+            by = ahead(state, by_name[curve.name])
+            if by is not None:
+                text += f": {'ahead' if by >= 0 else 'behind'} by {words.points(by)}"
+                text += " at this epoch" if width >= 76 and curve.name == ghosts[0].name else ""
+        parts += [(f"  {SIGNS[curve.pattern]}", curve.style), (text, "dim")]
+    if shown.target is not None and shown.cursor is None:
+        label: Parts = (("  ┈", "target"), (f" target {words.percent(shown.target)}", "dim"))
+        if cells((*parts, *label)) <= width:
+            parts += label
+    return tuple(parts)
+
+
+def _value(shown: Picture, curve: Curve, epoch: int) -> str:
+    value = curve.values[epoch - 1] if 1 <= epoch <= len(curve.values) else None
+    if shown.quantity == "accuracy":
+        return words.percent(value)
+    return words.loss(value) if shown.quantity == "loss" else words.rate(value)

@@ -1,0 +1,234 @@
+"""The monitor's sheets as painted lines: epochs, log, network, confusion, verdict. No textual."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.spec.challenge import check, reached
+from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.table import NetworkTable
+from tuitrain.tui import words
+from tuitrain.tui.parts import Part, Parts, wrap
+from tuitrain.tui.state import Ghost, MonitorState, ahead
+
+if TYPE_CHECKING:
+    from tuitrain.training.inspection import Inspection
+
+LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
+MARKS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
+
+Sheet = tuple[Parts, list[Parts]]  # the heading and the rows
+
+
+def preset_of(state: MonitorState) -> Preset | None:
+    """The run's preset, None before it has begun or where it can't be read."""
+    if state.started is None:
+        return None
+    try:
+        return preset_from_dict(state.started.preset, "the run's preset")
+    except TuitrainError:
+        return None
+
+
+# ---------------------------------------------------------------------------------- epochs
+
+
+def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
+    """A line an epoch: accuracies in percent, losses, learning rate, seconds."""
+    ghost = ghosts[0] if ghosts else None
+    against = f"vs {ghost.name}" if ghost else ""
+    heading = f" epoch    test %   loss    train %   loss         lr  seconds  {against}"
+    best = state.best.epoch if state.best else 0
+    rows: list[Parts] = []
+    for e in state.epochs:
+        hit = state.target is not None and reached(e.test_acc, state.target)
+        mark = "★" if e.epoch == best else "✓" if hit else " "
+        style = "best" if e.epoch == best else "good" if hit else ""
+        beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
+        rows.append(
+            (
+                (f"{e.epoch:6} ", ""),
+                (f"{mark} {words.percent(e.test_acc):>7}", style),
+                (f"  {words.loss(e.test_loss):>7}", ""),
+                (f"  {words.percent(e.train_acc):>7}  {words.loss(e.train_loss):>7}", "dim"),
+                (f"  {words.rate(e.lr):>8}  {e.train_s + e.test_s:7.1f}", "dim"),
+                _difference(None if beside is None else e.test_acc - beside),
+            )
+        )
+    return ((heading, "head"),), rows
+
+
+def _difference(value: float | None) -> Part:
+    if value is None or not math.isfinite(value):
+        return ("", "")
+    if abs(value) < 5e-5:
+        return ("    0.00", "dim")
+    return (f"   {'+' if value > 0 else '−'}{words.points(value)}", "good" if value > 0 else "warn")
+
+
+# ---------------------------------------------------------------------------------- log
+
+
+def log(state: MonitorState) -> Sheet:
+    """What happened, with the time of day."""
+    rows: list[Parts] = []
+    for line in state.log:
+        when = clock.strftime("%H:%M:%S", clock.localtime(line.time)) if line.time else "        "
+        rows.append(((f" {when}  ", "dim"), (line.text, LEVEL_STYLES[line.level])))
+    return ((" time      what happened", "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- network
+
+
+def network(table: NetworkTable, budget: int | None = None) -> Sheet:
+    """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field."""
+    heading = " layer              output      kernel  parameters            mult-adds   field"
+    most = max((row.parameters for row in table.rows), default=0) or 1
+    rows: list[Parts] = []
+    for row in table.rows:
+        shape = "×".join(str(n) for n in row.output_shape)
+        label = ("    " if row.is_op else f" {row.layer + 1:2} ") + row.label
+        bar = "▇" * round(8 * row.parameters / most)
+        rows.append(
+            (
+                (f"{label:19.19} {shape:11} {row.kernel:6}", "dim" if row.is_op else ""),
+                (f" {row.parameters or '':>10,}" if row.parameters else " " * 11, ""),
+                (f" {bar:8}", "fill"),
+                (f"  {row.mult_adds:>11,}" if row.mult_adds else " " * 13, "dim"),
+                (f"   {row.receptive_field:>3}" if not row.is_op else "", "dim"),
+            )
+        )
+    total = f" {table.parameters:,} parameters"
+    if budget:
+        total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
+    rows.append(())
+    over = budget is not None and table.parameters > budget
+    rest = f", {table.mult_adds / 1e6:.2f} M multiply-adds, receptive field {table.receptive_field}"
+    rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
+    return ((heading, "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- confusion
+
+
+def confusion(seen: Inspection, classes: Sequence[str] = ()) -> Sheet:
+    """Rows are the truth, columns what was said; beside it the accuracy of each class."""
+    matrix, accuracy = seen.confusion, seen.class_accuracy
+    worst = max((int(matrix[i, j]) for i in range(10) for j in range(10) if i != j), default=0)
+    named = classes and list(classes) != [str(i) for i in range(10)]
+    heading = " true│said" + "".join(f"{i:5}" for i in range(10)) + "   right %"
+    rows: list[Parts] = []
+    for i in range(10):
+        parts: list[Part] = [(f"    {i}│    ", "dim")]
+        for j in range(10):
+            number = int(matrix[i, j])
+            style = "good" if i == j else "track"
+            if i != j and number:
+                style = "bad" if worst and number > worst / 2 else "warn"
+            parts.append((f"{number or '·':>5}", style))
+        share = float(accuracy[i])
+        weakest = share == min(float(a) for a in accuracy)
+        parts.append((f"   {words.percent(share):>6}", "warn" if weakest and share < 1 else "bold"))
+        if named:
+            parts.append((f"  {visible(classes[i])}", "dim"))
+        rows.append(tuple(parts))
+    wrong = int(matrix.sum() - matrix.trace())
+    rows.append(())
+    tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
+    pairs = sorted(((int(matrix[i, j]), i, j) for i in range(10) for j in range(10) if i != j), reverse=True)
+    common = ", ".join(f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n)
+    rows.append(((tail, ""), (f"; most often {common}" if common else "", "dim")))
+    return ((heading, "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- verdict
+
+
+def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_start: bool = True) -> Sheet:
+    """How the run did against the challenge and the claims, and what to do next."""
+    preset = preset_of(state)
+    if state.started is None or preset is None or state.finished is None:
+        return ((" the verdict comes when the run has ended", "dim"),), []
+    done, rows = state.finished, list[Parts]()
+    try:
+        points = check(preset, preset.table(), state.epochs, finished=True)
+    except TuitrainError:
+        points = []
+    missed = [point for point in points if point.met is False]
+    if not points:
+        title: Parts = ((" No challenge was set for this preset", "bold"),)
+    elif not missed:
+        title = ((" ✓ Challenge met", "good"), (" on every point", "dim"))
+    else:
+        title = ((" ✗ Challenge not met", "bad"), (f": {', '.join(visible(p.point) for p in missed)}", ""))
+    for point in points:
+        mark, style = MARKS[point.met]
+        rows.append(
+            (
+                (f"   {mark}", style),
+                (f"{visible(point.point):15.15}", ""),
+                (f" {visible(point.got):28.28}", "bold" if point.met is not False else "bad"),
+                (f" {visible(point.wanted)}", "dim"),
+            )
+        )
+    rows += [(), *_claims(state, preset)]
+    if done.message:
+        rows += [(), *wrap(((f" {visible(done.message)}", "warn"),), width, 1)]
+    rows += [(), ((" What next", "bold"),)]
+    rows += [wrap_one for tip in _next(state, ghosts, can_start) for wrap_one in wrap(tip, width - 1, 6)]
+    return title, rows
+
+
+def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
+    claims, best = preset.claims, state.best
+    rows: list[Parts] = []
+    if claims.test_accuracy is not None and best is not None:
+        difference = best.test_acc - claims.test_accuracy / 100
+        rows.append(
+            (
+                (f" The source claims {claims.test_accuracy:.2f} % on the test set; here ", "dim"),
+                (f"{words.percent(best.test_acc)} %", "bold"),
+                (_by(difference), "good" if difference >= -5e-5 else "warn"),
+            )
+        )
+    if claims.train_accuracy is not None and state.epochs:
+        most = max(e.train_acc for e in state.epochs)
+        text = f" and {claims.train_accuracy:.2f} % while training; here {words.percent(most)} %"
+        rows.append(((text, "dim"),))
+    if claims.parameters is not None and state.started is not None:
+        text = f" with {claims.parameters:,} parameters; here {state.started.parameters:,}"
+        rows.append(((text, "dim"),))
+    if state.started is not None and state.started.judged_by == "validation":
+        rows.append(((" judged by a validation split, not by the test set", "warn"),))
+    return rows
+
+
+def _by(difference: float) -> str:
+    if abs(difference) < 5e-5:
+        return ", the same"
+    return f", {words.points(difference)} {'above' if difference > 0 else 'below'}"
+
+
+def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list[Parts]:
+    tips: list[Parts] = []
+
+    def tip(key: str, text: str) -> None:
+        tips.append(((f"   {key}  ", "accent"), (text, "")))
+
+    if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
+        tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
+    if can_start:
+        tip("s", "run it again with another seed: one run is one draw, the spread over seeds is the result")
+    earlier = next((g for g in ghosts if g.name != "published"), None)
+    if earlier is not None and (by := ahead(state, earlier)) is not None:
+        side = "ahead of" if by >= 0 else "behind"
+        tip("3", f"compare in Runs: it ended {words.points(by)} {side} the best earlier run")
+    else:
+        tip("3", "compare it with other runs, side by side")
+    tip("o", "open the report")
+    return tips

@@ -1,0 +1,287 @@
+"""The monitor's headline and its line about the machine: always in sight, whatever view is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+
+from tuitrain.errors import visible
+from tuitrain.tui import words
+from tuitrain.tui.alerts import Alert
+from tuitrain.tui.parts import Part
+from tuitrain.tui.sensors import Reading
+from tuitrain.tui.sheets import LEVEL_STYLES
+from tuitrain.tui.state import STATUS_WORDS, Ghost, MonitorState, ahead
+from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark
+
+#: A glyph for the eye and a style for each status; the word beside it says the same.
+LOOKS = {
+    "training": ("●", "good"),
+    "evaluating": ("●", "good"),
+    "saving": ("●", "good"),
+    "paused": ("‖", "warn"),
+    "completed": ("✓", "good"),
+    "stopped": ("■", "warn"),
+    "diverged": ("✗", "bad"),
+    "out_of_memory": ("✗", "bad"),
+    "failed": ("✗", "bad"),
+    "interrupted": ("✗", "bad"),
+}
+
+
+class Headline(Vertical):
+    """State, epoch, best accuracy in large digits, last, target, time left; two bars; the running figures."""
+
+    DEFAULT_CSS = """
+    Headline { height: 5; width: 1fr; }
+    Headline Horizontal { height: 1; width: 1fr; }
+    Headline #head { height: 3; }
+    Headline #facts { height: 3; width: 1fr; }
+    Headline .-side { width: 24; }
+    Headline #epoch-label { width: 6; }
+    Headline #run-label { width: 6; }
+    Headline #steps { width: 16; }
+    Headline #share { width: 6; }
+    Headline #low { width: 12; }
+    Headline #loss { width: 13; }
+    Headline #acc { width: 13; }
+    Headline #lr { width: 11; }
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ascii = ascii_only
+
+    def compose(self) -> ComposeResult:
+        """Every figure that changes on its own is a field of its own."""
+        with Horizontal(id="head"):
+            yield BigNumber(ascii_only=self._ascii, id="best")
+            with Vertical(id="facts"):
+                with Horizontal():
+                    yield Field(id="state")
+                    yield Field(right=True, id="eta", classes="-side")
+                with Horizontal():
+                    yield Field(id="best-where")
+                    yield Field(right=True, id="last", classes="-side")
+                with Horizontal():
+                    yield Field(id="target")
+                    yield Field(right=True, id="versus", classes="-side")
+        with Horizontal(id="bars"):
+            yield Field((("epoch ", "dim"),), id="epoch-label")
+            yield Bar(id="epoch-bar")
+            yield Field(id="steps")
+            yield Field((("  run ", "dim"),), id="run-label")
+            yield Bar(id="run-bar")
+            yield Field(right=True, id="share")
+        with Horizontal(id="now"):
+            yield Field((("test", "dim"),), id="low")
+            yield Spark(id="spark")
+            yield Field(id="loss")
+            yield Field(id="acc")
+            yield Field(right=True, id="lr")
+
+    def _set(self, name: str, *parts: Part) -> None:
+        self.query_one(f"#{name}", Field).set(*parts)
+
+    def show(self, state: MonitorState, ghosts: Sequence[Ghost], silent_s: float = 0.0) -> None:
+        """Show a state; `silent_s` is how long nothing was heard of a run that should be talking."""
+        self._show_state(state, silent_s)
+        self._show_best(state)
+        self._show_target(state, ghosts)
+        self._show_bars(state)
+        self._show_now(state)
+
+    def _show_state(self, state: MonitorState, silent_s: float) -> None:
+        glyph, style = LOOKS.get(state.status, ("○", "dim"))
+        word = STATUS_WORDS.get(state.status, visible(state.status))
+        parts: list[Part] = [(f"{glyph} {word}", style if style == "bad" else f"{style}")]
+        if state.started is not None or state.epochs:
+            over = state.over
+            where = words.plural(state.epoch, "epoch") if over else f"epoch {state.epoch} of {state.planned}"
+            parts.append((f"   {where}", "bold"))
+        parts += [(f"   {ask.text}…", "accent") for ask in state.asks[-1:]]
+        if state.stopping and not state.over and not state.asks:
+            parts.append(("   stopping…", "accent"))
+        elif silent_s >= 5 and not state.asks:
+            parts.append((f"   no news for {words.duration(silent_s - silent_s % 5)}", "warn"))
+        self._set("state", *parts)
+        if state.over:
+            self._set("eta", ("took ", "dim"), (words.duration(state.elapsed_s), "bold"))
+        elif state.started is None:
+            self._set("eta")
+        else:
+            spent, left = words.duration(state.elapsed_s), words.duration(state.eta_s)
+            spent = f"{spent} gone  " if len(spent) + len(left) <= 12 else ""
+            self._set("eta", (spent, "dim"), ("ETA ", "dim"), (left, "bold"))
+
+    def _show_best(self, state: MonitorState) -> None:
+        best, last = state.best, state.last
+        style = "good" if state.hits else "best"
+        self.query_one(BigNumber).set(words.percent(best.test_acc) if best else "–", style)
+        judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
+        if best is None:
+            self._set("best-where", (f"best {judged} accuracy", "dim"))
+            self._set("last")
+            return
+        self._set("best-where", (f"best {judged} accuracy, ", "dim"), (f"epoch {best.epoch}", ""))
+        self._set("last", ("last ", "dim"), (f"{words.percent(last.test_acc if last else None)} %", ""))
+
+    def _show_target(self, state: MonitorState, ghosts: Sequence[Ghost]) -> None:
+        target, hits = state.target, state.hits
+        if target is None:
+            self._set("target", ("no target accuracy" if state.started else "", "dim"))
+        elif hits:
+            text = f"✓ {target:.2f} % reached in epoch {hits[0]}"
+            more = f", {words.plural(len(hits), 'epoch')} there" if len(hits) > 1 else ""
+            self._set("target", (text, "good"), (more, "dim"))
+        else:
+            gap = words.points(target / 100 - state.best.test_acc) if state.best else ""
+            word = "missed" if state.over else "not yet"
+            rest = (f" by {gap}" if state.over else f": {gap} to go") if gap else ""
+            self._set("target", (f"target {target:.2f} ", "dim"), (word, ""), (rest, "dim"))
+        for ghost in ghosts:
+            by = ahead(state, ghost)
+            if by is not None:
+                side, style = ("ahead of ", "good") if by >= 0 else ("behind ", "warn")
+                self._set("versus", (words.points(by), style), (f" {side}{ghost.name}", "dim"))
+                return
+        self._set("versus")
+
+    def _show_bars(self, state: MonitorState) -> None:
+        style = "good" if state.status == "completed" else "warn" if state.paused or state.over else "fill"
+        self.query_one("#epoch-bar", Bar).set(state.step / state.steps if state.steps else 0.0, style)
+        self.query_one("#run-bar", Bar).set(state.run_fraction, style)
+        steps = f" {state.step:,} / {state.steps:,}" if state.steps else ""
+        self._set("steps", (steps, ""))
+        self._set("share", (f"{state.run_fraction * 100:.0f} %", ""))
+
+    def _show_now(self, state: MonitorState) -> None:
+        values = [e.test_acc for e in state.epochs]
+        known = [v for v in values if v == v]
+        self.query_one(Spark).set(values, words.percent(max(known)) if known else "")
+        self._set("low", ("test ", "dim"), (words.percent(min(known)) if known else "–", ""))
+        progress, last = state.progress, state.last
+        newer = progress is not None and not state.over and (last is None or progress.epoch > last.epoch)
+        loss = progress.train_loss if newer and progress else last.train_loss if last else None
+        acc = progress.train_acc if newer and progress else last.train_acc if last else None
+        self._set("loss", ("  loss ", "dim"), (words.loss(loss), ""))
+        self._set("acc", ("  train ", "dim"), (words.percent(acc), ""))
+        self._set("lr", ("lr ", "dim"), (words.rate(state.lr), ""))
+
+
+class MachineLine(Horizontal):
+    """What the machine says: GPU or CPU, memory, power, temperature, others; and the speed of the run."""
+
+    DEFAULT_CSS = """
+    MachineLine { height: 1; width: 1fr; }
+    MachineLine #rate { width: 14; }
+    MachineLine #step-ms { width: 14; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The machine left, the speed right."""
+        yield Field(id="machine")
+        yield Field(right=True, id="rate")
+        yield Field(right=True, id="step-ms")
+
+    def show_speed(self, state: MonitorState) -> None:
+        """Images a second and milliseconds a step."""
+        progress = state.progress
+        rate = self.query_one("#rate", Field)
+        step = self.query_one("#step-ms", Field)
+        if state.over:
+            mean = state.finished.images_per_s if state.finished else None
+            rate.set((words.count(mean), ""), (" img/s", "dim"))
+            step.set()
+        elif progress is None or state.paused:
+            rate.set(("–", ""), (" img/s", "dim"))
+            step.set(("–", ""), (" ms/step", "dim"))
+        else:
+            rate.set((words.count(progress.images_per_s), ""), (" img/s", "dim"))
+            step.set((words.milliseconds(progress.step_ms), ""), (" ms/step", "dim"))
+
+    def show_machine(self, state: MonitorState, reading: Reading | None) -> None:
+        """A reading of the run's machine, or why there is none."""
+        field = self.query_one("#machine", Field)
+        started = state.started
+        device = started.device if started else "cpu"
+        if reading is None:
+            name = visible(started.device_name or device) if started else ""
+            field.set((name, "bold"), ("" if not name else "   sensors n/a" if not state.over else "", "dim"))
+            return
+        field.set(*_gpu(device, reading) if device.startswith("cuda") else _cpu(device, reading))
+
+
+def _share(value: float | None) -> str:
+    return words.NA if value is None else f"{value * 100:.0f} %"
+
+
+def _gpu(device: str, r: Reading) -> list[Part]:
+    total = f"/{words.gigabytes(r.gpu_memory_total, 0)} GB" if r.gpu_memory_total is not None else ""
+    name = (r.gpu or "").replace("NVIDIA ", "")
+    parts: list[Part] = [
+        (f"{device} ", "bold"),
+        (_share(r.gpu_util), ""),
+        (f"  {words.gigabytes(r.gpu_memory_used)}{total}", ""),
+    ]
+    if r.torch_memory is not None:
+        parts += [(", torch ", "dim"), (words.gigabytes(r.torch_memory), "")]
+    parts.append((f"  {words.NA if r.power_w is None else f'{r.power_w:.0f}'} W", ""))
+    parts.append((f"  {words.NA if r.temperature_c is None else f'{r.temperature_c:.0f}'} °C", ""))
+    if r.others:
+        parts.append((f"  +{words.plural(len(r.others), 'other')}", "warn"))
+    parts += [("  cpu ", "dim"), (_share(r.cpu), ""), ("  ram ", "dim"), (_ram(r), "")]
+    return [*parts, (f"  {visible(name)}" if name else "", "dim")]
+
+
+def _ram(r: Reading) -> str:
+    return f"{words.gigabytes(r.ram_used)}/{words.gigabytes(r.ram_total, 0)} GB"
+
+
+def _cpu(device: str, r: Reading) -> list[Part]:
+    cores = f" of {words.plural(r.cpus, 'core')}" if r.cpus else ""
+    parts: list[Part] = [(f"{visible(device)} ", "bold"), (_share(r.cpu), ""), (cores, "dim")]
+    parts += [("  ram ", "dim"), (_ram(r), ""), ("  own ", "dim"), (words.gigabytes(r.own_ram), "")]
+    return [*parts, ("  gpu n/a", "dim")]
+
+
+class News(Vertical):
+    """The lowest lines: alerts with their remedy first, then the latest of the log."""
+
+    DEFAULT_CSS = """
+    News { height: 2; width: 1fr; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """As many lines as the tallest layout has."""
+        for _ in range(5):
+            yield Field()
+
+    def show(self, state: MonitorState, alerts: Sequence[Alert]) -> None:
+        """Alerts, then the log's end, the newest last."""
+        fields = list(self.query(Field))
+        room = max(1, self.size.height)
+        lines: list[tuple[Part, ...]] = []
+        shown = alerts[: max(1, room - 1)]
+        for number, alert in enumerate(shown):
+            mark = {"error": "✗", "warning": "▲"}.get(alert.level, "·")
+            more = (
+                f"  (+{len(alerts) - len(shown)})"
+                if number == len(shown) - 1 and len(alerts) > len(shown)
+                else ""
+            )
+            style = LEVEL_STYLES[alert.level] or "accent"
+            lines.append(
+                (
+                    (f"{mark} {alert.message}", style),
+                    (f" – {alert.remedy}" if alert.remedy else "", ""),
+                    (more, "dim"),
+                )
+            )
+        rest = room - len(lines)
+        latest = state.log[-rest:] if rest else ()
+        lines += [(("  ", ""), (line.text, LEVEL_STYLES[line.level] or "dim")) for line in latest]
+        for number, field in enumerate(fields):
+            field.set(*(lines[number] if number < len(lines) else ()))

@@ -1,0 +1,286 @@
+"""The middle of the monitor: charts, sheets and pictures, one view at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+
+from tuitrain.errors import TuitrainError
+from tuitrain.tui import curves, pictures, sheets
+from tuitrain.tui.backdrop import Judged
+from tuitrain.tui.parts import Part
+from tuitrain.tui.scales import Quantity
+from tuitrain.tui.state import Ghost, MonitorState
+from tuitrain.tui.widgets.mon_chart import Chart
+from tuitrain.tui.widgets.mon_lines import Sheet
+from tuitrain.tui.widgets.mon_paint import Field
+
+if TYPE_CHECKING:
+    from tuitrain.spec.table import NetworkTable
+    from tuitrain.training.inspection import Inspection
+
+#: Views in the order of the tab key: name, key, title. The digits go on where the modes end.
+VIEWS = (
+    ("charts", "4", "Charts"),
+    ("epochs", "5", "Epochs"),
+    ("log", "6", "Log"),
+    ("table", "7", "Table"),
+    ("confusion", "8", "Confusion"),
+    ("mistakes", "9", "Mistakes"),
+    ("kernels", "0", "Kernels"),
+    ("verdict", "v", "Verdict"),
+)
+INSPECTED = ("confusion", "mistakes", "kernels")
+QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss", "rate")
+WIDE = 110  # columns from which two charts stand side by side
+
+
+@dataclass
+class Shown:
+    """What the views draw from, beside the state."""
+
+    ghosts: Sequence[Ghost] = ()
+    inspection: Inspection | None = None
+    judged: Judged | None = None
+    report: Sequence[str] | None = None
+    can_start: bool = True
+    plan: tuple[float | None, ...] = field(default_factory=tuple)
+
+
+class ChartPanel(Vertical):
+    """A chart under its title."""
+
+    DEFAULT_CSS = """
+    ChartPanel { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self, quantity: Quantity, *, id: str) -> None:
+        super().__init__(id=id)
+        self.quantity: Quantity = quantity
+        self.heading = Field()
+        self.chart = Chart()
+
+    def compose(self) -> ComposeResult:
+        """Title, chart."""
+        yield self.heading
+        yield self.chart
+
+
+class Views(Vertical):
+    """A line of names, and the view that was chosen."""
+
+    DEFAULT_CSS = """
+    Views { height: 1fr; width: 1fr; }
+    Views > #names { background: $surface; }
+    Views > #charts { height: 1fr; width: 1fr; }
+    Views #right { margin-left: 2; }
+    Views Sheet { display: none; }
+    """
+
+    class Chosen(Message):
+        """Another view is shown."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, *, colour: bool = True, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = "charts"
+        self.quantity: Quantity = "accuracy"
+        self.smooth = self.logarithmic = False
+        self.cursor: int | None = None
+        self._colour = colour
+        self._state = MonitorState()
+        self._shown = Shown()
+        self._tables: tuple[object, NetworkTable | None] = (None, None)
+
+    def compose(self) -> ComposeResult:
+        """Two charts, the second only where there is room, and a sheet for each other view."""
+        yield Field(id="names")
+        with Horizontal(id="charts"):
+            yield ChartPanel("accuracy", id="left")
+            yield ChartPanel("loss", id="right")
+        for name, _, _ in VIEWS[1:]:
+            yield Sheet(follow=name in ("epochs", "log"), id=f"sheet-{name}")
+
+    def on_mount(self) -> None:
+        """Which widgets are in sight."""
+        self._arrange()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """One chart or two; pictures of another size."""
+        self._arrange()
+        self.draw()
+
+    @property
+    def wide(self) -> bool:
+        """Whether two charts fit side by side."""
+        return self.size.width >= WIDE
+
+    @property
+    def names(self) -> list[tuple[str, str, str]]:
+        """The views there are now; a verdict only comes with the end."""
+        return [entry for entry in VIEWS if entry[0] != "verdict" or self._state.finished is not None]
+
+    # -- choosing --------------------------------------------------------------------------------
+
+    def choose(self, view: str) -> None:
+        """Show a view."""
+        if view not in [name for name, _, _ in self.names]:
+            return
+        self.view = view
+        self._arrange()
+        self.draw()
+        self.focus_view()
+        self.post_message(self.Chosen(view))
+
+    def step(self, by: int) -> None:
+        """The next or previous view; with room for one chart, each of the three counts as a view."""
+        stops: list[tuple[str, Quantity]] = []
+        for name, _, _ in self.names:
+            if name == "charts" and not self.wide:
+                stops += [("charts", quantity) for quantity in QUANTITIES]
+            else:
+                stops.append((name, self.quantity))
+        here = stops.index((self.view, self.quantity)) if (self.view, self.quantity) in stops else 0
+        view, self.quantity = stops[(here + by) % len(stops)]
+        self.choose(view)
+
+    def next_chart(self) -> None:
+        """Accuracy, loss, learning rate, and round again."""
+        self.quantity = QUANTITIES[(QUANTITIES.index(self.quantity) + 1) % 3]
+        self.choose("charts")
+
+    def focus_view(self) -> None:
+        """What answers the arrow keys."""
+        if self.view == "charts":
+            panel = self.query_one(
+                "#right" if self.wide and self.quantity != "accuracy" else "#left", ChartPanel
+            )
+            panel.chart.focus(scroll_visible=False)
+        else:
+            self.query_one(f"#sheet-{self.view}", Sheet).lines.focus(scroll_visible=False)
+
+    def _arrange(self) -> None:
+        self.query_one("#charts").display = self.view == "charts"
+        left, right = self.query_one("#left", ChartPanel), self.query_one("#right", ChartPanel)
+        right.display = self.wide
+        left.quantity = "accuracy" if self.wide else self.quantity
+        if self.wide:
+            right.quantity = self.quantity if self.quantity != "accuracy" else right.quantity
+        for name, _, _ in VIEWS[1:]:
+            self.query_one(f"#sheet-{name}").display = name == self.view
+
+    @on(Chart.CursorMoved)
+    def _cursor_moved(self, message: Chart.CursorMoved) -> None:
+        message.stop()
+        self.cursor = message.epoch
+        self.draw()
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def show(self, state: MonitorState, shown: Shown) -> None:
+        """Draw the view in sight from a state."""
+        self._state, self._shown = state, shown
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the view in sight again."""
+        if not self.is_mounted or not self.size.area:
+            return
+        self._draw_names()
+        if self.view == "charts":
+            for panel in self.query(ChartPanel):
+                if panel.display:
+                    self._draw_chart(panel)
+            return
+        sheet = self.query_one(f"#sheet-{self.view}", Sheet)
+        sheet.set(*self._sheet(self.view))
+
+    def _draw_names(self) -> None:
+        gap = "   " if self.size.width >= 100 else "  "
+        if sum(len(title) + 2 + len(gap) for _, _, title in self.names) > self.size.width:
+            gap = " "
+        parts: list[Part] = []
+        for name, key, title in self.names:
+            here = name == self.view
+            parts += [(f"{key} {title}", "mark")] if here else [(key, "accent"), (f" {title}", "dim")]
+            parts.append((gap, ""))
+        self.query_one("#names", Field).set(*parts)
+
+    def _draw_chart(self, panel: ChartPanel) -> None:
+        picture = curves.picture(
+            self._state,
+            self._shown.ghosts,
+            panel.quantity,
+            smooth=self.smooth,
+            logarithmic=self.logarithmic,
+            cursor=self.cursor,
+            plan=self._shown.plan,
+        )
+        width = panel.size.width or self.size.width
+        title = curves.title(self._state, self._shown.ghosts, picture, smooth=self.smooth, width=width)
+        panel.heading.set(*title)
+        panel.chart.show(picture)
+
+    def _sheet(self, view: str) -> sheets.Sheet:
+        state, shown, width = self._state, self._shown, self.size.width
+        if view == "epochs":
+            return sheets.epochs(state, shown.ghosts)
+        if view == "log":
+            return sheets.log(state)
+        if view == "table":
+            table = self._table()
+            if table is None:
+                return ((" the table comes with the run", "head"),), []
+            return sheets.network(table, self._budget())
+        if view == "verdict":
+            if shown.report is not None:
+                return ((" report.md (o closes it)", "head"),), [((f" {line}", ""),) for line in shown.report]
+            return sheets.verdict(state, shown.ghosts, width, can_start=shown.can_start)
+        return self._inspected(view, width)
+
+    def _inspected(self, view: str, width: int) -> sheets.Sheet:
+        seen, judged = self._shown.inspection, self._shown.judged or Judged(None, ())
+        if seen is None:
+            text = (
+                " nothing was kept of it"
+                if self._state.over
+                else " this comes with the end of the first epoch"
+            )
+            return ((text, "head"),), []
+        if view == "confusion":
+            return sheets.confusion(seen, judged.classes)
+        height = self.size.height - 2
+        if view == "mistakes":
+            small = height < 20 or width < 100
+            return pictures.mistakes(
+                seen, judged.images, judged.classes, width, small=small, colour=self._colour
+            )
+        return pictures.kernels(seen.first_layer, seen.epoch, width, height, colour=self._colour)
+
+    def _table(self) -> NetworkTable | None:
+        started = self._state.started
+        if self._tables[0] is not started:
+            preset, table = sheets.preset_of(self._state), None
+            try:
+                table = preset.table() if preset is not None else None
+            except TuitrainError:
+                table = None
+            self._tables = (started, table)
+        return self._tables[1]
+
+    def _budget(self) -> int | None:
+        started = self._state.started
+        if started is None:
+            return None
+        challenge = started.preset.get("challenge")
+        limit = challenge.get("max_parameters") if isinstance(challenge, dict) else None
+        return started.budget or (limit if isinstance(limit, int) else None)
