@@ -63,7 +63,8 @@ def compile_network(stepper: Stepper) -> str | None:
     import torch._dynamo
     import torch._inductor.config
 
-    logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
+    for name in ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # what matters comes back as an exception
     # Workers would be processes of their own, started for a dozen small kernels and left behind.
     torch._inductor.config.compile_threads = 1
     torch._dynamo.reset()

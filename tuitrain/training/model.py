@@ -8,6 +8,7 @@ before the first layer begin with `input`.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import torch
@@ -26,6 +27,21 @@ class GlobalAvgPool2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, 1, 1)."""
         return x.mean((2, 3), keepdim=True)
+
+
+class GroupNorm(nn.GroupNorm):
+    """torch's, but a group of a single number is no error: its normalised value is 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises each group of channels of an image."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class LayerNorm2d(GroupNorm):
+    """Over a whole image's maps, with one weight a channel: a group norm of a single group."""
+
+    def __init__(self, channels: int, device: str) -> None:
+        super().__init__(1, channels, device=device)
 
 
 class Network(nn.Module):
@@ -145,12 +161,10 @@ def _op_module(op: Op, shape: Shape, dropout: float) -> nn.Module:
             norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
             return norm(channels, device="meta")
         case "groupnorm":
-            return nn.GroupNorm(int(op.value or 1), channels, device="meta")
+            return GroupNorm(int(op.value or 1), channels, device="meta")
         case "layernorm":
-            # Over a whole image's maps, with one weight a channel: a group norm of a single group.
-            if len(shape) == 3:
-                return nn.GroupNorm(1, channels, device="meta")
-            return nn.LayerNorm(channels, device="meta")
+            norm_ = LayerNorm2d if len(shape) == 3 else nn.LayerNorm
+            return norm_(channels, device="meta")
         case "instancenorm":
             return nn.InstanceNorm2d(channels)
         case "dropout" | "dropout2d":
@@ -249,7 +263,8 @@ def torchinfo_table(preset: Preset) -> dict[str, Any]:
     return {
         "parameters": statistics.total_params,
         "mult_adds": statistics.total_mult_adds,
-        "input_bytes": statistics.total_input,
+        # torchinfo asks Python for the size, which adds that of the object itself.
+        "input_bytes": statistics.total_input - sys.getsizeof(torch.empty(0).untyped_storage()),
         "forward_backward_bytes": statistics.total_output_bytes,
         "parameter_bytes": statistics.total_param_bytes,
         "layers": layers,

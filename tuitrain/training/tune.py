@@ -87,10 +87,13 @@ def decide(
     return machine, notices
 
 
-def compile_when_due(stepper: Stepper, machine: Machine, epoch: int) -> tuple[Machine, list[Notice]]:
-    """Compiles the network when its epoch has come; where that fails, the run goes on without."""
-    if machine.compiled_from is None or epoch < machine.compiled_from or stepper.compiled:
-        return machine, []
+def compile_is_due(stepper: Stepper, machine: Machine, epoch: int) -> bool:
+    """Whether the network is to be compiled before this epoch (from 0)."""
+    return machine.compiled_from is not None and epoch >= machine.compiled_from and not stepper.compiled
+
+
+def compile_network(stepper: Stepper, machine: Machine) -> tuple[Machine, list[Notice]]:
+    """Compiles the network; where that fails, the run goes on without."""
     problem = compiling.compile_network(stepper)
     if problem is None:
         return machine, []
