@@ -23,11 +23,14 @@ STATES = {
     "stopped": ("■", "stopped", "warning"),
     "failed": ("✗", "failed", "error"),
     "diverged": ("✗", "diverged", "error"),
-    "out_of_memory": ("✗", "no memory", "error"),
+    "out_of_memory": ("✗", "no mem", "error"),
     "interrupted": ("⚠", "cut off", "warning"),
     "queued": ("◌", "queued", "secondary"),
     "starting": ("◌", "starting", "secondary"),
 }
+
+
+SHORT = {"learning rate": "lr", "batch size": "batch", "rotation °": "rotation"}
 
 
 def changed_text(changed: dict[str, Any]) -> str:
@@ -36,19 +39,20 @@ def changed_text(changed: dict[str, Any]) -> str:
     for key, pair in changed.items():
         new = pair[1] if isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 else pair
         label = label_of(key)
+        label = SHORT.get(label, label)
         value = number(new) if isinstance(new, int | float | str | list) else "changed"
         parts.append(f"{label} {value}" if len(value) <= 12 else label)
     return visible(", ".join(parts)) or "–"
 
 
 def when_text(when: float, now: float) -> str:
-    """`14:02` today, `Nov 20` this year, else `2025-11-20`."""
+    """`14:02` today, `Nov 20` this year, else `Nov'25`."""
     if when <= 0:
         return "–"
     then, today = time.localtime(when), time.localtime(now)
     if then[:3] == today[:3]:
         return time.strftime("%H:%M", then)
-    return time.strftime("%b %d" if then[0] == today[0] else "%Y-%m-%d", then)
+    return time.strftime("%b %d" if then[0] == today[0] else "%b'%y", then)
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,8 @@ def _words(row: Row, now: float) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("state", "state", 11, lambda r, now: "", lambda r: r.state),
-    Column("preset", "preset", 9, lambda r, now: r.preset, lambda r: r.preset),
+    Column("state", "state", 10, lambda r, now: "", lambda r: r.state),
+    Column("preset", "preset", 8, lambda r, now: r.preset, lambda r: r.preset),
     Column("changed", "changed", 0, lambda r, now: r.changed, lambda r: r.changed),
     Column("params", "params", 7, _params, lambda r: r.parameters, right=True),
     Column("best", "best", 6, lambda r, now: percent(r.best), lambda r: _number_or_low(r.best), right=True),
@@ -184,7 +188,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("target", "≥target", 7, lambda r, now: _target(r), lambda r: r.at_target or 0, right=True),
     Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
     Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),
-    Column("when", "when", 7, _when, lambda r: r.when, right=True),
+    Column("when", "when", 6, _when, lambda r: r.when, right=True),
     Column("took", "took", 6, _took, lambda r: r.seconds, right=True),
     Column("device", "device", 8, lambda r, now: r.device, lambda r: r.device, from_width=100),
     Column("tags", "tags, note", 22, _words, lambda r: (r.tags, r.note), from_width=130),

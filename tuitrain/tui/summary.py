@@ -83,7 +83,8 @@ def _full(entry: Entry, detached: bool) -> list[Text]:
         seconds = result.finished.seconds if result.finished else (best.elapsed_s if best else None)
         lines.append(
             Text(
-                f"  {count(started.parameters)} parameters on {visible(started.device)}, {duration(seconds)}"
+                f"  {len(result.history)}{planned} epochs in {duration(seconds)} on {visible(started.device)}, "
+                f"seed {entry.preset.train.seed}, {count(started.parameters)} parameters"
             )
         )
     directory = entry.session.directory
@@ -95,7 +96,7 @@ def _full(entry: Entry, detached: bool) -> list[Text]:
 def _next(entry: Entry, result: RunResult, detached: bool) -> Text:
     from rich.text import Text
 
-    name = visible(entry.directory.name) if entry.directory is not None else "latest"
+    name = visible(entry.directory.name.rpartition("_")[2]) if entry.directory is not None else "latest"
     if result.finished is None and detached:
         return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
     if result.finished is not None and result.finished.outcome == "stopped":

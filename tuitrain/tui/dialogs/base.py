@@ -23,7 +23,7 @@ class Question(ModalScreen[str | None]):
     Question .question--title { text-style: bold; width: 100%; }
     Question .question--body { margin: 1 0; width: 100%; }
     Question Horizontal { height: auto; width: 100%; align-horizontal: right; }
-    Question Button { min-width: 8; height: 1; border: none; padding: 0 1; margin: 0 0 0 2; line-pad: 0; }
+    Question Button { min-width: 8; margin: 0 0 0 2; }
     Question Button:focus { text-style: bold reverse; }
     Question.-too-short > VerticalScroll { border: none; }
     Question.-too-short .question--body { margin: 0; }
@@ -58,7 +58,7 @@ class Question(ModalScreen[str | None]):
             yield Static(self.body, classes="question--body", markup=False)
             with Horizontal():
                 for result, label, key in self.answers:
-                    yield Button(Content(f"{label} ({key})"), id=f"answer-{result}")
+                    yield Button(Content(f"{label} ({key})"), id=f"answer-{result}", compact=True)
 
     def on_mount(self) -> None:
         """The safe answer has the focus."""

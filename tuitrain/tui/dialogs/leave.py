@@ -13,8 +13,8 @@ class LeaveDialog(Question):
         super().__init__(
             "Leave while this is training?",
             f"{training}\n\n"
-            "Detach: the screen closes, training goes on; `tuitrain attach` comes back to it.\n"
-            "Stop: a checkpoint is saved, the run can be resumed later.",
+            "Detach  training goes on; tuitrain attach comes back to it\n"
+            "Stop    a checkpoint is saved; tuitrain resume goes on",
             (("detach", "Detach", "d"), ("stop", "Stop", "s"), ("stay", "Stay", "esc")),
             default="detach",
         )

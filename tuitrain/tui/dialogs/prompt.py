@@ -18,7 +18,7 @@ class Prompt(ModalScreen[str | None]):
     Prompt { align: center middle; background: $background 60%; }
     Prompt > Vertical { width: 64; max-width: 100%; height: auto; border: round $accent; background: $surface;
         padding: 0 1; }
-    Prompt Input { border: none; height: 1; padding: 0; background: $panel; }
+    Prompt Input { background: $panel; }
     Prompt .prompt--hint { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]
@@ -31,7 +31,7 @@ class Prompt(ModalScreen[str | None]):
         """Title, line, hint."""
         with Vertical():
             yield Static(self._title, markup=False)
-            yield Input(self._value, select_on_focus=False)
+            yield Input(self._value, select_on_focus=False, compact=True)
             yield Static(self._hint, classes="prompt--hint", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.segment import Segment
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.strip import Strip
 from textual.widgets import Input, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
@@ -98,6 +100,21 @@ def plan_of(names: list[str], seeds: str, variations: str, devices: str) -> Plan
     return plan
 
 
+class PresetMarks(SelectionList[str]):
+    """Presets to mark; a mark is a glyph, not only a colour."""
+
+    HELP = "Space marks a preset, tab goes on to seeds, variations and devices."
+
+    def render_line(self, y: int) -> Strip:
+        """An empty box where nothing is marked."""
+        strip = super().render_line(y)
+        index = y + self.scroll_offset.y
+        if not 0 <= index < self.option_count or self.get_option_at_index(index).value in self.selected:
+            return strip
+        left, inner, *rest = strip
+        return Strip([left, Segment(" ", inner.style), *rest], strip.cell_length)
+
+
 class QueueDialog(ModalScreen["Plan | None"]):
     """Presets to mark, seeds, settings to vary, devices; Enter puts them in line."""
 
@@ -105,8 +122,8 @@ class QueueDialog(ModalScreen["Plan | None"]):
     QueueDialog { align: center middle; background: $background 60%; }
     QueueDialog > Vertical { width: 72; max-width: 100%; height: 90%; max-height: 30; border: round $accent;
         background: $surface; padding: 0 1; }
-    QueueDialog SelectionList { height: 1fr; border: none; padding: 0; background: $surface; }
-    QueueDialog Input { border: none; height: 1; padding: 0; background: $panel; }
+    QueueDialog SelectionList { height: 1fr; padding: 0; background: $surface; }
+    QueueDialog Input { background: $panel; }
     QueueDialog .label { color: $text-muted; height: 1; }
     QueueDialog #said { height: 1; color: $warning; }
     """
@@ -120,22 +137,23 @@ class QueueDialog(ModalScreen["Plan | None"]):
         manager = self.app.manager  # type: ignore[attr-defined]
         with Vertical():
             yield Static("Put in line: space marks presets, tab goes on, enter in a line adds", markup=False)
-            yield SelectionList[str](
+            yield PresetMarks(
                 *(
                     Selection(Content(f"{visible(name)}  {visible(family)}"), name)
                     for name, family in manager.preset_names()
-                )
+                ),
+                compact=True,
             )
             yield Static("seeds, like 0-4, 7", classes="label", markup=False)
-            yield Input("0", id="seeds", select_on_focus=False)
+            yield Input("0", id="seeds", select_on_focus=False, compact=True)
             yield Static(
                 "variations, like rotation=5,7 lr=0.01,0.02 (empty: as the preset is)",
                 classes="label",
                 markup=False,
             )
-            yield Input("", id="variations", select_on_focus=False)
+            yield Input("", id="variations", select_on_focus=False, compact=True)
             yield Static("devices, dealt in turn, like cuda:0,cuda:1", classes="label", markup=False)
-            yield Input("auto", id="devices", select_on_focus=False)
+            yield Input("auto", id="devices", select_on_focus=False, compact=True)
             yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:

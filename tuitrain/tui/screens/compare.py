@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -27,13 +28,25 @@ if TYPE_CHECKING:
 LABEL = 24
 
 
+class Sheet(Static):
+    """The comparison as text, with looks that follow the theme."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"sheet--head", "sheet--better", "sheet--dim"}
+    DEFAULT_CSS = """
+    Sheet { width: auto; min-width: 100%;
+        & > .sheet--head { color: $accent; text-style: bold; }
+        & > .sheet--better { color: $success; text-style: bold; }
+        & > .sheet--dim { color: $text-muted; }
+    }
+    """
+
+
 class CompareScreen(Screen[None]):
     """A column a run. What differs comes first; a single seed is said to be no evidence."""
 
     HELP_TITLE = "Compare"
     DEFAULT_CSS = """
     CompareScreen VerticalScroll { padding: 0 1; }
-    CompareScreen #table { width: auto; min-width: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,c", "back", "Back", key_display="esc", id="compare.back"),
@@ -52,7 +65,7 @@ class CompareScreen(Screen[None]):
         """Header, the table, keys."""
         yield HeaderLine(f"comparing {len(self.runs)} runs")
         with VerticalScroll():
-            yield Static(Text("reading ..."), id="table")
+            yield Sheet(Text("reading ..."), id="table")
         yield KeyFooter()
 
     def on_mount(self) -> None:
@@ -96,22 +109,25 @@ class CompareScreen(Screen[None]):
 
     def table(self) -> Text:
         """The whole comparison as text."""
-        variables = self.app.theme_variables
-        accent, good, muted = (variables.get(name, "") for name in ("accent", "success", "text-muted"))
+        sheet = self.query_one("#table", Sheet)
+        accent, good, muted = (
+            sheet.get_component_rich_style(f"sheet--{name}", partial=True)
+            for name in ("head", "better", "dim")
+        )
         columns = self.shown()
         first = min(self._first, len(self.runs) - columns)
         width = (self.size.width - LABEL - 4) // columns
         text = Text(no_wrap=True)
 
         def section(title: str) -> None:
-            text.append(f"── {title} ".ljust(self.size.width - 4, "─") + "\n", f"bold {accent}".strip())
+            text.append(f"── {title} ".ljust(self.size.width - 4, "─") + "\n", accent)
 
         def row(line: Line) -> None:
             text.append(fit(line.label, LABEL))
             for index in range(first, first + columns):
                 best = line.better == index
                 value = f"{line.values[index]}{' ◂ better' if best else ''}"
-                text.append(fit(value, width), f"bold {good}".strip() if best else "")
+                text.append(fit(value, width), good if best else "")
             text.append("\n")
 
         for name, values in self._heads():
@@ -125,7 +141,7 @@ class CompareScreen(Screen[None]):
             row(line)
         section("What it proves")
         for said in evidence(self.runs, self._results) or ["One setting only: nothing to prove."]:
-            text.append(said + "\n")
+            text.append(textwrap.fill(said, max(30, self.size.width - 4)) + "\n")
         if columns < len(self.runs):
             text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)
         return text

@@ -50,7 +50,7 @@ class OverlayScreen(Screen[None]):
     OverlayScreen #title { height: 1; padding: 0 1; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,o", "back", "Back", key_display="esc", id="overlay.back"),
+        Binding("escape,o", "back", "Back", key_display="esc", priority=True, id="overlay.back"),
         Binding("m,tab", "view(1)", "Next quantity", key_display="m", id="overlay.next"),
         Binding("g", "logarithmic", "Logarithmic", id="overlay.log"),
     ]

@@ -78,7 +78,9 @@ class RunsScreen(Screen[None]):
         yield HeaderLine("reading the runs ...")
         yield RunTable()
         yield Static(id="below", markup=False)
-        yield Input(placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False)
+        yield Input(
+            placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
+        )
         yield KeyFooter()
 
     def on_mount(self) -> None:
