@@ -95,7 +95,11 @@ class FakeTrainer:
                     break
                 self._one_step()
                 yield self._progress()
-                if self.checkpoint_every and self.step % self.checkpoint_every == 0 and self.step < self.steps:
+                if (
+                    self.checkpoint_every
+                    and self.step % self.checkpoint_every == 0
+                    and self.step < self.steps
+                ):
                     yield Control("checkpoint", self.epoch, self.step, source="test")
             else:
                 yield self._end_epoch()

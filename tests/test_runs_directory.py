@@ -94,7 +94,7 @@ def test_without_a_name_it_is_time_preset_and_a_random_end(tmp_path: Path) -> No
 
 def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunDirectoryError, match="can't be written.*--runs-dir"):
+    with pytest.raises(RunDirectoryError, match=r"can.t be written.*--runs-dir"):
         RunDirectory.create(tmp_path / "file" / "runs", "fake")
 
     def refuse(operation: str, path: Path) -> None:
@@ -106,9 +106,20 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path, monkeypatch: 
 
 
 def test_a_name_of_many_starters_is_won_by_one_and_free_after_a_kill(tmp_path: Path) -> None:
-    command = [sys.executable, str(FAKE), str(tmp_path), "--name", "same", "--step-s", "0.05", "--steps", "400"]
+    command = [
+        sys.executable,
+        str(FAKE),
+        str(tmp_path),
+        "--name",
+        "same",
+        "--step-s",
+        "0.05",
+        "--steps",
+        "400",
+    ]
     starters = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(5)
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(5)
     ]
     deadline = time.monotonic() + 60
     while sum(p.poll() is not None for p in starters) < 4 and time.monotonic() < deadline:
@@ -134,7 +145,9 @@ def test_a_name_of_many_starters_is_won_by_one_and_free_after_a_kill(tmp_path: P
 
 
 def test_a_folder_that_was_never_named_is_cleaned_at_the_next_start(tmp_path: Path) -> None:
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
     (tmp_path / f".new-{gone.stdout.strip()}-abcd").mkdir()
     mine = tmp_path / f".new-{os.getpid()}-abcd"
     mine.mkdir()
@@ -161,7 +174,14 @@ def test_every_prefix_of_a_log_gives_exactly_its_complete_events(tmp_path: Path)
 
 def test_a_damaged_line_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     lines = [to_line(record).encode() for record in fake_records(2)]
-    hostile = [b"\xff\xfe", b"[" * 100_000, b'{"event":"Nope"}', b"1" * 5000, b"null", b'{"event":"EpochFinished"}']
+    hostile = [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"event":"Nope"}',
+        b"1" * 5000,
+        b"null",
+        b'{"event":"EpochFinished"}',
+    ]
     data = b"\n".join([lines[0], *hostile, *lines[1:]]) + b"\n"
     assert len(eventlog.parse(data)) == len(lines)
 

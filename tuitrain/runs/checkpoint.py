@@ -116,7 +116,7 @@ def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
                 raise CheckpointError(_refusal(path, "is no plain file, or far too large"))
-            data = file.read(limit + 1)
+            data = file.read(info.st_size)
     except OSError as error:
         raise CheckpointError(_refusal(path, f"can't be read: {visible(error.strerror)}")) from None
     if hashlib.sha256(data).hexdigest() != sha256:

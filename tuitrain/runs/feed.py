@@ -119,7 +119,7 @@ class DirectoryFeed:
             records = raw
         self._first = False
         if self._all:
-            self._finished = isinstance(self._all[-1].event, RunFinished)
+            self._finished = any(isinstance(record.event, RunFinished) for record in self._all[-2:])
         live = self.directory.live() if self._alive else None
         state = self._state(live.phase if live else None)
         return FeedUpdate(

@@ -91,8 +91,7 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
     started = next((r for r in records if isinstance(r.event, RunStarted)), None)
     start = started.event if started and isinstance(started.event, RunStarted) else None
     epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
-    last = records[-1].event if records else None
-    finished = last if isinstance(last, RunFinished) else None
+    finished = next((r.event for r in reversed(records) if isinstance(r.event, RunFinished)), None)
     best = max(epochs, key=lambda e: (_rank(e.test_acc), -e.epoch), default=None)
     planned = start.epochs if start else 0
     for record in records:

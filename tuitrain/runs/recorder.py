@@ -106,12 +106,21 @@ class Recorder:
             )
             record = Record(notice, time.time(), self.elapsed_s)
             self.records.append(record)
-            self._pending.append(record)
+            if self.finished is None:
+                self._pending.append(record)
+            elif self._pending:  # the end waits to be written, and stays the last line
+                self._pending.insert(len(self._pending) - 1, record)
 
     def mended(self, what: str) -> None:
         """It could be written after all."""
         with self._lock:
             self._failures.pop(what, None)
+
+    @property
+    def missing(self) -> set[str]:
+        """The files that could not be written and have not been since."""
+        with self._lock:
+            return set(self._failures)
 
     @property
     def trouble(self) -> str | None:
@@ -171,8 +180,14 @@ class Recorder:
     @property
     def finished(self) -> RunFinished | None:
         """How the run ended, once it has."""
-        event = self.records[-1].event if self.records else None
-        return event if isinstance(event, RunFinished) else None
+        for record in reversed(self.records):
+            if isinstance(record.event, RunFinished):
+                return record.event
+            if not isinstance(
+                record.event, Notice
+            ):  # which alone may follow: the disk failed at the very end
+                return None
+        return None
 
     def ending(self, outcome: Outcome, message: str) -> RunFinished:
         """The last event of a run that can't give it itself."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, inspect
+from tuitrain.runs import checkpoint, files, inspect
 from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
@@ -122,6 +122,7 @@ class Session:
         self.error: BaseException | None = None
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._saved: tuple[int, int] | None = None
+        self._summary_text: bytes | None = None
         self._done = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._main, name=f"train-{directory.name}", daemon=True)
@@ -268,13 +269,26 @@ class Session:
     def _write_summary(self) -> None:
         if self._summary is None:
             return
-        from tuitrain.runs import files
-
+        if self._summary_text is None:
+            self._summary_text = self._summary().encode("utf-8", "replace")
         try:
-            text = self._summary()
-            files.replace(self.directory.path / "summary.txt", text.encode("utf-8", "replace"), durable=False)
+            files.replace(self.directory.path / "summary.txt", self._summary_text, durable=False)
         except OSError as error:
             self.recorder.failed("summary.txt", error)
+        else:
+            self.recorder.mended("summary.txt")
+
+    def _catch_up(self, trainer: TrainerLike) -> None:
+        """At the end, try once more what the disk refused in between and nothing has made up for."""
+        missing = self.recorder.missing
+        if "summary.txt" in missing:
+            self._write_summary()
+        if "checkpoints" in missing:
+            epochs = self.recorder.epochs()
+            best = max(epochs, key=lambda e: (e.test_acc, -e.epoch), default=None)
+            self._save(trainer, best=best is not None and best is epochs[-1])
+        if inspect.FILE in missing:
+            self._inspect(trainer)
 
     def _publish(self, event: Event) -> None:
         now, cpu = time.monotonic(), time.thread_time()
@@ -297,6 +311,7 @@ class Session:
             if event.action in ("checkpoint", "stop"):
                 self._save(trainer, best=False)
         elif isinstance(event, RunFinished):
+            self._catch_up(trainer)
             self.recorder.add(self._save_model(event, trainer))
         else:
             self._publish(event)
@@ -363,3 +378,4 @@ class Session:
                 self.recorder.failed("progress.json", error)
             else:
                 self.recorder.mended("progress.json")
+        self.recorder.mended("progress.json")  # nobody misses it any more

@@ -1,0 +1,296 @@
+"""Sessions: a complete directory, stop and resume, steering from elsewhere, disks that fail."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs_fake import fake_session, run_to_end
+
+from tuitrain.errors import DataError, ExitCode
+from tuitrain.runs import checkpoint, files, inspect
+from tuitrain.runs.commands import RemoteControl
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.session import Session
+from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
+
+FAKE = Path(__file__).with_name("runs_fake.py")
+
+
+def make(tmp_path: Path, name: str = "a") -> RunDirectory:
+    return RunDirectory.create(tmp_path, "fake", name=name)
+
+
+def epochs_of(run: RunDirectory) -> list[int]:
+    return [r.event.epoch for r in run.events() if isinstance(r.event, EpochFinished)]
+
+
+def weights(run: RunDirectory) -> bytes:
+    return (run.path / "model.safetensors").read_bytes()
+
+
+def wait_for(condition: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not come true in time"
+        time.sleep(0.01)
+
+
+def test_a_finished_run_leaves_a_complete_directory(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session = run_to_end(run, epochs=4)
+    assert (session.exit_code, session.outcome, session.running) == (0, "completed", False)
+    names = {path.name for path in run.path.iterdir()}
+    assert names >= {
+        "preset.toml", "events.jsonl", "log.txt", "summary.txt", "metrics.csv", "tensorboard", "checkpoints",
+        "model.safetensors", "inspection.safetensors",
+    }  # fmt: skip
+    assert not run.is_held() and "progress.json" not in names
+    assert epochs_of(run) == [1, 2, 3, 4] and isinstance(run.events()[-1].event, RunFinished)
+    log = (run.path / "log.txt").read_text()
+    first = next(r.event for r in run.events() if isinstance(r.event, EpochFinished))
+    right = round(100 * first.test_acc)
+    assert f"Test set: Average loss: {first.test_loss:.4f}, Accuracy: {right}/100 ({right:.2f}%)\n" in log
+    rows = list(csv.DictReader((run.path / "metrics.csv").open()))
+    assert [float(row["test_acc"]) for row in rows] == [
+        r.event.test_acc for r in run.events() if isinstance(r.event, EpochFinished)
+    ]
+    seen = inspect.read(run.path)
+    assert seen is not None and seen.epoch == 4 and seen.confusion.sum() == 100
+    assert (run.path / "summary.txt").read_text() == "one layer\n"
+
+
+def test_tensorboard_reads_what_we_write(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = make(tmp_path)
+    run_to_end(run, epochs=3)
+    run.acquire()
+    run_to_end(run, epochs=5, resume=True)
+    board = EventAccumulator(str(run.path / "tensorboard"))
+    board.Reload()
+    scalars = board.Scalars("accuracy/test")
+    assert [scalar.step for scalar in scalars] == [1, 2, 3, 4, 5]
+    wanted = [r.event.test_acc for r in run.events() if isinstance(r.event, EpochFinished)]
+    assert [scalar.value for scalar in scalars] == pytest.approx(wanted)
+    assert len(list((run.path / "tensorboard").iterdir())) == 1
+
+
+@pytest.mark.parametrize("when", range(1, 6))
+def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, when: int) -> None:
+    plain = make(tmp_path, "plain")
+    run_to_end(plain, epochs=4, steps=60)
+    run = make(tmp_path)
+    session = fake_session(run, epochs=4, steps=60, step_s=0.004)
+    session.start()
+    wait_for(lambda: session.snapshot.progress is not None and session.snapshot.progress.step >= 8 * when)
+    session.control.stop("test", source="test")
+    assert session.join(20) and session.outcome == "stopped" and session.exit_code == 0
+    newest = checkpoint.entries(run.path / "checkpoints")[-1]
+    assert newest.step > 0
+    run.acquire()
+    session = run_to_end(run, epochs=4, steps=60, resume=True)
+    assert weights(run) == weights(plain) and epochs_of(run) == [1, 2, 3, 4]
+    assert (run.path / "metrics.csv").read_text() == (plain.path / "metrics.csv").read_text()
+    log = (run.path / "log.txt").read_text()
+    assert log.count("EPOCH: 2 of") == 1 and "restarted" in log and log.count("stopped after") == 0
+
+
+def test_the_comparison_has_teeth(tmp_path: Path) -> None:
+    """Randomness that is not keyed by the step is not the same after a resume, and that shows."""
+    plain = make(tmp_path, "plain")
+    run_to_end(plain, epochs=4, unkeyed=True)
+    run = make(tmp_path)
+    run_to_end(run, epochs=2, unkeyed=True)
+    run.acquire()
+    run_to_end(run, epochs=4, resume=True, unkeyed=True)
+    assert weights(run) != weights(plain)
+
+
+def test_another_process_pauses_steers_and_stops(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session = fake_session(run, epochs=500, step_s=0.002)
+    session.start()
+    other = RunDirectory.open(run.path)
+    remote = RemoteControl(other)
+    wait_for(lambda: other.progress() is not None)
+    remote.set_lr(0.5)
+    remote.add_epochs(2)
+    other.post_command({"command": "set_lr", "value": "nan"})
+    other.post_command({"command": "set_lr", "value": -1})
+    other.post_command({"command": "add_epochs", "value": 1e300})
+    other.post_command({"command": "rm -rf", "value": []})
+    remote.pause()
+    wait_for(lambda: (live := other.live()) is not None and live.phase == "paused")
+    before = session.snapshot.progress
+    time.sleep(0.3)
+    assert session.snapshot.progress is before
+    beat = other.live()
+    wait_for(lambda: (live := other.live()) is not None and beat is not None and live.beat > beat.beat, 5)
+    remote.resume()
+    wait_for(lambda: session.snapshot.progress is not before)
+    remote.checkpoint()
+    remote.stop("enough")
+    assert session.join(20) and session.outcome == "stopped"
+    actions = [(r.event.action, r.event.value) for r in run.events() if isinstance(r.event, Control)]
+    assert actions == [
+        ("learning_rate", 0.5), ("extended", 2), ("paused", None), ("resumed", None), ("checkpoint", None),
+        ("stop", None),
+    ]  # fmt: skip
+    assert f"shell {os.getpid()} on" in next(
+        r.event.source for r in run.events() if isinstance(r.event, Control)
+    )
+
+
+def test_what_goes_wrong_has_an_outcome_an_exit_code_and_frees_the_directory(tmp_path: Path) -> None:
+    cases: list[tuple[dict[str, Any], str, ExitCode]] = [
+        ({"raises": ValueError("\x1b[31mboom")}, "failed", ExitCode.FAILED),
+        ({"raises": DataError("no data; fetch it")}, "failed", ExitCode.DATA),
+        ({"outcome": "diverged"}, "diverged", ExitCode.DIVERGED),
+        ({"outcome": "out_of_memory"}, "out_of_memory", ExitCode.DEVICE),
+    ]
+    for settings, outcome, code in cases:
+        run = make(tmp_path, outcome)
+        session = run_to_end(run, epochs=2, **settings)
+        assert (session.outcome, session.exit_code) == (outcome, code)
+        assert not run.is_held()
+        last = run.events()[-1].event
+        assert isinstance(last, RunFinished) and last.outcome == outcome and "\x1b" not in last.message
+        assert "\x1b" not in (run.path / "log.txt").read_text()
+
+
+def test_no_threads_or_descriptors_are_left(tmp_path: Path) -> None:
+    run_to_end(make(tmp_path, "warm"), epochs=1)
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for number in range(10):
+        run_to_end(make(tmp_path, f"r{number}"), epochs=1)
+    wait_for(lambda: threading.active_count() == threads, 5)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+# Disks that fail
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
+    """The weights of a run on a healthy disk, and how many file operations it takes."""
+    run = RunDirectory.create(tmp_path_factory.mktemp("healthy"), "fake", name="a")
+    count = 0
+
+    def counting(operation: str, path: Path) -> None:
+        nonlocal count
+        count += path.name != "progress.json" and not path.name.startswith(".progress")
+
+    files.hook = counting
+    try:
+        run_to_end(run, epochs=3)
+    finally:
+        files.hook = None
+    return weights(run), count
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("forever", [False, True])
+def test_the_kth_operation_fails(
+    tmp_path: Path, healthy: tuple[bytes, int], monkeypatch: pytest.MonkeyPatch, code: int, forever: bool
+) -> None:
+    wanted, count = healthy
+    for k in range(1, count + 1, 1 if forever else 2):
+        run = make(tmp_path, f"k{k}")
+        done = 0
+
+        def failing(operation: str, path: Path, k: int = k) -> None:
+            nonlocal done
+            done += path.name != "progress.json" and not path.name.startswith(".progress")
+            if done == k or (forever and done > k):
+                raise OSError(code, os.strerror(code), str(path))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "hook", failing)
+            session = run_to_end(run, epochs=3)
+        assert session.outcome == "completed" and len(session.recorder.epochs()) == 3
+        notices = [r.event for r in session.records if isinstance(r.event, Notice)]
+        assert len(notices) <= 1, k
+        if forever:
+            assert session.exit_code == ExitCode.RUN_DIRECTORY and len(notices) == 1, k
+            assert any("Accuracy" in line for line in session.recorder.unsaved_lines())
+        elif session.exit_code == 0:
+            assert epochs_of(run) == [1, 2, 3] and weights(run) == wanted, k
+        again = RunDirectory.open(run.path)
+        again.acquire()
+        for entry in checkpoint.entries(run.path / "checkpoints"):
+            checkpoint.load(entry)
+        assert not list(run.path.rglob("*.tmp"))
+        resumed = run_to_end(again, epochs=3, resume=True)
+        assert resumed.exit_code == 0 and weights(again) == wanted, k
+        assert epochs_of(again) == [1, 2, 3], k
+
+
+def test_a_full_device_under_the_log(tmp_path: Path, healthy: tuple[bytes, int]) -> None:
+    run = make(tmp_path)
+    run._log.close()
+    (run.path / "events.jsonl").unlink()
+    (run.path / "events.jsonl").symlink_to("/dev/full")
+    session = run_to_end(run, epochs=3)
+    assert session.exit_code == ExitCode.RUN_DIRECTORY and weights(run) == healthy[0]
+    notices = [r.event for r in session.records if isinstance(r.event, Notice)]
+    assert len(notices) == 1 and "No space left" in notices[0].message and notices[0].code == "unwritable"
+    assert len(session.recorder.epochs()) == 3
+
+
+def test_files_limited_in_size(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE would end the process by SIGXFSZ; it trains to its end and says all on stderr."""
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900));"
+        f"sys.argv = ['fake', {str(tmp_path)!r}, '--name', 'a', '--epochs', '3'];"
+        f"runpy.run_path({str(FAKE)!r}, run_name='__main__')"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{FAKE.parent}:{FAKE.parent.parent}", "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=env, timeout=60
+    )
+    assert ended.returncode == 4, ended.stderr
+    assert "ended completed RUN_DIRECTORY" in ended.stderr and "Traceback" not in ended.stderr
+    assert ended.stderr.count("Test set: Average loss") == 3 and ended.stderr.count("can't be written") == 1
+    RunDirectory.open(tmp_path / "a").events()
+
+
+def test_space_that_comes_back_leaves_nothing_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path)
+    session = fake_session(run, epochs=6, steps=10, step_s=0.005)
+    full = True
+
+    def hook(operation: str, path: Path) -> None:
+        if full and operation in ("write", "create"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "hook", hook)
+    session.start()
+    wait_for(lambda: len(session.recorder.epochs()) >= 2)
+    full = False
+    assert session.join(20) and session.exit_code == 0 and session.recorder.trouble is None
+    assert epochs_of(run) == [1, 2, 3, 4, 5, 6]
+    assert (run.path / "log.txt").read_text().count("Test set") == 6
+    assert len((run.path / "metrics.csv").read_text().splitlines()) == 7
+
+
+def test_two_writers_of_one_session_keep_the_log_whole(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session: Session = fake_session(run, epochs=30, steps=2)
+    session.start()
+    for number in range(50):
+        session.note(Notice(f"note {number}", level="info"))
+    assert session.join(30)
+    seen = [r.event.message for r in run.events() if isinstance(r.event, Notice)]
+    assert len(seen) == len(set(seen)) and epochs_of(run) == list(range(1, 31))
+    assert [r.event for r in run.events()] == [r.event for r in session.records]
