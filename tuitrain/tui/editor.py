@@ -129,8 +129,19 @@ def evaluate(preset: Preset) -> Evaluation:
 @dataclass
 class _Step:
     data: dict[str, Any]
+    settings: dict[str, Any]
     label: str
     merge: str = ""
+
+
+#: What the lab sets beside the preset: a budget for this network, and how the machine is used.
+SETTINGS: dict[str, Any] = {
+    "lab.budget": None,
+    "lab.device": "auto",
+    "lab.precision": "fp32",
+    "lab.compile": "auto",
+    "lab.deterministic": False,
+}
 
 
 @dataclass
@@ -143,12 +154,15 @@ class NetworkEditor:
 
     base: Preset
     data: dict[str, Any] = field(init=False)
+    settings: dict[str, Any] = field(init=False)
     evaluation: Evaluation = field(init=False)
     _undo: list[_Step] = field(init=False, default_factory=list)
     _redo: list[_Step] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.data = self.base.to_dict()
+        self._base = self.base.to_dict()
+        self._base_settings = {**SETTINGS, "lab.budget": self.base.challenge.max_parameters}
+        self.data, self.settings = self._base, dict(self._base_settings)
         self.evaluation = evaluate(self.base)
 
     # ------------------------------------------------------------------------------------ reading
@@ -180,15 +194,33 @@ class NetworkEditor:
 
     def value(self, key: str) -> Any:
         """The value under a dotted key such as `train.optimizer.lr`; None where there is none."""
-        return lookup(self.data, key)
+        return self.settings[key] if key in self.settings else lookup(self.data, key)
 
     def base_value(self, key: str) -> Any:
-        """The chosen preset's value under a dotted key."""
-        return lookup(self.base.to_dict(), key)
+        """The chosen preset's value under a dotted key; of a setting of the lab, its default."""
+        return self._base_settings[key] if key in self._base_settings else lookup(self._base, key)
+
+    @property
+    def budget(self) -> int | None:
+        """The most parameters that the network may have."""
+        budget: int | None = self.settings["lab.budget"]
+        return budget
+
+    @property
+    def over_budget(self) -> int:
+        """By how many parameters the network overruns its budget."""
+        return max(0, self.evaluation.parameters - self.budget) if self.budget else 0
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the preset differs from the chosen one."""
+        return self.data != self._base
 
     # ------------------------------------------------------------------------------------ writing
 
-    def apply(self, data: dict[str, Any], label: str, *, merge: str = "") -> bool:
+    def apply(
+        self, data: dict[str, Any], label: str, *, merge: str = "", settings: dict[str, Any] | None = None
+    ) -> bool:
         """Makes `data` the current form; edits with the same `merge` are undone together.
 
         Returns:
@@ -197,14 +229,20 @@ class NetworkEditor:
         Raises:
             EditError: `data` does not fit the schema.
         """
-        if data == self.data:
+        settings = self.settings if settings is None else settings
+        if data != self.data:
+            # Written as the schema writes it, so that a default set by hand is no difference.
+            preset = self._parse(data)
+            normal = preset.to_dict()
+            data = {**data, "train": normal["train"], "model": normal["model"]}
+        if data == self.data and settings == self.settings:
             return False
-        evaluation = evaluate(self._parse(data))
+        evaluation = evaluate(preset) if data != self.data else self.evaluation
         if not (merge and self._undo and self._undo[-1].merge == merge):
-            self._undo.append(_Step(self.data, label, merge))
+            self._undo.append(_Step(self.data, self.settings, label, merge))
             del self._undo[:-HISTORY]
         self._redo.clear()
-        self.data, self.evaluation = data, evaluation
+        self.data, self.settings, self.evaluation = data, settings, evaluation
         return True
 
     def _parse(self, data: dict[str, Any]) -> Preset:
@@ -233,8 +271,8 @@ class NetworkEditor:
         if not source:
             return None
         step = source.pop()
-        target.append(_Step(self.data, step.label))
-        self.data = step.data
+        target.append(_Step(self.data, self.settings, step.label))
+        self.data, self.settings = step.data, step.settings
         self.evaluation = evaluate(self._parse(step.data))
         return step.label
 
@@ -244,11 +282,15 @@ class NetworkEditor:
             self._undo[-1].merge = ""
 
     def set_value(self, key: str, value: Any, *, merge: bool = False) -> bool:
-        """Sets a dotted key of `train` or `challenge`; None removes it.
+        """Sets a dotted key of `train` or `challenge` (None removes it), or a setting of the lab.
 
         Raises:
             EditError: the value is refused.
         """
+        if key in self.settings:
+            return self.apply(
+                self.data, key, merge=key if merge else "", settings={**self.settings, key: value}
+            )
         data = copy.deepcopy(self.data)
         *path, last = key.split(".")
         table = data
@@ -262,27 +304,36 @@ class NetworkEditor:
 
     def choose(self, key: str, name: str) -> bool:
         """Takes another kind of `train.optimizer` or `train.schedule`, with the preset's settings or the defaults."""
-        own = self.base.to_dict()["train"][key.rpartition(".")[2]]
+        own = self._base["train"][key.rpartition(".")[2]]
         table = dict(own) if own["name"] == name else {"name": name}
         if name == "multistep" and "milestones" not in table:
             epochs = int(self.value("train.epochs"))
             table["milestones"] = sorted({max(1, epochs // 2), max(1, 3 * epochs // 4)})
         data = copy.deepcopy(self.data)
         data["train"][key.rpartition(".")[2]] = table
-        preset = self._parse(data)
-        return self.apply({**data, "train": preset.to_dict()["train"]}, key)
+        return self.apply(data, key)
 
     def reset(self, key: str) -> bool:
-        """Takes back a dotted key to the chosen preset's value."""
+        """Takes back a dotted key to the chosen preset's value; an optimizer or schedule with all of its settings."""
+        if key in ("train.optimizer.name", "train.schedule.name"):
+            table = key.split(".")[1]
+            return self.apply(
+                {**self.data, "train": {**self.data["train"], table: self._base["train"][table]}}, table
+            )
         return self.set_value(key, copy.deepcopy(self.base_value(key)))
 
     def reset_layers(self) -> bool:
         """Takes the network back to the chosen preset's."""
-        return self._with_layers(self.base.to_dict()["model"]["layers"], "reset the network")
+        return self._with_layers(self._base["model"]["layers"], "reset the network")
 
     def reset_all(self) -> bool:
-        """Takes everything back to the chosen preset."""
-        return self.apply(self.base.to_dict(), "reset all")
+        """Takes everything back to the chosen preset, the network too."""
+        return self.apply(self._base, "reset all", settings=dict(self._base_settings))
+
+    def reset_train(self) -> bool:
+        """Takes every field of the form back, not the network."""
+        data = {**self.data, "train": self._base["train"]}
+        return self.apply(data, "reset the form", settings=dict(self._base_settings))
 
     # -------------------------------------------------------------------------------- the network
 
@@ -320,9 +371,7 @@ class NetworkEditor:
         else:
             layer[key] = value
         label = f"{self.name(index)} {key}"
-        # Written as the schema writes it, so that a default set by hand is no difference.
-        normal = self._parse({**self.data, "model": {"layers": layers}}).model.to_toml_value()["layers"]
-        return self._with_layers(normal, label, merge=label if merge else "")
+        return self._with_layers(layers, label, merge=label if merge else "")
 
     def set_ops(self, index: int, ops: Sequence[Any]) -> bool:
         """Replaces what follows a layer (`then`), in order."""
@@ -454,8 +503,3 @@ def lookup(data: Any, key: str) -> Any:
             return None
         data = data[part]
     return data
-
-
-def memory_bytes(table: NetworkTable) -> int:
-    """torchinfo's estimated total size: input, outputs and their gradients, parameters."""
-    return table.input_bytes + table.forward_backward_bytes + table.parameter_bytes

@@ -8,14 +8,16 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from tuitrain.spec.layers import LAYERS
 from tuitrain.spec.train import DATASETS, OPTIMIZERS, SCHEDULES, Normalize, Train
+from tuitrain.training.runtime import COMPILE, PRECISIONS
 from tuitrain.tui.wording import label_of, number
 
 Kind = Literal["float", "int", "choice", "toggle", "list"]
@@ -82,6 +84,8 @@ class Field:
         return self._one(text, self.kind == "int")
 
     def _one(self, text: str, whole: bool) -> int | float:
+        if whole and re.fullmatch(r"\d{1,3}(,\d{3})+", text):
+            text = text.replace(",", "")
         value = arithmetic(text)
         if value is None:
             raise ValueError("not a number" if len(text) > 1 or text not in ".-+" else "type a number")
@@ -122,7 +126,9 @@ class Field:
         """A value as it stands in the form."""
         if self.kind == "choice":
             return self.names.get(str(value), str(value))
-        return "" if value is None and self.optional else number(value)
+        if value is None and self.optional:
+            return "none" if self.key.startswith("lab.") else ""
+        return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else number(value)
 
 
 def _bound(value: float) -> str:
@@ -229,11 +235,12 @@ def _table_fields(table: str, model: type[BaseModel]) -> list[Field]:
     return out
 
 
-def train_fields(optimizer: str, schedule: str) -> list[Field]:
+@lru_cache(64)
+def train_fields(optimizer: str, schedule: str) -> tuple[Field, ...]:
     """The fields of `[train]`, with those of the chosen optimizer and schedule."""
     lr = Field("train.optimizer.lr", "learning rate", "float", _HELP["lr"],
                **(bounds(OPTIMIZERS[optimizer], "lr") | {"step": _tenth}))  # fmt: skip
-    return [
+    return (
         _train("dropout", "dropout", "float", "Share of channels silenced in training.", step=0.01),
         lr,
         _train("batch_size", "batch size", "int", "Images in one optimizer step.", doubles=True),
@@ -244,47 +251,93 @@ def train_fields(optimizer: str, schedule: str) -> list[Field]:
         Field("train.schedule.name", "schedule", "choice", "How the rate changes over the epochs.", choices=tuple(SCHEDULES)),
         *_table_fields("schedule", SCHEDULES[schedule]),
         _train("seed", "seed", "int", "Same seed, same run. Another seed, another roll of the dice."),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-def more_fields() -> list[Field]:
-    """The fields of `[train]` that are rarely changed."""
-    return [
+@lru_cache(1)
+def data_fields() -> tuple[Field, ...]:
+    """The fields about images, beside the rotation."""
+    return (
+        Field("train.dataset", "dataset", "choice", "The images to train and judge on.", choices=DATASETS),
         _train("val_split", "val split", "int", "Training images held out to judge by, instead of the test set.", step=1000),
-        _train("shift", "shift px", "float", "Moves each training image by up to this many pixels each way.", step=1),
-        _train("zoom", "zoom", "float", "Scales each training image by up to this share.", step=0.05),
-        _train("shear", "shear °", "float", "Slants each training image by up to this many degrees.", step=1),
-        _train("erase", "erase", "float", "Probability that a rectangle of a training image is erased.", step=0.05),
+    )  # fmt: skip
+
+
+@lru_cache(1)
+def augment_fields() -> tuple[Field, ...]:
+    """Augmentation beside the rotation."""
+    return (
+        _train("shift", "shift px", "float", "Moves each image by up to this many pixels each way.", step=1),
+        _train("zoom", "zoom", "float", "Scales each image by up to this share.", step=0.05),
+        _train("shear", "shear °", "float", "Slants each image by up to this many degrees.", step=1),
+        _train("erase", "erase", "float", "Probability that a rectangle is blackened.", step=0.05),
+    )
+
+
+@lru_cache(1)
+def loss_fields() -> tuple[Field, ...]:
+    """Loss and input scale."""
+    return (
         _train("label_smoothing", "smoothing", "float", "Share of certainty taken from the labels.", step=0.05),
         _train("l1", "l1", "float", "Weight of the sum of absolute parameters in the loss.", step=_tenth),
         Field("train.normalize.mean", "mean", "float", "Subtracted from each pixel.", step=0.01, **bounds(Normalize, "mean")),
         Field("train.normalize.std", "std", "float", "Each pixel is divided by this.", step=0.01, **bounds(Normalize, "std")),
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
-def dataset_field() -> Field:
-    """Which images are trained on."""
-    return Field("train.dataset", "dataset", "choice", "The images to train and judge on.", choices=DATASETS)
+@lru_cache(1)
+def machine_fields() -> tuple[Field, ...]:
+    """How the machine is used."""
+    return (
+        Field(
+            "lab.precision", "precision", "choice", "fp32; tf32 and bf16 are for GPUs.", choices=PRECISIONS
+        ),
+        Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
+        Field(
+            "lab.deterministic", "same bits", "toggle", "The same bits at every run, at some cost in speed."
+        ),
+    )
+
+
+def device_field(devices: tuple[str, ...]) -> Field:
+    """Where to train; `devices` are torch's names."""
+    return Field(
+        "lab.device",
+        "device",
+        "choice",
+        "Where to train; auto takes the GPU if there is one.",
+        choices=("auto", *devices),
+    )
 
 
 def budget_field() -> Field:
     """The most parameters the network may have."""
-    return Field(
-        "budget",
-        "budget",
-        "int",
-        "Most parameters the network may have; empty: no limit.",
-        1,
-        20_000_000,
-        step=500,
-        optional=True,
-    )
+    help = "Most parameters the network may have; empty: no limit."
+    return Field("lab.budget", "budget", "int", help, 1, 20_000_000, step=500, optional=True)
 
 
-def layer_field(kind: str, name: str, label: str, help: str, **more: Any) -> Field:
+def layer_field(kind: str, name: str, label: str, help: str, *, key: str = "") -> Field:
     """A whole number of a layer, its range from the schema (`conv`, `kernel`, `stride` ...)."""
-    annotation = LAYERS[kind].model_fields[name]
-    found = bounds(LAYERS[kind], name)
-    if not found:  # the range sits inside a union: stride of a pooling layer, and sizes shared by several
-        found = {"low": 1, "high": 64}
-    return Field(name, label, "int", help, **(found | {"optional": annotation.default is None} | more))
+    info = LAYERS[kind].model_fields[name]
+    # The range of a type shared by several fields sits inside the annotation of an optional one.
+    found = bounds(LAYERS[kind], name) or {"low": 1, "high": 64}
+    return Field(key or name, label, "int", help, **(found | {"optional": info.default is None}))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the form that is no field: a heading, or a note (a picture) below a field."""
+
+    text: str
+    below: str = ""  # key of the field it belongs to
+
+
+@dataclass
+class FormData:
+    """What the form shows: fields and other lines in order, values, and what they were."""
+
+    rows: Sequence[Field | Item] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    bases: Mapping[str, Any] = field(default_factory=dict)
+    summaries: Mapping[str, str] = field(default_factory=dict)  # of a folded group, by its head's key
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why a chosen value won't do

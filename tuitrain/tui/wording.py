@@ -1,15 +1,13 @@
-"""How a change reads on the screen, and as a command for the shell. No textual."""
+"""How a change reads on the screen. No textual."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from tuitrain.spec.layers import CLASSES
-from tuitrain.spec.preset import Preset, _toml_value, differences
+from tuitrain.spec.preset import Preset, differences
 from tuitrain.tui.editor import WORDS, layer_kind, layer_names, op_kind
 
 #: What a key of `[train]` is called on the screen; the rest by their own name.
@@ -32,17 +30,6 @@ SHORT_OPS = {
     "sigmoid": "sigm",
     "dropout": "drop",
     "dropout2d": "drop",
-}
-#: Flags of `tuitrain run` that stand for a key; the rest goes through --set.
-FLAGS = {
-    "train.epochs": "--epochs",
-    "train.batch_size": "--batch-size",
-    "train.optimizer.lr": "--lr",
-    "train.dropout": "--dropout",
-    "train.rotation": "--rotation",
-    "train.seed": "--seed",
-    "train.dataset": "--dataset",
-    "train.val_split": "--val-split",
 }
 
 
@@ -174,46 +161,6 @@ def changes(base: Preset, now: Preset) -> list[Change]:
     return train + out + network_changes(base.to_dict()["model"]["layers"], now.to_dict()["model"]["layers"])
 
 
-def run_command(base: Preset, now: Preset, *, source: str, extra: Mapping[str, Any] | None = None) -> str:
-    """The headless command that runs what the form says.
-
-    Args:
-        base: the preset as chosen.
-        now: as it stands.
-        source: name or path by which `base` is found.
-        extra: flags beyond the preset and their values; None values are left out, True is a bare flag.
-    """
-    words = ["tuitrain", "run", "--preset", source]
-    old, new = base.to_dict(), now.to_dict()
-    found = differences(base, now)
-    for table in ("optimizer", "schedule"):
-        name = f"train.{table}.name"
-        if name in found:
-            words += ["--set", f"train.{table}={_toml_value(new['train'][table])}"]
-            found = {k: v for k, v in found.items() if not k.startswith(f"train.{table}.")}
-    layers = {key for key in found if key.startswith("model.layers")}
-    # Keys that came or went can't be set one by one; then the list is written as a whole.
-    whole = any(key == "model.layers" or None in found[key] for key in layers)
-    for key, (_, value) in found.items():
-        if key.startswith("model.") and whole:
-            continue
-        if key in FLAGS:
-            words += [FLAGS[key], _plain(value)]
-        elif value is not None:
-            words += ["--set", f"{key}={_toml_value(value)}"]
-    if whole and old["model"] != new["model"]:
-        words += ["--set", f"model.layers={_toml_value(new['model']['layers'])}"]
-    for flag, value in (extra or {}).items():
-        if value is None or value is False:
-            continue
-        words += [flag] if value is True else [flag, _plain(value)]
-    return shlex.join(words)
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
-
-
 def count_short(value: float) -> str:
     """`1.28 M`, `70.6 k`, `940`: three figures."""
     for limit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -241,6 +188,14 @@ def shape_text(shape: tuple[int, ...], *, channels: bool) -> str:
     return "×".join(str(side) for side in (shape if channels else shape[1:]))
 
 
-def ends_right(shape: tuple[int, ...]) -> bool:
-    """Whether a shape is what the loss wants: as many logits as classes."""
-    return shape in ((CLASSES,), (CLASSES, 1, 1))
+def sparkline(values: Sequence[float]) -> str:
+    """Values as blocks from the smallest above zero to the largest; equal ones as a half."""
+    if not values:
+        return ""
+    high = max(values)
+    if high <= 0:
+        return "▁" * len(values)
+    if min(values) == high:
+        return "▅" * len(values)
+    blocks = "▁▂▃▄▅▆▇█"
+    return "".join(blocks[min(7, int(max(0.0, value) / high * 7.999))] for value in values)

@@ -99,6 +99,9 @@ class LinesView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        # Inline, because the app's own rule for scroll bars is stronger than a widget's default.
+        self.styles.scrollbar_size_vertical = 0
+        self.styles.scrollbar_size_horizontal = 0
         self._strips: list[Strip] = []
 
     def css(self, name: str) -> Style:

@@ -1,0 +1,121 @@
+"""The devices one can train on, with what is free on them and who else is there. No textual, no torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+from tuitrain.errors import visible
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device by torch's name; memory in bytes, None where it is not known."""
+
+    name: str
+    what: str
+    free: int | None = None
+    total: int | None = None
+    others: tuple[str, ...] = ()
+
+    def short(self) -> str:
+        """For the header: `cuda:0 H200 138 GB`, `cpu 16 cores`."""
+        if self.free is None:
+            return f"{self.name} {self.what}"
+        return f"{self.name} {short_name(self.what)} {self.free / 2**30:.0f} GB"
+
+    def long(self) -> str:
+        """In a sentence: what it is, what is free, who else is on it."""
+        if self.free is None or self.total is None:
+            return self.what
+        text = f"{self.what}: {self.free / 2**30:.0f} of {self.total / 2**30:.0f} GB free"
+        return (
+            f"{text}; also on it: {', '.join(self.others)}" if self.others else f"{text}, nobody else on it"
+        )
+
+
+def short_name(name: str) -> str:
+    """`H200` of `NVIDIA H200`, `RTX 4090` of `NVIDIA GeForce RTX 4090`."""
+    for word in ("NVIDIA ", "GeForce ", "Tesla ", "AMD "):
+        name = name.replace(word, "")
+    return name.split("-")[0] if len(name) > 14 else name
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def cpu() -> Device:
+    """The processor."""
+    count = cores()
+    return Device("cpu", f"{count} core{'s' if count != 1 else ''}")
+
+
+def devices() -> list[Device]:
+    """The GPUs that torch would see, then the CPU; asks the driver, so call it off the UI thread."""
+    out = _gpus()
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        out.append(Device("mps", "Apple GPU"))
+    return [*out, cpu()]
+
+
+def _gpus() -> list[Device]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no driver, no library, no permission: then there is no such GPU
+        return []
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [n.strip() for n in seen.split(",") if n.strip()] if seen is not None else None
+    try:
+        wanted: list[int | str] = (
+            list(range(pynvml.nvmlDeviceGetCount()))
+            if names is None
+            else [int(n) if n.isdigit() else n for n in names]
+        )
+    except Exception:
+        return []
+    out: list[Device] = []
+    for number, where in enumerate(wanted):
+        try:
+            by_name = pynvml.nvmlDeviceGetHandleByUUID
+            handle = by_name(where) if isinstance(where, str) else pynvml.nvmlDeviceGetHandleByIndex(where)
+            name = pynvml.nvmlDeviceGetName(handle)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        except Exception:  # CUDA stops counting at the first device that is not there
+            break
+        others = _others(pynvml, handle)
+        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        out.append(Device(f"cuda:{number}", visible(text), int(memory.free), int(memory.total), others))
+    return out
+
+
+def _others(nvml: object, handle: object) -> tuple[str, ...]:
+    try:
+        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)  # type: ignore[attr-defined]
+    except Exception:
+        return ()
+    out: list[str] = []
+    for process in running:
+        if process.pid == os.getpid():
+            continue
+        used = getattr(process, "usedGpuMemory", None)
+        size = f" {used / 2**30:.1f} GB" if isinstance(used, int) else ""
+        out.append(f"{_process_name(process.pid)}{size}")
+    return tuple(out)
+
+
+def _process_name(pid: int) -> str:
+    try:
+        import psutil
+
+        process = psutil.Process(pid)
+        return visible(f"{process.name()} of {process.username()}")
+    except Exception:  # another container's process, or one that has just ended
+        return f"process {pid}"
