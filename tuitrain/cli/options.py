@@ -5,16 +5,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuitrain.config import setting
 from tuitrain.errors import PresetError, UsageError, visible
-from tuitrain.spec.base import nearest
-from tuitrain.spec.library import load_preset
-from tuitrain.spec.preset import Preset, override
-from tuitrain.spec.train import DATASETS, OPTIMIZERS, SCHEDULES
+from tuitrain.spec.names import DATASETS, OPTIMIZERS, SCHEDULES
+
+if TYPE_CHECKING:
+    from tuitrain.spec.preset import Preset
 
 TWEAK = "What to change"
 PLACE = "Where and how"
@@ -109,11 +109,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def _kind(flag: str, text: str, kinds: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
+def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -> dict[str, Any]:
     """`sgd:momentum=0.9,nesterov=true` as a table; the same kind keeps the preset's other settings."""
+    from tuitrain.spec.base import nearest
+
     name, _, rest = text.partition(":")
     if name not in kinds:
-        close = nearest(name, list(kinds))
+        close = nearest(name, kinds)
         hint = f"did you mean '{close}'?" if close else f"use one of: {', '.join(kinds)}."
         raise UsageError(f"{flag}: there is no '{visible(name)}'; {hint}")
     table: dict[str, Any] = dict(keep) if keep.get("name") == name else {"name": name}
@@ -188,6 +190,9 @@ def tweaked(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
         PresetError: no such preset, or a value is refused.
         UsageError: a flag can't be read.
     """
+    from tuitrain.spec.library import load_preset
+    from tuitrain.spec.preset import override
+
     base = load_preset(name)
     replaced = changes(base, flags)
     if not replaced:
@@ -217,7 +222,3 @@ def refuse_over_budget(preset: Preset, budget: int | None) -> None:
         f"(most in {worst}); make them narrower."
     )
 
-
-def joined(values: Sequence[str]) -> str:
-    """A list in one line."""
-    return ", ".join(values)

@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from tuitrain.spec.base import Spec
 
-DATASETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits")
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits"]
 
 Rate = Annotated[float, Field(gt=0, le=1e9)]
