@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from tuitrain.spec.layers import LAYERS
-from tuitrain.spec.train import DATASETS, OPTIMIZERS, SCHEDULES, Normalize, Train
+from tuitrain.spec.names import DATASETS
+from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Normalize, Train
 from tuitrain.training.runtime import COMPILE, PRECISIONS
 from tuitrain.tui.wording import label_of, number
 
