@@ -212,10 +212,11 @@ class BarsView:
         bar = ProgressBar(total=step.steps, completed=step.step, width=30)
         whole = ProgressBar(total=epochs * step.steps, completed=done, width=30)
         eta = self.eta_s()
+        left = duration(eta) if eta is not None else "…"
         grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
                      f"loss {step.train_loss:.4f}  acc {percent(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
         grid.add_row("run", whole, f"{step.epoch}/{epochs}",
-                     f"{step.images_per_s:,.0f} images/s  ETA {duration(eta) if eta is not None else '…'}  {self._phase}")  # fmt: skip
+                     f"{step.images_per_s:,.0f} images/s  ETA {left}  {self._phase}")  # fmt: skip
         if self._history:
             accs = [e.test_acc for e in self._history]
             best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
