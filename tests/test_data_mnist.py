@@ -58,6 +58,13 @@ def refused(folder: Path, *parts: str, name: str = data_tiny.NAME) -> str:
     return message
 
 
+def unpacks_to(content: bytes | bytearray) -> bytes | None:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
 # --- genuine ---------------------------------------------------------------------------------------
 
 
@@ -85,6 +92,30 @@ def test_real_mnist_with_one_bit_flipped_is_refused(tmp_path: Path, filename: st
     content[len(content) // 2] ^= 1
     (tmp_path / filename).write_bytes(content)
     refused(tmp_path, filename, name="mnist")
+
+
+@needs_mnist
+@pytest.mark.long
+@pytest.mark.parametrize("packed", [False, True])
+def test_real_mnist_cut_or_flipped_a_hundred_times(tmp_path: Path, packed: bool) -> None:
+    contents = {path.name: path.read_bytes() for path in Path(REAL).rglob("*-ubyte.gz")}
+    if not packed:
+        contents = {name[:-3]: gzip.decompress(content) for name, content in contents.items()}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    source = random.Random(2)
+    for turn in range(100):
+        name = source.choice(sorted(contents))
+        damaged = bytearray(contents[name])
+        if turn % 2:
+            del damaged[source.randrange(len(damaged)) :]
+        else:
+            damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
+        (tmp_path / name).write_bytes(damaged)
+        if not (packed and unpacks_to(damaged) == unpacks_to(contents[name])):
+            refused(tmp_path, name, name="mnist")
+        (tmp_path / name).write_bytes(contents[name])
+    assert len(mnist.load("mnist", tmp_path).train) == 60_000
 
 
 @needs_mnist
@@ -179,13 +210,6 @@ def test_missing_names_the_file_and_is_not_fetched_into_a_named_folder(
     assert "t10k-labels-idx1-ubyte missing" in mnist.status(data_tiny.NAME, tmp_path).text
 
 
-def unpacks_to(content: bytes | bytearray) -> bytes | None:
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):
-        return None
-
-
 @pytest.mark.parametrize("packed", [False, True])
 def test_any_file_cut_or_flipped_is_found(tiny: catalog.SetSpec, tmp_path: Path, packed: bool) -> None:
     contents = data_tiny.PACKED if packed else data_tiny.FILES
@@ -247,6 +271,16 @@ def test_lying_headers_are_refused_and_allocate_little(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60_000_000
+
+
+def test_a_gz_too_small_for_its_content_allocates_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4I", *HEADER)))
+    tracemalloc.start()
+    with pytest.raises(IdxError, match="too few to unpack to the expected 47,040,016 bytes"):
+        read_idx(path, IMAGES)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 def test_a_gz_bomb_is_not_unpacked(tiny: catalog.SetSpec, tmp_path: Path) -> None:

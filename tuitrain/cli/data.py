@@ -56,7 +56,11 @@ def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: op
 
 @app.command()
 def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
-    """Fetch what is missing or damaged, verify it, and say where it lies."""
+    """Fetch what is missing or damaged, verify it, and say where it lies.
+
+    TUITRAIN_MIRROR names other addresses to fetch from (base addresses, separated by spaces),
+    TUITRAIN_FETCH_TIMEOUT the seconds a transfer may make no progress (default 15).
+    """
     from tuitrain.data.fetch import fetch as fetch_files
     from tuitrain.data.mnist import verify as verify_files
     from tuitrain.data.progress import FetchProgress
