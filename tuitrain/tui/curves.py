@@ -14,7 +14,8 @@ from tuitrain.tui.sheets import preset_of
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
 TITLES: dict[Quantity, str] = {"accuracy": "Accuracy %", "loss": "Loss", "rate": "Learning rate"}
-SIGNS = {"solid": "━", "dash": "╍", "dot": "∙"}
+SIGNS = {"solid": "━", "dash": "╍", "dot": "·"}
+NO_RUN = "No run is shown: start one in the Lab (1) or open one in Runs (3)."
 SMOOTHING = 0.6  # of the old value; TensorBoard's default
 
 
@@ -91,6 +92,8 @@ def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
 
 def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smooth: bool, width: int) -> Parts:
     """A chart's title: what each line is, or the values under the cursor."""
+    if state.started is None:
+        return ((NO_RUN, "dim"),)
     parts: list[Part] = [(f"{TITLES[shown.quantity]}", "bold")]
     flags = [name for name, on in (("log", shown.logarithmic), ("smooth", smooth)) if on]
     if flags:

@@ -41,7 +41,16 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
     """A line an epoch: accuracies in percent, losses, learning rate, seconds."""
     ghost = ghosts[0] if ghosts else None
     against = f"vs {ghost.name}" if ghost else ""
-    heading = f" epoch    test %   loss    train %   loss         lr  seconds  {against}"
+    columns = (
+        ("epoch", 6),
+        ("test %", 10),
+        ("loss", 9),
+        ("train %", 9),
+        ("loss", 9),
+        ("lr", 10),
+        ("seconds", 9),
+    )
+    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"   {against}"
     best = state.best.epoch if state.best else 0
     rows: list[Parts] = []
     for e in state.epochs:
@@ -51,8 +60,8 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
         rows.append(
             (
-                (f"{e.epoch:6} ", ""),
-                (f"{mark} {words.percent(e.test_acc):>7}", style),
+                (f"{e.epoch:6}", ""),
+                (f" {mark} {words.percent(e.test_acc):>7}", style),
                 (f"  {words.loss(e.test_loss):>7}", ""),
                 (f"  {words.percent(e.train_acc):>7}  {words.loss(e.train_loss):>7}", "dim"),
                 (f"  {words.rate(e.lr):>8}  {e.train_s + e.test_s:7.1f}", "dim"),
@@ -87,7 +96,7 @@ def log(state: MonitorState) -> Sheet:
 
 def network(table: NetworkTable, budget: int | None = None) -> Sheet:
     """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field."""
-    heading = " layer              output      kernel  parameters            mult-adds   field"
+    heading = " layer               output    kernel  params            mult-adds  field"
     most = max((row.parameters for row in table.rows), default=0) or 1
     rows: list[Parts] = []
     for row in table.rows:
@@ -96,11 +105,11 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
         bar = "▇" * round(8 * row.parameters / most)
         rows.append(
             (
-                (f"{label:19.19} {shape:11} {row.kernel:6}", "dim" if row.is_op else ""),
-                (f" {row.parameters or '':>10,}" if row.parameters else " " * 11, ""),
-                (f" {bar:8}", "fill"),
-                (f"  {row.mult_adds:>11,}" if row.mult_adds else " " * 13, "dim"),
-                (f"   {row.receptive_field:>3}" if not row.is_op else "", "dim"),
+                (f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else ""),
+                (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
+                (f"{bar:8}", "fill"),
+                (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
+                (f"{row.receptive_field:>7}" if not row.is_op else "", "dim"),
             )
         )
     total = f" {table.parameters:,} parameters"
@@ -178,40 +187,40 @@ def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_sta
         )
     rows += [(), *_claims(state, preset)]
     if done.message:
-        rows += [(), *wrap(((f" {visible(done.message)}", "warn"),), width, 1)]
+        rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
-    rows += [wrap_one for tip in _next(state, ghosts, can_start) for wrap_one in wrap(tip, width - 1, 6)]
+    rows += [line for tip in _next(state, ghosts, can_start) for line in wrap(tip, width - 3, 6)]
     return title, rows
 
 
 def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
+    """What the source claims, and below it the same of this run."""
     claims, best = preset.claims, state.best
     rows: list[Parts] = []
-    if claims.test_accuracy is not None and best is not None:
-        difference = best.test_acc - claims.test_accuracy / 100
-        rows.append(
-            (
-                (f" The source claims {claims.test_accuracy:.2f} % on the test set; here ", "dim"),
-                (f"{words.percent(best.test_acc)} %", "bold"),
-                (_by(difference), "good" if difference >= -5e-5 else "warn"),
-            )
-        )
-    if claims.train_accuracy is not None and state.epochs:
-        most = max(e.train_acc for e in state.epochs)
-        text = f" and {claims.train_accuracy:.2f} % while training; here {words.percent(most)} %"
-        rows.append(((text, "dim"),))
-    if claims.parameters is not None and state.started is not None:
-        text = f" with {claims.parameters:,} parameters; here {state.started.parameters:,}"
-        rows.append(((text, "dim"),))
+    if best is not None and state.started is not None and (claims.test_accuracy or claims.parameters):
+        trained = max(e.train_acc for e in state.epochs)
+        claimed = (claims.test_accuracy, claims.train_accuracy, claims.parameters)
+        got = (best.test_acc * 100, trained * 100, state.started.parameters)
+        rows.append(((f"     {'claimed':15}", "dim"), (_figures(*claimed), "dim")))
+        beside: Part = ("", "")
+        if claims.test_accuracy is not None:
+            by = best.test_acc - claims.test_accuracy / 100
+            beside = (f"  {_by(by)}", "good" if by >= -5e-5 else "warn")
+        rows.append(((f"     {'here':15}", ""), (_figures(*got), "bold"), beside))
     if state.started is not None and state.started.judged_by == "validation":
-        rows.append(((" judged by a validation split, not by the test set", "warn"),))
+        rows.append((("   judged by a validation split, not by the test set", "warn"),))
     return rows
+
+
+def _figures(test: float | None, train: float | None, parameters: int | None) -> str:
+    texts = [f"{value:6.2f} %" if value is not None else "      –" for value in (test, train)]
+    return f"test {texts[0]}  train {texts[1]}  {'–' if parameters is None else f'{parameters:,}'} parameters"
 
 
 def _by(difference: float) -> str:
     if abs(difference) < 5e-5:
-        return ", the same"
-    return f", {words.points(difference)} {'above' if difference > 0 else 'below'}"
+        return "the same"
+    return f"{words.points(difference)} {'above' if difference > 0 else 'below'}"
 
 
 def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list[Parts]:
@@ -223,7 +232,7 @@ def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list
     if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
         tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
     if can_start:
-        tip("s", "run it again with another seed: one run is one draw, the spread over seeds is the result")
+        tip("s", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
         side = "ahead of" if by >= 0 else "behind"

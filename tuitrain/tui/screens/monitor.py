@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
 MACHINE_S = 2.0  # between two looks at the sensors
-STEERING = frozenset({"pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
+STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
 STEERING_KEYS = frozenset({"space", "x", "k", "l", "a", "e"})
 SOURCE = "keyboard"
 
@@ -61,7 +61,7 @@ class MonitorScreen(Screen[None]):
         Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
         Binding("s", "another_seed", "Another seed", id="monitor.another_seed"),
         Binding("o", "report", "Report", id="monitor.report"),
-        Binding("d", "app.detach", "Detach", id="monitor.detach"),
+        Binding("d", "detach", "Detach", id="monitor.detach"),
         Binding("tab", "step_view(1)", "Next view", show=False, id="monitor.next_view"),
         Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
         Binding("k", "checkpoint", "Checkpoint now", show=False, id="monitor.checkpoint"),
@@ -334,7 +334,7 @@ class MonitorScreen(Screen[None]):
             return self.state.finished is not None
         if action in STEERING and over:
             return False
-        if action in STEERING and self.readonly:
+        if action in STEERING and self.readonly and action != "detach":
             return None
         if action in ("pause", "resume"):
             return self.state.paused == (action == "resume")
@@ -369,6 +369,10 @@ class MonitorScreen(Screen[None]):
     def action_checkpoint(self) -> None:
         """Save a checkpoint now."""
         self._ask("checkpoint", "saving a checkpoint", "checkpoint")
+
+    async def action_detach(self) -> None:
+        """Leave the screen; training goes on."""
+        await self.app.run_action("app.detach")
 
     def action_stop(self) -> None:
         """Ask how to stop."""

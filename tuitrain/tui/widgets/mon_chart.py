@@ -232,7 +232,11 @@ class Chart(PlotWidget, inherit_bindings=False):
                 if canvas.size != canvas._canvas_size and canvas.size.area:
                     canvas.reset(size=canvas.size)
             self._scale_rectangle = Region(1, 0, plot.size.width - 1, plot.size.height - 1)
-            self._render_plot()
+            if self._datasets or self.picture.target is not None:
+                self._render_plot()
+            else:
+                for canvas in canvases:
+                    canvas.reset()
         finally:
             for canvas in canvases:
                 canvas.quiet = False
@@ -299,7 +303,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         axis, label = self._axis_styles()
         canvas.draw_line(0, 0, 0, box.bottom - 1, char="│", style=axis)
         scale = scales.scale(self.picture.quantity, self.picture.logarithmic)
-        ticks = scale.ticks(self._y_min, self._y_max, max(2, box.height // 3))
+        ticks = scale.ticks(self._y_min, self._y_max, max(3, box.height // 3))
         target = self.picture.target
         if target is not None:  # its line has its number, whatever the even steps are
             ticks.insert(0, (scale.to_axis(target), f"{target * 100:.4f}".rstrip("0").rstrip(".")[:6]))

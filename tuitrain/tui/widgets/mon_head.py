@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from tuitrain.errors import visible
 from tuitrain.tui import words
 from tuitrain.tui.alerts import Alert
-from tuitrain.tui.parts import Part
+from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.sensors import Reading
 from tuitrain.tui.sheets import LEVEL_STYLES
 from tuitrain.tui.state import STATUS_WORDS, Ghost, MonitorState, ahead
@@ -94,9 +94,13 @@ class Headline(Vertical):
         self._show_now(state)
 
     def _show_state(self, state: MonitorState, silent_s: float) -> None:
+        if state.started is None and not state.asks and state.phase == "waiting" and not state.log:
+            self._set("state", ("○ no run", "dim"))
+            self._set("eta")
+            return
         glyph, style = LOOKS.get(state.status, ("○", "dim"))
         word = STATUS_WORDS.get(state.status, visible(state.status))
-        parts: list[Part] = [(f"{glyph} {word}", style if style == "bad" else f"{style}")]
+        parts: list[Part] = [(f"{glyph} {word}", style)]
         if state.started is not None or state.epochs:
             over = state.over
             where = words.plural(state.epoch, "epoch") if over else f"epoch {state.epoch} of {state.planned}"
@@ -195,6 +199,9 @@ class MachineLine(Horizontal):
             mean = state.finished.images_per_s if state.finished else None
             rate.set((words.count(mean), ""), (" img/s", "dim"))
             step.set()
+        elif state.started is None:
+            rate.set()
+            step.set()
         elif progress is None or state.paused:
             rate.set(("–", ""), (" img/s", "dim"))
             step.set(("–", ""), (" ms/step", "dim"))
@@ -211,40 +218,48 @@ class MachineLine(Horizontal):
             name = visible(started.device_name or device) if started else ""
             field.set((name, "bold"), ("" if not name else "   sensors n/a" if not state.over else "", "dim"))
             return
-        field.set(*_gpu(device, reading) if device.startswith("cuda") else _cpu(device, reading))
+        groups = _gpu(device, reading) if device.startswith("cuda") else _cpu(device, reading)
+        parts: list[Part] = []
+        for group in groups:  # what doesn't fit is left out whole, the most important first
+            if cells((*parts, *group)) > field.size.width:
+                break
+            parts += group
+        field.set(*parts)
 
 
 def _share(value: float | None) -> str:
     return words.NA if value is None else f"{value * 100:.0f} %"
 
 
-def _gpu(device: str, r: Reading) -> list[Part]:
+def _gpu(device: str, r: Reading) -> list[list[Part]]:
     total = f"/{words.gigabytes(r.gpu_memory_total, 0)} GB" if r.gpu_memory_total is not None else ""
     name = (r.gpu or "").replace("NVIDIA ", "")
-    parts: list[Part] = [
-        (f"{device} ", "bold"),
-        (_share(r.gpu_util), ""),
-        (f"  {words.gigabytes(r.gpu_memory_used)}{total}", ""),
+    torch = [] if r.torch_memory is None else [(", torch ", "dim"), (words.gigabytes(r.torch_memory), "")]
+    others = f"  +{words.plural(len(r.others), 'other')}" if r.others else ""
+    return [
+        [(f"{device} ", "bold"), (_share(r.gpu_util), "")],
+        [(f"  {words.gigabytes(r.gpu_memory_used)}{total}", ""), *torch],
+        [(others, "warn")],
+        [(f"  {words.NA if r.power_w is None else f'{r.power_w:.0f}'} W", "")],
+        [(f"  {words.NA if r.temperature_c is None else f'{r.temperature_c:.0f}'} °C", "")],
+        [("  cpu ", "dim"), (_share(r.cpu), "")],
+        [("  ram ", "dim"), (_ram(r), "")],
+        [(f"  {visible(name)}" if name else "", "dim")],
     ]
-    if r.torch_memory is not None:
-        parts += [(", torch ", "dim"), (words.gigabytes(r.torch_memory), "")]
-    parts.append((f"  {words.NA if r.power_w is None else f'{r.power_w:.0f}'} W", ""))
-    parts.append((f"  {words.NA if r.temperature_c is None else f'{r.temperature_c:.0f}'} °C", ""))
-    if r.others:
-        parts.append((f"  +{words.plural(len(r.others), 'other')}", "warn"))
-    parts += [("  cpu ", "dim"), (_share(r.cpu), ""), ("  ram ", "dim"), (_ram(r), "")]
-    return [*parts, (f"  {visible(name)}" if name else "", "dim")]
 
 
 def _ram(r: Reading) -> str:
     return f"{words.gigabytes(r.ram_used)}/{words.gigabytes(r.ram_total, 0)} GB"
 
 
-def _cpu(device: str, r: Reading) -> list[Part]:
+def _cpu(device: str, r: Reading) -> list[list[Part]]:
     cores = f" of {words.plural(r.cpus, 'core')}" if r.cpus else ""
-    parts: list[Part] = [(f"{visible(device)} ", "bold"), (_share(r.cpu), ""), (cores, "dim")]
-    parts += [("  ram ", "dim"), (_ram(r), ""), ("  own ", "dim"), (words.gigabytes(r.own_ram), "")]
-    return [*parts, ("  gpu n/a", "dim")]
+    return [
+        [(f"{visible(device)} ", "bold"), (_share(r.cpu), ""), (cores, "dim")],
+        [("  ram ", "dim"), (_ram(r), "")],
+        [("  gpu n/a", "dim")],
+        [("  own ", "dim"), (f"{words.gigabytes(r.own_ram)} GB", "")],
+    ]
 
 
 class News(Vertical):
