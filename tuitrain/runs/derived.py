@@ -186,6 +186,13 @@ def _text(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace") if lines else b""
 
 
+def warm_up() -> None:
+    """Import what `Board` needs (half a second), so that the first epoch's end doesn't."""
+    with contextlib.suppress(ImportError):
+        import tensorboard.compat.proto.event_pb2
+        import tensorboard.summary.writer.record_writer  # noqa: F401
+
+
 class Board:
     """A TensorBoard event file, written without torch and without a thread of its own.
 
