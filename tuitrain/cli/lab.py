@@ -12,6 +12,7 @@ import typer
 
 from tuitrain import config
 from tuitrain.cli import options
+from tuitrain.spec.library import load_preset
 
 SCREEN = "Screen"
 
@@ -53,6 +54,7 @@ def open_lab(
     low_bandwidth: bool = False,
     plain: bool = False,
     overrides: dict[str, Any] | None = None,
+    start: bool = False,
 ) -> None:
     """Opens the lab; without a terminal to draw on, trains as `tuitrain run` does.
 
@@ -71,6 +73,7 @@ def open_lab(
             "runs_dir": config.runs_dir(runs_dir),
             "data_dir": config.data_dir(data_dir),
             "overrides": overrides,
+            "start": start,
             "low_bandwidth": low_bandwidth,
             "ascii_only": ascii_only,
             "theme": theme,
@@ -80,6 +83,8 @@ def open_lab(
 
 def lab(
     preset: PresetFlag = None,
+    set_: options.Set = None,
+    start: Annotated[bool, typer.Option("--start", help="Train at once.")] = False,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     theme: Theme = None,
@@ -88,7 +93,8 @@ def lab(
     plain: Plain = False,
 ) -> None:
     """Open the terminal lab: choose, tweak, train and watch."""
-    open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain)
+    overrides = options.changes(load_preset(preset or "step13"), {"set_": set_}) if set_ else None
+    open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain, overrides, start)
 
 
 def _run_headless(
@@ -198,7 +204,7 @@ def demo(
             {
                 "runs_dir": folder,
                 "preset": "step13",
-                "overrides": {"train.dataset": "digits", "train.epochs": 8},
+                "overrides": {"train.dataset": "digits", "train.epochs": 40},
                 "demo": True,
                 "theme": theme,
                 "ascii_only": ascii_only,

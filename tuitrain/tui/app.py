@@ -121,6 +121,7 @@ class TuitrainApp(App[Leaving]):
         low_bandwidth: bool = False,
         ascii_only: bool = False,
         theme: str | None = None,
+        start: bool = False,
         demo: bool = False,
         manager: SessionManager | None = None,
     ) -> None:
@@ -136,6 +137,7 @@ class TuitrainApp(App[Leaving]):
             low_bandwidth: paint once a second and as little as possible.
             ascii_only: no character outside ASCII; also where the locale is not UTF-8.
             theme: a theme's name, short or full.
+            start: train the preset at once.
             demo: a short tour that explains itself.
             manager: the sessions; made here unless given.
         """
@@ -167,6 +169,7 @@ class TuitrainApp(App[Leaving]):
         self.start_overrides = dict(overrides or {})
         self.attach_to = attach
         self.watch_only = watch_only
+        self.start_at_once = start
         self.demo = demo
         self.torch_ready = False
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
@@ -231,6 +234,12 @@ class TuitrainApp(App[Leaving]):
             warm_up(self._torch_is_ready)
         if self.attach_to is not None:
             self._open_attached(self.attach_to)
+        elif self.demo:
+            from tuitrain.tui.tour import Tour
+
+            Tour(self).begin()
+        elif self.start_at_once:
+            self.start_preset_now()
 
     def _torch_is_ready(self) -> None:
         self.call_later(setattr, self, "torch_ready", True)
@@ -351,6 +360,25 @@ class TuitrainApp(App[Leaving]):
         stack = self._screen_stacks.get(mode) or []
         return stack[0] if stack else None
 
+    def start_preset_now(self) -> None:
+        """Train the preset that the app was opened with, as its flags and settings say."""
+        from tuitrain.spec.library import load_preset
+        from tuitrain.spec.preset import override
+        from tuitrain.training.runtime import Runtime
+
+        try:
+            preset = override(load_preset(self.start_preset or "step13"), self.start_overrides)
+            runtime = Runtime(
+                device=config.setting("device"),
+                precision=config.setting("precision"),
+                compile=config.setting("compile"),
+                threads=config.setting("threads") or None,
+            )
+        except TuitrainError as error:
+            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
+            return
+        self.start_run(preset, runtime, config.setting("budget") or None)
+
     def start_run(
         self,
         preset: Preset,
@@ -426,7 +454,7 @@ class TuitrainApp(App[Leaving]):
         """Quit; while something trains here, ask first."""
         from tuitrain.tui.dialogs.leave import LeaveDialog
 
-        if not self.manager.busy():
+        if self.demo or not self.manager.busy():  # nothing of a demo is worth a question
             self.exit("quit")
             return
         if isinstance(self.screen, LeaveDialog):
@@ -439,7 +467,7 @@ class TuitrainApp(App[Leaving]):
 
     def action_detach(self) -> None:
         """Leave the screen; training goes on without it."""
-        self.exit("detach" if self.manager.busy() else "quit")
+        self.exit("detach" if self.manager.busy() and not self.demo else "quit")
 
     async def action_quit(self) -> None:
         """Textual's own way out asks too."""

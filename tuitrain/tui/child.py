@@ -115,20 +115,24 @@ class Ending:
         """Stop, detach or quit; the exit code."""
         if how == "terminated":
             return self._terminated()
-        if how in {"detach", "hangup"} and self.manager.busy():
+        if how in {"detach", "hangup"} and self.manager.busy() and not self.app.demo:
             return self._headless(how, failure)
         if how == "hangup":
+            self.manager.stop_all("the demo is over", "signal")
+            self.manager.join(5.0)
             return int(ExitCode.DONE)
         self._take_signals_back()
         if self.manager.busy():
-            self._say("stopping: saving a checkpoint ...")
+            if not self.app.demo:
+                self._say("stopping: saving a checkpoint ...")
             self.manager.stop_all("left the app", "keyboard")
             self.manager.join()
         if failure:
             self._say(
                 f"tuitrain: the screen failed: {visible(failure)}; the traceback is in {visible(log_file())}"
             )
-        self._summary(detached=False)
+        if not self.app.demo:
+            self._summary(detached=False)
         return int(ExitCode.FAILED) if failure else int(self.app.return_code or 0)
 
     def _terminated(self) -> int:
