@@ -43,6 +43,7 @@ class Field:
     optional: bool = False
     whole: bool = False  # the items of a list are whole numbers
     length: int = 0  # of a list; 0 is any
+    empty: str = ""  # what an empty value is shown as
     names: dict[str, str] = field(default_factory=dict, compare=False)  # what a choice is shown as
 
     @property
@@ -128,7 +129,7 @@ class Field:
         if self.kind == "choice":
             return self.names.get(str(value), str(value))
         if value is None and self.optional:
-            return "none" if self.key.startswith("lab.") else ""
+            return self.empty
         return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else number(value)
 
 
@@ -308,21 +309,24 @@ def device_field(devices: tuple[str, ...]) -> Field:
         "choice",
         "Where to train; auto takes the GPU if there is one.",
         choices=("auto", *devices),
+        names={"auto": f"auto {devices[0]}"},
     )
 
 
 def budget_field() -> Field:
     """The most parameters the network may have."""
     help = "Most parameters the network may have; empty: no limit."
-    return Field("lab.budget", "budget", "int", help, 1, 20_000_000, step=500, optional=True)
+    return Field("lab.budget", "budget", "int", help, 1, 20_000_000, step=500, optional=True, empty="none")
 
 
-def layer_field(kind: str, name: str, label: str, help: str, *, key: str = "") -> Field:
+def layer_field(kind: str, name: str, label: str, help: str, *, key: str = "", empty: str = "") -> Field:
     """A whole number of a layer, its range from the schema (`conv`, `kernel`, `stride` ...)."""
     info = LAYERS[kind].model_fields[name]
     # The range of a type shared by several fields sits inside the annotation of an optional one.
     found = bounds(LAYERS[kind], name) or {"low": 1, "high": 64}
-    return Field(key or name, label, "int", help, **(found | {"optional": info.default is None}))
+    return Field(
+        key or name, label, "int", help, **(found | {"optional": info.default is None, "empty": empty})
+    )
 
 
 @dataclass(frozen=True)
@@ -341,4 +345,3 @@ class FormData:
     values: Mapping[str, Any] = field(default_factory=dict)
     bases: Mapping[str, Any] = field(default_factory=dict)
     summaries: Mapping[str, str] = field(default_factory=dict)  # of a folded group, by its head's key
-    reasons: Mapping[str, str] = field(default_factory=dict)  # why a chosen value won't do

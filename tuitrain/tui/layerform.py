@@ -58,7 +58,7 @@ def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
         rows.append(layer_field("linear", "linear", "features", "How many numbers it makes.", key="width"))
     elif kind in ("maxpool", "avgpool"):
         rows.append(layer_field(kind, kind, "window", "Side of the window, in pixels.", key="window"))
-        rows.append(layer_field(kind, "stride", "stride", "Empty: as the window."))
+        rows.append(layer_field(kind, "stride", "stride", "Empty: as the window.", empty="as window"))
         rows.append(layer_field(kind, "padding", "padding", "Pixels put around the maps."))
     if kind in ("conv", "linear"):
         rows.append(Field("bias", "bias", "toggle", "A number of its own added to each output."))
@@ -82,7 +82,7 @@ def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
             rows.append(
                 Field(
                     f"op{number}.value", f"  {word}", "int" if whole else "float", help, low, high,
-                    below=optional, optional=optional, step=1 if whole else 0.01,
+                    below=optional, optional=optional, empty="the form's" if optional else "", step=1 if whole else 0.01,
                 )
             )  # fmt: skip
     return rows
@@ -96,15 +96,10 @@ def layer_data(editor: NetworkEditor, index: int) -> FormData:
     bases = dict(values)
     if len(base_layers) == len(editor.layers) and layer_kind(base_layers[index]) == layer_kind(layer):
         bases |= {key: value for key, value in layer_values(base_layers[index]).items() if key in values}
-    problem = editor.evaluation.problem
-    reasons = {}
-    if problem is not None and problem.layer == index:
-        key = f"op{problem.op}" if problem.op is not None else next(iter(values))
-        reasons[key] = problem.what
     rows = _fields(layer)
     if layer_kind(layer) in ("global_avgpool", "flatten", "input"):
         rows.insert(0, Item(f"{WORDS[layer_kind(layer)]} has no settings"))
-    return FormData(rows, values, bases, reasons=reasons)
+    return FormData(rows, values, bases)
 
 
 def op_number(key: str) -> int | None:

@@ -29,7 +29,7 @@ SHORT_OPS = {
     "leaky_relu": "lrelu",
     "sigmoid": "sigm",
     "dropout": "drop",
-    "dropout2d": "drop",
+    "dropout2d": "drop2",
 }
 
 

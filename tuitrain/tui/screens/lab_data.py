@@ -18,7 +18,6 @@ from textual.widget import Widget
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.train import Train
 from tuitrain.tui.widgets.footer import KeyFooter
-from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.lab_digits import crop, half_blocks, ramp, shrink
 from tuitrain.tui.widgets.lab_form import wrap
 from tuitrain.tui.widgets.lab_lines import Line, SectionLine
@@ -74,7 +73,7 @@ def draw(
         # Drawn as `Augment` draws them, so that the angles can be written under the images.
         degrees = torch.empty(len(index)).uniform_(-train.rotation, train.rotation, generator=generator)
         augmented = rotate(images, degrees)
-        captions = [f"{angle:+.1f}°".replace("-", "−") for angle in degrees.tolist()]
+        captions = [f"{angle:+.1f}°".replace("-", "−").replace("−0.0", "0.0") for angle in degrees.tolist()]
     else:
         augment = Augment(train.rotation, train.shift, train.zoom, train.shear, train.erase)
         augmented = augment.apply(images, generator)
@@ -96,6 +95,7 @@ class DigitGrid(Widget, can_focus=False):
         self.samples: Sequence[Sample] = ()
         self.message = "reading the data …"
         self.pairs = True
+        self.large = False
         self._strips: list[Strip] = []
 
     def layout_for(self) -> tuple[int, int, int, int]:
@@ -104,9 +104,9 @@ class DigitGrid(Widget, can_focus=False):
         each = 2 if self.pairs else 1
         for side, times in ((28, 1), (24, 1), (20, 1), (14, 2)):
             across = (width - 1) // (side + 2)
-            down = height // ((side // 2) * each + 2)
-            if across >= 5 and down >= (2 if side > 20 else 1) and across * down >= 5:
-                return min(across, 10), max(1, down), side, times
+            down = (height + 1) // ((side // 2) * each + 2)
+            if across and down and (self.large or across >= 5):
+                return min(across, 10), down, side, times
         return max(1, width // 16), max(1, height // (7 * each + 2)), 14, 2
 
     def capacity(self) -> int:
@@ -165,7 +165,7 @@ class DigitGrid(Widget, can_focus=False):
 
 
 class DataScreen(ModalScreen[None]):
-    """What the network gets to see. Another draw with space, one class with its digit, all with a."""
+    """What the network gets to see. Space: another draw; a digit: only its class; + and -: degrees."""
 
     HELP_TITLE = "Data"
     DEFAULT_CSS = "DataScreen { background: $background; layout: vertical; }"
@@ -174,7 +174,8 @@ class DataScreen(ModalScreen[None]):
         Binding("left", "another(-1)", "Draw before", show=False, id="data.previous"),
         Binding("0,1,2,3,4,5,6,7,8,9", "nothing", "One class", key_display="0-9", id="data.class"),
         Binding("a", "all", "All classes", id="data.all"),
-        Binding("o", "originals", "With originals", id="data.originals"),
+        Binding("o", "originals", "Originals", id="data.originals"),
+        Binding("z", "zoom", "Zoom", id="data.zoom"),
         Binding("plus,equals_sign,up", "rotation(1)", "Degrees", key_display="+/-", id="data.more"),
         Binding("minus,underscore,down", "rotation(-1)", "Fewer degrees", show=False, id="data.less"),
         Binding("escape,v,q,enter", "dismiss(None)", "Back", key_display="esc", id="data.close"),
@@ -189,7 +190,6 @@ class DataScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, what is seen, the grid."""
-        yield HeaderLine()
         yield SectionLine("Data", id="data-head")
         yield DigitGrid()
         yield KeyFooter()
@@ -276,6 +276,12 @@ class DataScreen(ModalScreen[None]):
         grid.pairs = not grid.pairs
         self.redraw()
 
+    def action_zoom(self) -> None:
+        """Larger pictures, fewer of them; or back."""
+        grid = self.query_one(DigitGrid)
+        grid.large = not grid.large
+        self.redraw()
+
     def action_rotation(self, by: int) -> None:
         """More or fewer degrees, to see what they mean; the form keeps its own."""
         degrees = max(0.0, min(180.0, self.train.rotation + by))
@@ -284,4 +290,9 @@ class DataScreen(ModalScreen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """As many as fit."""
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        grid = self.query_one(DigitGrid)
+        grid.show(grid.samples, grid.message)
         self.redraw()

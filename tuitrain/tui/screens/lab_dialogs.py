@@ -34,7 +34,7 @@ class LayerDialog(ModalScreen[None]):
     HELP_TITLE = "Layer"
     DEFAULT_CSS = """
     LayerDialog { background: transparent; layout: vertical; }
-    LayerDialog > Container { width: 38; max-width: 50%; height: 1fr; margin: 2 0 1 0; background: $background; }
+    LayerDialog > Container { height: 1fr; margin: 2 0 1 0; background: $background; }
     LayerDialog FormView { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,13 +60,26 @@ class LayerDialog(ModalScreen[None]):
         """The form of the layer."""
         with Container():
             yield SectionLine("Layer", id="layer-head")
-            yield FormView(id="layer-form")
+            yield FormView(id="layer-form", starts=False)
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """The first field is ready to be changed."""
         self.query_one(FormView).focus()
         self.refresh_layer()
+
+        self._fit()
+
+    def _fit(self) -> None:
+        """Covers the form, and nothing of the table beside it."""
+        region = self.lab.query_one("#lab-left").region
+        box = self.query_one(Container)
+        box.styles.width = region.width
+        box.styles.margin = (2, 0, 1, region.x)
+
+    def on_resize(self) -> None:
+        """The form has another place."""
+        self.call_after_refresh(self._fit)
 
     def refresh_layer(self) -> None:
         """The layer as it stands."""
@@ -138,10 +151,6 @@ class LayerDialog(ModalScreen[None]):
         """Done."""
         self.editor.settle()
         self.dismiss(None)
-
-    def action_start(self) -> None:
-        """Enter in the form means done here."""
-        self.action_close()
 
 
 class KindDialog(ModalScreen[str | None]):

@@ -278,7 +278,7 @@ class LabView(Screen[None]):
             warning = f"{over:,} over budget; most in {most}"
         self._ask_torchinfo()
         self.query_one(NetworkFoot).show(evaluation.table, warning, self.figures)
-        pieces = gauge(evaluation.parameters, editor.budget, 12 if self.size.width < COLUMNS else 20)
+        pieces = gauge(evaluation.parameters, editor.budget, 10 if self.size.width < COLUMNS else 20)
         if evaluation.problem is not None:
             pieces = [("✗ can't be built", "bad")]
         self.query_one("#network-head", SectionLine).set(right=pieces, here=view.has_focus)

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from tuitrain.tui.fields import Field, FormData, Item
 from tuitrain.tui.widgets.lab_lines import Line, LinesView
 
-LABEL = 16  # cells of the label, with the mark before it
+LABEL = 15  # cells of the label, with the mark before it
 ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
 
 
@@ -85,13 +85,14 @@ class FormView(LinesView):
             """The form."""
             return self.form
 
-    def __init__(self, *, id: str | None = None, label: int = LABEL) -> None:
+    def __init__(self, *, id: str | None = None, label: int = LABEL, starts: bool = True) -> None:
         super().__init__(id=id)
         self.data = FormData()
         self.key = ""  # the field with the cursor
         self.errors: dict[str, tuple[str, str]] = {}  # what was typed, and why it won't do
         self._edit: _Edit | None = None
         self._label = label
+        self._starts = starts
         self._where: list[str] = []  # key of the field that each line belongs to
         self._span = (0, 1)
 
@@ -153,7 +154,7 @@ class FormView(LinesView):
                 self._where += [row.below] * (len(out) - first)
                 continue
             out.append(self._field_line(row, width))
-            reason = self.errors.get(row.key, ("", ""))[1] or self.data.reasons.get(row.key, "")
+            reason = self.errors.get(row.key, ("", ""))[1]
             if reason:
                 # Below the field: beside it there is no room for a sentence.
                 for number, part in enumerate(wrap(reason, width - 4)):
@@ -182,27 +183,30 @@ class FormView(LinesView):
         wrong = row.key in self.errors
         mark = "✗" if wrong else "•" if changed or summary_changed else " "
         line = Line().add(mark + " ", self.css("bad") if wrong else self.css("accent"))
-        inset = 2 if row.group else 0
+        inset = 1 if row.group else 0
         line.add(
             " " * inset + row.label,
             self.css("bold") if here and self.has_focus else None,
             self._label - 2 + 1,
         )
         old = row.show(base) if changed else ""
-        old_cells = len(old) + 1 if old and width - line.x - len(old) > 6 else 0
+        shown = self._edit.text + " " if self._edit and self._edit.key == row.key else row.show(value)
+        old_cells = len(old) + 1 if old and len(shown) + len(old) < width - line.x else 0
         room = width - line.x - old_cells
         if self._edit and self._edit.key == row.key:
             self._typed(line, self._edit, room)
         else:
             text = self.errors[row.key][0] if wrong else row.show(value)
+            empty = not wrong and value is None
             if folded:
                 text = f"{text} {self.data.summaries[row.key]}".strip()
             elif here and self.has_focus and row.kind in ("choice", "toggle"):
                 text = f"‹ {text} ›"
             style = self.css("bad") if wrong else self.css("accent") if changed else None
+            style = self.css("dim") if empty and not changed else style
             line.add(text, style, room)
         if old_cells:
-            line.add(old, self.css("dim"), old_cells - 1, "right")
+            line.add(old, self.css("dim"), old_cells, "right")
         strip = line.strip()
         return self.on_row(strip, width) if here else strip
 
@@ -228,7 +232,7 @@ class FormView(LinesView):
         if action in ("accept", "drop"):
             return self.editing
         if action in ("start", "screen.start"):
-            return not self.editing
+            return self._starts and not self.editing
         return True
 
     def on_key(self, event: events.Key) -> None:
@@ -245,7 +249,7 @@ class FormView(LinesView):
             event.stop()
             event.prevent_default()
         elif event.key == "backspace":
-            self._begin(field.show(self.data.values.get(field.key))[:-1])
+            self._begin(self._text(field)[:-1])
             event.stop()
             event.prevent_default()
 
@@ -295,6 +299,13 @@ class FormView(LinesView):
             edit.text = edit.text[: edit.caret] + text + edit.text[edit.caret :]
             edit.caret += len(text)
         self._check()
+
+    def _text(self, field: Field) -> str:
+        """What an edit of the field begins with."""
+        if field.key in self.errors:
+            return self.errors[field.key][0]
+        value = self.data.values.get(field.key)
+        return "" if value is None else field.show(value)
 
     def _begin(self, text: str, caret: int | None = None) -> None:
         before = self.data.values.get(self.key)
@@ -403,11 +414,7 @@ class FormView(LinesView):
         if not field.typed:
             self.action_nudge(direction)
             return
-        text = (
-            self.errors[field.key][0]
-            if field.key in self.errors
-            else field.show(self.data.values.get(field.key))
-        )
+        text = self._text(field)
         self._begin(text, len(text) if direction > 0 else max(0, len(text) - 1))
 
     def action_reset(self) -> None:

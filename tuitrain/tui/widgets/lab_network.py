@@ -200,8 +200,8 @@ class NetworkView(LinesView):
             "rf": 4 if roomy else 3,
         }
         room = width - 5 - sum(cells.values())
-        if room < 5:
-            cells["ops"] = max(6, cells["ops"] - (5 - room))
+        if room < 4:
+            cells["ops"] = max(6, cells["ops"] - (4 - room))
             room = width - 5 - sum(cells.values())
         return cells | {"bar": max(0, min(room, 32))}
 

@@ -156,10 +156,10 @@ def point_text(point: Point) -> str:
     """A point in a few words; of one that is missed, what there is in place of it."""
     match point.point:
         case "parameters" | "epochs":
+            word = f" {point.point}" if point.met is not False or point.point == "epochs" else ""
+            between = " of " if point.wanted.startswith("at most") else ", not "
             text = (
-                f"{point.wanted} {point.point}"
-                if point.met is not False
-                else f"{point.point} {point.got}, {point.wanted}"
+                point.wanted + word if point.met is not False else f"{point.got}{between}{point.wanted}{word}"
             )
         case "dropout" | "rotation" | "batch size" | "batch_size":
             text = f"{point.point} {point.wanted}" + (f", is {point.got}" if point.met is False else "")
