@@ -115,6 +115,15 @@ def lr_picture(preset: Preset) -> str:
     return "falls when loss stalls" if isinstance(preset.train.schedule, Plateau) else text
 
 
+def lr_note(preset: Preset) -> str:
+    """What the curve of the learning rate goes through: `0.019 → 0.0019`."""
+    if isinstance(preset.train.schedule, Plateau):
+        return "falls when the loss stalls"
+    curve = lr_curve(preset, 200)
+    low, high = min(curve), max(curve)
+    return f"{high:.3g}" if low == high else f"{curve[0]:.3g} → {curve[-1]:.3g}"
+
+
 def header_context(
     editor: NetworkEditor, devices: Sequence[Device], data_state: tuple[str, bool] | None
 ) -> str:

@@ -56,10 +56,12 @@ def draw(
     labels = dataset.train.labels
     rng = np.random.default_rng([train.seed % 2**63, draw_number])
     if only is None:
-        picked = [rng.choice(np.flatnonzero(labels == label)) for label in range(10)]
+        # In turn, so that draws of fewer than ten go through all classes.
+        wanted = [(draw_number * count + i) % 10 for i in range(count)] if count < 10 else list(range(10))
+        picked = [rng.choice(np.flatnonzero(labels == label)) for label in wanted]
         while len(picked) < count:
             picked.append(rng.integers(len(labels)))
-        index = np.array(picked[:count])
+        index = np.array(picked)
         total = len(labels)
     else:
         of_class = np.flatnonzero(labels == only)
@@ -99,13 +101,19 @@ class DigitGrid(Widget, can_focus=False):
         self._strips: list[Strip] = []
 
     def layout_for(self) -> tuple[int, int, int, int]:
-        """Images across, rows of images, side in pixels, and by how much each is shrunk."""
+        """Samples across and down, side in pixels, and by how much each is shrunk.
+
+        Small: pairs one above the other, at least five across. Large: whole images, pairs side by side.
+        """
         width, height = self.size
+        if self.large:
+            across = (width - 1) // (28 * (2 if self.pairs else 1) + (4 if self.pairs else 2))
+            return max(1, across), max(1, (height + 1) // 16), 28, 1
         each = 2 if self.pairs else 1
-        for side, times in ((28, 1), (24, 1), (20, 1), (14, 2)):
+        for side, times in ((28, 1), (24, 1), (14, 2)):
             across = (width - 1) // (side + 2)
             down = (height + 1) // ((side // 2) * each + 2)
-            if across and down and (self.large or across >= 5):
+            if down and across >= 5:
                 return min(across, 10), down, side, times
         return max(1, width // 16), max(1, height // (7 * each + 2)), 14, 2
 
@@ -128,19 +136,28 @@ class DigitGrid(Widget, can_focus=False):
                 Line().add("  " + line).strip() for line in lines
             ]
         across, _, side, times = self.layout_for()
-        gap = max(2, (width - 2 - across * side) // max(1, across - 1)) if across > 1 else 2
-        gap = min(gap, 6)
-        left = max(1, (width - across * side - (across - 1) * gap) // 2)
+        beside = self.large and self.pairs
+        cells = side * 2 + 2 if beside else side
+        gap = min(6, max(2, (width - 2 - across * cells) // max(1, across - 1)))
+        left = max(1, (width - across * cells - (across - 1) * gap) // 2)
         out: list[Strip] = []
         for start in range(0, len(self.samples), across):
             row = self.samples[start : start + across]
-            pictures = [self._picture(s.stored, side, times) for s in row] if self.pairs else []
-            below = [self._picture(s.augmented, side, times) for s in row]
+            stored = [self._picture(s.stored, side, times) for s in row] if self.pairs else []
+            augmented = [self._picture(s.augmented, side, times) for s in row]
             head = Line().to(left)
             for sample in row:
-                head.add(f"{sample.label}  {sample.caption}".strip(), None, side).add(" " * gap)
+                head.add(f"{sample.label}  {sample.caption}".strip(), None, cells).add(" " * gap)
             out.append(head.strip())
-            for block in [pictures, below] if self.pairs else [below]:
+            if beside:
+                pairs = [
+                    [[*a, Segment("  "), *b] for a, b in zip(one, other, strict=True)]
+                    for one, other in zip(stored, augmented, strict=True)
+                ]
+                blocks = [pairs]
+            else:
+                blocks = [stored, augmented] if self.pairs else [augmented]
+            for block in blocks:
                 for y in range(side // 2):
                     segments: list[Segment] = [Segment(" " * left)]
                     for picture in block:

@@ -281,7 +281,7 @@ class SaveDialog(ModalScreen[tuple[str, bool] | None]):
         """The name, where it goes, and why not."""
         with Vertical():
             yield Static("Save as a preset of your own", markup=False)
-            yield Input(self._name, select_on_focus=False, max_length=64)
+            yield Input(self._name, select_on_focus=False, max_length=64, compact=True)
             yield Static("", id="save-note", markup=False)
             yield Static("enter saves, esc cancels", classes="save--hint", markup=False)
 

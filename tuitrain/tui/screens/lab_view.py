@@ -18,14 +18,14 @@ from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, differences, override
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import EditError, NetworkEditor, layer_names
-from tuitrain.tui.formdata import form_data, header_context
+from tuitrain.tui.formdata import form_data, header_context, lr_curve, lr_note
 from tuitrain.tui.library import PresetItem, best_here, read_all, with_best
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.lab_form import FormView
 from tuitrain.tui.widgets.lab_lines import LinesView, SectionLine
 from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView, gauge, layer_rows
-from tuitrain.tui.widgets.lab_parts import ChallengeView, Divider, LabTitle
+from tuitrain.tui.widgets.lab_parts import ChallengeView, Divider, LabTitle, LrChart
 from tuitrain.tui.widgets.lab_presets import PresetBrowser, PresetTree
 from tuitrain.tui.widgets.strip import TextStrip
 from tuitrain.tui.wording import changes
@@ -45,6 +45,8 @@ class LabView(Screen[None]):
     LabView #lab-body { height: 1fr; }
     LabView #lab-left { width: 28; height: 100%; }
     LabView #lab-right { width: 1fr; height: 100%; }
+    LabView #lr-head, LabView #lr-chart { display: none; }
+    LabView.-tall #lr-head, LabView.-tall #lr-chart { display: block; }
     LabView #lab-presets, LabView #lab-divider-presets { display: none; }
     LabView.-columns #lab-presets { display: block; width: 28; height: 100%; }
     LabView.-columns #lab-divider-presets { display: block; }
@@ -58,6 +60,7 @@ class LabView(Screen[None]):
         (COLUMNS, "-columns"),
         (150, "-roomy"),
     ]
+    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (34, "-tall")]  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,6 +109,8 @@ class LabView(Screen[None]):
                 yield SectionLine("Network", id="network-head")
                 yield NetworkView(id="network")
                 yield NetworkFoot(id="network-foot")
+                yield SectionLine("Learning rate", id="lr-head")
+                yield LrChart(id="lr-chart")
         yield SectionLine("What changed", id="changed")
         yield KeyFooter()
         yield TextStrip()
@@ -251,6 +256,9 @@ class LabView(Screen[None]):
         """The form and its head."""
         form = self.query_one(FormView)
         form.show(form_data(self.editor, self.devices))
+        preset = self.preset
+        self.query_one(LrChart).show(lr_curve(preset, max(22, self.size.width)), preset.train.epochs)
+        self.query_one("#lr-head", SectionLine).set(right=((lr_note(preset), "dim"),))
         self._refresh_form_head()
 
     def _refresh_form_head(self) -> None:

@@ -26,7 +26,7 @@ class HeaderLine(Widget, can_focus=False):
     DEFAULT_CSS = """
     HeaderLine { dock: top; height: 1; width: 100%; background: $panel; color: $foreground;
         & > .header--name { text-style: bold; color: $primary; }
-        & > .header--mode { color: $text-muted; }
+        & > .header--mode { text-style: dim; }
         & > .header--here { text-style: bold reverse; }
         & > .header--context { color: $foreground; }
     }

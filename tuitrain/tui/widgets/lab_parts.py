@@ -21,6 +21,7 @@ class _Part(Widget, can_focus=False):
         "part--dim",
         "part--bold",
         "part--primary",
+        "part--name",
         "part--accent",
         "part--good",
         "part--warn",
@@ -30,7 +31,8 @@ class _Part(Widget, can_focus=False):
     _Part { height: 1; width: 1fr; color: $foreground;
         & > .part--dim { text-style: dim; }
         & > .part--bold { text-style: bold; }
-        & > .part--primary { color: $primary; text-style: bold; }
+        & > .part--primary { color: $primary; }
+        & > .part--name { color: $primary; text-style: bold; }
         & > .part--accent { color: $accent; }
         & > .part--good { color: $success; }
         & > .part--warn { color: $warning; }
@@ -83,7 +85,7 @@ class LabTitle(_Part):
         line = Line().add(" ")
         if family:
             line.add(f"{family} / ", self.css("dim"))
-        line.add(name, self.css("primary")).add(" •" if changed else "", self.css("accent"))
+        line.add(name, self.css("name")).add(" •" if changed else "", self.css("accent"))
         line.add(" ▾", self.css("dim"))
         end = line.x
         right = f"{budget:,}" if budget else "none"
@@ -200,3 +202,45 @@ class Divider(Widget, can_focus=False):
         return (
             Line().add(self.joints.get(y, "┬" if y == 0 else "│"), style).strip().apply_style(self.rich_style)
         )
+
+
+class LrChart(_Part):
+    """The learning rate over the epochs, larger than in the form; shown where the table leaves room."""
+
+    DEFAULT_CSS = "LrChart { height: 8; }"
+    ROWS = 6
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.values: tuple[float, ...] = ()
+        self.epochs = 1
+
+    def show(self, values: Sequence[float], epochs: int) -> None:
+        """Another curve: values at even distances over so many epochs."""
+        if (tuple(values), epochs) != (self.values, self.epochs):
+            self.values, self.epochs = tuple(values), epochs
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Columns of eighths from zero, the largest and the last value at the left, epochs below."""
+        line = Line()
+        high = max(self.values, default=0.0)
+        room = max(1, self.size.width - 14)
+        if y == 0 or not high or y > self.ROWS + 1:
+            return self.finish(line)
+        if y == self.ROWS + 1:
+            first, last = "1", f"epoch {self.epochs}"
+            return self.finish(
+                line.to(11).add(first, self.css("dim")).to(11 + room - len(last)).add(last, self.css("dim"))
+            )
+        label = f"{high:.4g}" if y == 1 else "0" if y == self.ROWS else ""
+        line.add(label, self.css("dim"), 9, "right").add(" ┤" if label else " │", self.css("dim"))
+        count = len(self.values)
+        text = ""
+        for cell in range(room):
+            value = self.values[min(count - 1, cell * count // room)]
+            eighths = round(value / high * self.ROWS * 8) - (self.ROWS - y) * 8
+            if y == self.ROWS and value > 0:
+                eighths = max(1, eighths)
+            text += " ▁▂▃▄▅▆▇█"[max(0, min(8, eighths))]
+        return self.finish(line.add(text, self.css("primary")))
