@@ -126,6 +126,9 @@ def run(
     if dry_run:
         _dry_run(base, changed, runtime, limit, command, data_dir, json=json)
         return
+    from tuitrain.runs.directory import check_place
+
+    check_place(config.runs_dir(runs_dir), name)
     early = _import_torch()
     with _fetching(quiet) as progress:
         from tuitrain.runs.launch import load_data, prepare

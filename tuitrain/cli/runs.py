@@ -14,7 +14,7 @@ from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import duration, percent, verdict
-from tuitrain.errors import ExitCode, TuitrainError, UsageError, visible
+from tuitrain.errors import TuitrainError, UsageError, visible
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -259,15 +259,3 @@ def _say_user(data: dict[str, Any], text: str, json: bool) -> None:
         emit_json(data)
     elif text:
         sys.stdout.write(text + "\n")
-
-
-def resume_live(directory: RunDirectory, epochs: int | None = None) -> None:
-    """Let a paused run of another process go on, and make it `epochs` long in all when that is more.
-
-    Raises:
-        RunDirectoryError: it ended in the meantime.
-    """
-    from tuitrain.cli.steer import let_go_on
-
-    let_go_on(directory, epochs)
-    raise typer.Exit(ExitCode.DONE)

@@ -300,6 +300,28 @@ def unwritable(path: Path, error: Exception) -> RunDirectoryError:
     return RunDirectoryError(f"{visible(path)} can't be written: {reason}; free space, or use --runs-dir")
 
 
+def check_place(runs_dir: Path, name: str | None = None) -> None:
+    """Refuse a busy name or an unwritable folder at once, before anything slow; `create` decides for good.
+
+    Raises:
+        RunDirectoryError: as `create`.
+    """
+    try:
+        files.make_folder(runs_dir, parents=True)
+    except (OSError, ValueError) as error:
+        raise unwritable(runs_dir, error) from None
+    if not os.access(runs_dir, os.W_OK | os.X_OK):
+        raise unwritable(runs_dir, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    safe = names.safe_name(name) if name is not None else ""
+    for attempt in range(1, 10_000 if safe else 1):
+        wanted = safe if attempt == 1 else f"{safe}-{attempt}"
+        if not os.path.lexists(runs_dir / wanted):
+            return
+        if locking.is_held(runs_dir / wanted):
+            holder = locking.read_holder(runs_dir / wanted)
+            raise RunDirectoryError(locking.busy_message(wanted, holder))
+
+
 def clean_unborn(runs_dir: Path) -> int:
     """Remove folders that a process began and was killed before it could name them."""
     count = 0

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuitrain.errors import PresetError
 from tuitrain.spec.challenge import Point, check, reached
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.training.events import EpochFinished, Notice, Record, RunFinished, RunStarted, finite
@@ -47,8 +48,13 @@ class RunResult:
 
     @property
     def preset(self) -> Preset | None:
-        """The resolved preset; None before the run has started."""
-        return preset_from_dict(self.started.preset, "the run's preset") if self.started else None
+        """The resolved preset; None before the run has started, or where this version can't read it."""
+        if self.started is None:
+            return None
+        try:
+            return preset_from_dict(self.started.preset, "the run's preset")
+        except PresetError:
+            return None
 
     @property
     def best(self) -> EpochFinished | None:
