@@ -6,7 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -117,7 +117,8 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.deterministic = runtime.deterministic
         torch.backends.cudnn.benchmark = device.type == "cuda" and not runtime.deterministic
-        yield
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
     finally:
         torch.set_num_threads(threads)
         if strict:

@@ -66,13 +66,8 @@ class Stepper:
         capturable: bool = False,
         seed: int = 0,
     ) -> None:
-        self.network, self.train, self.device, self.precision, self.seed = (
-            network,
-            train,
-            device,
-            precision,
-            seed,
-        )
+        self.network, self.train, self.device = network, train, device
+        self.precision, self.seed = precision, seed
         self._compiled: Forward | None = None
         self._capturable = capturable
         self.batch = train.batch_size
@@ -220,13 +215,11 @@ class Stepper:
             losses, predictions, confidences = self._judge_all(images, labels, batch)
         finally:
             self.network.train()
-        found = predictions.cpu().numpy()
+        right = int((predictions == labels).sum().item())
         return Evaluation(
-            loss=float(losses.double().mean().item())
-            if losses.device.type != "mps"
-            else float(losses.mean().item()),
-            accuracy=int((predictions == labels).sum().item()) / len(labels),
-            predictions=found.astype(np.uint8),
+            loss=float(losses.cpu().double().mean()),
+            accuracy=right / len(labels),
+            predictions=predictions.cpu().numpy().astype(np.uint8),
             confidences=confidences.cpu().numpy(),
         )
 
