@@ -9,7 +9,7 @@ from tuitrain.errors import TuitrainError
 from tuitrain.tui import words
 from tuitrain.tui.backdrop import PUBLISHED
 from tuitrain.tui.parts import Part, Parts, cells
-from tuitrain.tui.scales import Curve, Picture, Quantity
+from tuitrain.tui.scales import Curve, Picture, Quantity, horizon
 from tuitrain.tui.sheets import preset_of
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
@@ -51,7 +51,8 @@ def picture(
     else:
         curves += [Curve("schedule", plan, "ghost", "dot")] if plan else []
     target = state.target / 100 if quantity == "accuracy" and state.target is not None else None
-    return Picture(tuple(curves), max(2, state.planned), quantity, target, logarithmic, cursor)
+    epochs = horizon(state.epochs[-1].epoch if state.epochs else 0, state.planned)
+    return Picture(tuple(curves), epochs, quantity, target, logarithmic, cursor)
 
 
 def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:

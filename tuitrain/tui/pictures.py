@@ -123,10 +123,10 @@ def mistakes(
     """The misclassified images, the most confident first, each with what it is and what was said."""
     wrong = seen.wrong()
     names = [visible(name) for name in classes] or [str(i) for i in range(10)]
-    heading = f" {words.plural(len(wrong), 'image')} misclassified after epoch {seen.epoch}"
+    heading = f" {len(wrong):,} misclassified after epoch {seen.epoch}"
     if not len(wrong):
         return ((f"{heading}: none", "head"),), []
-    heading += ", the most confident first: truth → said, confidence"
+    heading += ", most confident first: truth → said, confidence"
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in wrong[:MOST].tolist():
@@ -167,10 +167,7 @@ def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: i
     cards = []
     for number, weights in enumerate(layer, 1):
         cards.append([((f"{number}", "dim"),), *kernel(weights, most, wide, colour=colour)])
-    heading = f" {words.plural(count, 'kernel')} of the first layer after epoch {epoch}"
-    legend = (
-        f", blue below 0, orange above, up to ±{most:.2f}"
-        if colour
-        else f", - below 0, + above, up to ±{most:.2f}"
-    )
+    heading = f" {words.plural(count, 'first-layer kernel')} after epoch {epoch}"
+    signs = "blue below 0, orange above" if colour else "- below 0, + above"
+    legend = f": {signs}, up to ±{most:.2f}"
     return ((heading + legend, "head"),), shelf(cards, width)

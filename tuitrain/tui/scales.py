@@ -105,7 +105,7 @@ def limits(
 
 def epoch_ticks(low: float, high: float, most: int) -> list[int]:
     """Whole epochs at even distances, at most so many, beginning with 1 where it is in sight."""
-    first, last = math.ceil(low), math.floor(high)
+    first, last = max(1, math.ceil(low)), math.floor(high)
     step = 1
     for step in _steps():
         if (last - first) / step + 1 <= most:
@@ -116,6 +116,16 @@ def epoch_ticks(low: float, high: float, most: int) -> list[int]:
     if len(ticks) > 1 and step > 2 and ticks[1] - ticks[0] < step / 2:
         del ticks[1]
     return ticks
+
+
+def horizon(done: int, planned: int) -> int:
+    """The last epoch of the axis: the run's last one, or less while a long run has only begun."""
+    for epochs in (20, 50, 100, 200, 500, 1000, 2000, 5000):
+        if epochs >= planned:
+            break
+        if done <= 0.6 * epochs:
+            return epochs
+    return max(planned, done, 2)
 
 
 def _steps() -> list[int]:

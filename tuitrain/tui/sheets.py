@@ -220,7 +220,7 @@ def _figures(test: float | None, train: float | None, parameters: int | None) ->
 def _by(difference: float) -> str:
     if abs(difference) < 5e-5:
         return "the same"
-    return f"{words.points(difference)} {'above' if difference > 0 else 'below'}"
+    return f"{'+' if difference > 0 else '−'}{words.points(difference)}"
 
 
 def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list[Parts]:

@@ -197,8 +197,8 @@ class MachineLine(Horizontal):
         step = self.query_one("#step-ms", Field)
         if state.over:
             mean = state.finished.images_per_s if state.finished else None
-            rate.set((words.count(mean), ""), (" img/s", "dim"))
-            step.set()
+            rate.set()
+            step.set((words.count(mean), ""), (" img/s", "dim"))
         elif state.started is None:
             rate.set()
             step.set()
