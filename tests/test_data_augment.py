@@ -93,7 +93,7 @@ def test_quarter_turns_are_counter_clockwise_and_lossless() -> None:
 
 
 def test_fill_and_chunks() -> None:
-    images = noise(1100)  # two whole chunks and a rest
+    images = noise(1100)  # many whole chunks and a rest
     degrees = torch.empty(1100).uniform_(-45, 45, generator=torch.Generator().manual_seed(4))
     for fill in (0, 1, 255):
         whole = rotate(images, degrees, fill)

@@ -302,8 +302,7 @@ def test_a_full_disk_is_a_data_error(home: Path, server: data_tiny.Server) -> No
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         f"import data_tiny; data_tiny.install([{server.address!r}])\n"
-        "from tuitrain.data import mnist\nfrom tuitrain.data.progress import FetchProgress
-from tuitrain.errors import DataError\n"
+        "from tuitrain.data import mnist\nfrom tuitrain.errors import DataError\n"
         f"try:\n    mnist.load({NAME!r})\nexcept DataError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
