@@ -79,7 +79,7 @@ class Terminal:
         text = self.raw[self.raw.rfind(b"\x1b[?1049l") :].decode("utf-8", "replace")
         return re.sub(r"\x1b\[[?>0-9;]*[a-zA-Z]", "", text)
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> float:
+    def wait_for(self, text: str, seconds: float = 90.0) -> float:
         """Read until the screen shows a text; how long after the start that was."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

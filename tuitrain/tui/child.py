@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import ExitCode, visible
-from tuitrain.tui.launcher import DETACHED, redirect_errors
+from tuitrain.tui.launcher import DETACHED, RESTORED, redirect_output
 from tuitrain.tui.settings import log_file
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Child:
     def __init__(self, life: int, word: int) -> None:
         self.life, self.word = life, word
         self.tty_fd = os.dup(1)
-        self.errors_before = redirect_errors(log_file())
+        redirect_output(log_file())
         self.app: TuitrainApp | None = None
         self.terminated = 0.0
         self.hung_up = False
@@ -51,9 +51,7 @@ class Child:
     def _log_of_run(self, entry: Entry) -> None:
         """From now on what is printed belongs to this run."""
         if entry.directory is not None:
-            before = redirect_errors(entry.directory.path / "output.txt")
-            if before is not None:
-                os.close(before)
+            redirect_output(entry.directory.path / "output.txt")
 
     def terminate(self) -> None:
         """SIGTERM: stop, save, leave; in 2 s at the latest."""
@@ -99,6 +97,8 @@ def run_app(options: dict[str, Any], life: int, word: int) -> int:
     app.child = child
     app.terminal_fd = child.tty_fd
     how = app.run()
+    with contextlib.suppress(OSError):
+        os.write(word, RESTORED)
     failure = app.failure
     if how is None and failure:  # the screen broke: that is no reason to stop training
         how = "detach" if app.manager.busy() else "quit"
@@ -169,12 +169,9 @@ class Ending:
     def _let_go(self) -> None:
         """Nothing of the terminal stays open here."""
         null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, self.child.tty_fd):
+        for fd in (0, self.child.tty_fd):
             os.dup2(null, fd)
         os.close(null)
-        if self.child.errors_before is not None:
-            os.close(self.child.errors_before)
-            self.child.errors_before = None
 
     def _take_signals_back(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -162,6 +162,14 @@ class TuitrainDriver(LinuxDriver):
         if self._writer is not None:
             self._writer.write(data, droppable=True)
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The terminal's own word: fd 1 is a log while the screen is up, and COLUMNS never changes."""
+        with contextlib.suppress(OSError):
+            width, height = os.get_terminal_size(self.tty_fd)
+            if width and height:
+                return width, height
+        return 80, 24
+
     def start_application_mode(self) -> None:
         """Take the terminal."""
         loop = self._loop
@@ -208,14 +216,14 @@ class TuitrainDriver(LinuxDriver):
         self.gone = True
         self.exit_event.set()
         null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, self.tty_fd):
+        for fd in (0, self.tty_fd):
             os.dup2(null, fd)
         os.close(null)
 
     def emergency(self) -> None:
         """Give the terminal back without any thread's help, in the last moment."""
-        with contextlib.suppress(OSError, termios.error):
-            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with contextlib.suppress(OSError):
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})  # else a background job would stop
             os.set_blocking(self.tty_fd, False)
             os.write(self.tty_fd, RESTORE.encode())
         with contextlib.suppress(OSError, termios.error, ValueError):

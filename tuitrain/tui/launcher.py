@@ -28,6 +28,8 @@ RESTORE = (
 #: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `child.TERM_S`).
 KILL_AFTER_S = 1.9
 DETACHED = b"D"
+#: The app has given the terminal back as it was; without this word the waiter mends it.
+RESTORED = b"R"
 
 
 def check_terminal(headless_command: str) -> None:
@@ -102,6 +104,7 @@ class _Waiter:
         """Until the app ends, detaches, or has to be killed."""
         self.pid = pid
         self.told: int | None = None
+        self.restored = False
         wake_r, wake_w = os.pipe()
         for fd in (wake_r, wake_w):
             os.set_blocking(fd, False)
@@ -115,9 +118,12 @@ class _Waiter:
             timeout = KILL_AFTER_S if self.told == signal.SIGTERM else None
             ready, _, _ = select.select(waiting, [], [], timeout)
             if word in ready:
-                if os.read(word, 1) == DETACHED:
+                said = os.read(word, 1)
+                if said == DETACHED:
                     return int(ExitCode.DONE)
-                waiting.remove(word)
+                self.restored = self.restored or said == RESTORED
+                if not said:
+                    waiting.remove(word)
             if wake_r in ready:
                 os.read(wake_r, 512)
             done, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
@@ -142,10 +148,11 @@ class _Waiter:
             os.kill(self.pid, signal.SIGCONT)
 
     def _ended(self, status: int) -> int:
+        if not self.restored:
+            self._mend()
         if os.WIFEXITED(status):
             return os.WEXITSTATUS(status)
         number = os.WTERMSIG(status)
-        self._mend()
         if self.told == signal.SIGTERM:
             return int(ExitCode.SIGTERM)
         print(
@@ -169,13 +176,13 @@ def _nothing(number: int, frame: FrameType | None) -> None:
     """A handler that only wakes the select."""
 
 
-def redirect_errors(path: Path) -> int | None:
-    """Point fd 2 at a log file; a duplicate of what it was, None where that can't be done."""
-    with contextlib.suppress(OSError):
+def redirect_output(path: Path) -> None:
+    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened."""
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = os.dup(2)
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(log, 2)
-        os.close(log)
-        return before
-    return None
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import Matcher
 
 from tuitrain.errors import visible
 
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
     from tuitrain.tui.app import TuitrainApp
 
 Command = tuple[str, str, Callable[[], Any]]
+
+
+def _highlight(matcher: Matcher, title: str) -> Content:
+    """The title with the matching letters marked; the matcher's own would read it as markup."""
+    content = Content(title)
+    _, offsets = matcher.fuzzy_search.match(matcher.query, title)
+    for offset in offsets:
+        content = content.stylize(matcher.match_style, offset, offset + 1)
+    return content
+
+
+def _plain(text: str) -> str:
+    """Help that is shown as it is: Textual reads it as markup."""
+    return text.replace("\\", "\\\\").replace("[", "\\[")
 
 
 class EverythingProvider(Provider):
@@ -56,7 +71,7 @@ class EverythingProvider(Provider):
     async def discover(self) -> Hits:
         """Everything that is at hand, before a letter is typed."""
         for title, help_text, command in self._commands:
-            yield DiscoveryHit(Content(title), command, text=title, help=help_text)
+            yield DiscoveryHit(Content(title), command, text=title, help=_plain(help_text))
 
     async def search(self, query: str) -> Hits:
         """What matches."""
@@ -65,4 +80,4 @@ class EverythingProvider(Provider):
         for title, help_text, command in [*self._commands, *self._more]:
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), command, text=title, help=help_text)
+                yield Hit(score, _highlight(matcher, title), command, text=title, help=_plain(help_text))

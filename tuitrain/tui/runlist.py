@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -234,8 +235,11 @@ def _term_matches(term: str, row: Row) -> bool:
 
 
 def arrange(rows: Iterable[Row], wanted: str, sort: str, reverse: bool) -> list[Row]:
-    """The rows that match every word of the filter (`step13 best>99.3`), sorted; the queue stays on top."""
-    terms = wanted.lower().split()
+    """The rows that match every word of the filter, sorted; the queue stays on top.
+
+    `step13 best>99.3 "rotation 7"`: words, figures, and words that belong together.
+    """
+    terms = [quoted or word for quoted, word in re.findall(r'"([^"]+)"?|(\S+)', wanted.lower())]
     kept = [row for row in rows if all(_term_matches(term, row) for term in terms)]
     queue = [row for row in kept if row.entry is not None]
     rest = [row for row in kept if row.entry is None]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import locale
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,16 +31,10 @@ def log_file() -> Path:
 
 
 def speaks_utf8() -> bool:
-    """Whether the locale can show more than ASCII."""
-    encoding = locale.getpreferredencoding(False) or "ascii"
-    if sys.flags.utf8_mode:  # python's own coercion of the C locale says nothing about the terminal
-        encoding = _declared_encoding()
-    return encoding.lower().replace("-", "") in {"utf8", "cp65001"}
-
-
-def _declared_encoding() -> str:
+    """Whether the locale asks for UTF-8; python's own coercion of an unset locale counts."""
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         value = os.environ.get(name, "")
         if value:
-            return value.partition(".")[2].partition("@")[0] or "ascii"
-    return "utf-8"
+            encoding = value.partition(".")[2].partition("@")[0]
+            return encoding.lower().replace("-", "") == "utf8"
+    return True

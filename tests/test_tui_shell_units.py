@@ -1,0 +1,422 @@
+"""The parts of the shell that need no app: painter, filters, writer, sessions in line, wording of comparisons."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import LayoutUpdate
+from textual.color import Color
+from textual.geometry import Region
+from textual.strip import Strip
+
+from tuitrain.errors import TuitrainError, UsageError
+from tuitrain.runs.index import RunSummary
+from tuitrain.spec.library import load_preset
+from tuitrain.training.runtime import Runtime
+from tuitrain.tui import comparison, runlist, settings, themes
+from tuitrain.tui.dialogs.queue import plan_of, seeds_of, variations_of
+from tuitrain.tui.driver import MAX_PENDING_BYTES, TerminalWriter
+from tuitrain.tui.filters import AsciiFilter, plain_style, to_ascii
+from tuitrain.tui.painter import Painter
+from tuitrain.tui.sessions import SessionManager
+
+WIDTH, HEIGHT = 24, 6
+LOOKS = (
+    Style(),
+    Style(color="red"),
+    Style(bold=True, bgcolor="#102030"),
+    Style(reverse=True, color="#ffffff"),
+)
+
+
+def painted(rows: list[list[tuple[str, Style]]]) -> LayoutUpdate:
+    strips = [[Strip([Segment(text, style) for text, style in row])] for row in rows]
+    return LayoutUpdate(strips, Region(0, 0, WIDTH, HEIGHT))  # type: ignore[arg-type]
+
+
+def random_rows(chance: random.Random) -> list[list[tuple[str, Style]]]:
+    rows = []
+    for _ in range(HEIGHT):
+        row: list[tuple[str, Style]] = []
+        left = WIDTH
+        while left > 0:
+            char = chance.choice(["a", "b", " ", "─", "▄", "字"])
+            cells = 2 if char == "字" else 1
+            count = min(chance.randint(1, 6), left // cells)
+            if count == 0:
+                char, cells, count = " ", 1, left
+            row.append((char * count, chance.choice(LOOKS)))
+            left -= cells * count
+        rows.append(row)
+    return rows
+
+
+def cells_of(screen: pyte.Screen) -> list[tuple[Any, ...]]:
+    return [
+        (cell.data, cell.fg, cell.bg, cell.bold, cell.reverse)
+        for y in range(HEIGHT)
+        for cell in (screen.buffer[y][x] for x in range(WIDTH))
+    ]
+
+
+def test_painter_brings_a_terminal_to_what_a_whole_paint_shows() -> None:
+    chance = random.Random(7)
+    screen = pyte.Screen(WIDTH, HEIGHT)
+    stream, painter = pyte.Stream(screen), Painter()
+    rows = random_rows(chance)
+    for _ in range(150):
+        if chance.random() < 0.3:
+            rows = random_rows(chance)
+        else:
+            rows[chance.randrange(HEIGHT)] = random_rows(chance)[0]
+        stream.feed(painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) or "")
+        whole = pyte.Screen(WIDTH, HEIGHT)
+        pyte.Stream(whole).feed(Painter().update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) or "")
+        assert cells_of(screen) == cells_of(whole)
+        assert screen.display == ["".join(text for text, _ in row) for row in rows]
+
+
+def test_painter_sends_nothing_for_nothing_and_little_for_little() -> None:
+    painter = Painter()
+    rows = [[(f"step {y:4} of 938 ......."[:WIDTH].ljust(WIDTH), LOOKS[1])] for y in range(HEIGHT)]
+    first = painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT)
+    assert first and len(first) > WIDTH * HEIGHT
+    assert painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) == ""
+    rows[2] = [(rows[2][0][0].replace("2 of", "3 of"), LOOKS[1])]
+    assert len(painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) or "") < 25
+    painter.forget()
+    assert painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) != ""
+
+
+def test_ascii_keeps_the_width_of_everything() -> None:
+    text = "── ▰▱ ▁▂▃█ ⡜⠒⠊ ● ✓ ‖ → 字 ° × … é ü"
+    plain = to_ascii(text)
+    assert plain.isascii()
+    from rich.cells import cell_len
+
+    assert cell_len(plain) == cell_len(text)
+    (segment,) = AsciiFilter().apply([Segment(text, Style(bold=True))], Color(0, 0, 0))
+    assert segment.text == plain and segment.style == Style(bold=True)
+
+
+def test_no_color_keeps_what_stands_out() -> None:
+    loud = plain_style(Style(color="#ffffff", bgcolor="#5eb1ef", bold=True), "#101418")
+    quiet = plain_style(Style(color="#aaaaaa", bgcolor="#171c22"), "#101418")
+    assert loud.reverse and loud.bold and loud.color is None and loud.bgcolor is None
+    assert not quiet.reverse
+
+
+@pytest.mark.parametrize(
+    ("env", "utf8"),
+    [({"LC_ALL": "C"}, False), ({"LANG": "en_US.ISO-8859-1"}, False), ({"LC_ALL": "de_DE.UTF-8"}, True)],
+)
+def test_locale_decides_about_ascii(env: dict[str, str], utf8: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert settings.speaks_utf8() is utf8
+
+
+def test_themes() -> None:
+    assert themes.default_theme(16) == "ansi-dark"
+    assert themes.default_theme(None) == themes.DARK.name
+    assert themes.full_name("safe") == themes.SAFE.name
+    assert themes.full_name("nord") == "nord"
+
+
+# -- the writer -------------------------------------------------------------------------------------
+
+
+def test_writer_never_blocks_drops_frames_and_asks_for_a_whole_paint() -> None:
+    read, write = os.pipe()
+    drained = threading.Event()
+    writer = TerminalWriter(write, drained.set, lambda: None)
+    writer.start()
+    frame = "x" * 9000
+    began = time.monotonic()
+    for _ in range(400):
+        writer.write(frame, droppable=True)
+    assert time.monotonic() - began < 1.0
+    writer.write("\x1b[?1049l")  # never dropped
+    assert writer.stalled and writer._pending < 2 * MAX_PENDING_BYTES + len(frame)
+    got = bytearray()
+    while not got.endswith(b"\x1b[?1049l"):
+        got += os.read(read, 65536)
+    assert drained.wait(2)
+    assert got.endswith(b"\x1b[?1049l")
+    assert len(got) < 400 * 9000
+    assert writer.stop(2.0)
+    os.close(write)
+    os.close(read)
+
+
+def test_writer_says_once_that_the_terminal_is_gone() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    gone: list[int] = []
+    writer = TerminalWriter(write, lambda: None, lambda: gone.append(1))
+    writer.start()
+    for _ in range(5):
+        writer.write("x")
+        time.sleep(0.02)
+    writer.join(2)
+    assert gone == [1] and writer.gone
+    writer.write("x")
+    assert writer._pending == 0
+    os.close(write)
+
+
+# -- sessions in line -------------------------------------------------------------------------------
+
+
+class FakeSession:
+    """Trains until told to end."""
+
+    def __init__(self, entry: Any) -> None:
+        self.entry, self.control = entry, entry.control
+        self.records: list[Any] = []
+        self.end = threading.Event()
+        self.exit_code = 0
+        self.directory = None
+        self.abandoned = ""
+
+    def start(self) -> None:
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self.end.is_set():
+            command = self.control.take()
+            if command is not None and command.action == "stop":
+                self.end.set()
+            self.end.wait(0.01)
+
+    def join(self) -> bool:
+        return self.end.wait(10)
+
+    def abandon(self, message: str, source: str) -> bool:
+        self.abandoned = message
+        return True
+
+
+class Line:
+    """A manager whose sessions are fakes."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.sessions: list[FakeSession] = []
+        self.trouble: Exception | None = None
+        self.manager = SessionManager(runs_dir=tmp_path, make_session=self.make)  # type: ignore[arg-type]
+
+    def make(self, entry: Any, runs_dir: Path, data_dir: Path | None) -> FakeSession:
+        if self.trouble is not None:
+            raise self.trouble
+        self.sessions.append(FakeSession(entry))
+        return self.sessions[-1]
+
+    def start(self, device: str = "cpu", seed: int = 0) -> Any:
+        preset = load_preset("step13")
+        return self.manager.start(preset, Runtime(device=device), None, {"train.seed": [0, seed]})
+
+
+def eventually(what: Any) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_one_after_the_other_on_a_device_side_by_side_on_two(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    first, second = line.start("cpu", 1), line.start("cpu", 2)
+    other = line.start("cuda:1", 3)
+    eventually(lambda: len(line.sessions) == 2)
+    assert {session.entry for session in line.sessions} == {first.entry, other.entry}
+    assert second.entry.state == "queued" and line.manager.waiting() == [second.entry]
+    assert line.manager.busy()
+    first.control.stop()
+    eventually(lambda: second.entry.state == "training")
+    second.control.stop()
+    other.control.stop()
+    assert line.manager.join(5)
+    assert not line.manager.busy()
+
+
+def test_a_waiting_run_can_be_taken_out_moved_and_steered_before_it_begins(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    first, second, third = line.start(), line.start(seed=1), line.start(seed=2)
+    eventually(lambda: first.entry.state == "training")
+    line.manager.move(third.entry, -1)
+    assert line.manager.waiting() == [third.entry, second.entry]
+    second.control.stop()
+    assert second.entry.state == "cancelled"
+    update = second.poll()
+    assert not update.alive and "queue" in update.records[0].event.message
+    third.control.set_lr(0.5)
+    first.control.stop()
+    eventually(lambda: len(line.sessions) == 2)
+    assert line.sessions[1].entry is third.entry
+    line.manager.stop_all("test", "test")
+    assert line.manager.join(5)
+    with pytest.raises(UsageError):
+        line.start()
+
+
+def test_what_can_not_begin_is_shown_and_the_next_one_runs(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.trouble = TuitrainError("no such device\x1b[2J")
+    feed = line.start()
+    eventually(lambda: feed.entry.state == "failed")
+    assert "no such device" in feed.poll().records[0].event.message
+    assert "\x1b" not in feed.entry.error
+    assert line.manager.exit_code() == 1
+    line.trouble = None
+    again = line.start()
+    eventually(lambda: again.entry.state == "training")
+    again.control.stop()
+    assert line.manager.join(5)
+
+
+def test_abandoning_says_so_to_every_session(tmp_path: Path) -> None:
+    line = Line(tmp_path)
+    line.start()
+    eventually(lambda: len(line.sessions) == 1 and line.manager.training()[0].session is not None)
+    line.manager.abandon_all("too long", "signal")
+    assert line.sessions[0].abandoned == "too long"
+    line.manager.stop_all("test", "test")
+
+
+# -- rows, filter, comparison, queue ----------------------------------------------------------------
+
+
+def summary(number: int, **values: Any) -> RunSummary:
+    base: dict[str, Any] = {
+        "run": f"2026-11-20T10-00-{number:02}_step13_{number:04x}", "path": f"/runs/{number}", "state": "done",
+        "preset": "step13", "dataset": "mnist", "parameters": 5854, "best": 0.99 + number / 10000,
+        "best_epoch": 3, "last": 0.99, "epochs": 14, "epochs_planned": 14, "epochs_at_target": 0, "changed": {},
+        "when": 1_790_000_000.0 + number, "seconds": 55.0, "device": "cpu", "seed": 0, "judged_by": "test",
+        "command": "", "message": "",
+    }  # fmt: skip
+    return RunSummary(**(base | values))
+
+
+def test_filter_by_words_and_figures() -> None:
+    rows = [
+        runlist.row_of(summary(n, state="failed" if n == 3 else "done", tags=("odd",) * (n % 2)))
+        for n in range(6)
+    ]
+
+    def found(words: str) -> list[int]:
+        return sorted(int(row.key[-4:], 16) for row in runlist.arrange(rows, words, "when", True))
+
+    assert found("") == [0, 1, 2, 3, 4, 5]
+    assert found("best>=99.03 DONE") == [4, 5]
+    assert found("odd failed") == [3]
+    assert found("params<10") == []
+    assert found("best>") == [0, 1, 2, 3, 4, 5]  # still being typed
+
+
+def test_sorting() -> None:
+    rows = [runlist.row_of(summary(n, best=None if n == 1 else 0.9 + n / 100)) for n in range(3)]
+    by_best = runlist.arrange(rows, "", "best", True)
+    assert [row.best for row in by_best] == [0.92, 0.9, None]
+
+
+def test_columns_fill_80_and_160() -> None:
+    for width in (60, 80, 120, 160):
+        columns = runlist.columns_for(width)
+        assert sum(cells + 1 for _, cells in columns) + 2 <= max(width, 80)
+    assert len(runlist.columns_for(160)) > len(runlist.columns_for(80))
+
+
+def test_changed_text_is_visible_and_short() -> None:
+    changed = {
+        "train.rotation": [5, 7],
+        "train.optimizer.lr": [0.019, 0.01],
+        "model.layers": [[], [{"a": 1}]],
+    }
+    assert "rotation 7" in runlist.changed_text(changed) and "lr 0.01" in runlist.changed_text(changed)
+    assert "\x1b" not in runlist.changed_text({"train.dataset": ["a", "\x1b[2J"]})
+    assert runlist.changed_text({}) == "–"
+
+
+def test_single_seeds_are_no_evidence() -> None:
+    from tuitrain.runs.result import RunResult
+    from tuitrain.spec.preset import override
+    from tuitrain.training.events import EpochFinished, Record, RunStarted
+
+    def result(**changes: Any) -> RunResult:
+        preset = override(load_preset("step13"), changes)
+        started = RunStarted(
+            "r",
+            "step13",
+            preset.to_dict(),
+            0,
+            "cpu",
+            "",
+            {},
+            {},
+            5854,
+            1,
+            "mnist",
+            60000,
+            10000,
+            "test",
+            14,
+            938,
+        )
+        epoch = EpochFinished(1, 14, 0.1, 0.98, 0.02, 0.9941, 0.01, 1, 1, 2, 100, 10000)
+        return RunResult.of([Record(started, 0, 0), Record(epoch, 1, 1)])
+
+    two = [summary(1, best=0.9941), summary(2, best=0.9938)]
+    said = " ".join(comparison.evidence(two, [result(), result(**{"train.rotation": 7.0})]))
+    assert "no evidence" in said and "±0.08 points" in said
+    seeds = [summary(n, best=0.994 + n / 10000) for n in range(3)]
+    said = " ".join(comparison.evidence(seeds, [result(**{"train.seed": n}) for n in range(3)]))
+    assert "mean and sd of 3 seeds" in said and "no evidence" not in said
+    lines = comparison.setting_lines(
+        [r.preset.to_dict() for r in (result(), result(**{"train.rotation": 7.0})) if r.preset]
+    )
+    assert [(line.label, line.values) for line in lines] == [("rotation", ("5.0", "7.0"))] or [
+        line.values for line in lines
+    ] == [("5", "7")]
+
+
+def test_the_better_value_is_marked_and_a_tie_is_not() -> None:
+    from tuitrain.runs.result import RunResult
+
+    lines = {
+        line.label: line
+        for line in comparison.result_lines([summary(1), summary(5)], [RunResult(), RunResult()])
+    }
+    assert lines["best test accuracy"].better == 1
+    assert lines["parameters"].better is None
+
+
+def test_queue_plans() -> None:
+    assert seeds_of("0-2, 7,1") == [0, 1, 2, 7]
+    assert variations_of("rotation=5,7 lr=0.01") == [
+        {"train.rotation": 5, "train.optimizer.lr": 0.01},
+        {"train.rotation": 7, "train.optimizer.lr": 0.01},
+    ]
+    plan = plan_of(["step13", "step11"], "0-1", "rotation=5,7", "cuda:0,cuda:1")
+    assert len(plan) == 8
+    assert {runtime.device for _, runtime, _ in plan} == {"cuda:0", "cuda:1"}
+    assert {preset.train.seed for preset, _, _ in plan} == {0, 1}
+    for wrong in (
+        ([], "0", "", ""),
+        (["step13"], "x", "", ""),
+        (["step13"], "0", "rotatoin=3", ""),
+        (["nope"], "0", "", ""),
+    ):
+        with pytest.raises(TuitrainError):
+            plan_of(*wrong)
