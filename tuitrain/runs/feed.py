@@ -70,7 +70,7 @@ class SessionFeed:
 
     def poll(self) -> FeedUpdate:
         """New records, and the latest snapshot."""
-        alive = self.session.running  # before the records: what ended the run is then among them
+        alive = not self.session.ended  # before the records: what ended the run is then among them
         snapshot = self.session.snapshot
         new = self.session.records[self._next :]
         self._next += len(new)

@@ -138,7 +138,12 @@ class Session:
     @property
     def running(self) -> bool:
         """Whether the run's thread is still at work."""
-        return not self._ended.is_set()
+        return self._thread.ident is not None and not self._ended.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over and its directory released."""
+        return self._ended.is_set()
 
     @property
     def outcome(self) -> str | None:

@@ -125,6 +125,9 @@ def guarded(*sessions: Session) -> Iterator[Signals]:
         yield signals
     finally:
         for session in sessions:
+            if session.running:  # left by an exception: a thread in torch must not outlive the interpreter
+                session.control.stop("the command ended early", when="now", source="command")
+                session.join(DEADLINE_S)
             signals.sessions.remove(session)
 
 
