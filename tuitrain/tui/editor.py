@@ -8,6 +8,7 @@ schema is refused (`EditError`), but a network that can't be built is kept: it i
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -256,8 +257,10 @@ class NetworkEditor:
                 }
             )
         except ValidationError as error:
-            sentence = str(explain(error, ""))
-            raise EditError(sentence.removeprefix(": ").rstrip(".")) from None
+            sentence = str(explain(error, "")).removeprefix(": ").rstrip(".")
+            names = layer_names(data["model"]["layers"])
+            sentence = re.sub(r"^layers\[(\d+)\]\.?", lambda m: f"{names[int(m[1])]} ", sentence)
+            raise EditError(sentence) from None
 
     def undo(self) -> str | None:
         """Takes the last edit back and returns what it was, or None where there is none."""

@@ -176,14 +176,7 @@ def bounds(model: type[BaseModel], name: str) -> dict[str, Any]:
 
 def _tenth(value: float) -> float:
     """A step that suits a magnitude: 0.001 at 0.019, 0.01 at 0.1, 0.1 at 1."""
-    if value <= 0:
-        return 0.001
-    return float(
-        10.0
-        ** (
-            math.floor(math.log10(value)) - (1 if value < 10 ** math.floor(math.log10(value)) * 1.0001 else 0)
-        )
-    )
+    return float(10.0 ** (math.floor(math.log10(value)) - 1)) if value > 0 else 0.001
 
 
 def _train(name: str, label: str, kind: Kind, help: str, **more: Any) -> Field:

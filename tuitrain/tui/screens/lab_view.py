@@ -286,7 +286,7 @@ class LabView(Screen[None]):
             warning = f"{over:,} over budget; most in {most}"
         self._ask_torchinfo()
         self.query_one(NetworkFoot).show(evaluation.table, warning, self.figures)
-        pieces = gauge(evaluation.parameters, editor.budget, 10 if self.size.width < COLUMNS else 20)
+        pieces = gauge(evaluation.parameters, editor.budget, view.size.width)
         if evaluation.problem is not None:
             pieces = [("✗ can't be built", "bad")]
         self.query_one("#network-head", SectionLine).set(right=pieces, here=view.has_focus)
@@ -330,7 +330,7 @@ class LabView(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """The gauge and the checklist have another width and height."""
         if self.editors:
-            self.refresh_network()
+            self.call_after_refresh(self.refresh_network)
             self.refresh_challenge()
 
     @on(LinesView.Focused)

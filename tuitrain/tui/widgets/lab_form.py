@@ -182,7 +182,12 @@ class FormView(LinesView):
         )
         wrong = row.key in self.errors
         mark = "✗" if wrong else "•" if changed or summary_changed else " "
-        line = Line().add(mark + " ", self.css("bad") if wrong else self.css("accent"))
+        tone = self.css("bad") if wrong else self.css("accent")
+        line = Line()
+        if here and self.has_focus:  # the ground alone would be lost without colours
+            line.add("▌", self.css("primary")).add(mark, tone)
+        else:
+            line.add(mark + " ", tone)
         inset = 1 if row.group else 0
         line.add(
             " " * inset + row.label,

@@ -167,8 +167,9 @@ class NetworkView(LinesView):
         tone = self._tone(row)
         line = Line().add(*self._lead(row)).add(row.number, tone, 2, "right").add(" ")
         # name 15, shape 6, parameters 7, receptive field 5; the bar takes what is left
-        room = max(0, width - 4 - 15 - 6 - 7 - 6)
-        line.add(row.name, tone, 15)
+        name = min(15, max(8, width - 4 - 6 - 7))
+        room = max(0, width - 4 - name - 6 - 7 - 6)
+        line.add(row.name, tone, name)
         if row.shape is None:
             line.add("–", tone, 6, "right").add("–", tone, 7, "right")
             return [line.strip(), *self._ops_line(row)]
@@ -176,6 +177,8 @@ class NetworkView(LinesView):
         line.add(f"{row.own:,}" if row.own else "", tone, 7, "right").add(" ")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
+        if width < 40:
+            return [line.strip(), *self._ops_line(row)]
         line.to(width - 5).add("rf", self.css("dim")).add(f"{row.receptive_field}", tone, 3, "right")
         return [line.strip(), *self._ops_line(row)]
 
@@ -183,7 +186,7 @@ class NetworkView(LinesView):
         if not row.ops:
             return []
         dim = self.css("dim")
-        line = Line().add("    ").add(row.ops, dim, 21)
+        line = Line().add("    ").add(row.ops, dim, min(21, max(8, self.size.width - 11)))
         line.add(f"{row.of_ops:,}" if row.of_ops else "", dim, 7, "right")
         return [line.strip()]
 
@@ -267,18 +270,20 @@ def _bare(row: LayerRow) -> str:
     return name.replace("global avg pool", "global pool")
 
 
-def gauge(parameters: int, budget: int | None, cells: int) -> list[tuple[str, str]]:
-    """`5,854 of 6,000 ▰▰▰▰▰▰▰▰▰▱ 97.6 %`: pieces and the names of their styles."""
+def gauge(parameters: int, budget: int | None, width: int) -> list[tuple[str, str]]:
+    """`5,854 of 6,000 ▰▰▰▰▰▰▰▰▰▱ 97.6 %`: pieces and the names of their styles, for a section line of a width."""
     if not budget:
         return [(f"{parameters:,} parameters", "title")]
     share = parameters / budget
     tone = "bad" if parameters > budget else "warn" if share >= 0.9 else "good"
+    tail = f" ✗ {parameters - budget:,} over" if parameters > budget else f" {share:.1%}".replace("%", " %")
+    text = f"{parameters:,} of {budget:,} " if width >= 40 else f"{parameters:,} "
+    cells = max(0, min(20, width - len(text) - len(tail) - 16))
     full = min(cells, int(share * cells))
     if parameters < budget:
-        full = min(full, cells - 1)
-    tail = f" ✗ {parameters - budget:,} over" if parameters > budget else f" {share:.1%}".replace("%", " %")
+        full = max(0, min(full, cells - 1))
     return [
-        (f"{parameters:,} of {budget:,} ", "bad" if tone == "bad" else "title"),
+        (text, "bad" if tone == "bad" else "title"),
         ("▰" * full, tone),
         ("▱" * (cells - full), "dim"),
         (tail, tone),
