@@ -6,6 +6,8 @@ imports afterwards (see `warmup`).
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import os
 import signal
 import sys
@@ -228,6 +230,7 @@ class TuitrainApp(App[Leaving]):
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:
+        gc.enable()
         if not self.is_headless:  # a pilot has no time for torch
             from tuitrain.tui.warmup import warm_up
 
@@ -396,6 +399,9 @@ class TuitrainApp(App[Leaving]):
             changed: what differs from the preset it came from, dotted key to (old, new).
             command: the headless command that repeats it.
         """
+        threads = config.setting("threads") or None
+        if runtime.threads is None and threads:
+            runtime = dataclasses.replace(runtime, threads=threads)
         try:
             feed = self.manager.start(preset, runtime, budget, changed, command)
         except TuitrainError as error:

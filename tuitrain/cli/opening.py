@@ -1,0 +1,163 @@
+"""Opening the app: what `tuitrain` alone, `attach`, `watch` and `demo` do. Imports nothing heavy.
+
+The app's process is a fork made here (see tui/launcher.py), and the first paint waits for every import.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuitrain import config
+
+if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
+
+
+def show(app_options: dict[str, Any]) -> None:
+    """Shows the app; ends the command with its exit code.
+
+    Raises:
+        SystemExit: the code, where it is not 0.
+    """
+    from tuitrain.tui.launcher import launch
+
+    code = launch(app_options)
+    if code:
+        raise SystemExit(code)
+
+
+def open_lab(
+    preset: str | None = None,
+    runs_dir: Path | None = None,
+    data_dir: Path | None = None,
+    theme: str | None = None,
+    ascii_only: bool = False,
+    low_bandwidth: bool = False,
+    plain: bool = False,
+    overrides: dict[str, Any] | None = None,
+    start: bool = False,
+) -> None:
+    """Opens the lab; without a terminal to draw on, trains as `tuitrain run` does.
+
+    Raises:
+        UsageError: stdin is no terminal.
+    """
+    from tuitrain.tui.launcher import check_terminal, wants_plain
+
+    if wants_plain(plain):
+        _run_headless(preset, runs_dir, data_dir, overrides or {})
+        return
+    check_terminal(f"tuitrain run --preset {preset or 'step13'}")
+    show(
+        {
+            "preset": preset,
+            "runs_dir": config.runs_dir(runs_dir),
+            "data_dir": config.data_dir(data_dir),
+            "overrides": overrides,
+            "start": start,
+            "low_bandwidth": low_bandwidth,
+            "ascii_only": ascii_only,
+            "theme": theme,
+        }
+    )
+
+
+def open_run(
+    run: str,
+    runs_dir: Path | None,
+    theme: str | None,
+    ascii_only: bool,
+    low_bandwidth: bool,
+    plain: bool,
+    *,
+    watch_only: bool,
+) -> None:
+    """Opens the monitor on a run; without a terminal to draw on, prints its epochs until it ends.
+
+    Raises:
+        UsageError: stdin is no terminal.
+        RunDirectoryError: there is no such run.
+    """
+    from tuitrain.runs.index import resolve
+    from tuitrain.tui.launcher import check_terminal, wants_plain
+
+    folder = config.runs_dir(runs_dir)
+    directory = resolve(folder, run)
+    if wants_plain(plain):
+        _follow_plain(directory)
+        return
+    check_terminal(f"tuitrain tail -f {directory.name}")
+    show(
+        {
+            "runs_dir": folder,
+            "data_dir": config.data_dir(None),
+            "attach": str(directory.path),
+            "watch_only": watch_only,
+            "low_bandwidth": low_bandwidth,
+            "ascii_only": ascii_only,
+            "theme": theme,
+        }
+    )
+
+
+def open_demo(theme: str | None, ascii_only: bool, low_bandwidth: bool, plain: bool) -> None:
+    """Opens the tour in a folder of its own, which goes with it.
+
+    Raises:
+        UsageError: stdin is no terminal.
+    """
+    import shutil
+    import tempfile
+
+    from tuitrain.tui.launcher import check_terminal, wants_plain
+
+    without_screen = wants_plain(plain)
+    if not without_screen:
+        check_terminal("tuitrain demo --plain")
+    folder = Path(tempfile.mkdtemp(prefix="tuitrain-demo-"))
+    try:
+        if without_screen:
+            _run_headless("step13", folder, None, {"train.dataset": "digits", "train.epochs": 3})
+            return
+        show(
+            {
+                "runs_dir": folder,
+                "preset": "step13",
+                "overrides": {"train.dataset": "digits", "train.epochs": 40},
+                "demo": True,
+                "theme": theme,
+                "ascii_only": ascii_only,
+                "low_bandwidth": low_bandwidth,
+            }
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_headless(
+    preset: str | None, runs_dir: Path | None, data_dir: Path | None, overrides: dict[str, Any]
+) -> None:
+    from tuitrain.cli.run import run
+    from tuitrain.spec.preset import toml_value
+
+    settings = [f"{key}={toml_value(value)}" for key, value in overrides.items()]
+    run(preset or "step13", set_=settings or None, runs_dir=runs_dir, data_dir=data_dir, plain=True)
+
+
+def _follow_plain(directory: RunDirectory) -> None:
+    import time
+
+    from tuitrain.cli.live import epoch_line
+    from tuitrain.runs.feed import DirectoryFeed
+    from tuitrain.training.events import EpochFinished
+
+    feed = DirectoryFeed(directory)
+    while True:
+        update = feed.poll()
+        for record in update.records:
+            if isinstance(record.event, EpochFinished):
+                print(epoch_line(record.event), flush=True)
+        if not update.alive:
+            return
+        time.sleep(0.5)
