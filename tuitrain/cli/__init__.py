@@ -14,9 +14,14 @@ def main() -> NoReturn:
     code: int = ExitCode.DONE
     try:
         prepare_process()
-        from tuitrain.cli.root import app
+        if len(sys.argv) == 1:  # the bare command opens the lab, and its first paint waits for every import
+            from tuitrain.cli.opening import open_lab
 
-        app(prog_name="tuitrain", standalone_mode=True)
+            open_lab()
+        else:
+            from tuitrain.cli.root import app
+
+            app(prog_name="tuitrain", standalone_mode=True)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (ExitCode.FAILED if end.code else ExitCode.DONE)
     except TuitrainError as error:
