@@ -19,7 +19,7 @@ FIXED = 1 << 16
 # On the CPU, chunks whose operations stay below torch's grain of 32,768 elements, so that they run on
 # the calling thread and in its cache: 0.22 s for 60,000 images whatever else the machine does. Chunks of
 # 512 on two threads take 0.09 s on an idle machine, but 10 s when a neighbour holds a core.
-CPU_CHUNK = 32_768 // SIDE**2
+CPU_CHUNK = 32_768 // (SIDE + 2) ** 2
 GPU_CHUNK = 16_384  # bounds the index tables to 300 MB
 
 # torchvision.transforms.RandomErasing's defaults
