@@ -34,7 +34,7 @@ CASES: list[tuple[dict[str, Any], type, dict[str, Any]]] = [
 def test_each_is_torchs(settings: dict[str, Any], cls: type, kwargs: dict[str, Any]) -> None:
     preset = tiny(optimizer=settings)
     ours, theirs = build(preset), build(preset)
-    mine = Optimizer(preset.train, ours)
+    mine = Optimizer(preset.train, dict(ours.named_parameters()))
     fused = {} if cls is torch.optim.RMSprop else {"fused": True}
     other = cls(theirs.parameters(), lr=settings["lr"], **kwargs, **fused)
     generator = torch.Generator().manual_seed(1)
@@ -54,13 +54,13 @@ def test_each_is_torchs(settings: dict[str, Any], cls: type, kwargs: dict[str, A
 def test_its_state_comes_back() -> None:
     preset = tiny(optimizer={"name": "adam", "lr": 0.01})
     network = build(preset)
-    optimizer = Optimizer(preset.train, network)
+    optimizer = Optimizer(preset.train, dict(network.named_parameters()))
     for parameter in network.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
     held = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
     assert "conv0.weight.exp_avg" in held and held["conv0.weight.step"] == 1
-    other = Optimizer(preset.train, build(preset))
+    other = Optimizer(preset.train, dict(build(preset).named_parameters()))
     other.load(held)
     assert all(torch.equal(held[name], tensor) for name, tensor in other.tensors().items())
 
@@ -68,7 +68,7 @@ def test_its_state_comes_back() -> None:
 @pytest.mark.parametrize("change", ["missing", "unknown", "shape", "kind"])
 def test_a_state_that_does_not_fit_is_refused(change: str) -> None:
     preset = tiny()
-    optimizer = Optimizer(preset.train, build(preset))
+    optimizer = Optimizer(preset.train, dict(build(preset).named_parameters()))
     state = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
     name = "conv0.weight.momentum_buffer"
     if change == "missing":

@@ -50,6 +50,10 @@ class Feed:
         self._train = _resident(self.dataset.train, device)
         return _resident(self.dataset.test, device)
 
+    def share(self, other: Feed) -> None:
+        """Takes the data that another feed has on the device."""
+        self._train = other._train
+
     def epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Images uint8 (N, 28, 28) and labels int64 (N,) of an epoch (from 0), shuffled and augmented."""
         if self._train is None:

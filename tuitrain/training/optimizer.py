@@ -6,6 +6,8 @@ create their state in the first step, which a CUDA graph could not have. The ari
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
@@ -14,25 +16,23 @@ from torch.optim.sgd import sgd
 
 from tuitrain.errors import CheckpointError, visible
 from tuitrain.spec.train import SGD, Adam, AdamW, RMSprop, Train
-from tuitrain.training.model import Network
 
 
 class Optimizer:
-    """SGD, Adam, AdamW or RMSprop on a network's parameters.
+    """SGD, Adam, AdamW or RMSprop on some parameters.
 
     Args:
         train: the settings.
-        network: on its device.
+        parameters: by name, on their device.
         capturable: for a CUDA graph: the learning rate is then a tensor on the device.
 
     Attributes:
         state: by torch's name of it (`momentum_buffer`, `exp_avg`, ...), a tensor for each parameter.
     """
 
-    def __init__(self, train: Train, network: Network, *, capturable: bool = False) -> None:
+    def __init__(self, train: Train, parameters: Mapping[str, Tensor], *, capturable: bool = False) -> None:
         self.settings, self.capturable = train.optimizer, capturable
-        self.names = [name for name, _ in network.named_parameters()]
-        self.parameters = list(network.parameters())
+        self.names, self.parameters = list(parameters), list(parameters.values())
         self.device = self.parameters[0].device if self.parameters else torch.device("cpu")
         # Fused: one kernel for all parameters; MPS has none for SGD.
         self.fused = self.device.type in ("cpu", "cuda")

@@ -34,6 +34,13 @@ BITS_STEPS = 64
 Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 
+def bits_shape(network: Network, batch: int, device: torch.device) -> tuple[int, int]:
+    """For how many steps bits are drawn at once, and how many int64 words a step takes."""
+    words = -(-network.bits_per_image * batch // 4)
+    budget = BITS_BYTES.get(device.type, 1 << 20)
+    return max(1, min(BITS_STEPS, budget // max(1, 8 * words))), words
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """One pass over the judging set: mean loss an image, and for each image prediction and confidence."""
@@ -72,7 +79,7 @@ class Stepper:
         self._capturable = capturable
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
-        self.optimizer = Optimizer(train, network, capturable=capturable)
+        self.optimizer = Optimizer(train, dict(network.named_parameters()), capturable=capturable)
         self._lr = float("nan")
         # Read and written on the device alone, so that a step never waits for the host.
         wide = torch.float32 if device.type == "mps" else torch.float64
@@ -82,9 +89,7 @@ class Stepper:
         self._arange = torch.arange(self.batch, device=device)
         self._images = torch.empty(0, 28, 28, dtype=torch.uint8, device=device)
         self._labels = torch.empty(0, dtype=torch.int64, device=device)
-        self._words = -(-network.bits_per_image * self.batch // 4)  # int64 words a step
-        budget = BITS_BYTES.get(device.type, 1 << 20)
-        self._rows = max(1, min(BITS_STEPS, budget // max(1, 8 * self._words)))
+        self._rows, self._words = bits_shape(network, self.batch, device)
         self._bits = torch.zeros(self._rows, self._words, dtype=torch.int64, device=device)
         self._row = torch.zeros(1, dtype=torch.int64, device=device)
         self._generator = torch.Generator(device="cpu" if device.type == "mps" else device)
@@ -146,6 +151,12 @@ class Stepper:
         self._take(min(self.batch, len(self._images) - self._step * self.batch))
         self._step += 1
 
+    def step_eagerly(self) -> None:
+        """The same update, neither captured nor replayed."""
+        self._draw()
+        self._body(min(self.batch, len(self._images) - self._step * self.batch))
+        self._step += 1
+
     def _draw(self) -> None:
         """Random bits for the next steps, when the ones at hand are used up."""
         if not self._words:
@@ -180,20 +191,36 @@ class Stepper:
         self._compiled = compiled
 
     def _body(self, count: int) -> None:
+        images, labels, bits = self._batch(count)
+        loss, logits = self._forward(count, images, labels, bits)
+        self._backward(loss)
+        self.optimizer.step()
+        self._tally(count, loss, logits, labels)
+
+    def _batch(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Images, labels and dropout bits of this step."""
         index = self._arange[:count] + self._position
-        images, labels = self._images.index_select(0, index), self._labels.index_select(0, index)
         bits = self._bits.index_select(0, self._row)[0].view(torch.int16) if self._words else None
+        return self._images.index_select(0, index), self._labels.index_select(0, index), bits
+
+    def _forward(
+        self, count: int, images: Tensor, labels: Tensor, bits: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Mean loss, as reported, and logits."""
         forward = self._compiled if self._compiled and count == self.batch else self.logits
-        for parameter in self.parameters:
-            parameter.grad = None
         with self._autocast():
             logits = forward(images, bits).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.train.label_smoothing)
-        total = loss
+        return F.cross_entropy(logits, labels, label_smoothing=self.train.label_smoothing), logits
+
+    def _backward(self, loss: Tensor) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.train.l1:
-            total = loss + self.train.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+            loss = loss + self.train.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def _tally(self, count: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Adds to the running sums, and moves on."""
         self._loss_sum += loss.detach() * count
         self._correct += (logits.detach().argmax(1) == labels).sum()
         self._position += count

@@ -12,7 +12,7 @@ import torch
 
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
-from tuitrain.training import compiling
+from tuitrain.training import compiling, profiling
 from tuitrain.training.devices import usable_cpus
 from tuitrain.training.events import Notice
 from tuitrain.training.graph import GraphStepper
@@ -84,6 +84,8 @@ def decide(
     if not machine.decided:
         first = compiling.first_epoch(runtime, stepper, table, epochs)
         machine = dataclasses.replace(machine, decided=True, compiled_from=first)
+    if runtime.profile:
+        notices.append(profiling.notice(profiling.profile(stepper)))
     return machine, notices
 
 

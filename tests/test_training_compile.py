@@ -1,0 +1,132 @@
+"""torch.compile: when it is taken, that it changes no result, and that a run survives its failure."""
+
+import math
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from training_small import CPU, run, stripes, tiny
+
+from tuitrain.spec.library import load_preset
+from tuitrain.training import compiling, profiling, tune
+from tuitrain.training.events import EpochFinished, Notice, Phase
+from tuitrain.training.model import build
+from tuitrain.training.runtime import Runtime
+from tuitrain.training.step import Stepper
+from tuitrain.training.trainer import Trainer
+
+ON = Runtime(device="cpu", threads=1, compile="on")
+needs_compiler = pytest.mark.skipif(
+    compiling.compiler(torch.device("cpu")) is None, reason="needs a C++ compiler"
+)
+
+
+def stepper_for(name: str, images: int) -> Stepper:
+    preset = load_preset(name)
+    stepper = Stepper(build(preset), preset.train, torch.device("cpu"))
+    stepper.begin_epoch(
+        0, torch.zeros(images, 28, 28, dtype=torch.uint8), torch.zeros(images, dtype=torch.int64)
+    )
+    return stepper
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "epochs", "mode", "wanted"),
+    [
+        ("step13", 60_000, 14, "auto", 1),
+        ("step13", 60_000, 14, "off", None),
+        ("step13", 1_000, 14, "auto", None),
+        ("step13", 60_000, 1, "auto", None),
+        ("mlp", 60_000, 18, "auto", None),
+        ("mlp", 60_000, 1, "on", 0),
+    ],
+)
+def test_auto_compiles_only_what_pays(
+    name: str, images: int, epochs: int, mode: str, wanted: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper, table = stepper_for(name, images), load_preset(name).table()
+    monkeypatch.setattr(compiling, "compiler", lambda device: "/usr/bin/g++")
+    assert compiling.first_epoch(Runtime(compile=mode), stepper, table, epochs) == wanted
+    monkeypatch.setattr(compiling, "compiler", lambda device: None)
+    assert compiling.first_epoch(Runtime(compile=mode), stepper, table, epochs) == (
+        0 if mode == "on" else None
+    )
+
+
+def failing(*args: Any, **kwargs: Any) -> Any:
+    raise RuntimeError("C++ compile error\x1b[2J\nand two hundred lines more")
+
+
+@pytest.mark.parametrize("why", ["none", "broken"])
+def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
+    why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "none":
+        monkeypatch.setattr(compiling, "compiler", lambda device: None)
+    else:
+        monkeypatch.setattr(compiling, "compiler", lambda device: "/usr/bin/g++")
+        monkeypatch.setattr(torch, "compile", failing)
+    trainer, events = run(tiny(), runtime=ON)
+    notices = [event for event in events if isinstance(event, Notice)]
+    assert [notice.code for notice in notices] == ["compile_failed"]
+    assert "\x1b" not in notices[0].message and "--compile off" in notices[0].remedy
+    assert trainer.machine.compiled_from is None
+    assert trainer.state().model_sha256() == run(tiny())[0].state().model_sha256()
+
+
+@pytest.mark.long
+@needs_compiler
+def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
+    preset, data = tiny(epochs=3), stripes()
+    eager, _ = run(preset)
+    compiled, events = run(preset, runtime=ON)
+    assert not [event for event in events if isinstance(event, Notice)]
+    for name, tensor in eager.state().model.items():
+        assert torch.allclose(compiled.state().model[name].float(), tensor.float(), atol=1e-3), name
+    for one, other in zip(eager.standing.history, compiled.standing.history, strict=True):
+        assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-2)
+    trainer = Trainer(preset, data, ON)
+    for event in trainer.run():
+        if isinstance(event, EpochFinished):
+            break
+    assert run(preset, runtime=ON, resume=trainer.state())[0].state().sha256() == compiled.state().sha256()
+    assert not psutil.Process().children(recursive=True)
+
+
+@pytest.mark.long
+@needs_compiler
+def test_compiling_after_the_first_epoch_is_kept_by_a_resumed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "PAYS_FROM_S", 0.0)
+    auto, preset = Runtime(device="cpu", threads=1), tiny()
+    whole, events = run(preset, runtime=auto)
+    phases = [event.phase for event in events if isinstance(event, Phase)]
+    assert phases[2:6] == ["training", "evaluating", "warming up", "training"]
+    trainer = Trainer(preset, stripes(), auto)
+    for event in trainer.run():
+        if isinstance(event, EpochFinished) and event.epoch == 2:
+            break
+    assert run(preset, runtime=auto, resume=trainer.state())[0].state().sha256() == whole.state().sha256()
+
+
+def test_a_profile_names_the_parts_of_a_step_and_changes_nothing() -> None:
+    runtime = Runtime(device="cpu", threads=1, compile="off", profile=True)
+    trainer, events = run(tiny(), runtime=runtime)
+    notice = next(event for event in events if isinstance(event, Notice))
+    assert notice.code == "profile"
+    for part in ("forward", "backward", "optimizer"):
+        assert part in notice.message
+    assert trainer.state().sha256() == run(tiny(), runtime=CPU)[0].state().sha256()
+
+
+def test_a_profiles_shares_are_whole() -> None:
+    parts = profiling.profile(stepper_for("step13", 256), steps=3)
+    assert abs(sum(part.share for part in parts) - 1) < 1e-9
+    assert {part.name for part in parts} == set(profiling.PARTS)
+    assert all(part.ms >= 0 for part in parts)
+
+
+def test_the_judging_batch_depends_on_the_network_alone() -> None:
+    table = load_preset("step13").table()
+    batch = tune.judging_batch(table, torch.device("cpu"))
+    assert 16 <= batch <= 10_000 and batch == tune.judging_batch(table, torch.device("cpu"))
