@@ -362,8 +362,8 @@ class NetworkFoot(Widget, can_focus=False):
                 ]
                 line.add("    ")
                 for number, (figure, word) in enumerate(parts):
-                    line.add("   " if number else "").add(figure, css("bold")).add(word, css("dim"))
-                note = "torchinfo ✓" if self.figures is not None else "closed form"
-                if width - line.x > len(note) + 2:
+                    line.add("  " if number else "").add(figure, css("bold")).add(word, css("dim"))
+                note = "torchinfo" if self.figures is not None else "closed form"
+                if width - line.x > len(note) + 1:
                     line.to(width - len(note) - 1).add(note, css("dim"))
         return line.strip().adjust_cell_length(width).apply_style(self.rich_style)
