@@ -63,6 +63,12 @@ def _runs() -> Screen[Any]:
     return RunsScreen()
 
 
+def _opening() -> Screen[Any]:
+    from tuitrain.tui.screens.opening import OpeningScreen
+
+    return OpeningScreen()
+
+
 def _providers() -> type[Provider]:
     from tuitrain.tui.palette import EverythingProvider
 
@@ -76,6 +82,7 @@ class TuitrainApp(App[Leaving]):
     CSS_PATH = Path(__file__).with_name("tuitrain.tcss")
     DEFAULT_MODE = "lab"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "opening": _opening,
         "lab": _lab,
         "monitor": _monitor,
         "runs": _runs,
@@ -125,6 +132,7 @@ class TuitrainApp(App[Leaving]):
         theme: str | None = None,
         start: bool = False,
         demo: bool = False,
+        frame_first: bool = False,
         manager: SessionManager | None = None,
     ) -> None:
         """Set up the app; nothing is read from disk but its own config file.
@@ -141,10 +149,11 @@ class TuitrainApp(App[Leaving]):
             theme: a theme's name, short or full.
             start: train the preset at once.
             demo: a short tour that explains itself.
+            frame_first: paint an empty frame before the first screen is even imported.
             manager: the sessions; made here unless given.
         """
-        if attach is not None:
-            self.DEFAULT_MODE = "monitor"  # type: ignore[misc]
+        self.first_mode = "lab" if attach is None else "monitor"
+        self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
         self.config_problem: str | None = None
         keys: dict[str, str] = {}
         hz = REFRESH_HZ
@@ -227,9 +236,16 @@ class TuitrainApp(App[Leaving]):
             self.set_interval(0.5, self._watch_foreground)
         if self.config_problem:
             self.notify(self.config_problem, title="config", severity="warning", markup=False, timeout=12)
+        self.call_after_refresh(self.call_later, self._after_frame)
+
+    async def _after_frame(self) -> None:
+        if self.current_mode == "opening":
+            await self.switch_mode(self.first_mode)
+            self.remove_mode("opening")
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:
+        gc.freeze()  # what was imported stays: never look at it again
         gc.enable()
         if not self.is_headless:  # a pilot has no time for torch
             from tuitrain.tui.warmup import warm_up

@@ -93,7 +93,7 @@ def run_app(options: dict[str, Any], life: int, word: int) -> int:
     child = Child(life, word)
     from tuitrain.tui.app import TuitrainApp
 
-    app = TuitrainApp(**options)
+    app = TuitrainApp(**options, frame_first=True)
     app.child = child
     app.terminal_fd = child.tty_fd
     how = app.run()

@@ -51,6 +51,8 @@ class HeaderLine(Widget, can_focus=False):
         text.append("tuitrain", style("header--name", partial=True))
         self._spans.clear()
         here = self.app.current_mode
+        if here == "opening":
+            here = getattr(self.app, "first_mode", "lab")
         narrow = self.size.width < 40
         for mode, key, title in MODES:
             text.append(" " if narrow else "  ")
