@@ -199,9 +199,9 @@ def run_to_end(directory: RunDirectory, *, resume: bool = False, **settings: Any
     return session
 
 
-def main() -> int:
+def main() -> None:
     """Train in this process, as the command line does."""
-    from tuitrain.runs.signals import guarded, lost_output, prepare_process
+    from tuitrain.runs.signals import guarded, leave, lost_output, prepare_process
 
     prepare_process()
     parser = argparse.ArgumentParser()
@@ -237,14 +237,14 @@ def main() -> int:
     if session.recorder.trouble:
         print("\n".join(session.recorder.unsaved_lines()), file=sys.stderr)
     lost_output()
-    return signals.exit_code or session.exit_code
+    leave(signals.exit_code or session.exit_code)
 
 
 if __name__ == "__main__":
     from tuitrain.errors import TuitrainError
 
     try:
-        sys.exit(main())
+        main()
     except TuitrainError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -6,7 +6,7 @@ import sys
 from typing import NoReturn
 
 from tuitrain.errors import ExitCode, TuitrainError
-from tuitrain.runs.signals import lost_output, prepare_process
+from tuitrain.runs.signals import leave, lost_output, prepare_process
 
 
 def main() -> NoReturn:
@@ -43,4 +43,4 @@ def main() -> NoReturn:
 
         complain(f"stdout could not be written: {lost}; free some space and ask again.")
         code = ExitCode.FAILED
-    sys.exit(code)
+    leave(code)

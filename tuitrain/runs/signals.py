@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from tuitrain.errors import ExitCode
 
@@ -136,6 +136,16 @@ def lost_output() -> str | None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     return getattr(sys.stdout, "lost", "") or None
+
+
+def leave(code: int) -> NoReturn:
+    """Exit; after a signal without taking the interpreter down in order, which torch makes slow."""
+    if signals.exit_code:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def say(text: str) -> None:
