@@ -6,53 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+from monitor_recorded import recorded, report, until
 from textual.app import App
 
 import tuitrain.tui
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.feed import FeedUpdate
-from tuitrain.training.events import Control, EpochFinished, Record, StepProgress, from_line
+from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.tui import themes
 from tuitrain.tui.filters import AsciiFilter, PlainFilter
 from tuitrain.tui.screens.monitor import MonitorScreen
 from tuitrain.tui.sensors import Reading
 from tuitrain.tui.state import Ghost
-
-RECORDED = Path(__file__).parent / "data" / "recorded" / "step13.jsonl"
-
-
-def recorded() -> list[Record]:
-    """The recorded run."""
-    return [from_line(line) for line in RECORDED.read_text("utf-8").splitlines()]
-
-
-def progress(records: list[Record], epoch: int, step: int) -> StepProgress:
-    """A report from the middle of an epoch of these records."""
-    done = [r.event for r in records if isinstance(r.event, EpochFinished)]
-    here = next(e for e in done if e.epoch == epoch)
-    before = next((e.elapsed_s for e in done if e.epoch == epoch - 1), 2.0)
-    steps = 938
-    return StepProgress(
-        epoch=epoch,
-        step=step,
-        steps=steps,
-        train_loss=here.train_loss * 1.02,
-        train_acc=here.train_acc - 0.0003,
-        lr=here.lr,
-        images_per_s=here.images_per_s,
-        step_ms=here.train_s / steps * 1000,
-        elapsed_s=before + here.train_s * step / steps,
-    )
-
-
-def until(records: list[Record], epoch: int) -> list[Record]:
-    """The records up to the end of an epoch."""
-    out = []
-    for record in records:
-        out.append(record)
-        if isinstance(record.event, EpochFinished) and record.event.epoch == epoch:
-            return out
-    return out
 
 
 @dataclass
@@ -77,7 +42,7 @@ class FakeControl:
     def pause(self, source: str = "") -> None:
         self._tell("pause", source)
         self._answer(action="paused", source=source)
-        self.feed.phase = "paused"
+        self.feed.phase = "paused" if self.answers else self.feed.phase
 
     def resume(self, source: str = "") -> None:
         self._tell("resume", source)
@@ -195,7 +160,7 @@ class StageApp(App[None]):
 def live(epoch: int = 8, step: int = 665) -> ListFeed:
     """The recorded run in the middle of the epoch after `epoch`."""
     records = recorded()
-    return ListFeed(until(records, epoch), progress(records, epoch + 1, step))
+    return ListFeed(until(records, epoch), report(epoch + 1, step))
 
 
 def finished() -> ListFeed:

@@ -15,6 +15,7 @@ from typing import Literal
 Quantity = Literal["accuracy", "loss", "rate"]
 Pattern = Literal["solid", "dash", "dot"]
 SMALLEST_ERROR = 1e-3  # percent: a perfect accuracy still has a place on a logarithmic axis
+SMALLEST = 1e-12  # of a loss or rate on a logarithmic axis
 PAD = 0.06  # of the range, above and below
 
 
@@ -66,7 +67,7 @@ def _log_error(fraction: float) -> float:
 
 
 def _log(value: float) -> float:
-    return math.log10(value) if value > 0 and math.isfinite(value) else math.nan
+    return math.log10(max(value, SMALLEST)) if value > 0 and math.isfinite(value) else math.nan
 
 
 def limits(
@@ -99,7 +100,9 @@ def limits(
             high = min(high, middle + 4 * (middle - low) + 0.002)
     if quantity == "rate" and not logarithmic:
         low = 0.0
-    span = high - low or abs(high) * 0.1 or 1.0
+    span = high - low
+    if span <= 1e-9 * max(1.0, abs(high)):
+        span = max(abs(high) * 0.1, 1e-6)
     return low - PAD * span, high + PAD * span
 
 
@@ -149,8 +152,8 @@ def _log_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
         ticks = [(math.log10(b * 10.0**p), f"{b * 10.0**p:g}"[:6]) for p in powers for b in bases]
         ticks = [t for t in ticks if low <= t[0] <= high]
         if len(ticks) <= most:
-            break
-    return ticks
+            return ticks
+    return ticks[:: -(-len(ticks) // most)]
 
 
 def _error_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:

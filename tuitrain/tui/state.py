@@ -76,6 +76,7 @@ class MonitorState:
     progress: StepProgress | None = None
     phase: str = "waiting"
     paused: bool = False
+    paused_at: tuple[int, int] = (0, 0)  # epoch and step of the pause
     stopping: str = ""
     finished: RunFinished | None = None
     alive: bool = True
@@ -234,14 +235,16 @@ def with_alive(state: MonitorState, alive: bool) -> MonitorState:
 
 
 def with_phase(state: MonitorState, phase: str | None) -> MonitorState:
-    """The state with the phase as a feed names it; before a run begins that may be any word."""
-    if phase is None or state.finished is not None:
+    """The state with the phase as a feed names it; before a run begins that may be any word.
+
+    A pause ends with its event or with a later step, not with a phase: a viewer of another process
+    may see that half a second late.
+    """
+    if phase is None or phase == state.phase or state.finished is not None:
         return state
     if phase == "paused":
         return state if state.paused else replace(state, paused=True, pace=state.pace.interrupted())
-    if phase == state.phase and not state.paused:
-        return state
-    return replace(state, phase=phase, paused=False)
+    return replace(state, phase=phase)
 
 
 def _answered(state: MonitorState, action: str) -> tuple[Ask, ...]:
@@ -254,7 +257,8 @@ def _progress(state: MonitorState, progress: StepProgress) -> MonitorState:
     phase = state.phase if state.phase in ("evaluating", "saving", "warming up") else "training"
     if state.last is not None and progress.epoch <= state.last.epoch:
         return state  # an older report than what is known already
-    return replace(state, progress=progress, pace=state.pace.seen(progress), phase=phase)
+    paused = state.paused and (progress.epoch, progress.step) <= state.paused_at
+    return replace(state, progress=progress, pace=state.pace.seen(progress), phase=phase, paused=paused)
 
 
 def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
@@ -351,7 +355,9 @@ def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
     asks = _answered(state, event.action)
     new = replace(state, asks=asks)
     if event.action == "paused":
-        return _log(replace(new, paused=True, pace=state.pace.interrupted()), time, f"paused{by}", "warning")
+        place = (event.epoch + 1, event.step)
+        new = replace(new, paused=True, paused_at=place, pace=state.pace.interrupted())
+        return _log(new, time, f"paused{by}", "warning")
     if event.action == "resumed":
         new = replace(new, paused=False, asks=_answered(new, "paused"), pace=state.pace.interrupted())
         return _log(new, time, f"resumed{by}")

@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui import backdrop, curves, sheets
+from tuitrain.tui import backdrop, curves, sheets, words
 from tuitrain.tui.alerts import Alert, alerts
 from tuitrain.tui.sensors import Sensors
 from tuitrain.tui.state import MonitorState, asked, reduce_all, with_alive, with_phase
@@ -45,12 +45,16 @@ class MonitorScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
         (0, "-too-narrow"),
         (60, "-narrow"),
+        (76, "-normal"),
         (110, "-wide"),
         (150, "-very-wide"),
     ]
     VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (30, "-tall")]  # noqa: RUF012
     DEFAULT_CSS = """
     MonitorScreen #monitor { padding: 0 1; height: 1fr; width: 1fr; }
+    MonitorScreen.-narrow BigNumber { width: 21; }
+    MonitorScreen.-narrow Headline .-side { width: 14; }
+    MonitorScreen.-narrow Headline #acc { display: none; }
     MonitorScreen.-tall Headline { margin: 1 0; }
     MonitorScreen.-tall News { height: 5; }
     """
@@ -368,7 +372,7 @@ class MonitorScreen(Screen[None]):
 
     def action_checkpoint(self) -> None:
         """Save a checkpoint now."""
-        self._ask("checkpoint", "saving a checkpoint", "checkpoint")
+        self._ask("checkpoint", "saving checkpoint", "checkpoint")
 
     async def action_detach(self) -> None:
         """Leave the screen; training goes on."""
@@ -380,7 +384,7 @@ class MonitorScreen(Screen[None]):
 
     def _stop(self, when: str | None) -> None:
         if when is not None:
-            text = "stopping after this epoch" if when == "epoch" else "stopping"
+            text = "stopping at epoch end" if when == "epoch" else "stopping"
             self._ask("stop", text, "stop", "stopped from the monitor", when=when)
 
     def action_learning_rate(self) -> None:
@@ -397,7 +401,7 @@ class MonitorScreen(Screen[None]):
 
         def take(value: float | None) -> None:
             if value is not None:
-                self._ask("extended", f"adding {value:.0f}", "add_epochs", int(value))
+                self._ask("extended", f"adding {words.plural(int(value), 'epoch')}", "add_epochs", int(value))
 
         self.app.push_screen(epochs_dialog(self.state.planned), take)
 

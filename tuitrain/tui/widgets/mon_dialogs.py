@@ -38,7 +38,7 @@ class NumberDialog(ModalScreen[float | None]):
         background: $surface; padding: 0 1; }
     NumberDialog .number--title { text-style: bold; width: 100%; }
     NumberDialog .number--body { color: $text-muted; width: 100%; margin-bottom: 1; }
-    NumberDialog Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    NumberDialog Input { padding: 0 1; background: $panel; }
     NumberDialog .number--reason { color: $warning; height: 1; width: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="dialog.cancel")]
@@ -60,7 +60,7 @@ class NumberDialog(ModalScreen[float | None]):
         with Vertical():
             yield Static(self.question_title, classes="number--title", markup=False)
             yield Static(self.body, classes="number--body", markup=False)
-            yield Input(self.value, id="number", select_on_focus=True)
+            yield Input(self.value, id="number", select_on_focus=True, compact=True)
             yield Static("", classes="number--reason", markup=False)
 
     def on_mount(self) -> None:

@@ -31,6 +31,9 @@ LOOKS = {
 }
 
 
+NARROW = 74  # columns below which the headline is shortened
+
+
 class Headline(Vertical):
     """State, epoch, best accuracy in large digits, last, target, time left; two bars; the running figures."""
 
@@ -82,6 +85,11 @@ class Headline(Vertical):
             yield Field(id="acc")
             yield Field(right=True, id="lr")
 
+    @property
+    def narrow(self) -> bool:
+        """Whether only the shortest form of each figure fits."""
+        return self.size.width < NARROW
+
     def _set(self, name: str, *parts: Part) -> None:
         self.query_one(f"#{name}", Field).set(*parts)
 
@@ -103,22 +111,29 @@ class Headline(Vertical):
         parts: list[Part] = [(f"{glyph} {word}", style)]
         if state.started is not None or state.epochs:
             over = state.over
-            where = words.plural(state.epoch, "epoch") if over else f"epoch {state.epoch} of {state.planned}"
-            parts.append((f"   {where}", "bold"))
-        parts += [(f"   {ask.text}…", "accent") for ask in state.asks[-1:]]
-        if state.stopping and not state.over and not state.asks:
-            parts.append(("   stopping…", "accent"))
-        elif silent_s >= 5 and not state.asks:
-            parts.append((f"   no news for {words.duration(silent_s - silent_s % 5)}", "warn"))
+            where = words.plural(state.epoch, "epoch") if over else self._epoch_of(state)
+            parts.append((f"  {where}", "bold"))
         self._set("state", *parts)
+        self._set("eta", *self._waiting_for(state, silent_s))
+
+    def _epoch_of(self, state: MonitorState) -> str:
+        return f"epoch {state.epoch}{'/' if self.narrow else ' of '}{state.planned}"
+
+    def _waiting_for(self, state: MonitorState, silent_s: float) -> list[Part]:
+        """What was asked and isn't done yet, else how long it still takes."""
+        if state.asks:
+            return [(f"{state.asks[-1].text}…", "accent")]
         if state.over:
-            self._set("eta", ("took ", "dim"), (words.duration(state.elapsed_s), "bold"))
-        elif state.started is None:
-            self._set("eta")
-        else:
-            spent, left = words.duration(state.elapsed_s), words.duration(state.eta_s)
-            spent = f"{spent} gone  " if len(spent) + len(left) <= 12 else ""
-            self._set("eta", (spent, "dim"), ("ETA ", "dim"), (left, "bold"))
+            return [("took ", "dim"), (words.duration(state.elapsed_s), "bold")]
+        if state.stopping:
+            return [("stopping…", "accent")]
+        if silent_s >= 5:
+            return [(f"no news for {words.duration(silent_s - silent_s % 5)}", "warn")]
+        if state.started is None:
+            return []
+        spent, left = words.duration(state.elapsed_s), words.duration(state.eta_s)
+        fits = not self.narrow and len(spent) + len(left) <= 12
+        return [(f"{spent} gone  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
 
     def _show_best(self, state: MonitorState) -> None:
         best, last = state.best, state.last
@@ -129,7 +144,8 @@ class Headline(Vertical):
             self._set("best-where", (f"best {judged} accuracy", "dim"))
             self._set("last")
             return
-        self._set("best-where", (f"best {judged} accuracy, ", "dim"), (f"epoch {best.epoch}", ""))
+        what = "best, " if self.narrow else f"best {judged} accuracy, "
+        self._set("best-where", (what, "dim"), (f"epoch {best.epoch}", ""))
         self._set("last", ("last ", "dim"), (f"{words.percent(last.test_acc if last else None)} %", ""))
 
     def _show_target(self, state: MonitorState, ghosts: Sequence[Ghost]) -> None:
@@ -137,19 +153,21 @@ class Headline(Vertical):
         if target is None:
             self._set("target", ("no target accuracy" if state.started else "", "dim"))
         elif hits:
-            text = f"✓ {target:.2f} % reached in epoch {hits[0]}"
-            more = f", {words.plural(len(hits), 'epoch')} there" if len(hits) > 1 else ""
+            text = f"✓ {target:.2f} reached in epoch {hits[0]}"
+            more = f", {len(hits)} times" if len(hits) > 1 and not self.narrow else ""
             self._set("target", (text, "good"), (more, "dim"))
         else:
             gap = words.points(target / 100 - state.best.test_acc) if state.best else ""
             word = "missed" if state.over else "not yet"
             rest = (f" by {gap}" if state.over else f": {gap} to go") if gap else ""
+            rest = "" if self.narrow else rest
             self._set("target", (f"target {target:.2f} ", "dim"), (word, ""), (rest, "dim"))
         for ghost in ghosts:
             by = ahead(state, ghost)
             if by is not None:
-                side, style = ("ahead of ", "good") if by >= 0 else ("behind ", "warn")
-                self._set("versus", (words.points(by), style), (f" {side}{ghost.name}", "dim"))
+                side, style = ("ahead", "good") if by >= 0 else ("behind", "warn")
+                whom = "" if self.narrow else f" of {ghost.name}" if by >= 0 else f" {ghost.name}"
+                self._set("versus", (words.points(by), style), (f" {side}{whom}", "dim"))
                 return
         self._set("versus")
 

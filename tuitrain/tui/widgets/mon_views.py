@@ -205,15 +205,19 @@ class Views(Vertical):
         sheet.set(*self._sheet(self.view))
 
     def _draw_names(self) -> None:
-        gap = "   " if self.size.width >= 100 else "  "
-        if sum(len(title) + 2 + len(gap) for _, _, title in self.names) > self.size.width:
+        width = self.size.width
+        gap = "   " if width >= 100 else "  "
+        titles = [(name, key, title) for name, key, title in self.names]
+        if sum(len(title) + 2 + len(gap) for _, _, title in titles) > width:
             gap = " "
+        if sum(len(title) + 2 + len(gap) for _, _, title in titles) > width + 1:
+            titles = [(name, key, title if name == self.view else title[:4]) for name, key, title in titles]
         parts: list[Part] = []
-        for name, key, title in self.names:
+        for name, key, title in titles:
             here = name == self.view
             parts += [(f"{key} {title}", "mark")] if here else [(key, "accent"), (f" {title}", "dim")]
             parts.append((gap, ""))
-        self.query_one("#names", Field).set(*parts)
+        self.query_one("#names", Field).set(*parts[:-1])
 
     def _draw_chart(self, panel: ChartPanel) -> None:
         picture = curves.picture(
