@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -103,6 +103,7 @@ class LinesView(ScrollView, can_focus=True):
         self.styles.scrollbar_size_vertical = 0
         self.styles.scrollbar_size_horizontal = 0
         self._strips: list[Strip] = []
+        self._base = Style()
 
     def css(self, name: str) -> Style:
         """The style of a component class, without the background it stands on."""
@@ -120,11 +121,20 @@ class LinesView(ScrollView, can_focus=True):
         """Builds the lines again and keeps the cursor in sight."""
         if not self.is_mounted or not self.size.width:
             return
+        old, top = self._strips, round(self.scroll_y)
         self._strips = list(self.build(self.size.width))
-        self.virtual_size = Size(self.size.width, len(self._strips))
+        if len(old) != len(self._strips):
+            self.virtual_size = Size(self.size.width, len(self._strips))
         if follow:
             self._follow()
-        self.refresh()
+        base = self.rich_style
+        if len(old) != len(self._strips) or round(self.scroll_y) != top or base != self._base:
+            self._base = base
+            self.refresh()
+            return
+        for y, (before, after) in enumerate(zip(old[top:], self._strips[top:], strict=True)):
+            if y < self.size.height and before != after:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def _follow(self) -> None:
         top, count = self.cursor_span()
@@ -140,6 +150,7 @@ class LinesView(ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width, other lines."""
+        self._strips = []
         self.rebuild()
 
     def notify_style_update(self) -> None:
@@ -163,7 +174,6 @@ class LinesView(ScrollView, can_focus=True):
         width, height = self.size
         top = round(self.scroll_y)
         index = top + y
-        base = self.rich_style
         strip = self._strips[index] if index < len(self._strips) else Strip.blank(width)
         strip = strip.adjust_cell_length(width)
         more = (
@@ -171,7 +181,7 @@ class LinesView(ScrollView, can_focus=True):
         )
         if more and width > 2:
             strip = Strip([*strip.crop(0, width - 1), Segment(more, self.css("accent"))], width)
-        return strip.apply_style(base)
+        return strip.apply_style(self._base)
 
     def on_row(self, strip: Strip, width: int, *, idle: bool = False) -> Strip:
         """A strip on the ground of the cursor."""
