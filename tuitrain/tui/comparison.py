@@ -29,7 +29,7 @@ def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
     return [
         f"Compare  {what}{more}",
-        f"{best}     no evidence of a difference (1 seed each); c compares in full",
+        f"{best}     no evidence of a difference (1 seed each)",
     ]
 
 

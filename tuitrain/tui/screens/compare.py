@@ -87,7 +87,8 @@ class CompareScreen(Screen[None]):
 
     def _have(self, results: list[RunResult]) -> None:
         self._results = results
-        self._paint()
+        if self.query(Sheet):  # else closed meanwhile
+            self._paint()
 
     def on_resize(self) -> None:
         """The columns fit the width."""

@@ -98,7 +98,8 @@ class OverlayScreen(Screen[None]):
 
     def _have(self, histories: list[list[EpochFinished]], target: float | None) -> None:
         self._histories, self._target = histories, target
-        self._paint()
+        if self.query(Chart):  # else closed meanwhile
+            self._paint()
 
     def _paint(self) -> None:
         title, field, quantity = VIEWS[self._view]

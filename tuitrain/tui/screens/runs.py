@@ -61,7 +61,6 @@ class RunsScreen(Screen[None]):
         self._summaries: list[RunSummary] = []
         self._loading = False
         self._trouble = ""
-        self._loaded = False
 
     @property
     def lab(self) -> TuitrainApp:
@@ -123,7 +122,8 @@ class RunsScreen(Screen[None]):
 
     def _have(self, found: list[RunSummary] | None, trouble: str) -> None:
         self._loading = False
-        self._loaded = True
+        if not self.query(RunTable):  # closed meanwhile
+            return
         if trouble and trouble != self._trouble:
             self.notify(trouble, title="runs", severity="error", markup=False)
         self._trouble = trouble

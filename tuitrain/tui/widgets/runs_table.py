@@ -46,7 +46,8 @@ class RunTable(ScrollView, can_focus=True):
         & > .runs--dim { color: $text-muted; }
         & > .runs--mark { color: $accent; text-style: bold; }
         & > .runs--cursor { background: $panel; text-style: bold; }
-        &:focus > .runs--cursor { background: $primary 35%; text-style: bold; }
+        &:focus > .runs--cursor { background: $primary-muted; text-style: bold; }
+        &:ansi:focus > .runs--cursor { text-style: bold reverse; }
         & > .runs--primary { color: $primary; } & > .runs--success { color: $success; }
         & > .runs--warning { color: $warning; } & > .runs--error { color: $error; }
         & > .runs--secondary { color: $secondary; }
