@@ -43,21 +43,25 @@ def parse(data: bytes) -> list[Record]:
 def current(records: Iterable[Record]) -> list[Record]:
     """The records without those that a restart superseded, so that every epoch appears once."""
     kept: list[Record] = []
+    epochs: set[int] = set()
     for record in records:
         event = record.event
         if isinstance(event, RunStarted):
-            kept = []
+            kept, epochs = [], set()
         elif isinstance(event, Control) and event.action == "restarted":
             here = (event.epoch, event.step)
             kept = [old for old in kept if not _beyond(old, here)]
+            epochs = {epoch for epoch in epochs if epoch <= event.epoch}
         elif isinstance(event, EpochFinished):
-            kept = [
-                old
-                for old in kept
-                if not (isinstance(old.event, EpochFinished) and old.event.epoch == event.epoch)
-            ]
+            if event.epoch in epochs:  # no writer of ours does that; the later one counts
+                kept = [r for r in kept if not _is_epoch(r, event.epoch)]
+            epochs.add(event.epoch)
         kept.append(record)
     return kept
+
+
+def _is_epoch(record: Record, epoch: int) -> bool:
+    return isinstance(record.event, EpochFinished) and record.event.epoch == epoch
 
 
 def _beyond(record: Record, here: tuple[int, int]) -> bool:
