@@ -202,15 +202,20 @@ class Session:
             self._say_traceback(error)
             self._end_badly(f"{type(error).__name__}: {visible(error)}")
         finally:
-            self._publish(Phase("saving"))
-            self._done.set()
-            if self._keeper.is_alive():
-                self._keeper.join(2.0)
-            self.recorder.finish()
-            with contextlib.suppress(OSError):
-                (self.directory.path / "progress.json").unlink(missing_ok=True)
-            self.directory.close()
-            self._ended.set()
+            try:
+                self._close()
+            finally:  # whoever waits for the end must not wait for ever, whatever went wrong in it
+                self.directory.close()
+                self._ended.set()
+
+    def _close(self) -> None:
+        self._publish(Phase("saving"))
+        self._done.set()
+        if self._keeper.is_alive():
+            self._keeper.join(2.0)
+        self.recorder.finish()
+        with contextlib.suppress(OSError):
+            (self.directory.path / "progress.json").unlink(missing_ok=True)
 
     def _end_badly(self, message: str) -> None:
         if self.recorder.finished is None:
