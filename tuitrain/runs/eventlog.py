@@ -56,6 +56,8 @@ def current(records: Iterable[Record]) -> list[Record]:
             if event.epoch in epochs:  # no writer of ours does that; the later one counts
                 kept = [r for r in kept if not _is_epoch(r, event.epoch)]
             epochs.add(event.epoch)
+        elif isinstance(event, RunFinished):  # one that could not even be resumed ends a second time
+            kept = [r for r in kept if not isinstance(r.event, RunFinished)]
         kept.append(record)
     return kept
 

@@ -37,6 +37,7 @@ class Recorder:
         self.directory = directory
         self.records: list[Record] = list(earlier)
         self.closed = False
+        self._earlier = len(self.records)
         self._derived = Derived(directory.path)
         self._pending: list[Record] = []
         self._lock = threading.RLock()
@@ -179,8 +180,8 @@ class Recorder:
 
     @property
     def finished(self) -> RunFinished | None:
-        """How the run ended, once it has."""
-        for record in reversed(self.records):
+        """How the run ended this time, once it has."""
+        for record in reversed(self.records[self._earlier :]):
             if isinstance(record.event, RunFinished):
                 return record.event
             if not isinstance(
