@@ -1,0 +1,572 @@
+"""Protections that can be taken out of a process, and faults that can be put into one, by name.
+
+A name may have an argument: `kill_at:write@checkpoints#3`. Each is for a process of its own: nothing is put back.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+NAMES: dict[str, Callable[[str], None]] = {}
+
+
+def named(function: Callable[[str], None]) -> Callable[[str], None]:
+    """Makes a function one that can be asked for by its name."""
+    NAMES[function.__name__] = function
+    return function
+
+
+def apply(names: Sequence[str]) -> None:
+    """Take these out of, or put these into, this process."""
+    for name in names:
+        key, _, argument = name.partition(":")
+        NAMES[key](argument)
+
+
+# ------------------------------------------------------------------------- faults that are put in
+
+
+def _matches(where: str) -> Callable[[str, Path], bool]:
+    """`write@checkpoints#3`: the third write below a folder or to a file of that name; each part may be missing."""
+    place, _, number = where.partition("#")
+    operation, _, part = place.partition("@")
+    left = int(number or 1)
+
+    def matches(what: str, path: Path) -> bool:
+        nonlocal left
+        if operation not in ("", what) or (part and part not in path.parts[-2:]):
+            return False
+        if path.name == "progress.json" or path.name.startswith(".progress"):
+            return False  # written by time, not by what happens in training, so its number is no place
+        left -= 1
+        return left == 0
+
+    return matches
+
+
+@named
+def kill_at(where: str) -> None:
+    """SIGKILL at a file operation; in a write, after half of it."""
+    from tuitrain.runs import files
+
+    matches, write = _matches(where), os.write
+
+    def hook(what: str, path: Path) -> None:
+        if not matches(what, path):
+            return
+        if what == "write":
+
+            def half(fd: int, data: Any) -> int:
+                write(fd, memoryview(data)[: max(1, len(data) // 2)])
+                os.kill(os.getpid(), signal.SIGKILL)
+                return 0
+
+            files.os.write = half  # type: ignore[attr-defined]
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    files.hook = hook
+
+
+@named
+def fail_at(argument: str) -> None:
+    """`ENOSPC,12`: the 12th file operation fails; `ENOSPC,12+`: and every one after it."""
+    from tuitrain.runs import files
+
+    name, _, number = argument.partition(",")
+    code, forever, k, done = getattr(errno, name), number.endswith("+"), int(number.rstrip("+")), 0
+
+    def hook(what: str, path: Path) -> None:
+        nonlocal done
+        if path.name == "progress.json" or path.name.startswith(".progress"):
+            return
+        done += 1
+        if done == k or (forever and done > k):
+            raise OSError(code, os.strerror(code), str(path))
+
+    files.hook = hook
+
+
+@named
+def count_operations(path: str) -> None:
+    """Write down how many file operations there were, when the process ends."""
+    import atexit
+
+    from tuitrain.runs import files
+
+    done = 0
+
+    def hook(what: str, where: Path) -> None:
+        nonlocal done
+        done += where.name != "progress.json" and not where.name.startswith(".progress")
+
+    files.hook = hook
+    atexit.register(lambda: Path(path).write_text(str(done)))
+
+
+@named
+def slow_steps(seconds: str) -> None:
+    """Every step takes so much longer."""
+    from tuitrain.training.step import Stepper
+
+    step = Stepper.step
+
+    def slow(self: Stepper) -> None:
+        step(self)
+        time.sleep(float(seconds))
+
+    Stepper.step = slow  # type: ignore[method-assign]
+
+
+@named
+def limit_files(size: str) -> None:
+    """No file may grow beyond so many bytes."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
+
+
+@named
+def full_device(name: str) -> None:
+    """A file of this name is /dev/full from the start."""
+    from tuitrain.runs import files
+
+    opened = files.open_append
+    files.open_append = lambda path: (
+        os.open("/dev/full", os.O_RDWR | os.O_CLOEXEC) if path.name == name else opened(path)
+    )
+
+
+@named
+def ignore_hangup(_: str) -> None:
+    """As `nohup` does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+@named
+def record_calls(path: str) -> None:
+    """Write down each call that reaches the kernel to make a file durable, with the path it concerns."""
+    import functools
+
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    raw_write = os.write
+    paths: dict[int, str] = {}
+
+    def say(call: str, where: str) -> None:
+        raw_write(log, f"{call} {where}\n".encode())
+
+    def wrap(name: str) -> None:
+        original = getattr(os, name)
+
+        @functools.wraps(original)
+        def wrapped(first: Any, *rest: Any, **more: Any) -> Any:
+            result = original(first, *rest, **more)
+            if name == "open":
+                paths[result] = os.fspath(first)
+            elif name in ("rename", "replace"):
+                say("rename", f"{os.fspath(first)} {os.fspath(rest[0])}")
+            elif first in paths:
+                folder = Path(paths[first]).is_dir()
+                say(f"{name}_dir" if folder else name, paths[first])
+            return result
+
+        setattr(os, name, wrapped)
+
+    for name in ("open", "write", "fsync", "rename", "replace"):
+        wrap(name)
+
+
+@named
+def nan_at(argument: str) -> None:
+    """`7,FILE`: the 7th training loss is not a number; FILE says how many seconds later that was found."""
+    import math
+
+    from tuitrain.errors import DivergedError
+    from tuitrain.training import step
+
+    number, _, path = argument.partition(",")
+    left, poisoned_at, cross_entropy = int(number), 0.0, step.F.cross_entropy
+
+    def poisoned(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left, poisoned_at
+        loss = cross_entropy(*args, **kwargs)
+        if kwargs.get("reduction") == "none":
+            return loss
+        left -= 1
+        if left == 0:
+            poisoned_at = time.monotonic()
+            return loss * math.nan
+        return loss
+
+    def found(self: DivergedError, *args: Any) -> None:
+        Exception.__init__(self, *args)
+        Path(path).write_text(str(time.monotonic() - poisoned_at))
+
+    step.F.cross_entropy = poisoned  # type: ignore[assignment]
+    DivergedError.__init__ = found  # type: ignore[assignment, method-assign]
+
+
+@named
+def clock_jump(argument: str) -> None:
+    """`86400,0.5`: the wall clock jumps by a day half a second after the first epoch began."""
+    from tuitrain.training.trainer import Trainer
+
+    jump, _, after = argument.partition(",")
+    real, one_epoch, begun = time.time, Trainer._one_epoch, 0.0
+
+    def jumping() -> float:
+        return real() + (float(jump) if begun and real() - begun > float(after) else 0.0)
+
+    def epoch(self: Trainer, *args: Any) -> Any:
+        nonlocal begun
+        begun = begun or real()
+        return one_epoch(self, *args)
+
+    time.time = jumping
+    Trainer._one_epoch = epoch  # type: ignore[method-assign]
+
+
+@named
+def audit(path: str) -> None:
+    """Write down what starts a command or looks up a global by name in a pickle."""
+    import sys
+
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    watched = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pickle.find_class"}
+
+    def hook(event: str, arguments: Any) -> None:
+        if event in watched:
+            os.write(log, f"{event} {arguments!r}\n".encode())
+
+    sys.addaudithook(hook)
+
+
+@named
+def limit_memory(megabytes: str) -> None:
+    """No more address space than this."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (int(megabytes) << 20, int(megabytes) << 20))
+
+
+# ------------------------------------------------------------------ protections that are taken out
+
+
+@named
+def plain_save(_: str) -> None:
+    """Files are written in place, as `open(path, "wb").write(data)` does."""
+    from tuitrain.runs import files
+
+    def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            for part in (data,) if isinstance(data, bytes) else data:
+                files.write_all(fd, part, path)
+        finally:
+            os.close(fd)
+
+    files.replace = replace
+
+
+@named
+def no_digest(_: str) -> None:
+    """Checkpoints are read without a look at their SHA-256."""
+    from tuitrain.runs import checkpoint
+
+    checkpoint.read_verified = lambda path, sha256, limit=0: path.read_bytes()
+
+
+@named
+def unkeyed(_: str) -> None:
+    """Randomness as of a program that seeds nothing: another in every process."""
+    import secrets
+
+    from tuitrain.training import feed, step
+
+    for module in (feed, step):
+        module.key = lambda *_: secrets.randbits(62)
+
+
+@named
+def no_cleaning(_: str) -> None:
+    """Leftovers of a killed process stay."""
+    from tuitrain.runs import directory, files
+
+    files.clean_leftovers = lambda folder: 0
+    directory.clean_unborn = lambda folder: 0
+
+
+@named
+def no_supersede(_: str) -> None:
+    """The log is read as it was written, with what a restart superseded."""
+    from tuitrain.runs import eventlog
+
+    eventlog.current = list
+
+
+@named
+def no_fsync(_: str) -> None:
+    """Bytes are left to the kernel."""
+    from tuitrain.runs import files
+
+    files.fsync = lambda fd, path: None
+
+
+@named
+def no_dir_fsync(_: str) -> None:
+    """A rename is left to the kernel."""
+    from tuitrain.runs import files
+
+    files.fsync_dir = lambda path: None
+
+
+@named
+def no_tolerance(_: str) -> None:
+    """What can't be written ends the run, as an exception that nobody expected does."""
+    from tuitrain.runs.recorder import Recorder
+
+    def failed(self: Recorder, what: str, error: Exception) -> None:
+        raise error
+
+    Recorder.failed = failed  # type: ignore[method-assign]
+
+
+@named
+def naive_log(_: str) -> None:
+    """A log is read line by line, whatever its last line is."""
+    from tuitrain.runs import eventlog
+    from tuitrain.training.events import Record, from_line
+
+    def parse(data: bytes) -> list[Record]:
+        return [from_line(line.decode()) for line in data.splitlines()]
+
+    eventlog.parse = parse
+
+
+@named
+def no_lock(_: str) -> None:
+    """Nobody looks whether a run is held."""
+    from tuitrain.runs import locking
+
+    locking.RunLock._take = lambda self, fd, name: None  # type: ignore[method-assign]
+    locking.is_held = lambda folder: False
+
+
+@named
+def stock_streams(_: str) -> None:
+    """The interpreter's own streams and descriptors."""
+    from tuitrain.runs import signals
+
+    signals.forgiving = lambda stream, number: stream
+    signals.repair_descriptors = lambda: None
+
+
+@named
+def no_memory_words(_: str) -> None:
+    """No exception is known to mean that memory ran out."""
+    from tuitrain.training import devices
+
+    devices.is_out_of_memory = lambda error: False
+
+
+@named
+def no_finite_check(_: str) -> None:
+    """Numbers are taken as they come."""
+    import types
+
+    from tuitrain.training import trainer
+    from tuitrain.training.state import TrainerState
+
+    trainer.math = types.SimpleNamespace(isfinite=lambda value: True, nan=float("nan"))  # type: ignore[assignment]
+    TrainerState.finite = lambda self: True  # type: ignore[method-assign]
+
+
+@named
+def wall_clock(_: str) -> None:
+    """Durations are taken from the wall clock."""
+    import types
+
+    from tuitrain.runs import recorder
+    from tuitrain.training import clock, trainer
+
+    # Looked up at each call, as the clock may be made to jump after this.
+    watch = types.SimpleNamespace(monotonic=lambda: time.time(), time=lambda: time.time())
+    for module in (recorder, clock, trainer):
+        module.time = watch  # type: ignore[attr-defined]
+
+
+_kept: list[Any] = []
+
+
+def _keep(*_: Any) -> None:
+    _kept.append(bytearray(os.urandom(1 << 16) * 128))
+    _kept.append(os.dup(1))
+
+
+@named
+def leak(_: str) -> None:
+    """Every run keeps something."""
+    from tuitrain.training.trainer import Trainer
+
+    release = Trainer._release
+
+    def releasing(self: Trainer) -> None:
+        _keep()
+        release(self)
+
+    Trainer._release = releasing  # type: ignore[method-assign]
+
+
+@named
+def leak_epochs(_: str) -> None:
+    """Every epoch keeps something."""
+    from tuitrain.runs.session import Session
+
+    inspect = Session._inspect
+
+    def keeping(self: Session, *args: Any) -> None:
+        _keep()
+        inspect(self, *args)
+
+    Session._inspect = keeping  # type: ignore[method-assign]
+
+
+@named
+def no_data_digest(_: str) -> None:
+    """Data files are taken by their structure alone."""
+    from tuitrain.data import mnist
+
+    mnist._judge = lambda *_: ("SHA-256", None)
+
+
+@named
+def no_fetch_lock(_: str) -> None:
+    """Everybody fetches for himself."""
+    from tuitrain.data import fetch
+
+    fetch._Turn.__enter__ = lambda self: None  # type: ignore[method-assign]
+    fetch._Turn.__exit__ = lambda self, *_: None  # type: ignore[method-assign]
+
+
+@named
+def fetch_in_place(_: str) -> None:
+    """What is fetched is unpacked where it shall lie."""
+    from tuitrain.data import fetch
+
+    unpack = fetch._unpack
+
+    def unpack_there(spec: Any, resource: Any, wanted: Any, archive: Path, inside: Path, kind: str) -> Any:
+        target = inside.parent.parent / "raw"
+        target.mkdir(exist_ok=True)
+        for file in wanted:
+            (target / file.filename).write_bytes(b"half of it")
+        time.sleep(0.05)
+        return unpack(spec, resource, wanted, archive, inside, kind)
+
+    fetch._unpack = unpack_there
+
+
+@named
+def data_cache(_: str) -> None:
+    """A cache of what was read is written beside it."""
+    from tuitrain.data import mnist
+
+    check_files = mnist.check_files
+
+    def caching(spec: Any, folder: Path) -> Any:
+        (folder / "cache.npy").write_bytes(b"decoded")
+        return check_files(spec, folder)
+
+    mnist.check_files = caching
+
+
+@named
+def trusting_idx(_: str) -> None:
+    """A reader that believes the header and unpacks what there is."""
+    import gzip
+    import hashlib
+    import struct
+
+    import numpy as np
+
+    from tuitrain.data import mnist
+    from tuitrain.data.idx import IdxError, IdxFile
+
+    def read(path: Path, spec: Any) -> IdxFile:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        words = 1 + len(spec.shape)
+        magic, *sizes = struct.unpack(f">{words}I", data[: 4 * words])
+        if magic != spec.magic:
+            raise IdxError("its magic number is wrong")
+        array = np.frombuffer(data, np.uint8, offset=4 * words)
+        return IdxFile(
+            np.resize(array, sizes[:1] + list(spec.shape[1:])), hashlib.sha256(data).hexdigest(), None
+        )
+
+    mnist.read_idx = read
+
+
+@named
+def unsafe_load(_: str) -> None:
+    """Checkpoints are read by torch.load, and what that does not know by pickle."""
+    import io
+    import pickle
+
+    import torch
+
+    from tuitrain.runs import checkpoint
+
+    load = checkpoint.load
+
+    def loading(entry: Any) -> Any:
+        data = entry.path.read_bytes()
+        try:
+            torch.load(io.BytesIO(data), weights_only=False)
+        except Exception:
+            try:
+                pickle.loads(data)
+            except Exception:
+                return load(entry)
+        return load(entry)
+
+    checkpoint.load = loading
+
+
+@named
+def unchecked_presets(_: str) -> None:
+    """Presets are taken as TOML gives them."""
+    import tomllib
+    import types
+
+    from tuitrain.spec import preset
+
+    def taken(text: str, where: str, *, name: str | None = None) -> Any:
+        data = tomllib.loads(text)
+        layers = data["model"]["layers"]
+        return types.SimpleNamespace(table=lambda: sum(layer.get("conv", 0) for layer in layers))
+
+    preset.preset_from_toml = taken
+
+
+@named
+def unsafe_names(_: str) -> None:
+    """A run's folder is called what the user says."""
+    from tuitrain.runs import names
+
+    names.safe_name = lambda text: text
+
+
+@named
+def raw_text(_: str) -> None:
+    """Text is shown as it comes."""
+    import sys
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tuitrain") and hasattr(module, "visible"):
+            module.visible = str  # type: ignore[attr-defined]
