@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tuitrain.tui.backdrop import Judged
 from tuitrain.tui.widgets.mon_chart import Chart
 from tuitrain.tui.widgets.mon_head import Headline, News
 from tuitrain.tui.widgets.mon_lines import Lines
-from tuitrain.tui.widgets.mon_paint import BigNumber, Field, Spark, bucketed
+from tuitrain.tui.widgets.mon_paint import BigNumber, Field, Spark, bucketed, spark_range
 from tuitrain.tui.widgets.mon_views import Views
 
 SIZES = [(80, 24), (120, 40), (60, 18), (160, 45)]
@@ -438,6 +439,13 @@ def test_a_sparkline_of_more_epochs_than_cells_keeps_its_peaks() -> None:
     values[50] = 1.0
     assert max(bucketed(values, 10)) == 1.0 and len(bucketed(values, 10)) == 10
     assert bucketed([1.0, 2.0], 10) == [1.0, 2.0]
+
+
+def test_a_sparkline_shows_the_shape_of_the_end() -> None:
+    assert spark_range([0.49, 0.93, 0.95, 0.951, 0.96, 0.965, 0.966]) == (0.93, 0.966)
+    assert spark_range([0.984, 0.986, 0.99]) == (0.984, 0.99)
+    assert spark_range([0.9, 0.9]) == (0.9, 0.9)
+    assert all(math.isnan(v) for v in spark_range([math.nan]))
 
 
 async def test_a_failed_run_shows_its_message() -> None:

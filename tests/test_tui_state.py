@@ -174,10 +174,15 @@ def test_a_pause_ends_with_its_event_or_a_later_step_not_with_a_late_word() -> N
 
 
 def test_a_checkpoint_that_was_asked_for_is_answered_by_the_file() -> None:
-    state = asked(begun(), "checkpoint", "saving")
+    state = asked(asked(begun(), "paused", "pausing"), "checkpoint", "saving")
     before = len(state.log)
+    assert reduce(state, at(CheckpointSaved(1, 0, "x", "0" * 64, True))).log[before:] != ()
+    quiet = asked(begun(), "paused", "pausing")
+    assert reduce(quiet, at(CheckpointSaved(1, 0, "x", "0" * 64, True))).log == quiet.log
     state = reduce(state, at(CheckpointSaved(2, 17, "checkpoints/x", "0" * 64, False)))
-    assert not state.asks and state.log[before:][0].text == "checkpoint saved: checkpoints/x"
+    assert [a.action for a in state.asks] == ["paused"] and state.log[before:][
+        0
+    ].text == "checkpoint saved in epoch 3, step 17"
 
 
 def test_added_epochs_move_the_end() -> None:
@@ -271,6 +276,14 @@ def test_a_title_says_by_how_much() -> None:
     shown = curves.picture(state, ghosts, "accuracy")
     text = "".join(t for t, _ in curves.title(state, ghosts, shown, smooth=False, width=78))
     assert "published: ahead by 0.12 at this epoch" in text
+    level = after(0.98, 0.99)
+    text = "".join(
+        t
+        for t, _ in curves.title(
+            level, ghosts, curves.picture(level, ghosts, "accuracy"), smooth=False, width=78
+        )
+    )
+    assert "published: level at this epoch" in text
     at_cursor = dataclasses.replace(shown, cursor=1)
     text = "".join(t for t, _ in curves.title(state, ghosts, at_cursor, smooth=False, width=78))
     assert "epoch 1" in text and "test 98.10" in text and "published 98.00" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuitrain.errors import TuitrainError
+from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui import words
 from tuitrain.tui.backdrop import PUBLISHED
 from tuitrain.tui.parts import Part, Parts, cells
@@ -94,7 +94,8 @@ def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
 def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smooth: bool, width: int) -> Parts:
     """A chart's title: what each line is, or the values under the cursor."""
     if state.started is None:
-        return ((NO_RUN, "dim"),)
+        starting = state.phase != "waiting"
+        return ((f"The run is about to start: {visible(state.phase)}…" if starting else NO_RUN, "dim"),)
     parts: list[Part] = [(f"{TITLES[shown.quantity]}", "bold")]
     flags = [name for name, on in (("log", shown.logarithmic), ("smooth", smooth)) if on]
     if flags:
@@ -109,7 +110,7 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
         elif shown.quantity == "accuracy" and curve.name in by_name:
             by = ahead(state, by_name[curve.name])
             if by is not None:
-                text += f": {'ahead' if by >= 0 else 'behind'} by {words.points(by)}"
+                text += f": {words.beside(by)}"
                 text += " at this epoch" if width >= 76 and curve.name == ghosts[0].name else ""
         parts += [(f"  {SIGNS[curve.pattern]}", curve.style), (text, "dim")]
     if shown.target is not None and shown.cursor is None:

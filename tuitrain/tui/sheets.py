@@ -74,7 +74,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
 def _difference(value: float | None) -> Part:
     if value is None or not math.isfinite(value):
         return ("", "")
-    if abs(value) < 5e-5:
+    if abs(value) < words.LEVEL:
         return ("    0.00", "dim")
     return (f"   {'+' if value > 0 else '−'}{words.points(value)}", "good" if value > 0 else "warn")
 
@@ -197,6 +197,9 @@ def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
     """What the source claims, and below it the same of this run."""
     claims, best = preset.claims, state.best
     rows: list[Parts] = []
+    dataset = state.started.dataset if state.started is not None else ""
+    if dataset not in ("", "mnist") and claims.test_accuracy:
+        return [((f"   the source's claims are about mnist; this run used {visible(dataset)}", "dim"),)]
     if best is not None and state.started is not None and (claims.test_accuracy or claims.parameters):
         trained = max(e.train_acc for e in state.epochs)
         claimed = (claims.test_accuracy, claims.train_accuracy, claims.parameters)
@@ -205,7 +208,7 @@ def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
         beside: Part = ("", "")
         if claims.test_accuracy is not None:
             by = best.test_acc - claims.test_accuracy / 100
-            beside = (f"  {_by(by)}", "good" if by >= -5e-5 else "warn")
+            beside = (f"  {_by(by)}", "good" if by >= -words.LEVEL else "warn")
         rows.append(((f"     {'here':15}", ""), (_figures(*got), "bold"), beside))
     if state.started is not None and state.started.judged_by == "validation":
         rows.append((("   judged by a validation split, not by the test set", "warn"),))
@@ -218,7 +221,7 @@ def _figures(test: float | None, train: float | None, parameters: int | None) ->
 
 
 def _by(difference: float) -> str:
-    if abs(difference) < 5e-5:
+    if abs(difference) < words.LEVEL:
         return "the same"
     return f"{'+' if difference > 0 else '−'}{words.points(difference)}"
 
@@ -235,8 +238,7 @@ def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list
         tip("s", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
-        side = "ahead of" if by >= 0 else "behind"
-        tip("3", f"compare in Runs: it ended {words.points(by)} {side} the best earlier run")
+        tip("3", f"compare in Runs: against the best earlier run it ended {words.beside(by)}")
     else:
         tip("3", "compare it with other runs, side by side")
     tip("o", "open the report")

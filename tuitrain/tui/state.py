@@ -283,9 +283,12 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
     if isinstance(event, CheckpointSaved):
         asks = _answered(state, "checkpoint")
         new = replace(state, checkpoint=event, asks=asks)
-        if asks is state.asks and event.step == 0:
+        if len(asks) == len(state.asks) and event.step == 0:
             return new  # the one that every epoch writes: not worth a line
-        return _log(new, time, f"checkpoint saved: {event.file}", "good")
+        where = (
+            f"in epoch {event.epoch + 1}, step {event.step}" if event.step else f"after epoch {event.epoch}"
+        )
+        return _log(new, time, f"checkpoint saved {where}", "good")
     if isinstance(event, Notice):
         text = event.message if not event.remedy else f"{event.message} – {event.remedy}"
         levels: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
@@ -306,7 +309,7 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
 
 def _short(pair: Sequence[object]) -> str:
     old, new = (*pair, "?", "?")[:2]
-    return f"{old} to {new}"
+    return f"{old} → {new}"
 
 
 def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:

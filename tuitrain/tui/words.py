@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 NA = "n/a"
+LEVEL = 5e-5  # of accuracies, as fractions: less does not show in two digits of a percentage
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:
@@ -17,6 +18,13 @@ def percent(fraction: float | None, digits: int = 2) -> str:
 def points(difference: float) -> str:
     """A difference of fractions in percentage points, without its sign: `0.12`."""
     return f"{abs(difference) * 100:.2f}"
+
+
+def beside(difference: float) -> str:
+    """How one accuracy stands to another: `ahead by 0.12`, `behind by 0.12`, `level`."""
+    if abs(difference) < LEVEL:
+        return "level"
+    return f"{'ahead' if difference > 0 else 'behind'} by {points(difference)}"
 
 
 def duration(seconds: float | None) -> str:

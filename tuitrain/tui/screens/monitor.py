@@ -154,6 +154,7 @@ class MonitorScreen(Screen[None]):
             self._sensors = None
         self._heard = self._clock()
         if self.is_mounted:
+            self.query_one(HeaderLine).context = visible(getattr(feed, "title", ""))
             self.query_one(Views).choose("charts")
             self._redraw()
 

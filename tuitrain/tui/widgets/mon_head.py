@@ -14,7 +14,7 @@ from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.sensors import Reading
 from tuitrain.tui.sheets import LEVEL_STYLES
 from tuitrain.tui.state import STATUS_WORDS, Ghost, MonitorState, ahead
-from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark
+from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark, spark_range
 
 #: A glyph for the eye and a style for each status; the word beside it says the same.
 LOOKS = {
@@ -79,7 +79,7 @@ class Headline(Vertical):
             yield Bar(id="run-bar")
             yield Field(right=True, id="share")
         with Horizontal(id="now"):
-            yield Field((("test", "dim"),), id="low")
+            yield Field(id="low")
             yield Spark(id="spark")
             yield Field(id="loss")
             yield Field(id="acc")
@@ -165,11 +165,16 @@ class Headline(Vertical):
         for ghost in ghosts:
             by = ahead(state, ghost)
             if by is not None:
-                side, style = ("ahead", "good") if by >= 0 else ("behind", "warn")
-                whom = "" if self.narrow else f" of {ghost.name}" if by >= 0 else f" {ghost.name}"
-                self._set("versus", (words.points(by), style), (f" {side}{whom}", "dim"))
+                self._set("versus", *self._versus(by, ghost.name))
                 return
         self._set("versus")
+
+    def _versus(self, by: float, name: str) -> list[Part]:
+        if abs(by) < words.LEVEL:
+            return [("level" if self.narrow else f"level with {name}", "dim")]
+        side, style = (" ahead", "good") if by > 0 else (" behind", "warn")
+        whom = "" if self.narrow else f" of {name}" if by > 0 else f" {name}"
+        return [(words.points(by), style), (f"{side}{whom}", "dim")]
 
     def _show_bars(self, state: MonitorState) -> None:
         style = "good" if state.status == "completed" else "warn" if state.paused or state.over else "fill"
@@ -181,9 +186,10 @@ class Headline(Vertical):
 
     def _show_now(self, state: MonitorState) -> None:
         values = [e.test_acc for e in state.epochs]
-        known = [v for v in values if v == v]
-        self.query_one(Spark).set(values, words.percent(max(known)) if known else "")
-        self._set("low", ("test ", "dim"), (words.percent(min(known)) if known else "–", ""))
+        low, high = spark_range(values)
+        self.query_one(Spark).set(values, low, words.percent(high) if values else "")
+        below = "≤" if any(v < low for v in values) else ""
+        self._set("low", ("test ", "dim"), (f"{below}{words.percent(low)}", ""))
         progress, last = state.progress, state.last
         newer = progress is not None and not state.over and (last is None or progress.epoch > last.epoch)
         loss = progress.train_loss if newer and progress else last.train_loss if last else None

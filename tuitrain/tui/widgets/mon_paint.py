@@ -6,6 +6,7 @@ line, so each figure that changes often is a small widget with no layout of its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -139,13 +140,13 @@ class Spark(Painted):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._values: tuple[float, ...] = ()
-        self._label = ""
+        self._low, self._label = math.nan, ""
 
-    def set(self, values: Sequence[float], label: str = "") -> None:
-        """Show these values, NaN as a gap, and behind them what the highest is."""
+    def set(self, values: Sequence[float], low: float, label: str = "") -> None:
+        """Show these values from `low` on, NaN as a gap, and behind them what the highest is."""
         new = tuple(values)
         if (new, label) != (self._values, self._label):
-            self._values, self._label = new, label
+            self._values, self._low, self._label = new, low, label
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -155,7 +156,7 @@ class Spark(Painted):
         known = [v for v in values if v == v]
         if not known:
             return self.strip(((" " * width, ""),), width)
-        low, high = min(known), max(known)
+        low, high = min(self._low, max(known)), max(known)
         best = max(i for i, v in enumerate(values) if v == high)
         text = "".join(self._block(v, low, high) for v in values)
         parts = (
@@ -171,7 +172,17 @@ class Spark(Painted):
             return " "
         if high <= low:
             return self.BLOCKS[3]
-        return self.BLOCKS[round((value - low) / (high - low) * (len(self.BLOCKS) - 1))]
+        return self.BLOCKS[round(max(0.0, value - low) / (high - low) * (len(self.BLOCKS) - 1))]
+
+
+def spark_range(values: Sequence[float]) -> tuple[float, float]:
+    """The range of a sparkline: a first epoch far below the rest is left out of it, so that the rest has a shape."""
+    known = sorted(v for v in values if math.isfinite(v))
+    if not known:
+        return math.nan, math.nan
+    middle, high = known[len(known) // 2], known[-1]
+    floor = middle - 6 * (high - middle) - 0.0005
+    return next(v for v in known if v >= floor), high
 
 
 def bucketed(values: Sequence[float], width: int) -> list[float]:
