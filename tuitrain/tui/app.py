@@ -183,6 +183,7 @@ class TuitrainApp(App[Leaving]):
         self.start_at_once = start
         self.demo = demo
         self.torch_ready = False
+        self.shown_feed: Feed | None = None
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
@@ -437,6 +438,7 @@ class TuitrainApp(App[Leaving]):
 
     def open_run(self, feed: Feed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
+        self.shown_feed = feed
         self.run_worker(self._open_run(feed, readonly), group="open_run", exclusive=True)
 
     async def _open_run(self, feed: Feed, readonly: bool) -> None:

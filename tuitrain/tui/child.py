@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from tuitrain.errors import ExitCode, visible
+from tuitrain.errors import ExitCode, TuitrainError, visible
 from tuitrain.tui.launcher import DETACHED, RESTORED, redirect_output
 from tuitrain.tui.settings import log_file
 
@@ -22,7 +25,11 @@ TERM_S = 1.6
 
 
 class Child:
-    """What the app's process knows beside the app: descriptors, signals, how it is to end."""
+    """What the app's process knows beside the app: descriptors, signals, how it is to end.
+
+    Signals are taken by plain handlers that stay when the app's loop is closed: what comes while the
+    screen is being left must neither be lost nor kill a process that trains.
+    """
 
     def __init__(self, life: int, word: int) -> None:
         self.life, self.word = life, word
@@ -31,22 +38,56 @@ class Child:
         self.app: TuitrainApp | None = None
         self.terminated = 0.0
         self.hung_up = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._actions: dict[int, Callable[[], object]] = {}
+        self._heard: set[int] = set()
+        self._screen_over = False
 
-    # -- signals, on the app's loop ------------------------------------------------------------
+    # -- signals -------------------------------------------------------------------------------
 
     def attach(self, app: TuitrainApp) -> None:
         """Take the signals, once the app's loop runs."""
-        import asyncio
-
-        self.app = app
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.terminate)
-        loop.add_signal_handler(signal.SIGHUP, self.hangup)
-        loop.add_signal_handler(signal.SIGINT, app.action_leave)
-        loop.add_signal_handler(signal.SIGTSTP, app.suspend_now)
-        loop.add_signal_handler(signal.SIGCONT, app.continue_now)
-        loop.add_reader(self.life, self.hangup)
+        self.app, self._loop = app, asyncio.get_running_loop()
+        self._actions = {
+            signal.SIGTERM: self.terminate,
+            signal.SIGHUP: self.hangup,
+            signal.SIGINT: app.action_leave,
+            signal.SIGTSTP: app.suspend_now,
+            signal.SIGCONT: app.continue_now,
+        }
+        for number in self._actions:
+            signal.signal(number, self._hear)
+        self._loop.add_reader(self.life, self.hangup)
         app.manager.on_session = self._log_of_run
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._screen_over:
+            self._hear_headless(number)
+            return
+        self._heard.add(number)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed: `screen_is_over` looks at what was heard
+                self._loop.call_soon_threadsafe(self._act, number)
+
+    def _act(self, number: int) -> None:
+        if number in self._heard:
+            self._heard.discard(number)
+            self._actions[number]()
+
+    def screen_is_over(self) -> None:
+        """The app's loop is closed; from now on signals are answered without it."""
+        self._screen_over = True
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            signal.signal(number, signal.SIG_DFL)
+        if signal.SIGTERM in self._heard:
+            self.terminate()
+
+    def _hear_headless(self, number: int) -> None:
+        if number == signal.SIGTERM:
+            self.terminate()
+        elif number == signal.SIGINT and self.app is not None and self.app.manager.closing:
+            self.app.manager.abandon_all("left at once", "keyboard")
+            os._exit(int(ExitCode.SIGINT))
 
     def _log_of_run(self, entry: Entry) -> None:
         """From now on what is printed belongs to this run."""
@@ -62,14 +103,16 @@ class Child:
         app = self.app
         if app is not None:
             app.manager.stop_all("SIGTERM", "signal")
-            app.leave_now("terminated", int(ExitCode.SIGTERM))
+            if not self._screen_over:
+                app.leave_now("terminated", int(ExitCode.SIGTERM))
 
     def _last_moment(self) -> None:
         time.sleep(max(0.0, self.terminated + TERM_S - time.monotonic()))
         app = self.app
         if app is not None:
             app.manager.abandon_all("SIGTERM; saving took too long", "signal")
-            app.emergency()
+            if not self._screen_over:
+                app.emergency()
         os._exit(int(ExitCode.SIGTERM))
 
     def hangup(self) -> None:
@@ -77,10 +120,8 @@ class Child:
         if self.hung_up or self.terminated:
             return
         self.hung_up = True
-        import asyncio
-
-        with contextlib.suppress(ValueError, OSError, RuntimeError):
-            asyncio.get_running_loop().remove_reader(self.life)
+        if self._loop is not None:
+            self._loop.remove_reader(self.life)
         app = self.app
         if app is not None:
             app.emergency()
@@ -97,6 +138,7 @@ def run_app(options: dict[str, Any], life: int, word: int) -> int:
     app.child = child
     app.terminal_fd = child.tty_fd
     how = app.run()
+    child.screen_is_over()
     with contextlib.suppress(OSError):
         os.write(word, RESTORED)
     failure = app.failure
@@ -113,7 +155,7 @@ class Ending:
 
     def end(self, how: str, failure: str) -> int:
         """Stop, detach or quit; the exit code."""
-        if how == "terminated":
+        if self.child.terminated:
             return self._terminated()
         if how in {"detach", "hangup"} and self.manager.busy() and not self.app.demo:
             return self._headless(how, failure)
@@ -121,18 +163,18 @@ class Ending:
             self.manager.stop_all("the demo is over", "signal")
             self.manager.join(5.0)
             return int(ExitCode.DONE)
-        self._take_signals_back()
         if self.manager.busy():
             if not self.app.demo:
-                self._say("stopping: saving a checkpoint ...")
+                self._say("stopping: saving a checkpoint ... (Ctrl-C: leave at once)")
             self.manager.stop_all("left the app", "keyboard")
             self.manager.join()
         if failure:
-            self._say(
-                f"tuitrain: the screen failed: {visible(failure)}; the traceback is in {visible(log_file())}"
-            )
+            log = visible(log_file())
+            self._say(f"tuitrain: the screen failed: {visible(failure)}; the traceback is in {log}")
         if not self.app.demo:
             self._summary(detached=False)
+        if self.child.terminated:
+            return int(ExitCode.SIGTERM)
         return int(ExitCode.FAILED) if failure else int(self.app.return_code or 0)
 
     def _terminated(self) -> int:
@@ -141,11 +183,6 @@ class Ending:
         return int(ExitCode.SIGTERM)
 
     def _headless(self, how: str, failure: str) -> int:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.signal(signal.SIGCONT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop_headless())
         if how == "detach":
             if failure:
                 self._say(f"tuitrain: the screen failed: {visible(failure)}; training goes on without it")
@@ -160,25 +197,12 @@ class Ending:
         self.manager.join()
         return int(ExitCode.SIGTERM) if self.child.terminated else self.manager.exit_code()
 
-    def _stop_headless(self) -> None:
-        if not self.child.terminated:
-            self.child.terminated = time.monotonic()
-            threading.Thread(target=self.child._last_moment, daemon=True).start()
-            self.manager.stop_all("SIGTERM", "signal")
-
     def _let_go(self) -> None:
         """Nothing of the terminal stays open here."""
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, self.child.tty_fd):
             os.dup2(null, fd)
         os.close(null)
-
-    def _take_signals_back(self) -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: self.child.terminate())
-        signal.signal(signal.SIGINT, lambda *_: os._exit(int(ExitCode.SIGINT)))
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.signal(signal.SIGCONT, signal.SIG_DFL)
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError):
@@ -187,7 +211,12 @@ class Ending:
     def _summary(self, *, detached: bool) -> None:
         from tuitrain.tui.summary import print_summary
 
-        with contextlib.suppress(OSError):
+        feed = self.app.shown_feed
+        with contextlib.suppress(OSError, TuitrainError):
             print_summary(
-                self.manager, self.child.tty_fd, detached=detached, ascii_only=self.app.settings.ascii_only
+                self.manager,
+                self.child.tty_fd,
+                detached=detached,
+                ascii_only=self.app.settings.ascii_only,
+                watched=feed.directory if feed is not None else None,
             )

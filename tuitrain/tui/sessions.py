@@ -279,6 +279,11 @@ class SessionManager:
         """What is still in line, in order."""
         return [entry for entry in self.entries if entry.state == "queued"]
 
+    @property
+    def closing(self) -> bool:
+        """Whether everything was told to stop."""
+        return self._closing
+
     def describe(self) -> str:
         """In a line, what would be left behind."""
         now, later = self.training(), self.waiting()

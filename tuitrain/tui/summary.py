@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.text import Text
+
 from tuitrain.errors import visible
+from tuitrain.runs.result import RunResult
+from tuitrain.tui.runlist import changed_text
 from tuitrain.tui.words import count, duration, percent
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.directory import RunDirectory
     from tuitrain.tui.sessions import Entry, SessionManager
 
 OUTCOMES = {
@@ -24,52 +27,78 @@ OUTCOMES = {
 }
 
 
-def summary_lines(manager: SessionManager, *, detached: bool) -> list[Text]:
-    """The lines, newest run first; none when nothing was trained."""
-    from rich.text import Text
+def summary_lines(
+    manager: SessionManager, *, detached: bool, watched: RunDirectory | None = None
+) -> list[Text]:
+    """The lines, newest run first; those of the run that was looked at when nothing was trained here.
 
+    Raises:
+        TuitrainError: the log of the run that was looked at can't be read.
+    """
     begun = [entry for entry in manager.entries if entry.session is not None or entry.error]
     lines: list[Text] = []
     if begun:
-        lines += _full(begun[-1], detached)
-        lines += [_short(entry) for entry in reversed(begun[:-1])][:5]
+        lines += _lines_of(_Told.of_entry(begun[-1]), detached)
+        lines += [_short(_Told.of_entry(entry)) for entry in reversed(begun[:-1])][:5]
+    elif watched is not None:
+        lines += _lines_of(_Told.of_directory(watched), watched.is_held())
     waiting = manager.waiting()
     if detached and waiting:
         lines.append(Text(f"{len(waiting)} more in the queue, trained one after the other"))
     return lines
 
 
-def _result(entry: Entry) -> RunResult:
-    from tuitrain.runs.result import RunResult
+@dataclass(frozen=True)
+class _Told:
+    """What is told of a run."""
 
-    records: Iterable[object] = list(entry.session.records) if entry.session is not None else ()
-    return RunResult.of(records)  # type: ignore[arg-type]
+    title: str
+    result: RunResult
+    directory: RunDirectory | None
+    error: str = ""
+
+    @classmethod
+    def of_entry(cls, entry: Entry) -> _Told:
+        records = list(entry.session.records) if entry.session is not None else []
+        return cls(entry.title, RunResult.of(records), entry.directory, entry.error)
+
+    @classmethod
+    def of_directory(cls, directory: RunDirectory) -> _Told:
+        result = RunResult.of(directory.events())
+        started = result.started
+        changes = changed_text(started.changed) if started and started.changed else ""
+        name = visible(started.name) if started else visible(directory.name)
+        return cls(f"{name} · {changes}" if changes else name, result, directory)
+
+    @property
+    def short_name(self) -> str:
+        """What an attach or resume needs: the four letters at the end, where the name has them."""
+        if self.directory is None:
+            return "latest"
+        ending = re.search(r"_([0-9a-f]{4})$", self.directory.name)
+        return ending[1] if ending else visible(self.directory.name)
 
 
-def _head(entry: Entry, result: RunResult) -> Text:
-    from rich.text import Text
-
-    done = result.finished
+def _head(told: _Told, running: bool = True) -> Text:
+    done = told.result.finished
     if done is not None:
         glyph, word, style = OUTCOMES.get(done.outcome, ("?", done.outcome, ""))
-    elif entry.error:
+    elif told.error:
         glyph, word, style = "✗", "not started", "red"
     else:
-        glyph, word, style = "●", "training", "cyan"
-    return Text.assemble((f"{glyph} {word}", f"bold {style}"), f"  {entry.title}")
+        glyph, word, style = ("●", "training", "cyan") if running else ("⚠", "cut off", "yellow")
+    return Text.assemble((f"{glyph} {word}", f"bold {style}"), f"  {told.title}")
 
 
-def _full(entry: Entry, detached: bool) -> list[Text]:
-    from rich.text import Text
-
-    result = _result(entry)
-    head, started, best = _head(entry, result), result.started, result.best
-    if entry.session is None:
-        return [head, Text(f"  {entry.error}")]
-    planned = f" of {started.epochs}" if started else ""
-    lines = [head]
+def _lines_of(told: _Told, running: bool) -> list[Text]:
+    result = told.result
+    started, best, directory = result.started, result.best, told.directory
+    lines = [_head(told, running)]
+    if directory is None:
+        return [*lines, Text(f"  {told.error}")]
     if best is not None:
-        target = entry.preset.challenge.target_accuracy
+        preset = result.preset
+        target = preset.challenge.target_accuracy if preset is not None else None
         text = f"  best {percent(best.test_acc)} % in epoch {best.epoch}, last {percent(result.history[-1].test_acc)} %"
         if target is not None:
             reached = result.epochs_at(target)
@@ -80,49 +109,52 @@ def _full(entry: Entry, detached: bool) -> list[Text]:
     else:
         lines.append(Text("  no epoch finished yet"))
     if started is not None:
-        seconds = result.finished.seconds if result.finished else (best.elapsed_s if best else None)
+        last = result.history[-1].elapsed_s if result.history else None
+        seconds = result.finished.seconds if result.finished else last
         lines.append(
             Text(
-                f"  {len(result.history)}{planned} epochs in {duration(seconds)} on {visible(started.device)}, "
-                f"seed {entry.preset.train.seed}, {count(started.parameters)} parameters"
+                f"  {len(result.history)} of {started.epochs} epochs in {duration(seconds)} on "
+                f"{visible(started.device)}, seed {started.seed}, {count(started.parameters)} parameters"
             )
         )
-    directory = entry.session.directory
-    lines.append(Text(f"  {visible(directory.path)}"))
-    lines.append(_next(entry, result, detached))
-    return lines
+    return [*lines, Text(f"  {visible(directory.path)}"), _next(told, running)]
 
 
-def _next(entry: Entry, result: RunResult, detached: bool) -> Text:
-    from rich.text import Text
-
-    name = visible(entry.directory.name.rpartition("_")[2]) if entry.directory is not None else "latest"
-    if result.finished is None and detached:
+def _next(told: _Told, running: bool) -> Text:
+    done, name = told.result.finished, told.short_name
+    if done is None and running:
         return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
-    if result.finished is not None and result.finished.outcome == "stopped":
+    if done is None or done.outcome == "stopped":
         return Text(f"  go on with: tuitrain resume {name}", style="bold")
     return Text(f"  look at it again with: tuitrain attach {name}", style="bold")
 
 
-def _short(entry: Entry) -> Text:
-    result = _result(entry)
-    line = _head(entry, result)
-    if result.best is not None:
-        line.append(f"  best {percent(result.best.test_acc)} %")
-    if entry.session is not None:
-        line.append(f"  {visible(entry.session.directory.name)}", "dim")
+def _short(told: _Told) -> Text:
+    line = _head(told)
+    if told.result.best is not None:
+        line.append(f"  best {percent(told.result.best.test_acc)} %")
+    if told.directory is not None:
+        line.append(f"  {visible(told.directory.name)}", "dim")
     return line
 
 
-def print_summary(manager: SessionManager, fd: int, *, detached: bool, ascii_only: bool) -> None:
+def print_summary(
+    manager: SessionManager,
+    fd: int,
+    *,
+    detached: bool,
+    ascii_only: bool,
+    watched: RunDirectory | None = None,
+) -> None:
     """Print the lines on a terminal; plain with NO_COLOR.
 
     Raises:
         OSError: the terminal is gone.
+        TuitrainError: the log of the run that was looked at can't be read.
     """
     from rich.console import Console
 
-    lines = summary_lines(manager, detached=detached)
+    lines = summary_lines(manager, detached=detached, watched=watched)
     if not lines:
         return
     with os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") as file:
