@@ -101,7 +101,7 @@ GAP = "[model]\nlayers = [{ conv = 10 }, { global_avgpool = true }]\n"
         ("[train]\nbatch_size = -1\n" + GAP, "train.batch_size is -1; use 1 or more."),
         ("[train]\nbatch_size = 64.0\n" + GAP, "train.batch_size is 64.0; use a whole number."),
         ('[train]\noptimizer = { name = "sgdd" }\n' + GAP, "train.optimizer.name is 'sgdd'; did you mean 'sgd'?"),
-        ('[train]\noptimizer = { name = "sgd", momentun = 0.9 }\n' + GAP, "momentun is not a known key; did you mean 'momentum'?"),
+        ('[train]\noptimizer = { name = "sgd", momentun = 0.9 }\n' + GAP, "not a known key; did you mean 'momentum'?"),
         ("[train]\nrotation = 200.0\n" + GAP, "train.rotation is 200.0; use 180 or less."),
         ("[modle]\n", "modle is not a known key; did you mean 'model'?"),
         ("", "model is missing; add it."),

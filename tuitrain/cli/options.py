@@ -221,4 +221,3 @@ def refuse_over_budget(preset: Preset, budget: int | None) -> None:
         f"--budget {budget:,}: {preset.name} has {table.parameters:,} parameters, {over:,} too many "
         f"(most in {worst}); make them narrower."
     )
-
