@@ -13,6 +13,7 @@ from rich.style import Style
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tuitrain.runs.feed import FeedUpdate
 from tuitrain.training.events import Control, Notice, Record, RunFinished
 from tuitrain.training.inspection import Inspection
 from tuitrain.tui import pictures
@@ -107,6 +108,29 @@ async def test_views_by_number_and_tab() -> None:
         assert views.view == "charts"
         await pilot.press("shift+tab")
         assert views.view == "verdict"
+
+
+async def test_a_click_on_a_name_chooses_its_view() -> None:
+    app = StageApp(live())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.click("#names", offset=(13, 0))
+        assert app.query_one(Views).view == "epochs"
+
+
+async def test_a_run_that_can_not_be_read_any_more_stays_in_sight() -> None:
+    feed = live()
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+
+        def poll() -> FeedUpdate:
+            raise OSError(5, "Input/output error", "runs/\x1b[31m")
+
+        feed.poll = poll  # type: ignore[method-assign]
+        text = await settle(pilot)
+        assert "✗ interrupted" in text and "best test accuracy, epoch 8" in text
+        assert len(said(app)) == 1 and "Input/output error" in said(app)[0] and "\x1b" not in said(app)[0]
 
 
 async def test_two_charts_where_there_is_room() -> None:

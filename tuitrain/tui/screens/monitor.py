@@ -193,7 +193,12 @@ class MonitorScreen(Screen[None]):
     def _poll(self) -> None:
         if self.feed is None:
             return
-        update = self.feed.poll()
+        try:
+            update = self.feed.poll()
+        except (TuitrainError, OSError) as error:  # the directory is gone, say: what is known stays in sight
+            self.notify(visible(error), title="the run can't be read", severity="error", markup=False)
+            self.feed, self.state = None, with_alive(self.state, False)
+            return
         state = self.state
         if update.reset:
             state = MonitorState(asks=state.asks)

@@ -92,6 +92,9 @@ class Chart(PlotWidget, inherit_bindings=False):
         & > .chart--earlier { color: $warning; }
         & > .chart--target { color: $foreground 45%; }
         & > .chart--cursor { color: $accent; }
+        &:ansi > .plot--axis { text-style: dim; }
+        &:ansi > .plot--tick { text-style: dim; }
+        &:ansi > .chart--target { text-style: dim; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -41,6 +41,9 @@ class Painted(Widget):
         & > .mon--target { color: $foreground 45%; }
         & > .mon--head { color: $text-muted; text-style: underline; }
         & > .mon--mark { text-style: bold underline; }
+        &:ansi > .mon--dim { text-style: dim; }
+        &:ansi > .mon--track { text-style: dim; }
+        &:ansi > .mon--target { text-style: dim; }
     }
     """
 

@@ -14,7 +14,7 @@ from textual.message import Message
 from tuitrain.errors import TuitrainError
 from tuitrain.tui import curves, pictures, sheets
 from tuitrain.tui.backdrop import Judged
-from tuitrain.tui.parts import Part
+from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.scales import Quantity
 from tuitrain.tui.state import Ghost, MonitorState
 from tuitrain.tui.widgets.mon_chart import Chart
@@ -72,6 +72,39 @@ class ChartPanel(Vertical):
         yield self.chart
 
 
+class Names(Field):
+    """The line of the views' names; a click chooses one."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._spans: list[tuple[int, int, str]] = []
+
+    def show(self, names: Sequence[tuple[str, str, str]], here: str) -> None:
+        """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
+        width = self.size.width
+        gap = next((g for g in ("   ", "  ", " ") if _length(names, g) <= width), " ")
+        short = _length(names, gap) > width
+        parts: list[Part] = []
+        self._spans.clear()
+        for name, key, title in names:
+            if parts:
+                parts.append((gap, ""))
+            start, word = cells(tuple(parts)), title[:4] if short and name != here else title
+            parts += [(f"{key} {word}", "mark")] if name == here else [(key, "accent"), (f" {word}", "dim")]
+            self._spans.append((start, cells(tuple(parts)), name))
+        self.set(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose what was clicked."""
+        for start, end, name in self._spans:
+            if start <= event.x < end:
+                self.post_message(Views.Wanted(name))
+
+
+def _length(names: Sequence[tuple[str, str, str]], gap: str) -> int:
+    return sum(len(key) + 1 + len(title) for _, key, title in names) + len(gap) * (len(names) - 1)
+
+
 class Views(Vertical):
     """A line of names, and the view that was chosen."""
 
@@ -90,6 +123,13 @@ class Views(Vertical):
             super().__init__()
             self.view = view
 
+    class Wanted(Message):
+        """A view was clicked."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
     def __init__(self, *, colour: bool = True, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = "charts"
@@ -103,7 +143,7 @@ class Views(Vertical):
 
     def compose(self) -> ComposeResult:
         """Two charts, the second only where there is room, and a sheet for each other view."""
-        yield Field(id="names")
+        yield Names(id="names")
         with Horizontal(id="charts"):
             yield ChartPanel("accuracy", id="left")
             yield ChartPanel("loss", id="right")
@@ -168,6 +208,11 @@ class Views(Vertical):
         else:
             self.query_one(f"#sheet-{self.view}", Sheet).lines.focus(scroll_visible=False)
 
+    def on_views_wanted(self, message: Views.Wanted) -> None:
+        """A click is as good as a key."""
+        message.stop()
+        self.choose(message.view)
+
     def _arrange(self) -> None:
         self.query_one("#charts").display = self.view == "charts"
         left, right = self.query_one("#left", ChartPanel), self.query_one("#right", ChartPanel)
@@ -195,7 +240,7 @@ class Views(Vertical):
         """Draw the view in sight again."""
         if not self.is_mounted or not self.size.area:
             return
-        self._draw_names()
+        self.query_one(Names).show(self.names, self.view)
         if self.view == "charts":
             for panel in self.query(ChartPanel):
                 if panel.display:
@@ -203,21 +248,6 @@ class Views(Vertical):
             return
         sheet = self.query_one(f"#sheet-{self.view}", Sheet)
         sheet.set(*self._sheet(self.view))
-
-    def _draw_names(self) -> None:
-        width = self.size.width
-        gap = "   " if width >= 100 else "  "
-        titles = [(name, key, title) for name, key, title in self.names]
-        if sum(len(title) + 2 + len(gap) for _, _, title in titles) > width:
-            gap = " "
-        if sum(len(title) + 2 + len(gap) for _, _, title in titles) > width + 1:
-            titles = [(name, key, title if name == self.view else title[:4]) for name, key, title in titles]
-        parts: list[Part] = []
-        for name, key, title in titles:
-            here = name == self.view
-            parts += [(f"{key} {title}", "mark")] if here else [(key, "accent"), (f" {title}", "dim")]
-            parts.append((gap, ""))
-        self.query_one("#names", Field).set(*parts[:-1])
 
     def _draw_chart(self, panel: ChartPanel) -> None:
         picture = curves.picture(
