@@ -95,19 +95,16 @@ def fail_at(argument: str) -> None:
 
 @named
 def count_operations(path: str) -> None:
-    """Write down how many file operations there were, when the process ends."""
-    import atexit
-
+    """A byte more in a file for each file operation."""
     from tuitrain.runs import files
 
-    done = 0
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
 
     def hook(what: str, where: Path) -> None:
-        nonlocal done
-        done += where.name != "progress.json" and not where.name.startswith(".progress")
+        if where.name != "progress.json" and not where.name.startswith(".progress"):
+            os.write(log, b".")
 
     files.hook = hook
-    atexit.register(lambda: Path(path).write_text(str(done)))
 
 
 @named
@@ -253,6 +250,47 @@ def limit_memory(megabytes: str) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (int(megabytes) << 20, int(megabytes) << 20))
+
+
+@named
+def slow_saving(seconds: str) -> None:
+    """Every write into the folder of checkpoints takes so long."""
+    from tuitrain.runs import files
+
+    def hook(what: str, path: Path) -> None:
+        if "checkpoints" in path.parts:
+            time.sleep(float(seconds))
+
+    files.hook = hook
+
+
+@named
+def noise(_: str) -> None:
+    """Others write to the descriptors of the app, from the moment it has them."""
+    import ctypes
+    import sys
+    import threading
+    import warnings
+
+    from tuitrain.tui.child import Child
+
+    attach = Child.attach
+
+    def write() -> None:
+        libc = ctypes.CDLL(None)
+        for number in range(1_000_000):
+            os.write(2, f"stray write {number}\n".encode())
+            libc.perror(f"stray perror {number}".encode())
+            warnings.warn(f"stray warning {number}", stacklevel=1)
+            print(f"stray stderr {number}", file=sys.stderr, flush=True)
+            print(f"stray stdout {number}", flush=True)
+            time.sleep(0.1)
+
+    def attaching(self: Child, app: Any) -> None:
+        attach(self, app)
+        threading.Thread(target=write, daemon=True).start()
+
+    Child.attach = attaching  # type: ignore[method-assign]
 
 
 # ------------------------------------------------------------------ protections that are taken out
@@ -570,3 +608,41 @@ def raw_text(_: str) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("tuitrain") and hasattr(module, "visible"):
             module.visible = str  # type: ignore[attr-defined]
+
+
+@named
+def no_signals(_: str) -> None:
+    """Signals do what the kernel does with them."""
+    from tuitrain.runs.signals import Signals
+    from tuitrain.tui.child import Child
+
+    def attach(self: Child, app: Any) -> None:
+        self.app = app
+
+    Signals.install = lambda self: None  # type: ignore[method-assign]
+    Child.attach = attach  # type: ignore[method-assign]
+
+
+@named
+def blocking_screen(_: str) -> None:
+    """The training thread paints its progress itself."""
+    from tuitrain.runs.session import Session
+
+    publish, terminal = Session._publish, -1
+
+    def painting(self: Session, event: Any) -> None:
+        nonlocal terminal
+        if terminal < 0:
+            terminal = os.open("/dev/tty", os.O_WRONLY)
+        os.write(terminal, b"\x1b7" + b" " * 500 + b"\x1b8")
+        publish(self, event)
+
+    Session._publish = painting  # type: ignore[method-assign]
+
+
+@named
+def no_redirect(_: str) -> None:
+    """Descriptor 2 stays where it was."""
+    from tuitrain.tui import child
+
+    child.redirect_errors = lambda path: os.dup(2)

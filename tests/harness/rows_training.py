@@ -302,7 +302,8 @@ def clock_faults(path: str) -> list[str]:
         return ["the clock did not jump"]
     elapsed = [record.elapsed_s for record in records]
     faults = []
-    if elapsed != sorted(elapsed) or elapsed[-1] > 600:
+    # An epoch tells the trainer's own seconds, whose watch starts some tenths after the run's.
+    if any(b < a - 1.0 for a, b in itertools.pairwise(elapsed)) or not 0 < elapsed[-1] < 600:
         faults.append(f"elapsed seconds {elapsed[0]:.0f} … {elapsed[-1]:.0f}")
     epochs = [record.event for record in records if isinstance(record.event, EpochFinished)]
     if [e.epoch for e in epochs] != list(range(1, len(epochs) + 1)):

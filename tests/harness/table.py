@@ -74,6 +74,14 @@ def row(
 
 def load_rows() -> dict[str, Row]:
     """Every row, in the order of the table."""
-    from harness import rows_kills, rows_training, rows_disk, rows_data, rows_hostile, rows_runs  # noqa: F401, I001
+    from harness import (
+        rows_kills,
+        rows_training,
+        rows_disk,
+        rows_data,
+        rows_hostile,
+        rows_runs,
+        rows_terminal,
+    )  # noqa: F401, I001
 
     return ROWS
