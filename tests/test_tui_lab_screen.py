@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
+from lab_stage import lab, settle, text_of
 from textual.widgets import Input
 
 from tuitrain.spec.library import load_preset
-from tuitrain.spec.preset import Preset
 from tuitrain.training.runtime import Runtime
-from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.dialogs.base import Question
 from tuitrain.tui.dialogs.confirm import ConfirmDialog
-from tuitrain.tui.screens.lab import LabScreen
 from tuitrain.tui.screens.lab_data import DataScreen, DigitGrid
 from tuitrain.tui.screens.lab_dialogs import LayerDialog, PresetDropDown, SaveDialog, TextDialog
 from tuitrain.tui.widgets.footer import KeyFooter
@@ -27,61 +21,12 @@ from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView
 from tuitrain.tui.widgets.lab_presets import PresetBrowser
 
 
-class App(TuitrainApp):
-    """The app, with what it would start written down and no torch loaded."""
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(theme="dark", **more)
-        self.started: list[tuple[Preset, Runtime, int | None, dict[str, Any] | None]] = []
-        self.clipboards: list[str] = []
-
-    def _after_first_paint(self) -> None:
-        pass
-
-    def start_run(
-        self,
-        preset: Preset,
-        runtime: Runtime,
-        budget: int | None = None,
-        changed: dict[str, Any] | None = None,
-    ) -> None:
-        self.started.append((preset, runtime, budget, changed))
-
-    def copy_to_clipboard(self, text: str) -> None:
-        self.clipboards.append(text)
-
-
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CONFIG", "STATE", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
-
-
-@asynccontextmanager
-async def lab(
-    tmp_path: Path, size: tuple[int, int] = (80, 24), **more: Any
-) -> AsyncIterator[tuple[App, Pilot[Any], LabScreen]]:
-    app = App(runs_dir=tmp_path / "runs", **more)
-    async with app.run_test(size=size) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        screen = app.screen
-        assert isinstance(screen, LabScreen)
-        yield app, pilot, screen
-
-
-def text_of(app: App) -> str:
-    """What is on the screen."""
-    return "\n".join(
-        "".join(segment.text for segment in line) for line in app.screen._compositor.render_strips()
-    )
-
-
-async def settle(app: App, pilot: Pilot[Any]) -> None:
-    await app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:
@@ -173,9 +118,7 @@ async def test_an_impossible_network_says_why_and_does_not_start(tmp_path: Path)
         ("nan", "must be finite"),
     ],
 )
-async def test_a_wrong_value_has_its_reason_below_the_field(
-    tmp_path: Path, typed: str, reason: str
-) -> None:
+async def test_a_wrong_value_has_its_reason_below_the_field(tmp_path: Path, typed: str, reason: str) -> None:
     async with lab(tmp_path) as (app, pilot, screen):
         await pilot.press("tab", "right", "ctrl+u", *typed)
         assert f"✗ {reason}" in text_of(app)
@@ -379,7 +322,9 @@ async def test_every_layer_can_be_clicked_and_edited(tmp_path: Path) -> None:
         assert screen.query_one(FormView).key == "train.rotation"
 
 
-@pytest.mark.parametrize("size", [(1, 1), (20, 5), (60, 18), (80, 24), (118, 30), (120, 40), (160, 45), (300, 90)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (20, 5), (60, 18), (80, 24), (118, 30), (120, 40), (160, 45), (300, 90)]
+)
 async def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     async with lab(tmp_path, size=size) as (app, pilot, screen):
         await pilot.press("tab", "tab", "tab", "down", "plus", "e", "down", "escape")
@@ -412,3 +357,26 @@ async def test_an_unknown_preset_is_said_and_the_lab_opens(tmp_path: Path) -> No
     async with lab(tmp_path, preset="step31") as (app, pilot, screen):
         assert screen.base.name == "step13"
         assert any("did you mean 'step13'?" in n.message for n in app._notifications)
+
+
+async def test_keys_that_come_in_one_burst_act_in_their_order(tmp_path: Path) -> None:
+    """A frozen machine or a script delivers keys at once: none may act on the pane of a later Tab."""
+    async with lab(tmp_path) as (app, pilot, screen):
+        for key in ["tab", *"0.0345", "enter", "tab", "down", "plus"]:
+            app.simulate_key(key)
+        await pilot.pause(0.5)
+        await settle(app, pilot)
+        assert app.screen is screen
+        assert screen.preset.train.dropout == 0.0345
+        assert screen.editor.over_budget == 54
+        assert not app.started
+
+
+async def test_a_second_enter_is_not_a_second_run(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        screen.editor.set_value("train.dataset", "digits")
+        await pilot.press("enter")
+        await settle(app, pilot)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert len(app.started) == 1

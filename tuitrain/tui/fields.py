@@ -328,6 +328,7 @@ class Item:
 
     text: str
     below: str = ""  # key of the field it belongs to
+    style: str = "dim"
 
 
 @dataclass

@@ -34,7 +34,7 @@ TITLES = {
     "digits": "digits",
 }
 #: Training images of each data set, for the steps of an epoch; where they differ a little nothing is lost.
-IMAGES = {"emnist-digits": 240_000, "digits": 1_437}
+IMAGES = {"emnist-digits": 240_000, "digits": 1_500}
 
 
 def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
@@ -43,10 +43,11 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
     rows: list[Field | Item] = []
     for field in train_fields(train.optimizer.name, train.schedule.name):
         if field.key == "train.seed":
-            rows.append(Item(lr_picture(editor.preset), below="train.schedule.name"))
+            rows.append(Item(lr_picture(editor.preset), below="train.schedule.name", style="primary"))
         rows.append(field)
     names = tuple(device.name for device in devices) or ("cpu",)
-    rows += [device_field(names), budget_field(), *data_fields()]
+    rows += [device_field(names), *_device_notes(editor.settings["lab.device"], devices)]
+    rows += [budget_field(), *data_fields()]
     rows += [Item("augmentation"), *augment_fields(), Item("loss and input"), *loss_fields()]
     rows += [Item("machine"), *machine_fields()]
     fields = [row for row in rows if isinstance(row, Field)]
@@ -57,6 +58,18 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
         "train.schedule.name": schedule_summary(values),
     }
     return FormData(rows, values, bases, summaries)
+
+
+def _device_notes(wanted: str, devices: Sequence[Device]) -> list[Item]:
+    """What is free on the GPU and who else is on it, below its field."""
+    device = next((d for d in devices if wanted in (d.name, "auto")), None)
+    if device is None or device.free is None or device.total is None:
+        return []
+    text = f"{device.free / 2**30:.0f} of {device.total / 2**30:.0f} GB free"
+    notes = [text, *(f"also {name}" for name in device.others[:2])]
+    if len(device.others) > 2:
+        notes.append(f"and {len(device.others) - 2} more")
+    return [Item(note, below="lab.device") for note in notes]
 
 
 def optimizer_summary(values: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,9 @@ from tuitrain.tui.widgets.lab_network import NetworkView
 from tuitrain.tui.widgets.lab_parts import LabTitle
 from tuitrain.tui.widgets.lab_presets import PresetBrowser
 
+#: For so long after a start, another Enter is taken for the same one.
+ONE_START_S = 2.0
+
 
 class LabScreen(LabView):
     """Where one begins."""
@@ -29,8 +33,11 @@ class LabScreen(LabView):
     HELP_TITLE = "Lab"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", id="lab.start"),
-        Binding("tab", "next_pane(1)", "Pane", id="lab.next_pane"),
-        Binding("shift+tab", "next_pane(-1)", "Pane before", show=False, id="lab.previous_pane"),
+        # With priority, so that what is typed right after it already goes to the other pane.
+        Binding("tab", "next_pane(1)", "Pane", id="lab.next_pane", priority=True),
+        Binding(
+            "shift+tab", "next_pane(-1)", "Pane before", show=False, id="lab.previous_pane", priority=True
+        ),
         Binding("u", "undo", "Undo", id="lab.undo"),
         Binding("ctrl+r,y", "redo", "Redo", show=False, id="lab.redo"),
         Binding("p", "presets", "Presets", id="lab.presets"),
@@ -57,6 +64,10 @@ class LabScreen(LabView):
         event.stop()
         self.action_edit_layer()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._started_at = -ONE_START_S
+
     # -- panes ---------------------------------------------------------------------------------
 
     def _panes(self) -> list[Widget]:
@@ -67,12 +78,12 @@ class LabScreen(LabView):
     def action_next_pane(self, by: int) -> None:
         """The pane to the right, or round to the first."""
         panes = self._panes()
-        at = next((i for i, pane in enumerate(panes) if pane.has_focus), 0 if by < 0 else -1)
-        panes[(at + by) % len(panes)].focus()
+        at = next((i for i, pane in enumerate(panes) if pane is self.focused), 0 if by < 0 else -1)
+        self.set_focus(panes[(at + by) % len(panes)])
 
     def action_focus_pane(self, name: str) -> None:
         """A pane by its id."""
-        self.query_one(f"#{name}").focus()
+        self.set_focus(self.query_one(f"#{name}"))
 
     def action_presets(self) -> None:
         """To the presets: their column, or a drop-down where there is none."""
@@ -91,17 +102,17 @@ class LabScreen(LabView):
         elif search:
             browser.action_search()
         else:
-            browser.presets.focus()
+            self.set_focus(browser.presets)
 
     def _preset_picked(self, name: str | None) -> None:
         if name is not None:
             self.choose_preset(name)
-            self.query_one(NetworkView).focus()
+            self.set_focus(self.query_one(NetworkView))
 
     def action_budget(self) -> None:
         """To the budget's field."""
         form = self.query_one(FormView)
-        form.focus()
+        self.set_focus(form)
         form.go_to("lab.budget")
 
     # -- the network ---------------------------------------------------------------------------
@@ -191,9 +202,11 @@ class LabScreen(LabView):
     def action_start(self) -> None:
         """Trains what the form says: refuses what can't be, asks when over budget or without data."""
         form, editor = self.query_one(FormView), self.editor
+        if time.monotonic() - self._started_at < ONE_START_S:
+            return  # the monitor is on its way; a second Enter would put a second run in line
         if form.errors:
             key, (_, reason) = next(iter(form.errors.items()))
-            form.focus()
+            self.set_focus(form)
             form.go_to(key)
             self.notify(
                 f"one field is not right yet: {reason}", title="not started", severity="error", markup=False
@@ -300,6 +313,8 @@ class LabScreen(LabView):
             compile=settings["lab.compile"],
             deterministic=settings["lab.deterministic"],
         )
+        self._started_at = time.monotonic()
+        self.notify(f"starting {preset.name} …", markup=False, timeout=2)
         self.last_started = (self.source, copy.deepcopy(editor.data), dict(settings))
         # A confirmed overrun is not refused a second time.
         budget = None if editor.over_budget else editor.budget
@@ -311,6 +326,7 @@ class LabScreen(LabView):
         if self.last_started is None:
             self.notify("nothing was started from here yet", timeout=3)
             return
+        self._started_at = -ONE_START_S
         source, data, settings = self.last_started
         self.choose_preset(source)
         self.editor.apply(copy.deepcopy(data), "same again", settings=dict(settings))

@@ -112,10 +112,10 @@ class DigitGrid(Widget, can_focus=False):
         each = 2 if self.pairs else 1
         for side, times in ((28, 1), (24, 1), (14, 2)):
             across = (width - 1) // (side + 2)
-            down = (height + 1) // ((side // 2) * each + 2)
+            down = (height + 1) // ((side // 2) * each + (3 if self.pairs else 2))
             if down and across >= 5:
                 return min(across, 10), down, side, times
-        return max(1, width // 16), max(1, height // (7 * each + 2)), 14, 2
+        return max(1, width // 16), max(1, height // (7 * each + 3)), 14, 2
 
     def capacity(self) -> int:
         """How many samples fit."""
@@ -157,7 +157,9 @@ class DigitGrid(Widget, can_focus=False):
                 blocks = [pairs]
             else:
                 blocks = [stored, augmented] if self.pairs else [augmented]
-            for block in blocks:
+            for number, block in enumerate(blocks):
+                if number:
+                    out.append(Strip.blank(width))
                 for y in range(side // 2):
                     segments: list[Segment] = [Segment(" " * left)]
                     for picture in block:

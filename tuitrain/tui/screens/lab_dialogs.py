@@ -65,7 +65,7 @@ class LayerDialog(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """The first field is ready to be changed."""
-        self.query_one(FormView).focus()
+        self.set_focus(self.query_one(FormView))
         self.refresh_layer()
 
         self._fit()
@@ -199,7 +199,7 @@ class KindDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """The arrow keys choose."""
-        self.query_one(OptionList).focus()
+        self.set_focus(self.query_one(OptionList))
 
     def on_key(self, event: Any) -> None:
         """A letter takes its kind."""
@@ -241,7 +241,7 @@ class PresetDropDown(ModalScreen[str | None]):
         if self.search:
             browser.action_search()
         else:
-            browser.presets.focus()
+            self.set_focus(browser.presets)
 
     @on(PresetTree.Chosen)
     def _chosen(self, event: PresetTree.Chosen) -> None:
@@ -287,7 +287,7 @@ class SaveDialog(ModalScreen[tuple[str, bool] | None]):
 
     def on_mount(self) -> None:
         """The note says where it goes."""
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
         self._note()
 
     def _why_not(self) -> str:
@@ -366,7 +366,7 @@ class TextDialog(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""
-        self.query_one(VerticalScroll).focus()
+        self.set_focus(self.query_one(VerticalScroll))
 
     def action_copy(self) -> None:
         """To the clipboard, by OSC 52."""

@@ -118,7 +118,7 @@ class LabView(Screen[None]):
     def on_mount(self) -> None:
         """The first preset at once; files, devices and torch behind the first paint."""
         self._first_preset()
-        self.query_one(NetworkView).focus()
+        self.set_focus(self.query_one(NetworkView))
         self.refresh_all()
         self.call_after_refresh(self._load_the_rest)
 
@@ -225,7 +225,7 @@ class LabView(Screen[None]):
     def _preset_chosen(self, event: PresetTree.Chosen) -> None:
         event.stop()
         self.choose_preset(event.name)
-        self.query_one(NetworkView).focus()
+        self.set_focus(self.query_one(NetworkView))
 
     # -- painting ------------------------------------------------------------------------------
 

@@ -96,6 +96,16 @@ class FormView(LinesView):
         self._where: list[str] = []  # key of the field that each line belongs to
         self._span = (0, 1)
 
+    def _explanation(self) -> str:
+        """What the field with the cursor is for, and what it takes; F1 shows it."""
+        field = self.field
+        if field is None:
+            return "Nothing to set here."
+        lines = [f"{field.label}: {field.help}", "", field.range_text()]
+        if field.typed:
+            lines.append("Type a value; 0.069/2 and 64*2 are understood. Esc takes typing back.")
+        return "\n".join(lines)
+
     # -- what is shown -------------------------------------------------------------------------
 
     @property
@@ -145,6 +155,7 @@ class FormView(LinesView):
 
     def build(self, width: int) -> list[Strip]:
         """Label, value, and at the right the old value where it differs."""
+        self.HELP = self._explanation()
         out: list[Strip] = []
         self._where = []
         for row in self._visible():
@@ -167,7 +178,7 @@ class FormView(LinesView):
 
     def _item(self, item: Item, width: int) -> list[Strip]:
         if item.below:
-            return [Line().add("    ").add(item.text, self.css("primary"), width - 4).strip()]
+            return [Line().add("    ").add(item.text, self.css(item.style), max(0, width - 4)).strip()]
         return [Line().add("  ").add(item.text, self.css("dim"), width - 2).strip()]
 
     def _field_line(self, row: Field, width: int) -> Strip:
@@ -240,7 +251,7 @@ class FormView(LinesView):
             return self._starts and not self.editing
         return True
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Typing begins an edit and goes on in it; other keys are bindings."""
         field = self.field
         if field is None or not field.typed:

@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.binding import BindingsMap
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -104,6 +105,7 @@ class LinesView(ScrollView, can_focus=True):
         self.styles.scrollbar_size_horizontal = 0
         self._strips: list[Strip] = []
         self._base = Style()
+        self._own_bindings: BindingsMap | None = None
 
     def css(self, name: str) -> Style:
         """The style of a component class, without the background it stands on."""
@@ -152,6 +154,22 @@ class LinesView(ScrollView, can_focus=True):
         """Another width, other lines."""
         self._strips = []
         self.rebuild()
+
+    async def on_key(self, event: events.Key) -> None:
+        """Runs the pane's own bindings at once.
+
+        Textual would look for them when the key has travelled up to the app, and then among those of
+        whatever has the focus by then: keys that come in a burst (after a pause of the machine, or
+        from a script) would act on the pane that a later Tab went to.
+        """
+        if self._own_bindings is None:
+            self._own_bindings = self._bindings.copy()
+            self._own_bindings.apply_keymap(self.app._keymap)
+        for binding in self._own_bindings.key_to_bindings.get(event.key, ()):
+            if await self.app.run_action(binding.action, self):
+                event.stop()
+                event.prevent_default()
+                return
 
     def notify_style_update(self) -> None:
         """Another theme, other colours."""

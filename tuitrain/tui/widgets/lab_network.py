@@ -95,6 +95,15 @@ class NetworkView(LinesView):
     """The layers. + and - make one wider or narrower, e edits it, i inserts, D duplicates, u takes back."""
 
     HELP_TITLE = "Network"
+    HELP = """
+    The layers, each with what follows it, what it puts out for one image, its parameters with their
+    share, its multiply-adds, and its receptive field (rf): the pixels a side that one output sees.
+
+    + and - make a layer wider or narrower, e changes the rest, u takes back. Layers with ! cost most
+    while the budget is overrun; the one with ✗ can't be built, with the reason below the table.
+
+    The figures are closed forms until torch has loaded, then torchinfo's of the real network.
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "screen.start", "Start", id="network.start"),
         Binding("up,k", "move(-1)", "Layer above", show=False, id="network.up"),

@@ -214,6 +214,7 @@ class LrChart(_Part):
         super().__init__(id=id)
         self.values: tuple[float, ...] = ()
         self.epochs = 1
+        self._drawn: tuple[tuple[int, tuple[float, ...]], list[str]] = ((0, ()), [])
 
     def show(self, values: Sequence[float], epochs: int) -> None:
         """Another curve: values at even distances over so many epochs."""
@@ -222,25 +223,37 @@ class LrChart(_Part):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Columns of eighths from zero, the largest and the last value at the left, epochs below."""
+        """A line of braille dots over zero, the largest value at the left, epochs below."""
         line = Line()
         high = max(self.values, default=0.0)
         room = max(1, self.size.width - 14)
         if y == 0 or not high or y > self.ROWS + 1:
             return self.finish(line)
         if y == self.ROWS + 1:
-            first, last = "1", f"epoch {self.epochs}"
-            return self.finish(
-                line.to(11).add(first, self.css("dim")).to(11 + room - len(last)).add(last, self.css("dim"))
-            )
+            last = f"epoch {self.epochs}"
+            line.to(11).add("1", self.css("dim")).to(11 + room - len(last)).add(last, self.css("dim"))
+            return self.finish(line)
         label = f"{high:.4g}" if y == 1 else "0" if y == self.ROWS else ""
         line.add(label, self.css("dim"), 9, "right").add(" ┤" if label else " │", self.css("dim"))
-        count = len(self.values)
-        text = ""
-        for cell in range(room):
-            value = self.values[min(count - 1, cell * count // room)]
-            eighths = round(value / high * self.ROWS * 8) - (self.ROWS - y) * 8
-            if y == self.ROWS and value > 0:
-                eighths = max(1, eighths)
-            text += " ▁▂▃▄▅▆▇█"[max(0, min(8, eighths))]
-        return self.finish(line.add(text, self.css("primary")))
+        return self.finish(line.add(self._dots(room)[y - 1], self.css("primary")))
+
+    def _dots(self, cells: int) -> list[str]:
+        """The curve in braille, a text a row; a fall within a column is drawn as a stroke."""
+        if (cells, self.values) != self._drawn[0]:
+            high, count, rows = max(self.values), len(self.values), self.ROWS
+            marks = [[0] * cells for _ in range(rows)]
+            before: int | None = None
+            for x in range(cells * 2):
+                value = self.values[min(count - 1, x * count // (cells * 2))]
+                level = rows * 4 - 1 - round(value / high * (rows * 4 - 1))
+                start = level if before is None else before
+                for at in range(min(level, start), max(level, start) + 1):
+                    marks[at // 4][x // 2] |= DOTS[at % 4][x % 2]
+                before = level
+            text = ["".join(chr(0x2800 + mark) for mark in row) for row in marks]
+            self._drawn = ((cells, self.values), text)
+        return self._drawn[1]
+
+
+#: Bits of the dots of a braille character, by row and column.
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))

@@ -195,19 +195,25 @@ class StoryView(LinesView, can_focus=False):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.item: PresetItem | None = None
+        self.family: list[PresetItem] = []
 
-    def show(self, entry: PresetItem | None) -> None:
-        """Another preset's story."""
-        if entry is not self.item:
-            self.item = entry
+    def show(self, entry: PresetItem | None, family: Sequence[PresetItem] = ()) -> None:
+        """Another preset's story, or what a family comes to."""
+        if (entry, list(family)) != (self.item, self.family):
+            self.item, self.family = entry, list(family)
             self.scroll_to(y=0, animate=False, immediate=True, force=True)
             self.rebuild(follow=False)
 
     def build(self, width: int) -> list[Strip]:
         """Headings and their texts."""
-        if self.item is None:
-            return []
         out: list[Strip] = []
+        if self.item is None:
+            sizes = [entry.parameters for entry in self.family if entry.parameters]
+            claims = [entry.claim for entry in self.family if entry.claim]
+            lines = [f"{len(self.family)} presets"] if self.family else []
+            lines += [f"{min(sizes):,} to {max(sizes):,} parameters"] if sizes else []
+            lines += [f"claims {min(claims):.2f} to {max(claims):.2f} %"] if claims else []
+            return [Line().add("  " + part).strip() for line in lines for part in wrap(line, width - 3)]
         preset = self.item.preset
         if preset is not None and preset.title:
             out += [
@@ -260,7 +266,7 @@ class PresetBrowser(Container):
         """Opens the search."""
         box = self.query_one("#preset-search", Input)
         box.add_class("-on")
-        box.focus()
+        self.screen.set_focus(box)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc ends a search only while there is one."""
@@ -273,7 +279,7 @@ class PresetBrowser(Container):
         box = self.query_one("#preset-search", Input)
         box.value = ""
         box.remove_class("-on")
-        self.presets.focus()
+        self.screen.set_focus(self.presets)
 
     @on(Input.Changed, "#preset-search")
     def _searching(self, event: Input.Changed) -> None:
@@ -284,19 +290,21 @@ class PresetBrowser(Container):
     @on(Input.Submitted, "#preset-search")
     def _found(self, event: Input.Submitted) -> None:
         event.stop()
-        self.presets.focus()
+        self.screen.set_focus(self.presets)
 
     def on_key(self, event: events.Key) -> None:
         """Down leaves the search for the list."""
         if event.key == "down" and self.query_one("#preset-search", Input).has_focus:
             event.stop()
-            self.presets.focus()
+            self.screen.set_focus(self.presets)
 
     @on(PresetTree.Moved)
     def _moved(self, event: PresetTree.Moved) -> None:
         event.stop()
         tree = self.presets
-        self.query_one(StoryView).show(tree.item)
+        name = tree.cursor.removesuffix("/")
+        of_family = [] if tree.item else [entry for entry in tree.items if entry.family == name]
+        self.query_one(StoryView).show(tree.item, of_family)
         title = f"Presets by {tree.sort}" if tree.sort != "family" else "Presets"
         wide = tree.size.width
         heads = "params" + ("  claim" if wide >= 26 else "") + ("   here" if wide >= 33 else "")

@@ -1,0 +1,64 @@
+"""The app with only the lab alive: what it would start is written down, nothing runs in the background."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from tuitrain.spec.preset import Preset
+from tuitrain.training.runtime import Runtime
+from tuitrain.tui.app import TuitrainApp
+from tuitrain.tui.screens.lab import LabScreen
+
+
+class App(TuitrainApp):
+    """The app, with what it would start written down and no torch loaded."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(theme="dark", **more)
+        self.started: list[tuple[Preset, Runtime, int | None, dict[str, Any] | None]] = []
+        self.clipboards: list[str] = []
+
+    def _after_first_paint(self) -> None:
+        pass
+
+    def start_run(
+        self,
+        preset: Preset,
+        runtime: Runtime,
+        budget: int | None = None,
+        changed: dict[str, Any] | None = None,
+    ) -> None:
+        self.started.append((preset, runtime, budget, changed))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self.clipboards.append(text)
+
+
+@asynccontextmanager
+async def lab(
+    tmp_path: Path, size: tuple[int, int] = (80, 24), **more: Any
+) -> AsyncIterator[tuple[App, Pilot[Any], LabScreen]]:
+    app = App(runs_dir=tmp_path / "runs", **more)
+    async with app.run_test(size=size) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, LabScreen)
+        yield app, pilot, screen
+
+
+def text_of(app: App) -> str:
+    """What is on the screen."""
+    return "\n".join(
+        "".join(segment.text for segment in line) for line in app.screen._compositor.render_strips()
+    )
+
+
+async def settle(app: App, pilot: Pilot[Any]) -> None:
+    await app.workers.wait_for_complete()
+    await pilot.pause()
