@@ -8,6 +8,7 @@ import typer
 
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
+from tuitrain.errors import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -117,10 +118,10 @@ def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None
     from tuitrain.spec.words import changes_in_words
 
     changed = changes_in_words(differences(base, preset))
-    head = Text.assemble((preset.name, "bold"), f"  {preset.title}" if preset.title else "")
+    head = Text.assemble((preset.name, "bold"), f"  {visible(preset.title)}" if preset.title else "")
     parts: list[RenderableType] = [head, Text()]
     if changed:
-        parts.insert(1, Text.assemble(("changed ", "dim"), ", ".join(changed)))
+        parts.insert(1, Text.assemble(("changed ", "dim"), visible(", ".join(changed))))
     parts += [_layers(table, limit), Text(), _budget(table, preset.challenge.min_parameters, limit)]
     parts += [
         _memory(table),
@@ -243,7 +244,7 @@ def _claims(preset: Preset) -> list[RenderableType]:
     words += [f"test {claims.test_accuracy:.2f} %"] if claims.test_accuracy else []
     words += [f"last test {claims.last_test_accuracy:.2f} %"] if claims.last_test_accuracy else []
     words += [f"train {claims.train_accuracy:.2f} %"] if claims.train_accuracy else []
-    words += [claims.note] if claims.note else []
+    words += [visible(claims.note)] if claims.note else []
     return [Text.assemble(("claims  ", "bold"), ", ".join(words) or "none published")]
 
 
@@ -258,5 +259,5 @@ def _story(preset: Preset) -> list[RenderableType]:
         ("source", preset.source),
     ]
     if story.previous and story.change:
-        rows[0] = (f"after {story.previous}", story.change)
-    return [Text.assemble((f"{word}  ", "bold"), text) for word, text in rows if text]
+        rows[0] = (f"after {visible(story.previous)}", story.change)
+    return [Text.assemble((f"{word}  ", "bold"), visible(text)) for word, text in rows if text]
