@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from tuitrain.errors import visible
 
@@ -96,26 +97,31 @@ def _gpus() -> list[Device]:
     return out
 
 
-def _others(nvml: object, handle: object) -> tuple[str, ...]:
+def _others(nvml: Any, handle: Any) -> tuple[str, ...]:
     try:
-        running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)  # type: ignore[attr-defined]
+        running = [p for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()]
     except Exception:
         return ()
+    names = {process.pid: _process_name(process.pid) for process in running}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        # In a container the driver gives the host's numbers, among which ours can't be told: the first
+        # that is not known here is taken for ours.
+        ours = next((p for p in running if names[p.pid] is None), None)
+        running = [p for p in running if p is not ours]
     out: list[str] = []
     for process in running:
-        if process.pid == os.getpid():
-            continue
         used = getattr(process, "usedGpuMemory", None)
         size = f" {used / 2**30:.1f} GB" if isinstance(used, int) else ""
-        out.append(f"{_process_name(process.pid)}{size}")
+        out.append(f"{names[process.pid] or f'process {process.pid}'}{size}")
     return tuple(out)
 
 
-def _process_name(pid: int) -> str:
+def _process_name(pid: int) -> str | None:
     try:
         import psutil
 
         process = psutil.Process(pid)
         return visible(f"{process.name()} of {process.username()}")
     except Exception:  # another container's process, or one that has just ended
-        return f"process {pid}"
+        return None

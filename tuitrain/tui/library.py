@@ -98,6 +98,8 @@ def story(entry: PresetItem) -> list[tuple[str, str]]:
     parts += [f"test {claims.test_accuracy:.2f} %" if claims.test_accuracy else ""]
     parts += [f"train {claims.train_accuracy:.2f} %" if claims.train_accuracy else "", claims.note]
     out.append(("claims", ", ".join(part for part in parts if part)))
+    if entry.best is not None:
+        out.append(("best here", f"{entry.best:.2f} %"))
     out += [("note", note) for note in told.notes]
     out.append(("source", preset.source))
     return [(head, text) for head, text in out if text]

@@ -126,7 +126,7 @@ def network_changes(old: list[Any], new: list[Any]) -> list[Change]:
     """What differs between two lists of layers, inserted and deleted ones by name."""
     names, names_old = layer_names(new), layer_names(old)
     out: list[Change] = []
-    if len(old) == len(new):
+    if [layer_kind(layer) for layer in old] == [layer_kind(layer) for layer in new]:
         for place, a, b in zip(names, old, new, strict=True):
             out += _layer_changes(place, a, b)
         return out

@@ -281,8 +281,18 @@ class LabScreen(LabView):
         from tuitrain.data.fetch import fetch
 
         data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
+        shown = 0.0
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown > 0.25:
+                shown = now
+                part = f"{done / total:.0%}" if total else f"{done / 1e6:.1f} MB"
+                self.app.call_later(self.show_progress, f"fetching {what} {part}")
+
         try:
-            fetch(name, data_dir)
+            fetch(name, data_dir, progress=progress)
         except (TuitrainError, OSError) as error:
             self.app.call_from_thread(self._not_fetched, str(error))
             return

@@ -313,6 +313,10 @@ class LabView(Screen[None]):
         """The data set and the device, at the right of the header."""
         self.query_one(HeaderLine).context = header_context(self.editor, self.devices, self.data_state)
 
+    def show_progress(self, text: str) -> None:
+        """What is being fetched, in the header, until the data has been looked at again."""
+        self.query_one(HeaderLine).context = visible(text)
+
     def refresh_presets(self) -> None:
         """The column of presets."""
         changed = {name for name, editor in self.editors.items() if editor.is_changed}

@@ -155,7 +155,7 @@ class FormView(LinesView):
 
     def build(self, width: int) -> list[Strip]:
         """Label, value, and at the right the old value where it differs."""
-        self.HELP = self._explanation()
+        self.HELP = self._explanation()  # type: ignore[misc]  # of this form, at this field
         out: list[Strip] = []
         self._where = []
         for row in self._visible():
