@@ -110,6 +110,26 @@ async def test_views_by_number_and_tab() -> None:
         assert views.view == "verdict"
 
 
+async def test_each_sheet_remembers_where_its_reader_was() -> None:
+    feed = live(12, 100)
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 20)) as pilot:
+        await settle(pilot)
+        await pilot.press("5")
+        lines = app.query_one(Lines)
+        assert lines.place is None and lines.top > 0, "the table of epochs follows its end"
+        await pilot.press("home", "down")
+        await pilot.press("7", "pagedown")
+        assert lines.place not in (None, 0, 1)
+        await pilot.press("5")
+        assert lines.place == 1
+        feed.coming = [r for r in recorded() if getattr(r.event, "epoch", 0) == 13]
+        await settle(pilot)
+        assert lines.place == 1, "a reader is not moved by what is added"
+        await pilot.press("end")
+        assert lines.place is None
+
+
 async def test_a_click_on_a_name_chooses_its_view() -> None:
     app = StageApp(live())
     async with app.run_test(size=(80, 24)) as pilot:

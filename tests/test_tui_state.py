@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import subprocess
 import sys
+import time
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -401,8 +404,6 @@ def test_sensors_without_a_gpu_make_nothing_up() -> None:
     for _ in range(100):
         if sensors.readings:
             break
-        import time
-
         time.sleep(0.05)
     sensors.stop()
     first = sensors.readings[0]
@@ -419,6 +420,96 @@ def _has_nvml() -> bool:
     except Exception:
         return False
     return True
+
+
+class FakeNvml:
+    """NVML of one card; what is in `broken` fails as an unsupported sensor does."""
+
+    NVML_TEMPERATURE_GPU = 0
+
+    def __init__(self, *pids: int, broken: tuple[str, ...] = ()) -> None:
+        self.pids, self.broken = pids, broken
+        self.asked: list[object] = []
+
+    def __getattribute__(self, name: str) -> object:
+        if name.startswith("nvml") and name in object.__getattribute__(self, "broken"):
+            raise RuntimeError("Not Supported")
+        return object.__getattribute__(self, name)
+
+    def nvmlInit(self) -> None: ...
+    def nvmlShutdown(self) -> None: ...
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        self.asked.append(index)
+        return "card"
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
+        self.asked.append(uuid)
+        return "card"
+
+    def nvmlDeviceGetName(self, _: str) -> bytes:
+        return b"NVIDIA H200"
+
+    def nvmlDeviceGetUtilizationRates(self, _: str) -> SimpleNamespace:
+        return SimpleNamespace(gpu=41)
+
+    def nvmlDeviceGetMemoryInfo(self, _: str) -> SimpleNamespace:
+        return SimpleNamespace(used=600, total=1000)
+
+    def nvmlDeviceGetPowerUsage(self, _: str) -> int:
+        return 210_500
+
+    def nvmlDeviceGetTemperature(self, _: str, __: int) -> int:
+        return 38
+
+    def nvmlDeviceGetComputeRunningProcesses(self, _: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(pid=pid, usedGpuMemory=100) for pid in self.pids]
+
+
+def first_reading(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, device: str = "cuda:0") -> Reading:
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    sensors = Sensors(device)
+    sensors.start()
+    for _ in range(200):
+        if sensors.readings:
+            break
+        time.sleep(0.02)
+    sensors.stop()
+    return sensors.readings[0]
+
+
+def test_a_card_is_read_in_our_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvml = FakeNvml(os.getpid())
+    reading = first_reading(nvml, monkeypatch, "cuda:3")
+    assert nvml.asked == [3]
+    assert (reading.gpu, reading.gpu_util, reading.power_w, reading.temperature_c) == (
+        "NVIDIA H200",
+        0.41,
+        210.5,
+        38.0,
+    )
+    assert (reading.gpu_memory_used, reading.gpu_memory_total, reading.others) == (600, 1000, ())
+
+
+def test_a_sensor_that_is_missing_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (
+        "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetComputeRunningProcesses",
+    )
+    reading = first_reading(FakeNvml(broken=broken), monkeypatch)
+    assert reading.gpu_util is None and reading.power_w is None and reading.others == ()
+    assert reading.temperature_c == 38.0 and reading.gpu_memory_used == 600
+    assert first_reading(FakeNvml(broken=("nvmlInit",)), monkeypatch).temperature_c is None
+
+
+def test_others_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    (other,) = first_reading(FakeNvml(os.getpid(), os.getppid()), monkeypatch).others
+    assert other.pid == os.getppid() and other.memory == 100
+    unknown = 2**22 + 7  # no such process here: in a container, our own by the host's number
+    assert first_reading(FakeNvml(unknown), monkeypatch).others == ()
+    assert len(first_reading(FakeNvml(unknown, unknown + 1), monkeypatch).others) == 1
 
 
 def test_the_card_that_torch_means() -> None:

@@ -100,7 +100,7 @@ class MonitorScreen(Screen[None]):
         self._shown = Shown()
         self._alerts: tuple[Alert, ...] = ()
         self._heard = clock()
-        self._views_due = self._machine_due = 0.0
+        self._views_due = self._machine_due = self._news_due = 0.0
         self._views_stale = False
         self._footing: object = None
         self._ran = False
@@ -159,7 +159,7 @@ class MonitorScreen(Screen[None]):
             self._redraw()
 
     def _redraw(self) -> None:
-        self._views_due = self._machine_due = 0.0
+        self._views_due = self._machine_due = self._news_due = 0.0
         self._views_stale = True
         self.tick()
 
@@ -181,7 +181,9 @@ class MonitorScreen(Screen[None]):
         if now >= self._machine_due:
             self._machine_due = now + MACHINE_S * self._pace * (4 if state.paused else 1)
             self._look_at_machine()
-        self.query_one(News).show(state, self._alerts)
+        if self._pace == 1.0 or now >= self._news_due:
+            self._news_due = now + VIEW_S * self._pace
+            self.query_one(News).show(state, self._alerts)
         if self._views_stale and now >= self._views_due:
             self._views_due, self._views_stale = now + VIEW_S * self._pace, False
             self.query_one(Views).show(state, self._shown)

@@ -36,6 +36,7 @@ class Lines(Painted, can_focus=True):
     def __init__(self, *, follow: bool = False, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._rows: Sequence[Parts] = ()
+        self._painted: list[Parts] = []
         self._top = 0
         self._follow = follow
         self._at_end = follow
@@ -52,10 +53,21 @@ class Lines(Painted, can_focus=True):
 
     def set(self, rows: Sequence[Parts]) -> None:
         """Show these rows; only those in sight that differ are painted."""
-        before = self._window()
+        before = self._painted
         self._rows = rows
         self._top = self._limit(len(rows) if self._at_end else self._top)
         self._paint_changes(before)
+
+    def turn_to(self, top: int | None, *, follow: bool) -> None:
+        """Before other rows are set: where their reader was (None for the beginning or the followed end)."""
+        self._follow = follow
+        self._at_end = follow and top is None
+        self._top = top or 0
+
+    @property
+    def place(self) -> int | None:
+        """Where the reader is, for `turn_to`."""
+        return None if self._at_end else self._top
 
     def _window(self) -> list[Parts]:
         return list(self._rows[self._top : self._top + self.size.height])
@@ -65,6 +77,7 @@ class Lines(Painted, can_focus=True):
 
     def _paint_changes(self, before: list[Parts]) -> None:
         after, height, width = self._window(), self.size.height, self.size.width
+        self._painted = after
         if not width:
             return
         changed = [
@@ -77,7 +90,7 @@ class Lines(Painted, can_focus=True):
 
     def scroll_rows(self, top: int) -> None:
         """Put this row on top, as far as there are rows."""
-        before = self._window()
+        before = self._painted
         self._top = self._limit(top)
         self._at_end = self._follow and self._top == self._limit(len(self._rows))
         self._paint_changes(before)
@@ -107,6 +120,7 @@ class Lines(Painted, can_focus=True):
     def on_resize(self) -> None:
         """Stay within the rows."""
         self._top = self._limit(len(self._rows) if self._at_end else self._top)
+        self._painted = self._window()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -130,11 +144,10 @@ class Sheet(Vertical):
     Sheet { height: 1fr; width: 1fr; padding: 0; }
     """
 
-    def __init__(self, *, follow: bool = False, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._follow = follow
         self.heading = Field(classes="sheet--heading")
-        self.lines = Lines(follow=follow)
+        self.lines = Lines()
 
     def compose(self) -> ComposeResult:
         """The heading stays, the lines scroll."""

@@ -36,6 +36,7 @@ VIEWS = (
     ("kernels", "0", "Kernels"),
     ("verdict", "v", "Verdict"),
 )
+FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
 INSPECTED = ("confusion", "mistakes", "kernels")
 QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss", "rate")
 WIDE = 110  # columns from which two charts stand side by side
@@ -139,16 +140,16 @@ class Views(Vertical):
         self._colour = colour
         self._state = MonitorState()
         self._shown = Shown()
+        self._places: dict[str, int | None] = {}
         self._tables: tuple[object, NetworkTable | None] = (None, None)
 
     def compose(self) -> ComposeResult:
-        """Two charts, the second only where there is room, and a sheet for each other view."""
+        """Two charts, the second only where there is room, and one sheet for all other views."""
         yield Names(id="names")
         with Horizontal(id="charts"):
             yield ChartPanel("accuracy", id="left")
             yield ChartPanel("loss", id="right")
-        for name, _, _ in VIEWS[1:]:
-            yield Sheet(follow=name in ("epochs", "log"), id=f"sheet-{name}")
+        yield Sheet()
 
     def on_mount(self) -> None:
         """Which widgets are in sight."""
@@ -175,7 +176,10 @@ class Views(Vertical):
         """Show a view."""
         if view not in [name for name, _, _ in self.names]:
             return
+        lines = self.query_one(Sheet).lines
+        self._places[self.view] = lines.place
         self.view = view
+        lines.turn_to(self._places.get(view), follow=view in FOLLOWED)
         self._arrange()
         self.draw()
         self.focus_view()
@@ -206,7 +210,7 @@ class Views(Vertical):
             )
             panel.chart.focus(scroll_visible=False)
         else:
-            self.query_one(f"#sheet-{self.view}", Sheet).lines.focus(scroll_visible=False)
+            self.query_one(Sheet).lines.focus(scroll_visible=False)
 
     def on_views_wanted(self, message: Views.Wanted) -> None:
         """A click is as good as a key."""
@@ -220,8 +224,7 @@ class Views(Vertical):
         left.quantity = "accuracy" if self.wide else self.quantity
         if self.wide:
             right.quantity = self.quantity if self.quantity != "accuracy" else right.quantity
-        for name, _, _ in VIEWS[1:]:
-            self.query_one(f"#sheet-{name}").display = name == self.view
+        self.query_one(Sheet).display = self.view != "charts"
 
     @on(Chart.CursorMoved)
     def _cursor_moved(self, message: Chart.CursorMoved) -> None:
@@ -246,8 +249,7 @@ class Views(Vertical):
                 if panel.display:
                     self._draw_chart(panel)
             return
-        sheet = self.query_one(f"#sheet-{self.view}", Sheet)
-        sheet.set(*self._sheet(self.view))
+        self.query_one(Sheet).set(*self._sheet(self.view))
 
     def _draw_chart(self, panel: ChartPanel) -> None:
         picture = curves.picture(
