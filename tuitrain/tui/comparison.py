@@ -118,7 +118,7 @@ def _line(label: str, values: list[float | None], text: Any, *, more: bool | Non
 
 def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[str]:
     """What the figures prove: runs that differ in the seed alone are taken together."""
-    groups: dict[str, list[float]] = {}
+    by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
     names: dict[str, str] = {}
     for run, result in zip(runs, results, strict=True):
         preset = result.preset
@@ -130,8 +130,9 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
             if k != "train.seed" and k.split(".")[0] not in NAMES
         }
         key = repr(sorted((k, repr(v)) for k, v in flat.items()))
-        groups.setdefault(key, []).append(run.best * 100)
+        by_seed.setdefault(key, {})[preset.train.seed] = run.best * 100
         names.setdefault(key, f"{visible(run.preset)} {changed_text(_without_seed(run.changed))}")
+    groups = {key: list(seeds.values()) for key, seeds in by_seed.items()}
     lines = []
     for key, values in groups.items():
         if len(values) > 1:
