@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_stage import lab, settle, text_of
+from lab_stage import App, lab, settle, text_of
 from textual.widgets import Input
 
 from tuitrain.spec.library import load_preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.dialogs.base import Question
 from tuitrain.tui.dialogs.confirm import ConfirmDialog
+from tuitrain.tui.screens.lab import LabScreen
 from tuitrain.tui.screens.lab_data import DataScreen, DigitGrid
 from tuitrain.tui.screens.lab_dialogs import LayerDialog, PresetDropDown, SaveDialog, TextDialog
 from tuitrain.tui.widgets.footer import KeyFooter
@@ -380,3 +381,22 @@ async def test_a_second_enter_is_not_a_second_run(tmp_path: Path) -> None:
         await pilot.press("enter")
         await settle(app, pilot)
         assert len(app.started) == 1
+
+
+async def test_presets_may_be_opened_while_they_are_still_read(tmp_path: Path) -> None:
+    app = App(runs_dir=tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.simulate_key("p")
+        app.simulate_key("down")
+        await settle(app, pilot)
+        await pilot.pause()
+        assert "step13" in text_of(app)
+        await pilot.press("escape")
+        assert isinstance(app.screen, LabScreen)
+
+
+async def test_f1_explains_the_field_with_the_cursor(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press("tab", "down", "f1")
+        await pilot.pause()
+        assert "learning rate: How far each step moves the weights." in text_of(app)

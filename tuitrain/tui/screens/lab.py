@@ -249,7 +249,7 @@ class LabScreen(LabView):
             ok, text = found.ok, str(found)
         except (TuitrainError, OSError) as error:
             ok, text = False, str(error)
-        self.app.call_from_thread(self._data_looked_up, name, ok, text)
+        self.call_later(self._data_looked_up, name, ok, text)
 
     def _data_looked_up(self, name: str, ok: bool, text: str) -> None:
         if ok:
@@ -289,14 +289,14 @@ class LabScreen(LabView):
             if now - shown > 0.25:
                 shown = now
                 part = f"{done / total:.0%}" if total else f"{done / 1e6:.1f} MB"
-                self.app.call_later(self.show_progress, f"fetching {what} {part}")
+                self.call_later(self.show_progress, f"fetching {what} {part}")
 
         try:
             fetch(name, data_dir, progress=progress)
         except (TuitrainError, OSError) as error:
-            self.app.call_from_thread(self._not_fetched, str(error))
+            self.call_later(self._not_fetched, str(error))
             return
-        self.app.call_from_thread(self._fetched, name)
+        self.call_later(self._fetched, name)
 
     def _not_fetched(self, text: str) -> None:
         self.notify(visible(text), title="not fetched", severity="error", markup=False, timeout=15)

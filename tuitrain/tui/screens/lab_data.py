@@ -225,7 +225,7 @@ class DataScreen(ModalScreen[None]):
         try:
             self.dataset = load(self.train.dataset, self.data_dir, fetch=False)
         except (TuitrainError, OSError) as error:
-            self.app.call_from_thread(self._failed, str(error))
+            self.call_later(self._failed, str(error))
             return
         self._draw()
 
@@ -237,9 +237,9 @@ class DataScreen(ModalScreen[None]):
         try:
             samples, total = draw(self.dataset, self.train, count, self.draw_number, self.only)
         except (ValueError, RuntimeError) as error:
-            self.app.call_from_thread(self._failed, str(error))
+            self.call_later(self._failed, str(error))
             return
-        self.app.call_from_thread(self._drawn, samples, total)
+        self.call_later(self._drawn, samples, total)
 
     def _drawn(self, samples: list[Sample], total: int) -> None:
         self.query_one(DigitGrid).show(samples)

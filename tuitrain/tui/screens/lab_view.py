@@ -148,10 +148,10 @@ class LabView(Screen[None]):
 
     def _read_presets(self) -> None:
         items = read_all()
-        self.app.call_from_thread(self._presets_read, items)
+        self.call_later(self._presets_read, items)
         runs_dir = getattr(getattr(self.app, "settings", None), "runs_dir", None)
         if runs_dir is not None:
-            self.app.call_from_thread(self._presets_read, with_best(items, best_here(Path(runs_dir))))
+            self.call_later(self._presets_read, with_best(items, best_here(Path(runs_dir))))
 
     def _presets_read(self, items: list[PresetItem]) -> None:
         self.items = items
@@ -166,7 +166,7 @@ class LabView(Screen[None]):
         from tuitrain.tui.devices import devices
 
         found = devices()
-        self.app.call_from_thread(self._devices_found, found)
+        self.call_later(self._devices_found, found)
 
     def _devices_found(self, found: list[Device]) -> None:
         if found != self.devices:
@@ -191,7 +191,7 @@ class LabView(Screen[None]):
             ok = status(name, data_dir).ok
         except (TuitrainError, OSError):
             ok = False
-        self.app.call_from_thread(self._data_found, name, ok)
+        self.call_later(self._data_found, name, ok)
 
     def _data_found(self, name: str, ok: bool) -> None:
         self.data_state = (name, ok)
@@ -320,9 +320,9 @@ class LabView(Screen[None]):
     def refresh_presets(self) -> None:
         """The column of presets."""
         changed = {name for name, editor in self.editors.items() if editor.is_changed}
-        for browser in self.app.screen.query(PresetBrowser) if self.app.screen is not self else ():
-            browser.presets.show(self.items, self.base.name, changed)
-        self.query_one("#lab-browser", PresetBrowser).presets.show(self.items, self.base.name, changed)
+        screens = (self,) if self.app.screen is self else (self, self.app.screen)
+        for tree in [tree for screen in screens for tree in screen.query(PresetTree)]:
+            tree.show(self.items, self.base.name, changed)
 
     def _join(self) -> None:
         """The divider's joints with the section lines beside it."""
@@ -377,7 +377,7 @@ class LabView(Screen[None]):
         from tuitrain.training.model import torchinfo_table
 
         figures = torchinfo_table(preset)
-        self.app.call_from_thread(self._figures_found, figures, layers)
+        self.call_later(self._figures_found, figures, layers)
 
     def _figures_found(self, figures: dict[str, Any], layers: str) -> None:
         if layers == json.dumps(self.editor.layers) and self.editor.evaluation.table is not None:
