@@ -19,18 +19,30 @@ import pytest
 from shell_terminal import ROOT, Terminal, environment, processes_of
 
 pytestmark = [pytest.mark.terminal, pytest.mark.timeout(240)]
-EPOCHS = 8
-OVERRIDES = {"train.dataset": "digits", "train.epochs": EPOCHS}
+OVERRIDES = {"train.dataset": "digits"}
 LEAVE = "Leave while this is training?"
+#: Long enough to do something with a run, short enough to wait for its end.
+RUN_S = 15.0
+
+
+def headless(folder: Path, epochs: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tuitrain", "run", "--preset", "step13", "--dataset", "digits"]
+    command += ["--epochs", str(epochs), "--runs-dir", str(folder), "--json"]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.fixture(scope="session")
-def headless_sha256(tmp_path_factory: pytest.TempPathFactory) -> str:
-    runs = tmp_path_factory.mktemp("headless")
-    command = [sys.executable, "-m", "tuitrain", "run", "--preset", "step13", "--dataset", "digits"]
-    command += ["--epochs", str(EPOCHS), "--runs-dir", str(runs), "--json"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=True)
-    sha256: str = json.loads(done.stdout)["model_sha256"]
+def epochs(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """So many that a run takes about `RUN_S` on this machine."""
+    seconds = headless(tmp_path_factory.mktemp("pace"), 3)["seconds"]
+    return max(5, min(40, round(3 * RUN_S / seconds)))
+
+
+@pytest.fixture(scope="session")
+def headless_sha256(tmp_path_factory: pytest.TempPathFactory, epochs: int) -> str:
+    sha256: str = headless(tmp_path_factory.mktemp("headless"), epochs)["model_sha256"]
     assert len(sha256) == 64
     return sha256
 
@@ -41,9 +53,10 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def terminal(runs: Path, tmp_path: Path) -> Iterator[Terminal]:
+def terminal(runs: Path, tmp_path: Path, epochs: int) -> Iterator[Terminal]:
     env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
-    terminal = Terminal.app(env, runs_dir=runs, preset="step13", start=True, overrides=OVERRIDES)
+    overrides = OVERRIDES | {"train.epochs": epochs}
+    terminal = Terminal.app(env, runs_dir=runs, preset="step13", start=True, overrides=overrides)
     yield terminal
     terminal.kill()
     for pid in processes_of(runs):

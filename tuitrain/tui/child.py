@@ -17,8 +17,8 @@ from tuitrain.tui.launcher import DETACHED, RESTORED, redirect_output
 from tuitrain.tui.settings import log_file
 
 if TYPE_CHECKING:
-    from tuitrain.tui.app import TuitrainApp
     from tuitrain.tui.sessions import Entry
+    from tuitrain.tui.terminal import TerminalApp
 
 #: From SIGTERM until the process is gone whatever its threads do; the interface promises 2 s.
 TERM_S = 1.6
@@ -35,7 +35,7 @@ class Child:
         self.life, self.word = life, word
         self.tty_fd = os.dup(1)
         redirect_output(log_file())
-        self.app: TuitrainApp | None = None
+        self.app: TerminalApp | None = None
         self.terminated = 0.0
         self.hung_up = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -45,7 +45,7 @@ class Child:
 
     # -- signals -------------------------------------------------------------------------------
 
-    def attach(self, app: TuitrainApp) -> None:
+    def attach(self, app: TerminalApp) -> None:
         """Take the signals, once the app's loop runs."""
         self.app, self._loop = app, asyncio.get_running_loop()
         self._actions = {
@@ -150,7 +150,7 @@ def run_app(options: dict[str, Any], life: int, word: int) -> int:
 class Ending:
     """What is left to do when the screen is gone."""
 
-    def __init__(self, child: Child, app: TuitrainApp) -> None:
+    def __init__(self, child: Child, app: TerminalApp) -> None:
         self.child, self.app, self.manager = child, app, app.manager
 
     def end(self, how: str, failure: str) -> int:

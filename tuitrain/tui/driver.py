@@ -22,7 +22,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 if TYPE_CHECKING:
-    from tuitrain.tui.app import TuitrainApp
+    from tuitrain.tui.terminal import TerminalApp
 
 #: With more than this waiting, frames are dropped.
 MAX_PENDING_BYTES = 64 * 1024
@@ -125,7 +125,7 @@ class TerminalWriter(threading.Thread):
 class TuitrainDriver(LinuxDriver):
     """Textual's Linux driver on a writer that drops frames and a reader that knows an end."""
 
-    _app: TuitrainApp
+    _app: TerminalApp
 
     def __init__(self, app: Any, *, debug: bool = False, mouse: bool = True, size: Any = None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
