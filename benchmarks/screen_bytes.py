@@ -178,14 +178,16 @@ def drain(fd: int, seconds: float) -> int:
 
 
 def key_to_paint(fd: int, times: int) -> list[float]:
-    """Milliseconds from a key (the next view) to the first byte of an answer that is more than a figure."""
+    """Milliseconds from a key (another sheet) until its lines have come: more than figures alone would send."""
     found = []
+    os.write(fd, b"5")
+    drain(fd, 1.0)
     for number in range(times):
         drain(fd, 0.23 + 0.017 * (number % 7))
         begin = time.monotonic()
-        os.write(fd, b"6" if number % 2 else b"4")
+        os.write(fd, b"5" if number % 2 else b"6")
         seen = 0
-        while time.monotonic() - begin < 1 and seen < 300:
+        while time.monotonic() - begin < 1 and seen < 600:
             if select.select([fd], [], [], 0.05)[0]:
                 seen += len(os.read(fd, 65536))
         found.append((time.monotonic() - begin) * 1000)
