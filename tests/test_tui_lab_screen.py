@@ -400,3 +400,14 @@ async def test_f1_explains_the_field_with_the_cursor(tmp_path: Path) -> None:
         await pilot.press("tab", "down", "f1")
         await pilot.pause()
         assert "learning rate: How far each step moves the weights." in text_of(app)
+
+
+async def test_slash_searches_from_the_lab(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press("slash")
+        await pilot.pause()
+        await pilot.press(*"net8")
+        await pilot.press("enter", "enter")
+        await pilot.pause()
+        assert app.screen is screen
+        assert screen.base.name == "net8"

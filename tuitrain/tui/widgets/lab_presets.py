@@ -231,8 +231,7 @@ class PresetBrowser(Container):
 
     DEFAULT_CSS = """
     PresetBrowser { width: 100%; height: 100%; layout: vertical;
-        & #preset-search { display: none; border: none; height: 1; padding: 0 1; background: $panel; }
-        & #preset-search.-on { display: block; }
+        & #preset-search { border: none; height: 1; padding: 0 1; background: $panel; }
         & #preset-story-box { height: 1fr; width: 1fr; layout: vertical; }
         & PresetTree { height: 1fr; }
         & #preset-list-box { layout: vertical; height: 3fr; width: 1fr; }
@@ -257,6 +256,10 @@ class PresetBrowser(Container):
             yield SectionLine("Story", id="story-head")
             yield StoryView(id="preset-story")
 
+    def on_mount(self) -> None:
+        """The search shows when it is asked for."""
+        self.query_one("#preset-search", Input).display = False
+
     @property
     def presets(self) -> PresetTree:
         """The list."""
@@ -265,20 +268,20 @@ class PresetBrowser(Container):
     def action_search(self) -> None:
         """Opens the search."""
         box = self.query_one("#preset-search", Input)
-        box.add_class("-on")
+        box.display = True  # inline, so that it can take the focus at once
         self.screen.set_focus(box)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Esc ends a search only while there is one."""
         if action == "stop_search":
-            return self.query_one("#preset-search", Input).has_class("-on") if self.is_mounted else False
+            return self.query_one("#preset-search", Input).display if self.is_mounted else False
         return True
 
     def action_stop_search(self) -> None:
         """Shows all presets again."""
         box = self.query_one("#preset-search", Input)
         box.value = ""
-        box.remove_class("-on")
+        box.display = False
         self.screen.set_focus(self.presets)
 
     @on(Input.Changed, "#preset-search")
