@@ -172,3 +172,22 @@ c.run_app = noisy
         terminal.kill()
         for pid in processes_of(tmp_path / "runs"):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_screen_that_does_not_close_keeps_no_process_alive(tmp_path: Path) -> None:
+    stuck = (
+        "import tuitrain.tui.child as c\nc.CLOSE_S = 1.0\n"
+        "from tuitrain.tui.terminal import TerminalApp\nTerminalApp.leave_now = lambda self, how, code: None\n"
+    )
+    runs = tmp_path / "runs"
+    terminal = start(runs, 3, stuck)
+    try:
+        terminal.wait_for("epoch 1 of")
+        pids = children_of(terminal.pid)
+        terminal.close()
+        os.waitpid(terminal.pid, 0)
+        terminal.code = 0
+        assert gone(runs, pids, 90)
+        assert last_event(runs)["outcome"] == "completed"
+    finally:
+        terminal.kill()

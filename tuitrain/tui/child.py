@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: From SIGTERM until the process is gone whatever its threads do; the interface promises 2 s.
 TERM_S = 1.6
+#: After a hangup the screen has so long to close before it is no longer waited for.
+CLOSE_S = 10.0
 
 
 class Child:
@@ -115,11 +117,20 @@ class Child:
                 app.emergency()
         os._exit(int(ExitCode.SIGTERM))
 
+    def _without_the_screen(self) -> None:
+        """After a hangup nobody can see or end a screen that doesn't close: the process ends all the same."""
+        time.sleep(CLOSE_S)
+        if self._screen_over or self.app is None:
+            return
+        self.app.manager.join()
+        os._exit(self.app.manager.exit_code())
+
     def hangup(self) -> None:
         """SIGHUP, a terminal that is gone, or a waiter that was killed: go on without a screen."""
         if self.hung_up or self.terminated:
             return
         self.hung_up = True
+        threading.Thread(target=self._without_the_screen, name="tuitrain-hangup", daemon=True).start()
         if self._loop is not None:
             self._loop.remove_reader(self.life)
         app = self.app
