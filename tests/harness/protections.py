@@ -245,11 +245,13 @@ def audit(path: str) -> None:
 
 
 @named
-def limit_memory(megabytes: str) -> None:
-    """No more address space than this."""
+def limit_memory(more: str) -> None:
+    """So many MB of address space more than there is now, and no more."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (int(megabytes) << 20, int(megabytes) << 20))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * os.sysconf("SC_PAGE_SIZE") + (int(more) << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 @named
@@ -642,7 +644,7 @@ def blocking_screen(_: str) -> None:
 
 @named
 def no_redirect(_: str) -> None:
-    """Descriptor 2 stays where it was."""
+    """Descriptors 1 and 2 stay where they were."""
     from tuitrain.tui import child
 
-    child.redirect_errors = lambda path: os.dup(2)
+    child.redirect_output = lambda path: None

@@ -292,6 +292,7 @@ def full(bench: Bench, times: int) -> Figure:
     code, out, err = bench.run(*bench.train("plain", epochs, "--json"))
     assert code == 0, err
     wanted = json.loads(out)
+    saved = min(path.stat().st_size for path in (bench.runs / "plain" / "checkpoints").iterdir())
     needed = sum(-(-path.stat().st_size // 4096) for path in bench.runs.rglob("*") if path.is_file())
     bad: list[str] = []
     unmounted = loaded = 0
@@ -306,7 +307,7 @@ def full(bench: Bench, times: int) -> Figure:
                     continue
                 runs, way = small / "runs", f"a tmpfs of {size} bytes"
             elif number % 3 == 1:
-                size = bench.random.randint(3000, 6000)
+                size = int(saved * bench.random.uniform(0.86, 1.02))
                 setup, way = [f"limit_files:{size}"], f"files of at most {size} bytes"
             else:
                 name = ("events.jsonl", "log.txt", "metrics.csv")[number // 3 % 3]

@@ -131,7 +131,7 @@ def checkpoints(bench: Bench, times: int) -> Figure:
     bad, refused = [], 0
     for number in chosen:
         code, _, err = bench.run(
-            "resume", f"h{number}", "--runs-dir", str(planted), setup=[f"audit:{audit}", "limit_memory:6000"]
+            "resume", f"h{number}", "--runs-dir", str(planted), setup=[f"audit:{audit}", "limit_memory:3000"]
         )
         if code == 3 and "Traceback" not in err and "\x1b" not in err:
             refused += 1
@@ -236,7 +236,7 @@ def try_presets(times: int, seed: int) -> dict[str, Any]:
 )
 def presets(bench: Bench, times: int) -> Figure:
     """Built-in presets with one to four changes of text, values, keys or lines."""
-    seen = bench.call("harness.rows_hostile:try_presets", times, 7, setup=["limit_memory:6000"])
+    seen = bench.call("harness.rows_hostile:try_presets", times, 7, setup=["limit_memory:3000"])
     worst = "; ".join((seen["other"] + seen["nameless"])[:2])
     return Figure(
         not seen["other"] and not seen["nameless"] and not seen["slow"] and seen["refused"] > times // 3,
@@ -369,7 +369,8 @@ def text(bench: Bench, times: int) -> Figure:
         folder.mkdir()
         preset = folder / "mine.toml"
         quoted = json.dumps(given)  # JSON escapes are TOML's
-        preset.write_text(f"title = {quoted}\nsource = {quoted}\n{bench.preset.read_text()}")
+        story = f"[story]\nprevious = {quoted}\nchange = {quoted}\nnotes = [{quoted}]\n[claims]\nnote = {quoted}\n"
+        preset.write_text(f"title = {quoted}\nsource = {quoted}\n{story}{bench.preset.read_text()}")
         bad = folder / "bad.toml"
         bad.write_text(f"{quoted} = {quoted}\n{bench.preset.read_text()}")
         train = bench.train("x", 1)
@@ -377,14 +378,15 @@ def text(bench: Bench, times: int) -> Figure:
         train[train.index("--name") :] = [f"--name=t{number}{plain}"]
         runs = ["--runs-dir", str(bench.runs)]
         commands = [
-            train, ["show", "-p", str(preset)], ["presets", "validate", str(bad), str(preset)], ["runs"],
-            ["runs", "show", "latest"], ["runs", "show", f"no{plain}"], ["show", "-p", f"no{plain}"],
-            ["run", "-p", str(preset), "--set", f"{plain}={plain}"], ["run", "-p", str(preset), "--optimizer", plain],
-            ["run", "-p", str(bench.preset), "--data-dir", str(folder), "-d", "mnist"], ["status"], ["tail", "latest"],
-            ["run", "-p", str(bench.preset), "--runs-dir", f"/proc/{plain}"],
+            train, ["show", str(preset)], ["show", str(preset), "--set", f"title={quoted}z"], ["runs"], ["status"],
+            ["presets", "validate", str(bad), str(preset)], ["runs", "show", "latest"], ["runs", "show", f"no{plain}"],
+            ["runs", "tag", "latest", f"g{plain}"], ["runs", "note", "latest", f"N{plain}"], ["runs", "show", "latest"],
+            ["show", f"no{plain}"], ["run", "-p", str(preset), "--set", f"{plain}={plain}"], ["tail", "latest"],
+            ["run", "-p", str(preset), "--optimizer", plain], ["run", "-p", str(preset), "--device", plain],
+            ["run", "-p", str(bench.preset), "--data-dir", str(folder), "-d", "mnist"], [f"no{plain}"],
+            ["run", "-p", str(bench.preset), "--runs-dir", f"/proc/{plain}"], ["run", f"--no{plain}"],
         ]  # fmt: skip
         for argv in commands:
-            argv = ["show", *argv[2:]] if argv[0] == "show" else argv
             code, out, err = bench.run(*argv, *(runs if argv[0] in ("runs", "status", "tail") else []))
             crashes += "Traceback" in err or code < 0 or code not in (0, 1, 2, 3, 4, 7)
             for line in (out + err).split("\n"):

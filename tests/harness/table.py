@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -49,6 +50,9 @@ class Row:
 
 
 ROWS: dict[str, Row] = {}
+MODULES = (
+    "rows_kills", "rows_training", "rows_disk", "rows_data", "rows_hostile", "rows_runs", "rows_terminal",
+)  # fmt: skip
 
 
 def row(
@@ -74,14 +78,6 @@ def row(
 
 def load_rows() -> dict[str, Row]:
     """Every row, in the order of the table."""
-    from harness import (
-        rows_kills,
-        rows_training,
-        rows_disk,
-        rows_data,
-        rows_hostile,
-        rows_runs,
-        rows_terminal,
-    )  # noqa: F401, I001
-
+    for name in MODULES:
+        importlib.import_module(f"harness.{name}")
     return ROWS
