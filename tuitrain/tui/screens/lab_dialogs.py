@@ -159,9 +159,9 @@ class KindDialog(ModalScreen[str | None]):
     HELP_TITLE = "Insert"
     DEFAULT_CSS = """
     KindDialog { align: center middle; background: $background 60%; }
-    KindDialog > Vertical { width: 50; max-width: 100%; height: auto; border: round $accent; background: $surface;
+    KindDialog > Vertical { width: 52; max-width: 100%; height: auto; border: round $accent; background: $surface;
         padding: 0 1; }
-    KindDialog OptionList { height: auto; border: none; background: $surface; padding: 0; }
+    KindDialog OptionList, KindDialog OptionList:focus { height: auto; border: none; background: $surface; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="kind.cancel")]
     LETTERS: ClassVar[dict[str, str]] = {
@@ -185,7 +185,7 @@ class KindDialog(ModalScreen[str | None]):
             "avgpool": "halves the maps",
             "global_avgpool": "each map to one number",
             "flatten": "maps to a vector",
-            "linear": "fully connected, 10 wide",
+            "linear": "fully connected",
         }
         letters = {kind: letter for letter, kind in self.LETTERS.items()}
         with Vertical():

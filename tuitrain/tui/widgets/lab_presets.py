@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -101,6 +102,10 @@ class PresetTree(LinesView):
             out.append(self.on_row(strip, width) if row == self.cursor else strip)
         return out
 
+    def _lead(self, row: str) -> tuple[str, Style]:
+        """The first cell: the ground of the cursor alone would be lost without colours."""
+        return "▌" if row == self.cursor and self.has_focus else " ", self.css("primary")
+
     def _family(self, row: str, width: int) -> Line:
         family = row.removesuffix("/")
         fold = "▸" if family in self.folded and not self.search else "▾"
@@ -113,7 +118,8 @@ class PresetTree(LinesView):
     def _preset(self, entry: PresetItem, width: int) -> Line:
         mark = "•" if entry.name in self.changed else "▸" if entry.name == self.chosen else " "
         here = entry.name == self.chosen
-        line = Line().add(f" {mark} ", self.css("accent" if mark == "•" else "primary"))
+        line = Line().add(*self._lead(entry.name))
+        line.add(f"{mark} ", self.css("accent" if mark == "•" else "primary"))
         columns = [(f"{entry.parameters:,}" if entry.parameters else "–", 7)]
         if width >= 26:
             columns.append((f"{entry.claim:.2f}" if entry.claim else "–", 6))
