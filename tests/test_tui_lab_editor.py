@@ -12,7 +12,8 @@ from tuitrain.errors import PresetError
 from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import preset_from_dict, preset_from_toml
 from tuitrain.spec.table import NetworkError, network_table
-from tuitrain.tui.editor import EditError, NetworkEditor, evaluate, layer_names
+from tuitrain.tui.editor import EditError, NetworkEditor
+from tuitrain.tui.evaluation import evaluate, layer_names
 from tuitrain.tui.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]

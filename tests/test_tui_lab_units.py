@@ -18,8 +18,9 @@ from tuitrain.tui.editor import NetworkEditor
 from tuitrain.tui.fields import Field, FormData, arithmetic, layer_field, train_fields
 from tuitrain.tui.formdata import form_data, lr_curve, lr_note, lr_picture
 from tuitrain.tui.library import best_here, ordered, read_all, story, with_best
+from tuitrain.tui.lineedit import LineEdit
 from tuitrain.tui.widgets.lab_digits import crop, half_blocks, ramp, shrink
-from tuitrain.tui.widgets.lab_form import wrap
+from tuitrain.tui.widgets.lab_lines import wrap
 from tuitrain.tui.widgets.lab_network import bar, gauge
 from tuitrain.tui.wording import changes, count_short, number, sparkline
 
@@ -257,3 +258,20 @@ def test_no_driver_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=refuse))
     assert [device.name for device in devices.devices() if device.name != "mps"] == ["cpu"]
+
+
+def test_editing_a_line() -> None:
+    line = LineEdit("k", "0.069", 5, 0.069)
+    for key in ("left", "left", "backspace"):
+        assert line.press(key, None)
+    line.insert("1")
+    assert (line.text, line.caret) == ("0.169", 3)
+    assert line.press("end", None) and line.press("5", "5") and line.text == "0.1695"
+    assert line.press("home", None) and line.press("delete", None) and line.text == ".1695"
+    assert line.press("right", None) and line.press("ctrl+k", None) and line.text == "."
+    assert line.press("ctrl+u", None) and (line.text, line.caret) == ("", 0)
+    assert not line.press("up", None)
+    line.insert("9" * 100)
+    assert len(line.text) == 64
+    assert line.window(10) == ("9" * 8, " ", "")
+    assert sum(map(len, line.window(10))) <= 10

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS
-from tuitrain.tui.editor import WORDS, NetworkEditor, layer_kind, op_kind
+from tuitrain.tui.editor import NetworkEditor
+from tuitrain.tui.evaluation import WORDS, layer_kind, op_kind
 from tuitrain.tui.fields import Field, FormData, Item, layer_field
 
 NONE = "–"

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from tuitrain.spec.preset import Preset, differences
-from tuitrain.tui.editor import WORDS, layer_kind, layer_names, op_kind
+from tuitrain.tui.evaluation import WORDS, layer_kind, layer_names, op_kind
 
 #: What a key of `[train]` is called on the screen; the rest by their own name.
 LABELS = {

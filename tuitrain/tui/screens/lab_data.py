@@ -19,8 +19,7 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.train import Train
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.lab_digits import crop, half_blocks, ramp, shrink
-from tuitrain.tui.widgets.lab_form import wrap
-from tuitrain.tui.widgets.lab_lines import Line, SectionLine
+from tuitrain.tui.widgets.lab_lines import Line, SectionLine, wrap
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from textual.widgets.option_list import Option
 
 from tuitrain.errors import visible
 from tuitrain.spec.preset import NAME_PATTERN
-from tuitrain.tui.editor import KINDS, WORDS, EditError, NetworkEditor
+from tuitrain.tui.editor import EditError, NetworkEditor
+from tuitrain.tui.evaluation import KINDS, WORDS
 from tuitrain.tui.layerform import apply_layer_field, layer_data, op_number
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.lab_form import FormView

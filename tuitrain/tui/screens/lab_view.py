@@ -17,7 +17,8 @@ from tuitrain.spec.challenge import check
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, differences, override
 from tuitrain.tui.devices import Device
-from tuitrain.tui.editor import EditError, NetworkEditor, layer_names
+from tuitrain.tui.editor import EditError, NetworkEditor
+from tuitrain.tui.evaluation import layer_names
 from tuitrain.tui.formdata import form_data, header_context, lr_curve, lr_note
 from tuitrain.tui.library import PresetItem, best_here, read_all, with_best
 from tuitrain.tui.widgets.footer import KeyFooter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import events
@@ -11,18 +10,11 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tuitrain.tui.fields import Field, FormData, Item
-from tuitrain.tui.widgets.lab_lines import Line, LinesView
+from tuitrain.tui.lineedit import LineEdit
+from tuitrain.tui.widgets.lab_lines import Line, LinesView, wrap
 
 LABEL = 15  # cells of the label, with the mark before it
 ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
-
-
-@dataclass
-class _Edit:
-    key: str
-    text: str
-    caret: int
-    before: Any
 
 
 class FormView(LinesView):
@@ -90,7 +82,7 @@ class FormView(LinesView):
         self.data = FormData()
         self.key = ""  # the field with the cursor
         self.errors: dict[str, tuple[str, str]] = {}  # what was typed, and why it won't do
-        self._edit: _Edit | None = None
+        self._edit: LineEdit | None = None
         self._label = label
         self._starts = starts
         self._where: list[str] = []  # key of the field that each line belongs to
@@ -226,16 +218,11 @@ class FormView(LinesView):
         strip = line.strip()
         return self.on_row(strip, width) if here else strip
 
-    def _typed(self, line: Line, edit: _Edit, room: int) -> None:
-        start = max(0, edit.caret - room + 2)
-        text = edit.text[start:] + " "
-        caret = edit.caret - start
+    def _typed(self, line: Line, edit: LineEdit, room: int) -> None:
+        before, under, after = edit.window(room)
         style = self.css("bad") if edit.key in self.errors else self.css("bold")
         used = line.x
-        line.add(text[:caret], style).add(text[caret], self.css("caret")).add(
-            text[caret + 1 :][: room - caret - 1], style
-        )
-        line.to(used + room)
+        line.add(before, style).add(under, self.css("caret")).add(after, style).to(used + room)
 
     def cursor_span(self) -> tuple[int, int]:
         """The field with the cursor and its reason."""
@@ -257,7 +244,8 @@ class FormView(LinesView):
         if field is None or not field.typed:
             return
         if self._edit is not None:
-            if self._edit_key(event, self._edit):
+            if self._edit.press(event.key, event.character if event.is_printable else None):
+                self._check()
                 event.stop()
                 event.prevent_default()
         elif event.character and (event.character.isdigit() or event.character == "."):
@@ -279,42 +267,8 @@ class FormView(LinesView):
         if self._edit is None:
             self._begin(text[:64])
         else:
-            self._insert(text[:64])
-
-    def _edit_key(self, event: events.Key, edit: _Edit) -> bool:
-        match event.key:
-            case "backspace":
-                if edit.caret:
-                    edit.text = edit.text[: edit.caret - 1] + edit.text[edit.caret :]
-                    edit.caret -= 1
-            case "delete":
-                edit.text = edit.text[: edit.caret] + edit.text[edit.caret + 1 :]
-            case "left":
-                edit.caret = max(0, edit.caret - 1)
-            case "right":
-                edit.caret = min(len(edit.text), edit.caret + 1)
-            case "home" | "ctrl+a":
-                edit.caret = 0
-            case "end" | "ctrl+e":
-                edit.caret = len(edit.text)
-            case "ctrl+u" | "ctrl+w" | "ctrl+backspace":
-                edit.text, edit.caret = edit.text[edit.caret :], 0
-            case "ctrl+k":
-                edit.text = edit.text[: edit.caret]
-            case _:
-                if event.character is None or not event.is_printable:
-                    return False
-                self._insert(event.character)
-                return True
-        self._check()
-        return True
-
-    def _insert(self, text: str) -> None:
-        edit = self._edit
-        if edit is not None and len(edit.text) + len(text) <= 64:
-            edit.text = edit.text[: edit.caret] + text + edit.text[edit.caret :]
-            edit.caret += len(text)
-        self._check()
+            self._edit.insert(text)
+            self._check()
 
     def _text(self, field: Field) -> str:
         """What an edit of the field begins with."""
@@ -325,7 +279,7 @@ class FormView(LinesView):
 
     def _begin(self, text: str, caret: int | None = None) -> None:
         before = self.data.values.get(self.key)
-        self._edit = _Edit(self.key, text, len(text) if caret is None else caret, before)
+        self._edit = LineEdit(self.key, text, len(text) if caret is None else caret, before)
         self.refresh_bindings()
         self._check()
 
@@ -462,22 +416,3 @@ class FormView(LinesView):
         """What was typed stands when the form loses the focus."""
         self._stop_editing()
         super().on_blur()
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """A sentence in lines of a width, broken at spaces."""
-    out: list[str] = []
-    line = ""
-    for word in text.split():
-        while len(word) > max(width, 1):
-            if line:
-                out.append(line)
-                line = ""
-            out.append(word[: max(width, 1)])
-            word = word[max(width, 1) :]
-        if line and len(line) + 1 + len(word) > width:
-            out.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*out, line] if line else out

@@ -284,3 +284,22 @@ class SectionLine(Widget, can_focus=False):
             out.add(" ", line)
         out.to(width, line, rule)
         return out.strip().adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A sentence in lines of a width, broken at spaces."""
+    out: list[str] = []
+    line = ""
+    for word in text.split():
+        while len(word) > max(width, 1):
+            if line:
+                out.append(line)
+                line = ""
+            out.append(word[: max(width, 1)])
+            word = word[max(width, 1) :]
+        if line and len(line) + 1 + len(word) > width:
+            out.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*out, line] if line else out

@@ -14,9 +14,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitrain.spec.table import NetworkTable
-from tuitrain.tui.editor import Evaluation, layer_kind
-from tuitrain.tui.widgets.lab_form import wrap
-from tuitrain.tui.widgets.lab_lines import Line, LinesView
+from tuitrain.tui.evaluation import Evaluation, layer_kind
+from tuitrain.tui.widgets.lab_lines import Line, LinesView, wrap
 from tuitrain.tui.wording import count_short, megabytes, shape_text, short_layer, short_ops
 
 WIDE = 62  # cells from which on each layer is one row with all its columns

@@ -16,8 +16,7 @@ from textual.widgets import Input
 
 from tuitrain.errors import visible
 from tuitrain.tui.library import SORTS, PresetItem, ordered, story
-from tuitrain.tui.widgets.lab_form import wrap
-from tuitrain.tui.widgets.lab_lines import Line, LinesView, SectionLine
+from tuitrain.tui.widgets.lab_lines import Line, LinesView, SectionLine, wrap
 
 
 class PresetTree(LinesView):
