@@ -78,7 +78,6 @@ def time_to_third_epoch(bench: Bench) -> float:
     whole=200,
     teeth={
         "plain_save": "plain save in place of temp file and rename",
-        "plain_save no_digest": "plain save, and no digest looked at",
         "no_cleaning": "no cleaning at the start",
     },
     teeth_times=3,
@@ -149,8 +148,8 @@ def result_of(path: str) -> dict[str, Any]:
     teeth_times=2,
 )
 def killed_and_resumed(bench: Bench, times: int) -> Figure:
-    """Each run is killed two times (once in its first half, once wherever it is then), then let finish."""
-    epochs = 30
+    """Each run is killed two times, every other one first between an epoch's record and its checkpoint."""
+    epochs = 24
     begun = time.monotonic()
     code, _, err = bench.run(*bench.train("plain", epochs))
     assert code == 0, err
@@ -161,8 +160,10 @@ def killed_and_resumed(bench: Bench, times: int) -> Figure:
         name = f"k{number}"
         argv, code = bench.train(name, epochs), -9
         for attempt in range(6):
-            child = bench.start(*argv)
-            if attempt < 2:
+            inside = attempt == 0 and number % 2 == 0
+            place = f"kill_at:write@checkpoints#{bench.random.randint(2, epochs - 4)}"
+            child = bench.start(*argv, setup=[place] if inside else [])
+            if attempt < 2 and not inside:
                 time.sleep(bench.random.uniform(0.3 * (1 - attempt), 0.9) * whole_s)
                 code = child.kill() if child.poll() is None else child.wait()
             else:
