@@ -41,7 +41,7 @@ def options() -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="SECTION[/ARM]",
-        help=f"only these; sections: {', '.join(NAMES)}",
+        help=f"only these: {', '.join(NAMES)}",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round, fewer arms")
     parser.add_argument(
@@ -74,7 +74,9 @@ def place(chosen: argparse.Namespace) -> Results:
         if path is None or not path.exists():
             raise SystemExit("there is no result file to go on with.")
         return Results.load(path)
-    name = f"{'quick_' if chosen.quick else ''}{time.strftime('%Y-%m-%d', time.gmtime())}_{machine.kind()}"
+    name = (
+        f"{'quick_' if chosen.quick else ''}{time.strftime('%Y-%m-%dT%H-%M', time.gmtime())}_{machine.kind()}"
+    )
     if chosen.arms:
         name += "_part"
     path = chosen.out or FOLDER / f"{name}.json"
@@ -111,7 +113,7 @@ def show(results: Results) -> None:
     """The tables, on stdout."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(machine_line(results.data), markup=False, highlight=False)
     for table in tables(results.data):
         table.show(console)

@@ -43,11 +43,13 @@ class Results:
         self.path, self.data = path, data
 
     @classmethod
-    def new(cls, path: Path, *, quick: bool, gpu: str | None = None, peers: Path | None = None) -> Results:
-        """An empty document about this machine."""
+    def new(
+        cls, path: Path, *, quick: bool, kind: str = "cpu", gpu: str | None = None, peers: Path | None = None
+    ) -> Results:
+        """An empty document about this machine; `kind` says what was measured, `cpu` or `gpu`."""
         data = {
             "schema": SCHEMA,
-            "kind": "gpu" if gpu else "cpu",
+            "kind": kind,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "quick": quick,
             "commit": machine.commit(),
@@ -142,6 +144,7 @@ def newest(kind: str, *, quick: bool = False, folder: Path = FOLDER) -> Path | N
     for path in sorted(folder.glob("*.json")):
         with contextlib.suppress(OSError, ValueError):
             data = json.loads(path.read_text("utf-8"))
-            if data.get("kind") == kind and bool(data.get("quick")) == quick and data.get("schema") == SCHEMA:
+            right = data.get("kind") == kind and bool(data.get("quick")) == quick
+            if right and data.get("schema") == SCHEMA and not path.stem.endswith("_part"):
                 found.append((data["started"], path))
     return max(found)[1] if found else None

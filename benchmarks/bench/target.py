@@ -33,19 +33,24 @@ Reached = tuple[float, int, float]  # seconds, epochs, accuracy there
 
 def ours(plan: Plan, seed: int, flags: tuple[str, ...]) -> Reached | None:
     """`tuitrain run` with its defaults, from exec to the epoch that reaches the target."""
-    cwd = tempfile.mkdtemp(prefix="tuitrain-bench-")
-    command = [
-        *program(), "run", "--preset", "step13", "--batch-size", str(BATCH), "--epochs", str(MAX_EPOCHS),
+    task = [
+        "--preset", "step13", "--batch-size", str(BATCH), "--epochs", str(MAX_EPOCHS), "--schedule", "constant",
         "--rotation", str(SETTINGS["train.rotation"]), "--dropout", str(SETTINGS["train.dropout"]),
-        "--schedule", "constant", "--dataset", plan.dataset, "--seed", str(seed), "--runs-dir", cwd, "--events", *flags,
     ]  # fmt: skip
+    return command(plan, [*task, "--seed", str(seed), *flags], TARGET)
+
+
+def command(plan: Plan, flags: list[str], target: float) -> Reached | None:
+    """`tuitrain run` from exec to the epoch that reaches an accuracy; None where it does not get there."""
+    cwd = tempfile.mkdtemp(prefix="tuitrain-bench-")
+    whole = [*program(), "run", *flags, "--dataset", plan.dataset, "--runs-dir", cwd, "--events"]
     begun = time.monotonic()
-    process = subprocess.Popen(command, env=settings(plan), cwd=cwd, start_new_session=True,
+    process = subprocess.Popen(whole, env=settings(plan), cwd=cwd, start_new_session=True,
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # fmt: skip
     try:
         for line in _lines(process, begun + LIMIT_S):
             event = json.loads(line)
-            if event.get("event") == "EpochFinished" and event["test_acc"] >= TARGET:
+            if event.get("event") == "EpochFinished" and event["test_acc"] >= target:
                 return time.monotonic() - begun, event["epoch"], event["test_acc"]
         return None
     finally:
