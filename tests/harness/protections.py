@@ -596,10 +596,14 @@ def unchecked_presets(_: str) -> None:
 
 @named
 def unsafe_names(_: str) -> None:
-    """A run's folder is called what the user says."""
+    """A run's folder is called what the user says, but for what would lead farther than one folder up."""
     from tuitrain.runs import names
 
-    names.safe_name = lambda text: text
+    def as_given(text: str) -> str:
+        parts = [part for part in text.split("/") if part]
+        return "/".join(["..", *parts[-1:]] if ".." in parts else parts[:2])
+
+    names.safe_name = as_given
 
 
 @named
