@@ -88,7 +88,6 @@ def test_from_presets_to_a_moving_sparkline(terminal: Tmux) -> None:
     terminal.press("s", "t", "e", "p", "1", "3")
     terminal.wait(lambda text: "step13" in text and "step12 " not in text)
     terminal.press("Enter")
-    terminal.press("Enter")
     terminal.wait("5,854 of 6,000")
 
     terminal.press("Tab", *"0.0345", "Enter")

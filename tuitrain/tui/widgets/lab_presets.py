@@ -293,12 +293,21 @@ class PresetBrowser(Container):
     def _searching(self, event: Input.Changed) -> None:
         event.stop()
         tree = self.presets
+        # Enter takes what the cursor is on: the preset of that name, else of that beginning, else the first.
+        wanted = event.value.strip().lower()
+        found = [entry.name for entry in tree.items if entry.matches(wanted)]
+        near = [name for name in found if name.startswith(wanted)]
+        if wanted:
+            tree.cursor = wanted if wanted in found else (near or found or [""])[0]
         tree.show(tree.items, tree.chosen, tree.changed, event.value)
 
     @on(Input.Submitted, "#preset-search")
     def _found(self, event: Input.Submitted) -> None:
         event.stop()
-        self.screen.set_focus(self.presets)
+        if self.presets.item is not None:
+            chosen = self.presets.cursor
+            self.action_stop_search()
+            self.post_message(PresetTree.Chosen(chosen))
 
     def on_key(self, event: events.Key) -> None:
         """Down leaves the search for the list."""
