@@ -242,11 +242,17 @@ def test_the_kth_operation_fails(
         assert epochs_of(again) == [1, 2, 3], k
 
 
-def test_a_full_device_under_the_log(tmp_path: Path, healthy: tuple[bytes, int]) -> None:
+def test_a_full_device_under_the_log(
+    tmp_path: Path, healthy: tuple[bytes, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make(tmp_path)
     run._log.close()
-    (run.path / "events.jsonl").unlink()
-    (run.path / "events.jsonl").symlink_to("/dev/full")
+    append = files.open_append
+    monkeypatch.setattr(
+        files,
+        "open_append",
+        lambda path: os.open("/dev/full", os.O_RDWR) if path.name == "events.jsonl" else append(path),
+    )
     session = run_to_end(run, epochs=3)
     assert session.exit_code == ExitCode.RUN_DIRECTORY and weights(run) == healthy[0]
     notices = [r.event for r in session.records if isinstance(r.event, Notice)]

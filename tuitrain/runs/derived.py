@@ -169,7 +169,7 @@ class Derived:
     def _output_lines(self) -> list[str]:
         """What libraries printed to fd 2 since the last look, a bar before each line."""
         data = b""
-        with contextlib.suppress(OSError), (self.folder / "output.txt").open("rb") as file:
+        with contextlib.suppress(OSError), files.open_plain(self.folder / "output.txt") as file:
             file.seek(self._output_offset)
             data = file.read(_OUTPUT_BYTES)
         end = data.rfind(b"\n") + 1

@@ -204,7 +204,7 @@ class RunDirectory:
     def live(self) -> Live | None:
         """What `progress.json` says, or None when there is none that can be read."""
         try:
-            with (self.path / "progress.json").open("rb") as file:
+            with files.open_plain(self.path / "progress.json") as file:
                 data = json.loads(file.read(_READ_BYTES))
             step = data["progress"]
             event = from_dict(step) if step else None
@@ -257,7 +257,7 @@ class RunDirectory:
             self._control_offset = size
             return []
         try:
-            with (self.path / "control.jsonl").open("rb") as file:
+            with files.open_plain(self.path / "control.jsonl") as file:
                 file.seek(self._control_offset)
                 data = file.read(_READ_BYTES)
         except OSError:
@@ -288,7 +288,7 @@ class RunDirectory:
         """
         path = self.path / "preset.toml"
         try:
-            with path.open("rb") as file:
+            with files.open_plain(path) as file:
                 return file.read(_READ_BYTES).decode("utf-8", "replace")
         except OSError as error:
             raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}") from None

@@ -25,6 +25,8 @@ from tuitrain.training.events import (
 )
 
 _BLOCK = 1 << 16
+#: 10,000 epochs with a checkpoint each are 10 MB of log; what is far beyond that is not read.
+_MAX_BYTES = 256 << 20
 
 
 def parse(data: bytes) -> list[Record]:
@@ -78,7 +80,8 @@ def _beyond(record: Record, here: tuple[int, int]) -> bool:
 def read(path: Path) -> list[Record]:
     """The current records of a log; none when the file is missing."""
     try:
-        return current(parse(path.read_bytes()))
+        with files.open_plain(path) as file:
+            return current(parse(file.read(_MAX_BYTES)))
     except FileNotFoundError:
         return []
 
@@ -105,9 +108,9 @@ class LogTail:
         if info.st_size <= self.offset:
             return [], anew
         try:
-            with self.path.open("rb") as file:
+            with files.open_plain(self.path) as file:
                 file.seek(self.offset)
-                data = file.read()
+                data = file.read(_MAX_BYTES)
         except OSError:
             return [], anew
         end = data.rfind(b"\n") + 1

@@ -8,10 +8,13 @@ there, raises `OSError` in place of the k-th one, or kills the process. Operatio
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 Hook = Callable[[str, Path], None]
 
@@ -33,10 +36,29 @@ def make_folder(path: Path, *, parents: bool = False) -> None:
     path.mkdir(parents=parents, exist_ok=parents)
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """A file opened for reading, when it is a plain one: a pipe would block for ever, a device never end.
+
+    Raises:
+        OSError: it can't be opened, or is no plain file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        return os.fdopen(fd, "rb")
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 def open_append(path: Path) -> int:
-    """A descriptor that appends, closed in children; the file is created when missing."""
+    """A descriptor that appends, closed in children; the file is created when missing.
+
+    A link is refused: in a run directory that came from elsewhere it may lead anywhere.
+    """
     announce("open", path)
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
 def create_new(path: Path) -> int:

@@ -163,7 +163,7 @@ def _with_life(path: Path, summary: RunSummary) -> RunSummary:
 def read_user(path: Path) -> tuple[tuple[str, ...], str]:
     """A run's tags and note."""
     try:
-        with (path / USER_FILE).open("rb") as file:
+        with files.open_plain(path / USER_FILE) as file:
             data = json.loads(file.read(_MAX_USER))
         tags = tuple(str(tag) for tag in data.get("tags", [])[:_MAX_TAGS])
         return tags, str(data.get("note", ""))[:_MAX_NOTE]
@@ -261,7 +261,7 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
 def _read_index(runs_dir: Path) -> dict[str, Any]:
     """The index, or nothing when it is missing, damaged or of another version."""
     try:
-        with (runs_dir / INDEX).open("rb") as file:
+        with files.open_plain(runs_dir / INDEX) as file:
             digest, _, body = file.read(_MAX_INDEX).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,9 @@ def read(folder: Path) -> Inspection | None:
 
     path = folder / FILE
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None
+        with files.open_plain(path) as plain:
+            if os.fstat(plain.fileno()).st_size > _MAX_BYTES:
+                return None
         with safe_open(path, framework="numpy") as file:
             epoch = int((file.metadata() or {}).get("epoch", "0"))
             names = set(file.keys())
@@ -47,8 +49,12 @@ def read(folder: Path) -> Inspection | None:
             first = file.get_tensor("first_layer") if "first_layer" in names else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
+    if labels.dtype != np.uint8 or predictions.dtype != np.uint8 or confidences.dtype != np.float32:
+        return None
     if labels.ndim != 1 or labels.shape != predictions.shape or labels.shape != confidences.shape:
         return None
     if labels.size and max(labels.max(), predictions.max()) > 9:
+        return None
+    if first is not None and (first.ndim != 3 or first.dtype != np.float32):
         return None
     return Inspection(epoch, labels, predictions, confidences, first)

@@ -52,7 +52,7 @@ def this_process() -> Holder:
 def read_holder(folder: Path) -> Holder | None:
     """What the lock file says of its holder; None when it says nothing. Looks at no lock."""
     try:
-        with (folder / LOCK_NAME).open("rb") as file:
+        with files.open_plain(folder / LOCK_NAME) as file:
             data = json.loads(file.read(8192))
         return Holder(int(data["pid"]), str(data["host"]), str(data["command"]), float(data["since"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

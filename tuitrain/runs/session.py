@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import threading
 import time
 import traceback
@@ -222,7 +223,10 @@ class Session:
             self.recorder.add(self.recorder.ending("failed", message))
 
     def _say_traceback(self, error: BaseException) -> None:
-        with contextlib.suppress(OSError), (self.directory.path / "output.txt").open("a") as file:
+        with (
+            contextlib.suppress(OSError),
+            os.fdopen(files.open_append(self.directory.path / "output.txt"), "a") as file,
+        ):
             traceback.print_exception(error, file=file)
 
     def _train(self) -> None:
