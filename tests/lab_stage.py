@@ -32,8 +32,9 @@ class App(TuitrainApp):
         runtime: Runtime,
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
+        command: str = "",
     ) -> None:
-        self.started.append((preset, runtime, budget, changed))
+        self.started.append((preset, runtime, budget, changed, command))
 
     def copy_to_clipboard(self, text: str) -> None:
         self.clipboards.append(text)

@@ -61,7 +61,8 @@ async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:
         screen.editor.set_value("train.dataset", "digits")
         await pilot.press("enter")
         await settle(app, pilot)
-        preset, runtime, budget, changed = app.started[0]
+        preset, runtime, budget, changed, command = app.started[0]
+        assert command.startswith("tuitrain run --preset step13 ")
         assert preset.table().parameters == 5854
         assert preset.train.dropout == 0.0345
         assert budget == 6000
@@ -74,7 +75,8 @@ async def test_a_confirmed_overrun_starts_without_a_budget(tmp_path: Path) -> No
         screen.editor.set_value("train.dataset", "digits")
         await pilot.press("down", "plus", "enter", "y")
         await settle(app, pilot)
-        preset, _, budget, _ = app.started[0]
+        preset, _, budget, _, command = app.started[0]
+        assert "--budget" not in command
         assert preset.table().parameters == 6054
         assert budget is None
 

@@ -329,7 +329,7 @@ class LabScreen(LabView):
         # A confirmed overrun is not refused a second time.
         budget = None if editor.over_budget else editor.budget
         start: Any = getattr(self.app, "start_run")  # noqa: B009 (the shell's app; a test app may be another)
-        start(preset, runtime, budget, self.changed_from_base())
+        start(preset, runtime, budget, self.changed_from_base(), self.command())
 
     def action_again(self) -> None:
         """The last run once more: the same preset, settings, network and seed."""
@@ -349,8 +349,9 @@ class LabScreen(LabView):
         """The headless command of the form."""
         settings = getattr(self.app, "settings", None)
         editor = self.editor
+        own_budget = editor.budget == self.base.challenge.max_parameters
         extra: dict[str, Any] = {
-            "--budget": editor.budget if editor.budget != self.base.challenge.max_parameters else None,
+            "--budget": None if own_budget or editor.over_budget else editor.budget,
             "--device": _unless(editor.settings["lab.device"], "auto"),
             "--precision": _unless(editor.settings["lab.precision"], "fp32"),
             "--compile": _unless(editor.settings["lab.compile"], "auto"),
