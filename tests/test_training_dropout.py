@@ -41,6 +41,19 @@ def test_dropout2d_drops_whole_maps() -> None:
     assert abs((out[:, :, 0] == 0).float().mean().item() - 0.3) < 0.04
 
 
+@pytest.mark.parametrize("shape", [(16, 5, 5), (10, 28, 28), (3, 1, 1), (1, 7, 7)])
+def test_the_layout_of_the_maps_changes_nothing(shape: tuple[int, int, int]) -> None:
+    layer, n = Dropout2d(0.3, shape), 8
+    x, drawn = torch.randn(n, *shape), bits(n * shape[0])
+    last = x.clone(memory_format=torch.channels_last).requires_grad_(True)
+    out = layer(last, drawn)
+    assert torch.equal(out, layer(x, drawn))
+    out.sum().backward()
+    plain = x.clone().requires_grad_(True)
+    layer(plain, drawn).sum().backward()
+    assert torch.equal(last.grad, plain.grad)
+
+
 def test_gradients_flow_through_what_is_kept() -> None:
     layer = Dropout(0.5, (64,))
     x = torch.ones(8, 64, requires_grad=True)

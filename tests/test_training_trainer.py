@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from training_small import CPU, TINY, run, shortened, stripes, tiny
@@ -369,3 +370,14 @@ def test_other_precisions_train(precision: str) -> None:
     _, events = run(tiny(epochs=8, dropout=0.0), dataset=stripes(600, 100), runtime=runtime)
     epochs = [event for event in events if isinstance(event, EpochFinished)]
     assert epochs[-1].train_loss < epochs[0].train_loss
+
+
+def test_a_run_leaves_no_memory_behind() -> None:
+    process = psutil.Process()
+    for _ in range(3):
+        run(tiny(epochs=1))
+    before, threads, descriptors = process.memory_info().rss, process.num_threads(), process.num_fds()
+    for _ in range(25):
+        run(tiny(epochs=1))
+    assert process.memory_info().rss - before < 20 << 20
+    assert (process.num_threads(), process.num_fds()) == (threads, descriptors)

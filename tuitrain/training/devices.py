@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -117,7 +119,7 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.deterministic = runtime.deterministic
         torch.backends.cudnn.benchmark = device.type == "cuda" and not runtime.deterministic
-        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        with torch.cuda.device(device) if device.type == "cuda" else _freed_memory_kept(device):
             yield
     finally:
         torch.set_num_threads(threads)
@@ -125,3 +127,30 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+
+
+# glibc's mallopt; the settings' numbers are from its malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+
+
+@contextmanager
+def _freed_memory_kept(device: torch.device) -> Iterator[None]:
+    """Lets the C library keep what a step frees for the next, and gives it back at the end.
+
+    A step allocates the same few megabytes again and again; returned to the system each time they cost some
+    2,500 page faults a step, a tenth of its time.
+    """
+    library = None
+    if device.type == "cpu" and sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(None)
+            library.mallopt(_MMAP_THRESHOLD, 1 << 30)
+            library.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
+    try:
+        yield
+    finally:
+        with suppress(OSError, AttributeError):
+            if library is not None:
+                library.mallopt(_MMAP_THRESHOLD, 1 << 17)
+                library.mallopt(_TRIM_THRESHOLD, 1 << 17)
+                library.malloc_trim(0)

@@ -56,6 +56,17 @@ class Dropout2d(Dropout):
     def _mask_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0], 1, 1)
 
+    def forward(self, x: Tensor, bits: Tensor | None = None) -> Tensor:
+        """As `Dropout.forward`; `bits` are of N x C numbers."""
+        if bits is None or not self.training or x.is_contiguous():
+            return super().forward(x, bits)
+        # channels_last: the mask is repeated along a row of the map, so that the inner loop has C x W numbers to
+        # multiply and not C, which are too few for vector units.
+        n, c, h, w = x.shape
+        keep = (bits.view(n, c) >= self.threshold).to(x.dtype) * self.scale
+        rows = x.permute(0, 2, 3, 1).reshape(n, h, w * c) * keep.repeat(1, w).view(n, 1, w * c)
+        return rows.view(n, h, w, c).permute(0, 3, 1, 2)
+
 
 def draw_bits(out: Tensor, generator: torch.Generator) -> None:
     """Fills an int64 tensor with all 64 random bits of each number.

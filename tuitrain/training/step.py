@@ -76,6 +76,11 @@ class Stepper:
         self.network, self.train, self.device = network, train, device
         self.precision, self.seed = precision, seed
         self._compiled: Forward | None = None
+        # oneDNN's backward convolutions of few channels are up to three times faster on channels_last maps, and a
+        # step of the presets' networks 1.1 to 1.3 times. On CUDA, max pooling would not be deterministic there.
+        self._channels_last = device.type == "cpu"
+        if self._channels_last:
+            network.to(memory_format=torch.channels_last)
         self._capturable = capturable
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
@@ -179,7 +184,11 @@ class Stepper:
     def logits(self, images: Tensor, bits: Tensor | None) -> Tensor:
         """Logits (N, 10) of uint8 images (N, 28, 28): what is compiled."""
         settings = self.train.normalize
-        return self.network(normalize(images, settings.mean, settings.std), bits)  # type: ignore[no-any-return]
+        pixels = normalize(images, settings.mean, settings.std)
+        if self._channels_last:
+            # The same memory: of a single channel, torch takes a map for channels_last by its strides alone.
+            pixels = pixels.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2)
+        return self.network(pixels, bits)  # type: ignore[no-any-return]
 
     @property
     def compiled(self) -> bool:
