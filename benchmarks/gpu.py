@@ -248,7 +248,14 @@ def _turns(plan: Plan, name: str, title: str, arms: list[Arm], **fields: Any) ->
     say(f"{name}: {', '.join(arm.name for arm in arms)}")
     results = plan.results
     results.section(
-        name, title=title, unit="images/s", better="more", images=plan.images, rounds=plan.rounds, **fields
+        name,
+        title=title,
+        unit="images/s",
+        better="more",
+        images=plan.images,
+        rounds=plan.rounds,
+        batch=BATCH,
+        **fields,
     )
     with Crew(arms, LIMIT_S) as crew:
         for arm in arms:

@@ -72,6 +72,9 @@ def test_faster_but_worse_is_broken(tmp_path):
         tmp_path,
         **{
             "training-128": {
+                "images": 9600,
+                "rounds": 3,
+                "batch": 128,
                 "arms": {
                     "eager": arm(100.0, accuracies=[0.97, 0.96]),
                     "compiled": arm(200.0, accuracies=[0.969, 0.962]),
@@ -79,7 +82,7 @@ def test_faster_but_worse_is_broken(tmp_path):
                     "loader-0": arm(50.0, accuracies=[0.95]),
                     "loader-2": arm(60.0, accuracies=[0.96]),
                     "keras": arm(40.0, accuracies=[0.90]),
-                }
+                },
             }
         },
     )

@@ -220,7 +220,9 @@ def _keys(plan: Plan, cwd: str) -> None:
     what = "+ on a layer to the new sum on the screen, in a real terminal"
     plan.results.arm(NAME, KEY, what=what, samples=[round(value, 5) for value in answered])
     if answered:
-        p95 = statistics.quantiles(answered, n=20)[-1] if len(answered) > 1 else answered[0]
+        p95 = (
+            statistics.quantiles(answered, n=20, method="inclusive")[-1] if len(answered) > 1 else answered[0]
+        )
         plan.results.finish(NAME, KEY, p95=round(p95, 4), unanswered=len(found) - len(answered))
     else:
         plan.results.finish(NAME, KEY, "failed: no key was answered")

@@ -70,7 +70,8 @@ def begin(
         return {"seconds": epoch(), "images": len(data.train)}
 
     def judge(command: dict[str, Any]) -> worker.Answer:
-        return {"accuracies": [plain.accuracy(model, data, preset)], "peak_mib": worker.peak_mib()}
+        peak = worker.peak_mib()  # before judging, which takes memory of its own
+        return {"accuracies": [plain.accuracy(model, data, preset)], "peak_mib": peak}
 
     told = {"warm_up_s": round(epoch(), 2), "threads": torch.get_num_threads()}
     return told, {"measure": measure, "judge": judge}

@@ -21,6 +21,7 @@ class Arm:
         test = task.Images(self.whole.test.images[:100], self.whole.test.labels[:100])
         self.data = dataclasses.replace(short, test=test)
         self.notices: list[str] = []
+        self.peak_mib = 0.0
         self.trainer, self.events = self._new(0)
 
     def _new(self, seed: int) -> tuple[Any, Iterator[Any]]:
@@ -45,7 +46,9 @@ class Arm:
 
     def measure(self, command: dict[str, Any]) -> worker.Answer:
         """A short epoch."""
-        return {"seconds": self.epoch(self.events), "images": len(self.data.train)}
+        seconds = self.epoch(self.events)
+        self.peak_mib = worker.peak_mib()  # before judging, which takes memory of its own
+        return {"seconds": seconds, "images": len(self.data.train)}
 
     def judge(self, command: dict[str, Any]) -> worker.Answer:
         """Accuracy of what was trained so far, and of further seeds trained for as many epochs."""
@@ -56,7 +59,7 @@ class Arm:
                 self.epoch(events)
             found.append(accuracy(trainer, self.whole))
             events.close()
-        return {"accuracies": found, "peak_mib": worker.peak_mib(), "notices": self.notices}
+        return {"accuracies": found, "peak_mib": self.peak_mib, "notices": self.notices}
 
 
 def accuracy(trainer: Any, whole: Any) -> float:

@@ -41,7 +41,9 @@ def witness(session: object, file: str) -> None:
             now = session.snapshot  # type: ignore[attr-defined]
             if now.progress is not None and now.phase == "training" and now.at != told:
                 told = now.at
-                out.write(json.dumps([now.at, now.cpu, now.progress.step, now.progress.images_per_s]) + "\n")
+                out.write(
+                    json.dumps([now.at, now.cpu_s, now.progress.step, now.progress.images_per_s]) + "\n"
+                )
             time.sleep(EVERY_S)
 
 
