@@ -1,6 +1,7 @@
 """Fixtures that every room shares."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,3 +14,11 @@ def mnist_dir() -> Path:
     if not folder or not any(Path(folder).rglob("train-images-idx3-ubyte*")):
         pytest.skip("needs genuine MNIST: set TUITRAIN_DATA_DIR to a folder with its files")
     return Path(folder)
+
+
+# A shell that starts the tests in the background, and nohup, leave signals ignored, and every process of a test
+# would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

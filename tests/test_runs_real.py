@@ -81,6 +81,7 @@ def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     assert metrics == [(e.epoch, e.test_acc, e.test_loss, e.train_loss) for e in wanted]
 
 
+@pytest.mark.long
 def test_killed_and_resumed_from_the_command_line(tmp_path: Path, whole: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TOML)
     flags = ["--device", "cpu", "--compile", "off", "--threads", "1"]

@@ -74,7 +74,7 @@ def time_to_third_epoch(bench: Bench) -> float:
     "kill",
     "`kill -9` at random times of runs that checkpoint often",
     "0 run directories that can't be opened, 0 torn checkpoints loaded, leftovers cleaned at the next start",
-    quick=6,
+    quick=3,
     whole=200,
     teeth={
         "plain_save": "plain save in place of temp file and rename",

@@ -35,6 +35,7 @@ def test_quick_share(key: str, tmp_path: Path, request: pytest.FixtureRequest) -
     assert figure.ok, f"wanted: {row.wanted}; measured: {figure.text}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("key", "protection"), TEETH)
 def test_it_fails_without_its_protection(
     key: str, protection: str, tmp_path: Path, request: pytest.FixtureRequest
