@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -53,7 +54,8 @@ def sparkline(values: list[float], width: int = 24) -> str:
 
 def epoch_line(e: EpochFinished) -> str:
     """One finished epoch in one line."""
-    correct = round(e.test_acc * e.test_images)
+    right = e.test_acc * e.test_images
+    correct = f"{round(right)}" if math.isfinite(right) else "?"
     return (
         f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {percent(e.train_acc)}  "
         f"test loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({percent(e.test_acc)})  "
