@@ -68,8 +68,9 @@ class Server:
         )  # fmt: skip
         theirs.close()
         self._count = 0
-        self._codes: dict[int, int] = {}
-        hello = self._receive(120)
+        self._tokens: dict[int, int] = {}  # of the child that has this process id now
+        self._codes: dict[int, int] = {}  # by token, as process ids come again
+        hello = self._receive(280)  # it reads 600 MB of libraries, on a busy machine from a slow disk
         if hello is None or hello["threads"] != 1:
             raise RuntimeError(f"the fork server did not come up with one thread: {hello}")
         atexit.register(self.close)
@@ -90,28 +91,30 @@ class Server:
             raise RuntimeError("the fork server is gone")
         message: dict[str, Any] = json.loads(data)
         if "ended" in message:
-            self._codes[message["ended"]] = message["code"]
+            self._codes[self._tokens[message["ended"]]] = message["code"]
         return message
 
-    def start(self, message: dict[str, Any], fds: Sequence[int]) -> int:
-        """A child for this message, with these descriptors as 0, 1 and 2; its process id."""
+    def start(self, message: dict[str, Any], fds: Sequence[int]) -> tuple[int, int]:
+        """A child for this message, with these descriptors as 0, 1 and 2; its token and its process id."""
         self._count += 1
-        socket.send_fds(self._link, [json.dumps({**message, "id": self._count}).encode()], list(fds))
+        token = self._count
+        socket.send_fds(self._link, [json.dumps({**message, "id": token}).encode()], list(fds))
         while True:
             answer = self._receive(60)
             if answer is None:
                 raise RuntimeError("the fork server does not answer")
-            if answer.get("started") == self._count:
-                return int(answer["pid"])
+            if answer.get("started") == token:
+                self._tokens[answer["pid"]] = token
+                return token, int(answer["pid"])
 
-    def code(self, pid: int, timeout: float = 0.0) -> int | None:
+    def code(self, token: int, timeout: float = 0.0) -> int | None:
         """The exit code of a child that has ended within so many seconds; minus the signal of a killed one."""
         end = time.monotonic() + timeout
-        while pid not in self._codes:
+        while token not in self._codes:
             left = end - time.monotonic()
             if self._receive(max(0.0, left)) is None and left <= 0:
                 return None
-        return self._codes[pid]
+        return self._codes[token]
 
 
 @functools.cache
@@ -123,19 +126,19 @@ def server() -> Server:
 class Child:
     """A process that the server started."""
 
-    def __init__(self, serving: Server, pid: int, folder: Path) -> None:
-        self._server, self.pid, self.folder = serving, pid, folder
+    def __init__(self, serving: Server, token: int, pid: int, folder: Path) -> None:
+        self._server, self._token, self.pid, self.folder = serving, token, pid, folder
 
     def poll(self) -> int | None:
         """Its exit code, once it has ended."""
-        return self._server.code(self.pid)
+        return self._server.code(self._token)
 
     def wait(self, timeout: float = 120.0) -> int:
         """Its exit code; killed where it does not end in time."""
-        code = self._server.code(self.pid, timeout)
+        code = self._server.code(self._token, timeout)
         if code is None:
             self.signal(signal.SIGKILL)
-            self._server.code(self.pid, 10)
+            self._server.code(self._token, 10)
             raise AssertionError(f"still there after {timeout} s: {self.err[-2000:]}")
         return code
 
@@ -248,8 +251,8 @@ class Bench:
                 out = stack.enter_context((folder / "out").open("wb"))
                 err = stack.enter_context((folder / "err").open("wb"))
                 fds = [null.fileno(), out.fileno(), err.fileno()]
-            pid = server().start(message, fds)
-        return Child(server(), pid, folder)
+            token, pid = server().start(message, fds)
+        return Child(server(), token, pid, folder)
 
     def run(self, *argv: str, timeout: float = 120.0, **settings: Any) -> tuple[int, str, str]:
         """`tuitrain ARGV` to its end: exit code, stdout, stderr."""

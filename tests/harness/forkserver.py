@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -22,6 +23,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+MOST_CPU_S = 900
 
 #: What `tuitrain run`, `resume` and the app import at some time.
 PRELOAD = (
@@ -121,6 +124,8 @@ def _child(message: dict[str, Any], fds: list[int]) -> None:
         sys.stdout.reconfigure(line_buffering=True)
     if sys.stderr is not None:
         sys.stderr.reconfigure(line_buffering=True)
+    # Whatever a test leaves behind does not work on for ever; also what it forks and what leaves its session.
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
     if message["uid"]:
         os.setgroups([])
         os.setgid(message["uid"])

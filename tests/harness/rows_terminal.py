@@ -88,9 +88,12 @@ def training(
     try:
         yield screen, runs
     finally:
-        screen.kill()
-        for pid in processes_of(runs):
-            os.kill(pid, signal.SIGKILL)
+        try:
+            screen.kill()
+        finally:
+            for pid in processes_of(runs):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def events(runs: Path) -> list[dict[str, Any]]:
