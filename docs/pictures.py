@@ -24,7 +24,11 @@ def _quiet(folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith("TUITRAIN_")]:
         if name != "TUITRAIN_DATA_DIR":
             del os.environ[name]
-    os.environ |= {"XDG_CONFIG_HOME": str(folder / "config"), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    os.environ |= {
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+    }
     os.environ.pop("NO_COLOR", None)
 
 
@@ -56,9 +60,11 @@ class Playing:
         )
 
     def poll(self):
+        """All records at the first look; then only that it still trains."""
         from tuitrain.runs.feed import FeedUpdate
 
         records, self._records = self._records, []
+        self._progress = dataclasses.replace(self._progress, step=self._progress.step + 1)
         return FeedUpdate(records, self._progress, "training", alive=True, state="live")
 
 
@@ -80,7 +86,7 @@ async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
         await picture("monitor", 6.0)
         await pilot.press("3")
         await pilot.pause(1.0)
-        await pilot.press("space", "down", "space")
+        await pilot.press("space", "down", "down", "space")
         await picture("runs")
         await pilot.press("c")
         await picture("compare", 3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -63,8 +64,12 @@ def label_of(key: str) -> str:
     """What a dotted key is called on the screen."""
     if key in LABELS:
         return LABELS[key]
-    last = key.rpartition(".")[2]
-    return last.replace("_", " ")
+    section, _, rest = key.partition(".")
+    layer = re.match(r"layers\[(\d+)\]\.?(.*)", rest)
+    if section == "model" and layer:
+        return f"layer {int(layer[1]) + 1} {layer[2]}".rstrip().replace("_", " ")
+    last = key.rpartition(".")[2].replace("_", " ")
+    return f"challenge: {last}" if section == "challenge" else last
 
 
 def short_op(op: Any) -> str:
