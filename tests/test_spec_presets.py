@@ -134,7 +134,9 @@ def test_a_mistake_is_one_sentence_with_its_place(text: str, says: str) -> None:
 
 def test_operations_may_stand_alone() -> None:
     alone = '[model]\nlayers = [{ batchnorm = true }, { conv = 10 }, "relu", { dropout = 0.1 }, { global_avgpool = true }]\n'
-    grouped = '[model]\nlayers = [{ then = ["batchnorm"] }, { conv = 10, then = ["relu", { dropout = 0.1 }] }, '
+    grouped = (
+        '[model]\nlayers = [{ then = ["batchnorm"] }, { conv = 10, then = ["relu", { dropout = 0.1 }] }, '
+    )
     grouped += "{ global_avgpool = true }]\n"
     assert preset_from_toml(alone, "a") == preset_from_toml(grouped, "b")
 

@@ -69,7 +69,7 @@ def label_of(key: str) -> str:
     if section == "model" and layer:
         return f"layer {int(layer[1]) + 1} {layer[2]}".rstrip().replace("_", " ")
     last = key.rpartition(".")[2].replace("_", " ")
-    return f"challenge: {last}" if section == "challenge" else last
+    return f"rule: {last}" if section == "challenge" else last
 
 
 def short_op(op: Any) -> str:
