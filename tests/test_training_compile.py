@@ -76,6 +76,7 @@ def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @needs_compiler
 def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
     preset, data = tiny(epochs=3), stripes()
@@ -95,6 +96,7 @@ def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)
 @needs_compiler
 def test_compiling_after_the_first_epoch_is_kept_by_a_resumed_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "PAYS_FROM_S", 0.0)
