@@ -38,6 +38,8 @@ class Recorder:
         self.records: list[Record] = list(earlier)
         self.closed = False
         self._earlier = len(self.records)
+        self._begun = bool(self.records)
+        self._early: list[Record] = []
         self._derived = Derived(directory.path)
         self._pending: list[Record] = []
         self._lock = threading.RLock()
@@ -57,8 +59,15 @@ class Recorder:
             record = Record(event, time.time(), self.elapsed_s)
             if self.closed:
                 return record
-            self.records.append(record)
-            self._pending.append(record)
+            begins = isinstance(event, RunStarted | RunFinished)
+            if not self._begun and not begins:
+                self._early.append(record)  # a signal before the run began: its beginning comes first
+                return record
+            early = [] if self._begun else self._early
+            new = [record, *early] if isinstance(event, RunStarted) else [*early, record]
+            self._begun, self._early = True, []
+            self.records += new
+            self._pending += new
             self._write()
             return record
 
@@ -106,6 +115,9 @@ class Recorder:
                 code="unwritable",
             )
             record = Record(notice, time.time(), self.elapsed_s)
+            if not self._begun:
+                self._early.append(record)
+                return
             self.records.append(record)
             if self.finished is None:
                 self._pending.append(record)
