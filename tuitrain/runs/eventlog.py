@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from tuitrain.runs import files
 from tuitrain.training.events import (
@@ -81,9 +82,15 @@ def read(path: Path) -> list[Record]:
     """The current records of a log; none when the file is missing."""
     try:
         with files.open_plain(path) as file:
-            return current(parse(file.read(_MAX_BYTES)))
+            return current(parse(_rest(file)))
     except FileNotFoundError:
         return []
+
+
+def _rest(file: BinaryIO) -> bytes:
+    """What is left of a file, up to the limit; never asks for more than is there, since a read allocates first."""
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    return file.read(max(0, min(left, _MAX_BYTES)))
 
 
 class LogTail:
@@ -110,7 +117,7 @@ class LogTail:
         try:
             with files.open_plain(self.path) as file:
                 file.seek(self.offset)
-                data = file.read(_MAX_BYTES)
+                data = _rest(file)
         except OSError:
             return [], anew
         end = data.rfind(b"\n") + 1
