@@ -14,7 +14,8 @@ from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.launch import load_data, prepare, prepare_resume
 from tuitrain.spec.preset import Preset, preset_from_toml
-from tuitrain.training.events import EpochFinished, StepProgress
+from tuitrain.training.control import RunControl
+from tuitrain.training.events import EpochFinished, RunFinished
 from tuitrain.training.runtime import Runtime
 
 CPU = Runtime(device="cpu", compile="off", threads=1)
@@ -62,15 +63,28 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return session.directory.path
 
 
+class StopsAtLook(RunControl):
+    """Stops the run when the trainer, which looks once a step, has looked so many times."""
+
+    looks = 0
+    last = 41
+
+    @property
+    def pending(self) -> bool:
+        self.looks += 1
+        if self.looks == self.last:
+            self.stop("test")
+        return super().pending
+
+
 def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     preset = tiny()
     session = prepare(preset, CPU, runs_dir=tmp_path, dataset=load_data(preset, None), name="a")
+    session.control = StopsAtLook()
     session.start()
-    end = time.monotonic() + 60
-    while not isinstance(session.snapshot.progress, StepProgress) and time.monotonic() < end:
-        time.sleep(0.002)
-    session.control.stop("test")
     assert session.join(60) and session.outcome == "stopped"
+    [stopped] = [r.event for r in session.records() if isinstance(r.event, RunFinished)]
+    assert stopped.epochs == 1  # in the middle of the second epoch: 1,437 images are 29 steps of 50
     session = prepare_resume(RunDirectory.open(tmp_path / "a"), data_dir=None)
     session.start()
     assert session.join(120) and session.exit_code == 0
