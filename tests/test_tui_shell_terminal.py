@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from shell_terminal import ROOT, Terminal, environment, processes_of
 
 pytestmark = [pytest.mark.terminal, pytest.mark.timeout(240)]
 OVERRIDES = {"train.dataset": "digits"}
 LEAVE = "Leave while this is training?"
 #: Long enough to do something with a run, short enough to wait for its end.
-RUN_S = 15.0
+RUN_S = 8.0
 
 
 def headless(folder: Path, epochs: int) -> dict[str, Any]:
@@ -34,15 +35,30 @@ def headless(folder: Path, epochs: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def epochs(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """So many that a run takes about `RUN_S` on this machine."""
-    seconds = headless(tmp_path_factory.mktemp("pace"), 3)["seconds"]
-    return max(5, min(40, round(3 * RUN_S / seconds)))
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Epochs that take about `RUN_S` on this machine, and the weights after them; once for all workers."""
+    folder = tmp_path_factory.mktemp("headless")
+    shared = folder.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    answer = shared / "undisturbed.json"
+    with FileLock(f"{answer}.lock"):
+        if not answer.exists():
+            seconds = headless(folder / "pace", 3)["seconds"]
+            epochs = max(5, min(40, round(3 * RUN_S / seconds)))
+            sha256 = headless(folder / "whole", epochs)["model_sha256"]
+            answer.write_text(json.dumps({"epochs": epochs, "sha256": sha256}))
+    found: dict[str, Any] = json.loads(answer.read_text())
+    return found
 
 
-@pytest.fixture(scope="session")
-def headless_sha256(tmp_path_factory: pytest.TempPathFactory, epochs: int) -> str:
-    sha256: str = headless(tmp_path_factory.mktemp("headless"), epochs)["model_sha256"]
+@pytest.fixture
+def epochs(undisturbed: dict[str, Any]) -> int:
+    count: int = undisturbed["epochs"]
+    return count
+
+
+@pytest.fixture
+def headless_sha256(undisturbed: dict[str, Any]) -> str:
+    sha256: str = undisturbed["sha256"]
     assert len(sha256) == 64
     return sha256
 

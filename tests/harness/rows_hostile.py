@@ -355,7 +355,7 @@ _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u20
     "text",
     "markup and control characters in titles, names, exception texts, paths, log lines: commands and log",
     "shown literally on every line, 0 crashes",
-    quick=3,
+    quick=1,
     whole=17,
     teeth={"raw_text": "text shown as it comes"},
     teeth_times=3,

@@ -366,7 +366,7 @@ def stray(bench: Bench, times: int) -> Figure:
     "screens",
     "markup and control characters in titles, names, notes: every screen",
     "shown literally on every screen and line, 0 crashes",
-    quick=4,
+    quick=3,
     whole=17,
     teeth={"raw_text": "text shown as it comes"},
     teeth_times=4,
@@ -375,7 +375,7 @@ def stray(bench: Bench, times: int) -> Figure:
 def screens(bench: Bench, times: int) -> Figure:
     """Presets and runs of such titles and names on every screen; what reaches the terminal may not hold them raw."""
     given = [text.replace("\0", "") for text in TEXTS]
-    given = [text for text in given if text][: max(times, 4)]
+    given = [text for text in given if text][: max(times, 3)]
     mine = bench.folder / "config" / "tuitrain" / "presets"
     mine.mkdir(parents=True)
     for number, text in enumerate(given):
