@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.result import RunResult
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
+    from tuitrain.training.own import OwnNetwork
     from tuitrain.training.runtime import Runtime
 
 POLL_S = 0.1
@@ -67,6 +68,14 @@ Events = Annotated[
         "--events", help="The event stream as JSON lines on stdout.", rich_help_panel=options.OUTPUT
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A network of your own: file.py:Net, a class or function without arguments. The file is run.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
 ]
@@ -78,6 +87,7 @@ Plain = Annotated[
 
 def run(
     preset: options.PresetName = "step13",
+    model: Model = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,
@@ -115,16 +125,22 @@ def run(
         typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=options.OUTPUT),
     ] = False,
 ) -> None:
-    """Train a preset, changed by flags, and judge it against its challenge."""
+    """Train a preset, changed by flags; judge it by its challenge."""
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
     base, changed = options.tweaked(preset, dict(locals()))
     limit = config.setting("budget", budget) or None
-    options.refuse_over_budget(changed, limit)
+    own = None
+    if model is None:
+        options.refuse_over_budget(changed, limit)
+    else:
+        from tuitrain.cli.own import own_network
+
+        own = own_network(model, limit, dropout, set_)
     runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
-    command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy)
+    command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy, model)
     if dry_run:
-        _dry_run(base, changed, runtime, limit, command, data_dir, json=json)
+        _dry_run(base, changed, runtime, limit, command, data_dir, own, json=json)
         return
     from tuitrain.runs.directory import check_place
 
@@ -139,13 +155,17 @@ def run(
 
     session = prepare(
         changed, runtime, runs_dir=config.runs_dir(runs_dir), dataset=data, name=name,
-        changed=differences(base, changed), budget=limit, command=command,
+        changed=differences(base, changed), budget=limit, command=command, own=own,
     )  # fmt: skip
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
 def resume(
     run: Annotated[str, typer.Argument(help="A run: its name, a unique prefix, or latest.")] = "latest",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The run's own network, named again: file.py:Net.", show_default=False),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option("--epochs", "-e", min=1, max=10_000, help="How many epochs it shall have in all."),
@@ -159,7 +179,10 @@ def resume(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Go on with a run: a paused one is let go on, one that was killed or stopped continues from its checkpoint."""
+    """Go on with a run that was paused, stopped or killed.
+
+    A paused one is let go on; one that was stopped or killed continues from its checkpoint.
+    """
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
     from tuitrain.runs.directory import resolve
@@ -176,7 +199,12 @@ def resume(
 
     with _fetching(quiet) as progress:
         session = prepare_resume(
-            directory, data_dir=config.data_dir(data_dir), epochs=epochs, device=device, progress=progress
+            directory,
+            data_dir=config.data_dir(data_dir),
+            epochs=epochs,
+            device=device,
+            progress=progress,
+            model=model,
         )
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
@@ -206,10 +234,12 @@ def _command(
     data_dir: Path | None,
     budget: int | None,
     require: float | None,
+    model: str | None,
 ) -> str:
     from tuitrain.spec.command import run_command
 
     return run_command(base, name, changed, {
+        "--model": model,
         "--device": runtime.device if runtime.device != "auto" else None,
         "--deterministic": runtime.deterministic,
         "--precision": runtime.precision if runtime.precision != "fp32" else None,
@@ -264,10 +294,12 @@ def _dry_run(
     budget: int | None,
     command: str,
     data_dir: Path | None,
+    own: OwnNetwork | None,
     *,
     json: bool,
 ) -> None:
-    from tuitrain.cli.show import as_json, picture
+    from tuitrain.cli import own as own_forms
+    from tuitrain.cli import show
     from tuitrain.data.mnist import status
     from tuitrain.training.devices import pick
 
@@ -275,13 +307,13 @@ def _dry_run(
     data = status(changed.train.dataset, config.data_dir(data_dir))
     limit = budget or changed.challenge.max_parameters
     if json:
-        emit_json(
-            as_json(changed, changed.table(), limit)
-            | {"device": str(device), "data": str(data), "command": command}
+        shown = (
+            own_forms.as_json(changed, own, limit) if own else show.as_json(changed, changed.table(), limit)
         )
+        emit_json(shown | {"device": str(device), "data": str(data), "command": command})
         return
     err = stderr()
-    err.print(picture(base, changed, changed.table(), limit))
+    err.print(own_forms.picture(changed, own) if own else show.picture(base, changed, changed.table(), limit))
     err.print(
         f"\ndevice  {device}\ndata    {data}\nrepeat  {command}\nnothing was trained (--dry-run)",
         soft_wrap=True,

@@ -2,13 +2,14 @@
 
 runs/2026-11-20T15-30-12_step13_7f3a/
   preset.toml  events.jsonl  progress.json  control.jsonl  log.txt  summary.txt  metrics.csv
-  tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  user.json  run.lock
+  tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  model.py.txt  user.json  run.lock
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
 
 NEW_PREFIX = ".new-"
+#: The text of a network in Python (`--model`), for readers; never run, so it is no `.py`.
+MODEL_SOURCE = "model.py.txt"
 _COMMAND_BYTES = 4096
 _READ_BYTES = 1 << 20
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
@@ -55,6 +58,7 @@ class RunDirectory:
         self.lock = locking.RunLock(path)
         self._log = eventlog.LogWriter(path / "events.jsonl")
         self._control_offset = 0
+        self._texts: dict[str, bytes] = {}  # what only this process still has when the directory is removed
 
     def __repr__(self) -> str:
         return f"RunDirectory({str(self.path)!r})"
@@ -63,12 +67,19 @@ class RunDirectory:
 
     @classmethod
     def create(
-        cls, runs_dir: Path, preset_name: str, *, name: str | None = None, preset_toml: str = ""
+        cls,
+        runs_dir: Path,
+        preset_name: str,
+        *,
+        name: str | None = None,
+        preset_toml: str = "",
+        model_source: bytes | None = None,
     ) -> Self:
         """Make a new run directory, hold it, and only then give it its name.
 
         A name that the user chose is made safe; when a living run has it, that is an error; when an
-        ended run has it, the new one is called `name-2`, and so on.
+        ended run has it, the new one is called `name-2`, and so on. `model_source` is the text of a
+        network in Python, kept for readers.
 
         Raises:
             RunDirectoryError: the name is held by a living process, or the folder can't be written.
@@ -84,7 +95,10 @@ class RunDirectory:
         try:
             run.lock.acquire(temp.name)
             files.make_folder(temp / "checkpoints")
-            files.replace(temp / "preset.toml", preset_toml.encode("utf-8", "replace"))
+            run._texts["preset.toml"] = preset_toml.encode("utf-8", "replace")
+            if model_source is not None:
+                run._texts[MODEL_SOURCE] = model_source
+            run._write_texts()
             run._log.open()
             files.fsync_dir(temp)
             run._take_name(runs_dir, preset_name, name)
@@ -150,6 +164,38 @@ class RunDirectory:
             self.lock.release()
             raise unwritable(self.path, error) from None
         self._control_offset = self._control_size()
+        for name in ("preset.toml", MODEL_SOURCE, "user.json"):
+            with contextlib.suppress(OSError), files.open_plain(self.path / name) as file:
+                self._texts[name] = file.read(2 * _READ_BYTES)
+
+    def is_gone(self) -> bool:
+        """Whether somebody removed or moved it, or its log, since."""
+        try:
+            (self.path / "events.jsonl").lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def remake(self) -> None:
+        """Make it again at its place after it was removed, and hold that; the log is empty then.
+
+        Raises:
+            OSError: it can't be made.
+            RunDirectoryError: somebody else holds what is there now.
+        """
+        self.close()
+        files.make_folder(self.path / "checkpoints", parents=True)
+        self.lock.acquire(self.name)
+        self._write_texts()
+        self._log.open()
+        files.fsync_dir(self.path)
+        files.fsync_dir(self.path.parent)
+
+    def _write_texts(self) -> None:
+        for name, text in self._texts.items():
+            files.replace(self.path / name, text)
 
     def close(self) -> None:
         """Close the log and let the directory go."""
@@ -292,6 +338,18 @@ class RunDirectory:
                 return file.read(_READ_BYTES).decode("utf-8", "replace")
         except OSError as error:
             raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}") from None
+
+    def model_sha256(self) -> str:
+        """SHA-256 of the text kept of a network in Python; empty where the run has none."""
+        try:
+            with files.open_plain(self.path / MODEL_SOURCE) as file:
+                return hashlib.sha256(file.read(2 * _READ_BYTES)).hexdigest()
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{visible(self.path / MODEL_SOURCE)} can't be read: {visible(error.strerror)}"
+            ) from None
 
 
 def unwritable(path: Path, error: Exception) -> RunDirectoryError:

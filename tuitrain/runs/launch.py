@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuitrain.data.mnist import Dataset, Progress, hold_out, load
-from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs.directory import RunDirectory
+from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.runs.directory import MODEL_SOURCE, RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.spec.preset import Preset, preset_from_dict, preset_from_toml
 from tuitrain.training.control import RunControl
 from tuitrain.training.events import Control, Event, RunFinished, RunStarted
 from tuitrain.training.runtime import Runtime
+
+if TYPE_CHECKING:
+    from tuitrain.training.own import OwnNetwork
 
 
 def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None = None) -> Dataset:
@@ -38,8 +42,21 @@ def prepare(
     budget: int | None = None,
     command: str = "",
     control: RunControl | None = None,
+    own: OwnNetwork | None = None,
 ) -> Session:
     """A session of a new run, its directory made and held; nothing is made when the device is not there.
+
+    Args:
+        preset: what to train.
+        runtime: how to use the machine.
+        runs_dir: where the run's directory is made.
+        dataset: the data.
+        name: of the run; one is made where left out.
+        changed: what differs from the preset as published.
+        budget: the parameter budget the user set.
+        command: the command line that repeats the run.
+        control: steers the run.
+        own: a network of the user's own, in the place of the preset's.
 
     Raises:
         PresetError: the network can't be built or trained so.
@@ -47,20 +64,32 @@ def prepare(
         RunDirectoryError: the folder is busy or can't be written.
     """
     from tuitrain.training import devices
-    from tuitrain.training.model import torchinfo_summary
     from tuitrain.training.trainer import Trainer
 
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         return Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=dict(changed or {}), budget=budget,
-            command=command, resume=state,
+            command=command, own=own, resume=state,
         )  # fmt: skip
 
     devices.pick(runtime.device)
-    Trainer(preset, dataset, runtime)  # refuses what can't be trained before a directory exists
+    Trainer(preset, dataset, runtime, own=own)  # refuses what can't be trained before a directory exists
     comment = f"What really ran. To repeat it:\n  {command}" if command else "What really ran."
-    directory = RunDirectory.create(runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment))
-    return Session(factory, directory, summary=lambda: torchinfo_summary(preset), control=control)
+    if own is not None:
+        comment += (
+            f"\nIn the place of [model] ran {own.flag}: its text is {MODEL_SOURCE}, SHA-256 {own.sha256}."
+        )
+    directory = RunDirectory.create(
+        runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment),
+        model_source=own.source if own else None,
+    )  # fmt: skip
+    return Session(factory, directory, summary=_summary(preset, own), control=control)
+
+
+def _summary(preset: Preset, own: OwnNetwork | None) -> Callable[[], str]:
+    from tuitrain.training.model import torchinfo_summary
+
+    return own.summary if own is not None else lambda: torchinfo_summary(preset)
 
 
 def recall(directory: RunDirectory) -> tuple[Preset, RunStarted | None, RunFinished | None]:
@@ -87,6 +116,7 @@ def prepare_resume(
     device: str | None = None,
     control: RunControl | None = None,
     progress: Progress | None = None,
+    model: str | None = None,
 ) -> Session:
     """A session that goes on with a run that was killed, stopped, or (with more `epochs`) completed.
 
@@ -97,12 +127,13 @@ def prepare_resume(
         device: another device than it began on; results then differ in the last bits.
         control: steers the run.
         progress: of a fetch.
+        model: the user's own network that the run trains, named again (`file.py:Net`).
 
     Raises:
+        UsageError: the run's own network is not named, or another one is.
         RunDirectoryError: busy, or complete and not extended.
         PresetError, DataError, DeviceError, CheckpointError: what it needs is not there.
     """
-    from tuitrain.training.model import torchinfo_summary
     from tuitrain.training.trainer import Trainer
 
     preset, started, finished = recall(directory)
@@ -112,6 +143,7 @@ def prepare_resume(
             f"run {visible(directory.name)} is complete after {finished.epochs} epochs; "  # type: ignore[union-attr]
             f"give it more with `tuitrain resume {visible(directory.name)} --epochs N`."
         )
+    own = _own_again(directory, started, model)
     settings = dict(started.runtime) if started else {}
     runtime = Runtime.from_dict(settings | ({"device": device} if device else {}))
     dataset = load_data(preset, data_dir, progress)
@@ -119,14 +151,50 @@ def prepare_resume(
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         trainer = Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=dict(started.changed) if started else {},
-            budget=started.budget if started else None, command=started.command if started else "", resume=state,
-            epochs=epochs,
+            budget=started.budget if started else None, command=started.command if started else "", own=own,
+            resume=state, epochs=epochs,
         )  # fmt: skip
         if epochs is not None:
             publish(Control("extended", trainer.standing.epoch, detail=f"to {epochs} epochs", source="shell"))
         return trainer
 
     directory.acquire()
-    return Session(
-        factory, directory, resume=True, summary=lambda: torchinfo_summary(preset), control=control
-    )
+    return Session(factory, directory, resume=True, summary=_summary(preset, own), control=control)
+
+
+def _own_again(directory: RunDirectory, started: RunStarted | None, model: str | None) -> OwnNetwork | None:
+    """The network in Python of a run to go on with: named by the user again, and the same file as before.
+
+    What the directory says of it is only compared; nothing in a directory says what to import.
+    """
+    run = visible(directory.name)
+    if started is not None:
+        recorded = started.own_network.get("sha256", "?") if started.own_network else ""
+    else:
+        recorded = directory.model_sha256()
+    if not recorded:
+        if model is not None:
+            raise UsageError(
+                f"--model {visible(model)}: run {run} trains its preset's network; leave --model out."
+            )
+        return None
+    if model is None:
+        was = visible(started.own_network.get("model", ""))[:200] if started else ""
+        raise UsageError(
+            f"run {run} trains a network in Python{f' ({was})' if was else ''}, which is run only when you name it: "
+            f"`tuitrain resume {run} --model FILE.py:NAME`."
+        )
+    from tuitrain.training.own import load, read_source
+
+    source = read_source(model)
+    if hashlib.sha256(source).hexdigest() != recorded:
+        raise UsageError(
+            f"--model {visible(model)}: it is not the file that run {run} began with, whose text is in "
+            f"{visible(directory.path / MODEL_SOURCE)}; give that one, or begin a new run."
+        )
+    was = started.own_network.get("model", "").rpartition(":")[2] if started else ""
+    if was and was != model.rpartition(":")[2]:
+        raise UsageError(
+            f"--model {visible(model)}: run {run} trains '{visible(was)[:80]}' of that file; name that."
+        )
+    return load(model, source)

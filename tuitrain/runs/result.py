@@ -57,6 +57,13 @@ class RunResult:
             return None
 
     @property
+    def own_network(self) -> str | None:
+        """The network in Python that took the place of the preset's, as it was named; None without one."""
+        return (
+            self.started.own_network.get("model", "?") if self.started and self.started.own_network else None
+        )
+
+    @property
     def best(self) -> EpochFinished | None:
         """The first of the epochs with the highest accuracy."""
         return max(self.history, key=lambda e: (e.test_acc, -e.epoch), default=None)
@@ -69,10 +76,11 @@ class RunResult:
 
     def points(self) -> list[Point]:
         """The challenge, point by point."""
-        preset = self.preset
-        if preset is None:
+        started, preset = self.started, self.preset
+        if started is None or preset is None:
             return []
-        return check(preset, preset.table(), self.history, finished=self.finished is not None)
+        table = started.parameters if started.own_network else preset.table()
+        return check(preset, table, self.history, finished=self.finished is not None)
 
     def epochs_at(self, target_percent: float) -> list[int]:
         """The epochs that reached an accuracy."""
@@ -110,5 +118,6 @@ class RunResult:
             "model_sha256": (done.model_sha256 or None) if done else None,
             "message": done.message if done else "",
             "command": started.command if started else "",
+            "own_network": dict(started.own_network) or None if started else None,
         }
         return {key: finite(value) for key, value in data.items()}

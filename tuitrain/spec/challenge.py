@@ -27,6 +27,8 @@ _LAYER_WORDS = {
     "maxpool": "max pooling", "avgpool": "average pooling", "global_avgpool": "global average pooling",
     "batchnorm": "batch norm", "dropout": "dropout", "relu": "ReLU",
 }  # fmt: skip
+#: What is said of a layer in a network whose layers only Python knows.
+_UNKNOWN = "n/a of a --model"
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Percent = Annotated[float, Field(gt=0, le=100)]
@@ -136,9 +138,21 @@ def _epochs(challenge: Challenge, epochs: int) -> list[Point]:
     return []
 
 
-def _dropout(challenge: Challenge, table: NetworkTable) -> list[Point]:
+def _layers(preset: Preset, table: NetworkTable | int) -> list[Point]:
+    points = []
+    for kind in preset.challenge.required_layers:
+        known = isinstance(table, NetworkTable)
+        there = has_layer(preset.model, kind) if known else None
+        got = _UNKNOWN if there is None else ("there" if there else "missing")
+        points.append(Point(kind, f"with {_LAYER_WORDS[kind]}", got, there))
+    return points
+
+
+def _dropout(challenge: Challenge, table: NetworkTable | int) -> list[Point]:
     if challenge.dropout is None:
         return []
+    if isinstance(table, int):
+        return [Point("dropout", f"exactly {challenge.dropout:g}", _UNKNOWN, None)]
     rates = sorted({row.dropout for row in table.rows if row.dropout is not None})
     got = ", ".join(f"{rate:g}" for rate in rates) or "none"
     return [Point("dropout", f"exactly {challenge.dropout:g}", got, rates == [challenge.dropout])]
@@ -186,7 +200,7 @@ def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -
 
 def check(
     preset: Preset,
-    table: NetworkTable,
+    table: NetworkTable | int,
     history: Sequence[Judged] = (),
     *,
     finished: bool = False,
@@ -196,7 +210,7 @@ def check(
 
     Args:
         preset: what is or was trained.
-        table: its network's figures.
+        table: its network's figures; of a network in Python (`--model`) the number of its parameters alone.
         history: the finished epochs so far, in order.
         finished: whether the run has ended; then nothing that concerns accuracy stays open.
         epochs: epochs of the run where they differ from the preset (extended, or stopped early).
@@ -204,12 +218,10 @@ def check(
     challenge = preset.challenge
     if epochs is None:
         epochs = len(history) if finished and history else preset.train.epochs
-    points = _parameters(challenge, table.parameters) + _epochs(challenge, epochs)
-    for kind in challenge.required_layers:
-        there = has_layer(preset.model, kind)
-        points.append(Point(kind, f"with {_LAYER_WORDS[kind]}", "there" if there else "missing", there))
     return (
-        points
+        _parameters(challenge, table if isinstance(table, int) else table.parameters)
+        + _epochs(challenge, epochs)
+        + _layers(preset, table)
         + _dropout(challenge, table)
         + _settings(challenge, preset)
         + _accuracy(challenge, history, finished)

@@ -38,7 +38,11 @@ ControlAction = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """Once, first. `preset` is the resolved preset in its JSON form (`Preset.to_dict`)."""
+    """Once, first. `preset` is the resolved preset in its JSON form (`Preset.to_dict`).
+
+    `own_network` is empty, or says of a network in Python that took the place of the preset's: `model`, as it
+    was named (`file.py:Net`), and the file's `sha256`. It is for readers: nothing is ever imported by it.
+    """
 
     run: str
     name: str
@@ -59,6 +63,7 @@ class RunStarted:
     changed: dict[str, list[Any]] = field(default_factory=dict)
     budget: int | None = None
     command: str = ""
+    own_network: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
 

@@ -99,12 +99,13 @@ class Network(nn.Module):
                 x = module(x)
         return x.flatten(1) if x.dim() > 2 else x
 
-    def first_layer(self) -> tuple[str, Tensor] | None:
-        """Name and weight of the first convolution or linear layer, or None where there is none."""
-        for name, module in self.named_children():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                return name, module.weight
-        return None
+
+def first_layer(network: nn.Module) -> tuple[str, Tensor] | None:
+    """Name and weight of the first convolution or linear layer, or None where there is none."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            return name, module.weight
+    return None
 
 
 def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:

@@ -110,8 +110,8 @@ def _add_tensors(digest: Any, tensors: Mapping[str, Tensor]) -> None:
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
 
 
-def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int) -> None:
-    """Whether a state belongs to these settings and data.
+def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int, own_sha256: str = "") -> None:
+    """Whether a state belongs to these settings and data, and to the same network of the user's own.
 
     Raises:
         CheckpointError: it does not.
@@ -129,6 +129,8 @@ def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int) -
     same = theirs["train"] | {"epochs": preset.train.epochs} == ours["train"]
     if not same or theirs.get("model") != ours["model"]:
         raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")
+    if meta.get("own_network", "") != own_sha256:
+        raise CheckpointError("the checkpoint belongs to another --model; resume with the same file.")
 
 
 def load_model(network: nn.Module, state: TrainerState) -> None:

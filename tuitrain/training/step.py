@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuitrain.data.augment import normalize
 from tuitrain.spec.train import Train
@@ -34,9 +34,9 @@ BITS_STEPS = 64
 Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 
-def bits_shape(network: Network, batch: int, device: torch.device) -> tuple[int, int]:
+def bits_shape(network: nn.Module, batch: int, device: torch.device) -> tuple[int, int]:
     """For how many steps bits are drawn at once, and how many int64 words a step takes."""
-    words = -(-network.bits_per_image * batch // 4)
+    words = -(-network.bits_per_image * batch // 4) if isinstance(network, Network) else 0
     budget = BITS_BYTES.get(device.type, 1 << 20)
     return max(1, min(BITS_STEPS, budget // max(1, 8 * words))), words
 
@@ -65,7 +65,7 @@ class Stepper:
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         train: Train,
         device: torch.device,
         *,
@@ -78,7 +78,8 @@ class Stepper:
         self._compiled: Forward | None = None
         # oneDNN's backward convolutions of few channels are up to three times faster on channels_last maps, and a
         # step of the presets' networks 1.1 to 1.3 times. On CUDA, max pooling would not be deterministic there.
-        self._channels_last = device.type == "cpu"
+        # A network of one's own may hold that a map's memory lies as torch lays it by default.
+        self._channels_last = device.type == "cpu" and isinstance(network, Network)
         if self._channels_last:
             network.to(memory_format=torch.channels_last)
         self._capturable = capturable
@@ -188,6 +189,9 @@ class Stepper:
         if self._channels_last:
             # The same memory: of a single channel, torch takes a map for channels_last by its strides alone.
             pixels = pixels.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2)
+        return self._apply(pixels, bits)
+
+    def _apply(self, pixels: Tensor, bits: Tensor | None) -> Tensor:
         return self.network(pixels, bits)  # type: ignore[no-any-return]
 
     @property

@@ -32,7 +32,8 @@ from tuitrain.training.events import (
 )
 from tuitrain.training.feed import Feed
 from tuitrain.training.inspection import Inspection, kernels
-from tuitrain.training.model import build
+from tuitrain.training.model import build, first_layer
+from tuitrain.training.own import OwnNetwork
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.standing import Standing
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model
@@ -50,6 +51,7 @@ class Trainer:
         changed: what differs from the preset as published, `[old, new]` by dotted key.
         budget: the parameter budget the user set.
         command: the command line that repeats the run.
+        own: a network of the user's own, in the place of the preset's.
         resume: the state to go on from.
         epochs: how many epochs there shall be in all; where left out, as the state or the preset says.
 
@@ -69,18 +71,25 @@ class Trainer:
         changed: dict[str, list[Any]] | None = None,
         budget: int | None = None,
         command: str = "",
+        own: OwnNetwork | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
     ) -> None:
         self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
         self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
-        self.table = preset.table()
+        self.own = own
+        if (
+            own is not None
+        ):  # only of presets' networks is it known that they can be captured, and compiling pays
+            chosen = "off" if self.runtime.compile == "auto" else self.runtime.compile
+            self.runtime = replace(self.runtime, graph=False, compile=chosen)
+        self.table = preset.table() if own is None else own.table
         self.device = devices.pick(self.runtime.device)
         self.feed = Feed(preset, self.table, dataset)
         self.standing = Standing(preset.train.epochs)
         self.schedule = LearningRate(preset.train, self.feed.steps)
         self.machine = tune.Machine()
-        self.network = build(preset)
+        self.network = build(preset) if own is None else own.build(preset.train.seed)
         self._elapsed_before, self._begun = 0.0, time.monotonic()
         self._resumed = resume
         if resume is not None:
@@ -220,7 +229,7 @@ class Trainer:
         self.schedule.observe(seen.loss)
         now.next_epoch(finished)
         self._state = self._capture()
-        first = self.network.first_layer()
+        first = first_layer(self.network)
         self._seen = (now.epoch, seen, None if first is None else first[1].detach().float().cpu())
         return finished
 
@@ -309,6 +318,7 @@ class Trainer:
             "train_images": self.feed.images,
             "device": self.device.type,
             "machine": self.machine.to_dict(),
+            "own_network": self.own.sha256 if self.own else "",
         }
         state = TrainerState.of(self.network.state_dict(), optimizer, meta)
         if not state.finite():
@@ -316,7 +326,9 @@ class Trainer:
         return state
 
     def _take_up(self, state: TrainerState) -> None:
-        check_fits(state, self.preset, self.dataset.name, self.feed.images)
+        check_fits(
+            state, self.preset, self.dataset.name, self.feed.images, self.own.sha256 if self.own else ""
+        )
         self.standing = Standing.from_meta(state.meta, self.feed.steps)
         try:
             self.schedule.load_state_dict(state.meta["schedule"])
@@ -365,6 +377,7 @@ class Trainer:
             changed=self.changed,
             budget=self.budget,
             command=self._exact_command(),
+            own_network=self.own.to_dict() if self.own else {},
         )
 
     def _exact_command(self) -> str:

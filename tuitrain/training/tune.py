@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
@@ -17,6 +18,7 @@ from tuitrain.training.devices import usable_cpus
 from tuitrain.training.events import Notice
 from tuitrain.training.graph import GraphStepper
 from tuitrain.training.model import Network
+from tuitrain.training.own import OwnStepper
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
 
@@ -56,9 +58,11 @@ def judging_batch(table: NetworkTable, device: torch.device) -> int:
     return int(max(16, min(10_000, JUDGING_BYTES.get(device.type, 1 << 26) // an_image)))
 
 
-def make_stepper(network: Network, preset: Preset, device: torch.device, runtime: Runtime) -> Stepper:
+def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runtime: Runtime) -> Stepper:
     """What takes the steps on a device: as CUDA graphs there, unless the user says no."""
     train = preset.train
+    if not isinstance(network, Network):
+        return OwnStepper(network, train, device, precision=runtime.precision, seed=train.seed)
     if device.type == "cuda" and runtime.graph:
         return GraphStepper(network, train, device, precision=runtime.precision, seed=train.seed)
     return Stepper(network, train, device, precision=runtime.precision, seed=train.seed)

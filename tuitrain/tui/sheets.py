@@ -165,7 +165,8 @@ def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_sta
         return ((" the verdict comes when the run has ended", "dim"),), []
     done, rows = state.finished, list[Parts]()
     try:
-        points = check(preset, preset.table(), state.epochs, finished=True)
+        table = state.started.parameters if state.started.own_network else preset.table()
+        points = check(preset, table, state.epochs, finished=True)
     except TuitrainError:
         points = []
     missed = [point for point in points if point.met is False]

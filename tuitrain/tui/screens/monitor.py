@@ -422,6 +422,9 @@ class MonitorScreen(Screen[None]):
         start = getattr(self.app, "start_run", None)
         if preset is None or started is None or start is None:
             return
+        if started.own_network:
+            self.app.bell()
+            return
         changed = {**started.changed, "train.seed": [preset.train.seed, started.seed + 1]}
         start(
             override(preset, {"train.seed": started.seed + 1}),

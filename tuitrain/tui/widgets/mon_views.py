@@ -275,7 +275,9 @@ class Views(Vertical):
         if view == "table":
             table = self._table()
             if table is None:
-                return ((" the table comes with the run", "head"),), []
+                own = self._state.started is not None and self._state.started.own_network
+                where = "of a network in Python is in the run's summary.txt" if own else "comes with the run"
+                return ((f" the table {where}", "head"),), []
             return sheets.network(table, self._budget())
         if view == "verdict":
             if shown.report is not None:
@@ -307,7 +309,8 @@ class Views(Vertical):
         if self._tables[0] is not started:
             preset, table = sheets.preset_of(self._state), None
             try:
-                table = preset.table() if preset is not None else None
+                own = started is not None and started.own_network
+                table = preset.table() if preset is not None and not own else None
             except TuitrainError:
                 table = None
             self._tables = (started, table)

@@ -1,0 +1,288 @@
+"""`tuitrain run --model file.py:Net`: a network in Python, run because a flag names it and for no other reason."""
+
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_small import CPU, stripes, tiny
+
+from tuitrain.errors import ExitCode, UsageError
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.launch import prepare, prepare_resume
+from tuitrain.spec.preset import override
+from tuitrain.training.control import RunControl
+from tuitrain.training.events import EpochFinished, RunStarted
+from tuitrain.training.own import OwnNetwork, load
+from tuitrain.training.trainer import Trainer
+
+#: As the classic examples are written: functional operations, a `view`, torch's own dropout.
+NET = """
+import torch.nn.functional as F
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 5, stride=3)
+        self.bn = nn.BatchNorm2d(4)
+        self.drop = nn.Dropout(0.2)
+        self.fc = nn.Linear(256, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn(self.conv1(x)))
+        return self.fc(self.drop(x.view(-1, 256)))
+"""
+PARAMETERS = 4 * 25 + 4 + 2 * 4 + 256 * 10 + 10
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    (tmp_path / "net.py").write_text(NET)
+    return f"{tmp_path / 'net.py'}:Net"
+
+
+def wrote(tmp_path: Path, text: str) -> OwnNetwork:
+    (tmp_path / "other.py").write_text(f"import torch\nfrom torch import nn\n{text}")
+    return load(f"{tmp_path / 'other.py'}:Net")
+
+
+def trained(net: str, **settings) -> Trainer:
+    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, own=load(net))
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def test_its_figures_are_torchs(net: str) -> None:
+    own = load(net)
+    assert own.table.parameters == PARAMETERS == sum(p.numel() for p in own.build(0).parameters())
+    assert own.table.mult_adds == 104 * 64 + 8 + 2570
+    assert "Net" in own.summary() and f"{PARAMETERS:,}" in own.summary()
+    assert own.sha256 == hashlib.sha256(NET.encode()).hexdigest()
+
+
+def test_weights_come_from_the_seed_and_torchs_generator_is_left_alone(net: str) -> None:
+    own, before = load(net), torch.default_generator.get_state()
+    a, b, other = (own.build(seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not torch.equal(a["fc.weight"], other["fc.weight"])
+    assert torch.equal(torch.default_generator.get_state(), before)
+
+
+def test_it_learns_and_repeats(net: str) -> None:
+    one, two = trained(net), trained(net)
+    assert one.standing.history[-1].test_acc > 0.5
+    assert one.state().sha256() == two.state().sha256() != trained(net, seed=6).state().sha256()
+
+
+class StopsAtLook(RunControl):
+    """Stops the run when the trainer, which looks once a step, has looked so many times."""
+
+    looks = 0
+
+    @property
+    def pending(self) -> bool:
+        self.looks += 1
+        if self.looks == 8:
+            self.stop("test")
+        return super().pending
+
+
+def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, net: str, monkeypatch) -> None:
+    monkeypatch.setattr("tuitrain.runs.launch.load_data", lambda *_: stripes())
+    preset = tiny()
+    for name, control in (("whole", None), ("cut", StopsAtLook())):
+        session = prepare(
+            preset, CPU, runs_dir=tmp_path, dataset=stripes(), name=name, own=load(net), control=control
+        )
+        session.start()
+        assert session.join(120) and session.exit_code == 0
+    assert session.outcome == "stopped" and len(session.recorder.epochs()) == 1
+    session = prepare_resume(RunDirectory.open(tmp_path / "cut"), data_dir=None, model=net)
+    session.start()
+    assert session.join(120) and session.outcome == "completed"
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert weights[0] == weights[1]
+    losses = [
+        [r.event.test_loss for r in RunDirectory.open(tmp_path / name).events() if isinstance(r.event, EpochFinished)]
+        for name in ("whole", "cut")
+    ]  # fmt: skip
+    assert losses[0] == losses[1]
+
+
+def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str) -> None:
+    preset = override(tiny(), {"challenge.max_parameters": 2000, "challenge.required_layers": ["conv"]})
+    session = prepare(preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session.start()
+    assert session.join(120) and session.exit_code == 0
+    run = tmp_path / "a"
+    assert (run / "model.py.txt").read_text() == NET and not list(run.rglob("*.py"))
+    assert "net.py:Net" in (run / "preset.toml").read_text()
+    load(net).build(0).load_state_dict(load_file(run / "model.safetensors"))
+    from tuitrain.runs.result import RunResult
+
+    result = RunResult.of(session.records)
+    assert result.started is not None and result.started.parameters == PARAMETERS
+    points = {p.point: p.met for p in result.points()}
+    assert points == {"parameters": False, "conv": None}
+    assert result.to_json(run)["own_network"] == load(net).to_dict()
+
+
+def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> None:
+    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session.start()
+    assert session.join(120)
+    run = RunDirectory.open(tmp_path / "a")
+
+    def refused(model: str | None) -> str:
+        with pytest.raises(UsageError) as error:
+            prepare_resume(run, data_dir=None, epochs=2, model=model)
+        return str(error.value)
+
+    assert "only when you name it: `tuitrain resume a --model FILE.py:NAME`" in refused(None)
+    marker = tmp_path / "ran"
+    (tmp_path / "else.py").write_text(f"open({str(marker)!r}, 'w')\n{NET}")
+    assert "is not the file that run a began with" in refused(f"{tmp_path / 'else.py'}:Net")
+    assert not marker.exists()  # refused by its bytes, before anything of it ran
+    assert "trains 'Net' of that file" in refused(net.replace(":Net", ":nn"))
+    assert "FILE.py:NAME" in refused(f"{tmp_path / 'a' / 'model.py.txt'}:Net")
+    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="plain")
+    session.start()
+    assert session.join(120)
+    with pytest.raises(UsageError, match="leave --model out"):
+        prepare_resume(RunDirectory.open(tmp_path / "plain"), data_dir=None, epochs=2, model=net)
+
+
+def test_nothing_of_a_hostile_run_directory_is_imported(tmp_path: Path, net: str) -> None:
+    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session.start()
+    assert session.join(120)
+    marker = tmp_path / "ran"
+    evil = f"open({str(marker)!r}, 'w')\n{NET}"
+    run = tmp_path / "a"
+    for name in ("model.py", "net.py", "model.py.txt", "__init__.py", "conftest.py", "torch.py"):
+        (run / name).write_text(evil)
+    log = (run / "events.jsonl").read_text()
+    event = json.loads(log.splitlines()[0])
+    event["own_network"] = {
+        "model": f"{run / 'model.py'}:Net",
+        "sha256": hashlib.sha256(evil.encode()).hexdigest(),
+    }
+    (run / "events.jsonl").write_text("\n".join([json.dumps(event), *log.splitlines()[1:]]) + "\n")
+    with pytest.raises(UsageError, match="only when you name it"):
+        prepare_resume(RunDirectory.open(run), data_dir=None, epochs=2)
+    (run / "events.jsonl").write_text("")  # as of a run that was killed before it began
+    with pytest.raises(UsageError, match="only when you name it"):
+        prepare_resume(RunDirectory.open(run), data_dir=None, epochs=2)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "key", ["own_network = 'net.py:Net'", "model.file = 'net.py:Net'", "model.model = 'net.py:Net'"]
+)
+def test_no_key_of_a_preset_names_one(key: str) -> None:
+    from tuitrain.errors import PresetError
+    from tuitrain.spec.preset import preset_from_toml
+
+    with pytest.raises(PresetError, match="not a known key"):
+        preset_from_toml(f"{key}\n[train]\nepochs = 1\n", "a test")
+
+
+def test_one_module_runs_files_and_only_two_places_ask_it_to() -> None:
+    root = Path(__file__).parent.parent
+    texts = {str(path.relative_to(root)): path.read_text() for path in (root / "tuitrain").rglob("*.py")}
+    words = ("exec_module", "SourceFileLoader", "spec_from_file", "runpy", "run_path")
+    assert [name for name, text in texts.items() if any(word in text for word in words)] == [
+        "tuitrain/training/own.py"
+    ]
+    asking = {name for name, text in texts.items() if re.search(r"training\.own import .*\bload\b", text)}
+    assert asking == {"tuitrain/cli/own.py", "tuitrain/runs/launch.py"}
+
+
+LINEAR = """class Net(nn.Module):
+ def __init__(self):
+  super().__init__(); self.l = nn.Linear(784, 10)
+ def forward(self, x):
+  """
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def Net(): raise ValueError('oh\\nno')", "making it fails in line 3: ValueError: oh; mend that."),
+        ("def Net(): raise SystemExit(3)", "making it fails in line 3: SystemExit: 3"),
+        ("def Net(): return 3", "it gives a int; it must be or return a torch.nn.Module."),
+        ("def Net(): return nn.Flatten()", "it has nothing to train"),
+        ("def Net(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))", "it has lazy layers; write their input sizes."),
+        ("net = nn.Linear(784, 10)\ndef Net(): return net", "it gives the same network each time"),
+        ("def Net(): return nn.Linear(784, 30_000)", "it has 23,550,000 parameters; the limit is 20,000,000, make it narrower."),
+        ("def Net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))",
+         "for 1 image, (1, 1, 28, 28), it gives (1, 9); it must be logits (1, 10)."),
+        (f"{LINEAR}return (self.l(x.flatten(1)),)", "it gives a tuple; it must be logits (1, 10)."),
+        (f"{LINEAR}return self.l(x.flatten(1)).squeeze()", "for 1 image, (1, 1, 28, 28), it gives (10,)"),
+        (f"{LINEAR}return self.l(x.flatten(1)).argmax(1)", "it must be logits"),
+        (f"{LINEAR}return self.l(x.flatten(1)[:, :9])", "calling it with 1 image fails in line 7: RuntimeError"),
+        (f"{LINEAR}return self.l(x.flatten(1)).detach()", "its backward pass fails"),
+        ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10)\n"
+         "  self.register_buffer('mask', torch.full((2,), -torch.inf))", "its 'mask' is not finite from the start"),
+        ("Net = 7", "'Net' is no class or function; define it there."),
+        ("class Other(nn.Module): pass", "'Net' is not there; it has Other."),
+        ("def Net(:", "running the file fails in line 3: SyntaxError"),
+        ("import no_such_module_at_all", "running the file fails in line 3: ModuleNotFoundError"),
+        ("x = '\\0'\0", "running the file fails"),
+    ],
+)  # fmt: skip
+def test_a_network_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        _ = wrote(tmp_path, text).table
+    assert says in str(error.value) and "\n" not in str(error.value)
+    assert str(error.value).startswith(f"--model {tmp_path / 'other.py'}:Net: ")
+
+
+@pytest.mark.parametrize(
+    "flag", ["net.py", ":Net", "net.txt:Net", "net.py:", "net.py:a b", "no/such.py:Net", "~nobody/x.py:y"]
+)
+def test_a_flag_that_names_nothing_is_refused(flag: str) -> None:
+    with pytest.raises(UsageError, match="FILE.py:NAME|there is no file"):
+        load(flag)
+
+
+def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tuitrain", *arguments], cwd=folder, text=True, capture_output=True, timeout=240,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
+    (tmp_path / "net.py").write_text(f"print('hello')\n{NET}")
+    flags = ["run", "--model", "net.py:Net", "-d", "digits", "-e", "1", "--device", "cpu", "--threads", "1"]
+    over = tuitrain(tmp_path, *flags, "--budget", "2000")
+    assert (
+        over.returncode == ExitCode.USAGE and "net.py:Net has 2,682 parameters, 682 too many" in over.stderr
+    )
+    for more in (["--dropout", "0.1"], ["--set", "model.layers[0].conv=3"]):
+        done = tuitrain(tmp_path, *flags, *more)
+        assert done.returncode == ExitCode.USAGE and more[0] in done.stderr and "--model" in done.stderr
+    dry = json.loads(tuitrain(tmp_path, *flags, "--dry-run", "--json").stdout)
+    assert dry["parameters"] == 2682 and dry["own_network"]["model"] == "net.py:Net"
+    done = tuitrain(tmp_path, *flags, "--json")
+    assert done.returncode == 0, done.stderr
+    first = json.loads(done.stdout)  # what the file prints went to stderr
+    assert "--model net.py:Net" in first["command"] and first["parameters"] == 2682
+    second = json.loads(tuitrain(tmp_path, *shlex.split(first["command"])[1:], "--json").stdout)
+    assert first["model_sha256"] == second["model_sha256"]
+    refused = tuitrain(tmp_path, "resume", first["run"], "-e", "2")
+    assert refused.returncode == ExitCode.USAGE and "--model FILE.py:NAME" in refused.stderr
+    resumed = tuitrain(tmp_path, "resume", first["run"], "-e", "2", "--model", "net.py:Net", "--json")
+    assert resumed.returncode == 0 and json.loads(resumed.stdout)["epochs"] == 2
+    started = RunDirectory.open(tmp_path / "runs" / first["run"]).events()[0].event
+    assert isinstance(started, RunStarted) and started.own_network["model"] == "net.py:Net"
