@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
-from monitor_recorded import recorded, report, until
+from monitor_recorded import DIRECTORY, recorded, report, until
 from textual.app import App
 
 import tuitrain.tui
@@ -84,27 +84,16 @@ class ListFeed:
         return FeedUpdate(new, self.progress, self.phase, self.alive, "live" if self.alive else "ended")
 
 
-GPU = Reading(
-    gpu="NVIDIA H200",
-    gpu_util=0.41,
-    gpu_memory_used=int(0.6 * 2**30),
-    gpu_memory_total=139 * 2**30,
-    torch_memory=int(0.21 * 2**30),
-    power_w=210.0,
-    temperature_c=38.0,
-    cpu=0.12,
-    cpus=16,
-    ram_used=int(9.3 * 2**30),
-    ram_total=128 * 2**30,
-    own_ram=2 * 2**30,
-    disk_free=40 * 2**30,
-)
+#: What `Sensors` read on the machine of the recording while it trained step13 on one thread.
+MACHINE = Reading(
+    cpu=0.513, cpus=2, ram_used=923_049_984, ram_total=25_276_502_016, disk_free=59_130_007_552
+)  # fmt: skip
 
 
 class FakeSensors:
     """Always the same reading."""
 
-    reading = GPU
+    reading = MACHINE
 
     def __init__(self, *_: object) -> None:
         self.readings = (self.reading,)
@@ -164,5 +153,6 @@ def live(epoch: int = 8, step: int = 665) -> ListFeed:
 
 
 def finished() -> ListFeed:
-    """The recorded run, over."""
-    return ListFeed(recorded(), None, None, False)
+    """The recorded run, over, with what its last evaluation saw."""
+    directory = SimpleNamespace(path=DIRECTORY, name=DIRECTORY.name, holder=lambda: None)
+    return ListFeed(recorded(), None, None, False, directory)

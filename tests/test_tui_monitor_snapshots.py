@@ -34,6 +34,8 @@ CASES = {
     "loss_logarithmic_80": (live, (80, 24), ("c", "g", "left", "left"), {}),
     "epochs_80": (live, (80, 24), ("5",), {}),
     "table_120": (live, (120, 40), ("7",), {}),
+    "confusion_80": (finished, (80, 24), ("8",), {}),
+    "kernels_80": (finished, (80, 24), ("0",), {}),
     "verdict_80": (finished, (80, 24), ("v",), {}),
     "stop_80": (live, (80, 24), ("x",), {}),
     "empty_80": (lambda: None, (80, 24), (), {}),
