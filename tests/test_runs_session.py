@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -308,3 +309,64 @@ def test_two_writers_of_one_session_keep_the_log_whole(tmp_path: Path) -> None:
     seen = [r.event.message for r in run.events() if isinstance(r.event, Notice)]
     assert len(seen) == len(set(seen)) and epochs_of(run) == list(range(1, 31))
     assert [r.event for r in run.events()] == [r.event for r in session.records]
+
+
+def test_a_directory_removed_under_a_run_is_made_again_and_nothing_later_is_lost(tmp_path: Path) -> None:
+    plain = make(tmp_path, "plain")
+    run_to_end(plain, epochs=4, steps=60)
+    run = make(tmp_path)
+    toml = (run.path / "preset.toml").read_bytes()
+    session = fake_session(run, epochs=4, steps=60, step_s=0.01)
+    session.start()
+    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    while run.path.exists():  # the run may be writing into it meanwhile
+        shutil.rmtree(run.path, ignore_errors=True)
+    wait_for(
+        lambda: checkpoint.entries(run.path / "checkpoints")
+    )  # before the epoch ends: from here it could go on
+    assert session.join(60) and (session.exit_code, session.outcome) == (0, "completed")
+    assert session.recorder.trouble is None
+    assert weights(run) == weights(plain) and epochs_of(run) == [1, 2, 3, 4]
+    assert (run.path / "preset.toml").read_bytes() == toml and (run.path / "summary.txt").exists()
+    assert (run.path / "metrics.csv").read_text() == (plain.path / "metrics.csv").read_text()
+    notices = [r.event for r in run.events() if isinstance(r.event, Notice)]
+    assert [notice.code for notice in notices if notice.code == "directory_removed"] == ["directory_removed"]
+    assert not run.is_held()
+
+
+def test_removed_when_the_last_epoch_is_over_the_weights_are_there_all_the_same(tmp_path: Path) -> None:
+    runs = tmp_path / "deep" / "runs"
+    run = RunDirectory.create(runs, "fake", name="a")
+    session = fake_session(run, epochs=2)
+    take = session._take
+
+    def removed_first(event: Any, trainer: Any) -> None:
+        if isinstance(event, RunFinished):
+            shutil.rmtree(tmp_path / "deep")
+        take(event, trainer)
+
+    session._take = removed_first  # type: ignore[method-assign]
+    session.start()
+    assert session.join(60) and session.exit_code == 0
+    assert epochs_of(run) == [1, 2] and checkpoint.entries(run.path / "checkpoints")
+    assert (run.path / "model.safetensors").exists() and (run.path / "inspection.safetensors").exists()
+
+
+def test_removed_where_it_cannot_be_made_again_the_run_ends_with_4(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "runs", "fake", name="a")
+    session = fake_session(run, epochs=3, steps=40, step_s=0.01)
+    session.start()
+    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    (tmp_path / "runs").rename(tmp_path / "away")
+    (tmp_path / "runs").write_text("a file is in the way")
+    assert session.join(60) and session.exit_code == ExitCode.RUN_DIRECTORY
+    assert session.recorder.trouble and len(session.recorder.epochs()) == 3
+
+
+def test_an_unexpected_error_names_the_file_of_its_traceback(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session = run_to_end(run, raises=KeyError("oh"))
+    end = run.events()[-1].event
+    assert isinstance(end, RunFinished) and session.exit_code == ExitCode.FAILED
+    assert end.message == f"KeyError: 'oh'; the traceback is in {run.path / 'output.txt'}"
+    assert "Traceback (most recent call last)" in (run.path / "output.txt").read_text()

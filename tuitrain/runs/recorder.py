@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from tuitrain.errors import visible
+from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
 from tuitrain.runs.derived import Derived, log_lines
 from tuitrain.runs.directory import RunDirectory
@@ -44,6 +44,7 @@ class Recorder:
         self._pending: list[Record] = []
         self._lock = threading.RLock()
         self._noticed = False
+        self._remade = False
         self._failures: dict[str, str] = {}
         self._start = time.monotonic()
         self._base_s = max((record.elapsed_s for record in earlier), default=0.0)
@@ -73,6 +74,8 @@ class Recorder:
 
     def _write(self) -> None:
         """Write what waits, in order; stops at the first record that the disk does not take."""
+        if self.directory.is_gone() and not self._remake():
+            return
         written = 0
         whole = False  # the derived files were written anew, so they have what still waits
         for record in list(self._pending):
@@ -91,6 +94,34 @@ class Recorder:
         self._failures.pop("events.jsonl", None)
         if not self._derived.dirty:
             self._failures.pop("log.txt", None)
+
+    def _remake(self) -> bool:
+        """Make the directory again when somebody removed it under the run, all records written anew."""
+        try:
+            self.directory.remake()
+        except (OSError, RunDirectoryError) as error:
+            self.failed("events.jsonl", error)
+            return False
+        if not self._remade:
+            self._remade = True
+            self._notice(
+                Notice(
+                    f"{visible(self.directory.path)} was removed while the run went on, and is made again",
+                    remedy="its earlier checkpoints are gone; `tuitrain stop` ends a run, `tuitrain runs rm` removes it",
+                    code="directory_removed",
+                )
+            )
+        self._pending = list(self.records)
+        self._derived.dirty = True
+        return True
+
+    def remake_if_gone(self) -> bool:
+        """Look whether somebody removed the directory; whether it was, and is there again."""
+        with self._lock:
+            if self.closed or not self._begun or not self.directory.is_gone():
+                return False
+            self._write()
+            return not self.directory.is_gone()
 
     def _derive(self, record: Record, whole: bool) -> bool:
         if self._derived.dirty or _restarts(record.event):
@@ -114,15 +145,19 @@ class Recorder:
                 level="error",
                 code="unwritable",
             )
-            record = Record(notice, time.time(), self.elapsed_s)
-            if not self._begun:
-                self._early.append(record)
-                return
-            self.records.append(record)
-            if self.finished is None:
-                self._pending.append(record)
-            elif self._pending:  # the end waits to be written, and stays the last line
-                self._pending.insert(len(self._pending) - 1, record)
+            self._notice(notice)
+
+    def _notice(self, notice: Notice) -> None:
+        """Say something about the disk itself, from within the writing to it."""
+        record = Record(notice, time.time(), self.elapsed_s)
+        if not self._begun:
+            self._early.append(record)
+            return
+        self.records.append(record)
+        if self.finished is None:
+            self._pending.append(record)
+        elif self._pending:  # the end waits to be written, and stays the last line
+            self._pending.insert(len(self._pending) - 1, record)
 
     def mended(self, what: str) -> None:
         """It could be written after all."""

@@ -123,6 +123,7 @@ class Session:
         self.error: BaseException | None = None
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._saved: tuple[int, int] | None = None
+        self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
         self._done = threading.Event()
         self._ended = threading.Event()
@@ -200,8 +201,7 @@ class Session:
             self._end_badly(str(error))
         except BaseException as error:  # whatever it is, the directory must say so and be let go
             self.error = error
-            self._say_traceback(error)
-            self._end_badly(f"{type(error).__name__}: {visible(error)}")
+            self._end_badly(f"{type(error).__name__}: {visible(error)}{self._say_traceback(error)}")
         finally:
             try:
                 self._close()
@@ -222,12 +222,13 @@ class Session:
         if self.recorder.finished is None:
             self.recorder.add(self.recorder.ending("failed", message))
 
-    def _say_traceback(self, error: BaseException) -> None:
-        with (
-            contextlib.suppress(OSError),
-            os.fdopen(files.open_append(self.directory.path / "output.txt"), "a") as file,
-        ):
+    def _say_traceback(self, error: BaseException) -> str:
+        """Writes it where what a run prints goes; how the message names that place."""
+        path = self.directory.path / "output.txt"
+        with contextlib.suppress(OSError), os.fdopen(files.open_append(path), "a") as file:
             traceback.print_exception(error, file=file)
+            return f"; the traceback is in {visible(path)}"
+        return ""
 
     def _train(self) -> None:
         """Drive a trainer, from the newest checkpoint that is whole and is taken by it."""
@@ -294,7 +295,7 @@ class Session:
 
     def _catch_up(self, trainer: TrainerLike) -> None:
         """At the end, try once more what the disk refused in between and nothing has made up for."""
-        missing = self.recorder.missing
+        missing = self.recorder.missing | ({"checkpoints", inspect.FILE} if self._removed else set())
         if "summary.txt" in missing:
             self._write_summary()
         if "checkpoints" in missing:
@@ -315,6 +316,7 @@ class Session:
             self.recorder.add(event)
 
     def _take(self, event: Event, trainer: TrainerLike) -> None:
+        self._look_after_directory()
         if isinstance(event, EpochFinished):
             before = max((e.test_acc for e in self.recorder.epochs()), default=-1.0)
             self.recorder.add(event)
@@ -346,7 +348,7 @@ class Session:
         except OSError as error:
             self.recorder.failed("checkpoints", error)
             return
-        self._saved = here
+        self._saved, self._removed = here, False
         self.recorder.mended("checkpoints")
         saved = CheckpointSaved(entry.epoch, entry.step, f"checkpoints/{entry.path.name}", entry.sha256, best)
         self.recorder.add(saved)
@@ -373,6 +375,14 @@ class Session:
 
     # The keeper thread
 
+    def _look_after_directory(self) -> None:
+        """A directory that was removed under the run is made again, with a checkpoint as soon as that can be."""
+        if self.recorder.remake_if_gone():
+            self._saved, self._removed = None, True
+            if self._summary_text is not None:
+                self._write_summary()
+            self.control.checkpoint(source="keeper")
+
     def _keep_up(self) -> None:
         derived.warm_up()
         beat = 0
@@ -381,6 +391,7 @@ class Session:
         while not self._done.wait(KEEPER_S):
             for command in self.directory.new_commands():
                 forward(command, self.control)
+            self._look_after_directory()
             now = time.monotonic()
             snapshot = self.snapshot
             if snapshot is told and now - told_at < HEARTBEAT_S:

@@ -345,7 +345,10 @@ class SessionManager:
             entry.error, entry.exit_code, entry.state = visible(error), int(error.exit_code), "failed"
         except Exception as error:  # a thread must not die silently: what went wrong is shown
             traceback.print_exc()
+            from tuitrain.tui.settings import log_file
+
             entry.error, entry.exit_code = visible(f"{type(error).__name__}: {error}"), 1
+            entry.error += f"; the traceback is in {visible(log_file())}"
             entry.state = "failed"
         entry.phase = entry.state
 
