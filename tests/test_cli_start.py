@@ -32,6 +32,16 @@ def test_light_commands_import_nothing_heavy(arguments) -> None:
     assert not modules & HEAVY
 
 
+def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = [[], *([name] for name in ("presets", "runs", "data", "config"))]
+    for group in groups:
+        listed = CliRunner().invoke(app, [*group, "--help"]).stdout.partition("Commands:")[2]
+        lines = [line for line in listed.splitlines() if line.strip()]
+        assert len(lines) >= 2, group
+        assert all(line.endswith(".") and not line.endswith("...") for line in lines), "\n".join(lines)
+
+
 ROOMS = {
     "errors": {"torch", "numpy", "textual", "pydantic", "rich", "typer"},
     "spec.library": {"torch", "numpy", "textual", "rich", "typer"},
@@ -71,6 +81,7 @@ def test_show_tells_an_overrun() -> None:
     assert (
         "6,054 of 6,000" in shown.stdout and "over by 54" in shown.stdout and "✗ parameters" in shown.stdout
     )
+    assert "changed conv2 10 → 11" in shown.stdout and "[1]  conv2 3×3 →11" in shown.stdout
 
 
 def test_presets_validate_and_new(tmp_path: Path, monkeypatch) -> None:

@@ -28,7 +28,7 @@ def _name(flag: str | None) -> str:
 
 @app.command()
 def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
-    """Show sizes, grey levels and class counts of a set that is there; fetches nothing."""
+    """Show sizes, grey levels and class counts; fetches nothing."""
     from tuitrain.data.mnist import load
 
     loaded = load(_name(dataset), config.data_dir(data_dir), fetch=False)
@@ -56,7 +56,7 @@ def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: op
 
 @app.command()
 def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
-    """Fetch what is missing or damaged, verify it, and say where it lies.
+    """Fetch and verify what is missing or damaged.
 
     TUITRAIN_MIRROR names other addresses to fetch from (base addresses, separated by spaces),
     TUITRAIN_FETCH_TIMEOUT the seconds a transfer may make no progress (default 15).

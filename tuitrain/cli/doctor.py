@@ -30,7 +30,10 @@ class Finding:
 def doctor(
     data_dir: options.DataDir = None, runs_dir: options.RunsDir = None, json: options.Json = False
 ) -> None:
-    """Look at Python, torch, GPUs, data, terminal and folders, each with a remedy where something is wrong."""
+    """Look at Python, torch, GPUs, data, terminal and folders.
+
+    Where something is wrong, a remedy is named.
+    """
     findings = [
         *_software(),
         *_gpus(),

@@ -81,7 +81,10 @@ def demo(
     low_bandwidth: LowBandwidth = False,
     plain: Plain = False,
 ) -> None:
-    """A minute's tour on the built-in digits: no GPU, no network, nothing left behind."""
+    """A minute's tour on the built-in digits.
+
+    No GPU, no network, nothing left behind.
+    """
     open_demo(theme, ascii_only, low_bandwidth, plain)
 
 

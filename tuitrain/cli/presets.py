@@ -89,7 +89,7 @@ def validate(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of a preset, for editors that complete and check TOML."""
+    """Print the JSON Schema of a preset, for editors."""
     from tuitrain.spec.json_schema import preset_schema
 
     emit_json(preset_schema())
@@ -101,7 +101,7 @@ def new(
     from_: Annotated[str, typer.Option("--from", help="Preset to start from.")] = "step13",
     force: Annotated[bool, typer.Option("--force", help="Replace a preset of that name.")] = False,
 ) -> None:
-    """Write a new preset into your own folder (or to a path), starting from another."""
+    """Write a preset of your own, starting from another."""
     from tuitrain.spec.library import list_presets, load_preset, save_preset
     from tuitrain.spec.preset import preset_from_dict, slug
 

@@ -129,9 +129,13 @@ def table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
 
 @runs_app.command()
 def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
-    """One run: what it was, every epoch, its verdict, and the command that repeats it."""
+    """One run: what it was, every epoch, its verdict.
+
+    At the end, the command that repeats it.
+    """
     from tuitrain.runs.index import summarise
     from tuitrain.runs.result import RunResult
+    from tuitrain.spec.words import changes
     from tuitrain.training.events import to_dict
 
     directory = find(run, runs_dir)
@@ -174,7 +178,10 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
 
 @runs_app.command()
 def path(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
-    """The directory of a run, for scripts: `cd "$(tuitrain runs path latest)"`."""
+    """The directory of a run, for scripts.
+
+    As in `cd "$(tuitrain runs path latest)"`.
+    """
     directory = find(run, runs_dir)
     if json:
         emit_json({"run": directory.name, "directory": str(directory.path.resolve())})

@@ -99,7 +99,10 @@ def stop(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Stop a live run; its state is saved, and `tuitrain resume` goes on with it."""
+    """Stop a live run and save its state.
+
+    `tuitrain resume` goes on with it.
+    """
     from tuitrain.runs.commands import RemoteControl
 
     directory = live_run(run, runs_dir)
@@ -146,7 +149,7 @@ def steer(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Steer a live run: its learning rate, its length, a checkpoint now."""
+    """Change a live run: learning rate, length, a checkpoint now."""
     from tuitrain.runs.commands import RemoteControl
 
     if lr is None and add_epochs is None and not checkpoint:
