@@ -135,7 +135,6 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
     """
     from tuitrain.runs.index import summarise
     from tuitrain.runs.result import RunResult
-    from tuitrain.spec.words import changes
     from tuitrain.training.events import to_dict
 
     directory = find(run, runs_dir)
