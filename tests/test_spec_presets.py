@@ -3,17 +3,26 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuitrain.errors import ExitCode, PresetError
+from tuitrain.errors import ExitCode, PresetError, visible
 from tuitrain.spec import library
 from tuitrain.spec.command import run_arguments
+from tuitrain.spec.layers import layer_names
 from tuitrain.spec.library import list_presets, load_preset, published_log, save_preset
 from tuitrain.spec.preset import differences, override, preset_from_toml, read_preset
-from tuitrain.spec.words import changes_in_words
+from tuitrain.spec.words import (
+    Change,
+    changes,
+    changes_in_short,
+    layers_of,
+    network_changes,
+    preset_changes,
+)
 
 # name: (parameters, receptive field, epochs, batch, lr, dropout, rotation, claimed test accuracy)
 FACTS = {
@@ -110,7 +119,7 @@ GAP = "[model]\nlayers = [{ conv = 10 }, { global_avgpool = true }]\n"
         ('[model]\nlayers = [{ conv = 10, then = ["rellu"] }]', "there is no operation 'rellu'; did you mean 'relu'?"),
         ('[model]\nlayers = [{ conv = 10, then = ["groupnorm"] }]', "write { groupnorm = 2 }"),
         ("[model]\nlayers = [{ conv = 2000 }]", "model.layers[0].conv is 2000; use 1,024 or less."),
-        ("[model]\nlayers = [{ conv = 10 }, { maxpool = 40 }]", "model.layers[1]: max pool 40×40 reaches over 40×40"),
+        ("[model]\nlayers = [{ conv = 10 }, { maxpool = 40 }]", "max pool after conv1 (model.layers[1]): max pool 40×40 reaches"),
         ("[model]\nlayers = [" + "{ conv = 10 }, { maxpool = 2 }," * 6 + "]", "has shrunk to 1×1"),
         ("[model]\nlayers = [{ conv = 10 }, { linear = 10 }]", "put { flatten = true } or { global_avgpool = true } before it"),
         ("[model]\nlayers = [{ conv = 9 }, { global_avgpool = true }]", "ends 9 wide, but there are 10 classes"),
@@ -165,12 +174,69 @@ def test_override_and_what_changed() -> None:
     base = load_preset("step13")
     new = override(base, {"train.rotation": 7.0, "model.layers[1].conv": 11, "train.optimizer": "adam"})
     assert new.table().parameters == 6054
-    words = changes_in_words(differences(base, new))
-    assert words == ["optimizer sgd → adam", "lr 0.019 → 0.001", "rotation 5 → 7", "layer 2 conv 10 → 11"]
+    words = ["optimizer sgd → adam", "learning rate 0.019 → 0.001", "rotation 5.0 → 7.0", "conv2 10 → 11"]
+    assert [str(change) for change in preset_changes(base, new)] == words
+    short = changes_in_short(differences(base, new), layers_of(new.to_dict()))
+    assert short == "optimizer adam, lr 0.001, rotation 7.0, conv2 11"
     with pytest.raises(PresetError, match="use 1 or more"):
         override(base, {"train.batch_size": 0})
     with pytest.raises(PresetError, match=r"there is no \[99\]"):
         override(base, {"model.layers[99].conv": 3})
+
+
+BUILTIN = [entry.name for entry in list_presets() if entry.builtin]
+
+
+@settings(max_examples=200, deadline=None)
+@given(one=st.sampled_from(BUILTIN), other=st.sampled_from(BUILTIN))
+def test_a_log_tells_the_changes_as_the_presets_do(one: str, other: str) -> None:
+    old, new = load_preset(one), load_preset(other)
+    kept = json.loads(json.dumps(differences(old, new)))
+    told = changes(kept, layers_of(new.to_dict()))
+    assert told == preset_changes(old, new)
+    network = network_changes(layers_of(old.to_dict()), layers_of(new.to_dict()))
+    assert told[len(told) - len(network) :] == network
+    assert (network == []) == (old.model == new.model)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.text(max_size=12) | st.sampled_from(
+    ["model.layers", "model.layers[0].conv", "model.layers[0].then", "model.layers[0].then[1].dropout",
+     "model.layers[7].x", "model.layers[0]", "train.optimizer.name", "train.optimizer.lr"]
+)  # fmt: skip
+LAYER_LIKE = st.dictionaries(st.sampled_from(["conv", "maxpool", "then", "kernel"]), VALUES, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changed=st.dictionaries(KEYS, VALUES | st.lists(VALUES | st.lists(LAYER_LIKE), min_size=2, max_size=2)),
+    layers=st.lists(LAYER_LIKE | VALUES, max_size=3),
+)
+def test_a_strangers_log_is_worded_whatever_is_in_it(changed: dict[str, Any], layers: list[Any]) -> None:
+    for change in changes(changed, layers):
+        assert isinstance(change, Change)
+        assert str(change) == visible(str(change)) and change.short == visible(change.short)
+
+
+def test_layers_are_called_by_kind_and_number() -> None:
+    layers = [
+        {"then": ["batchnorm"]},
+        {"conv": 8},
+        {"maxpool": 2},
+        {"maxpool": 2},
+        {"flatten": True},
+        {"linear": 10},
+    ]
+    assert layer_names(layers) == [
+        "input", "conv1", "max pool after conv1", "max pool 2 after conv1", "flatten after conv1", "linear2",
+    ]  # fmt: skip
+    assert [row.title for row in load_preset("step13").table().rows if not row.is_op][:3] == [
+        "conv1 3×3 →10", "conv2 3×3 →10", "max pool",
+    ]  # fmt: skip
 
 
 def test_user_presets_never_overwrite_silently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuitrain.errors import PresetError
+from tuitrain.spec.layers import layer_names
 from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import preset_from_dict, preset_from_toml
 from tuitrain.spec.table import NetworkError, network_table
 from tuitrain.tui.editor import EditError, NetworkEditor
-from tuitrain.tui.evaluation import evaluate, layer_names
+from tuitrain.tui.evaluation import evaluate
 from tuitrain.tui.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]
@@ -109,7 +110,7 @@ def test_the_table_is_that_of_the_preset_or_says_why_not(name: str, edits: list[
         assert evaluation.table is None
         assert evaluation.problem is not None
         assert (evaluation.problem.layer, evaluation.problem.op) == (error.layer, error.op)
-        assert evaluation.problem.sentence().startswith(layer_names(editor.layers)[error.layer] + ": ")
+        assert evaluation.problem.sentence.startswith(layer_names(editor.layers)[error.layer] + ": ")
         # Every row that is shown is one of the network cut off before what breaks.
         assert all(row.layer <= error.layer for row in evaluation.rows)
         with pytest.raises(PresetError):
@@ -172,7 +173,7 @@ def test_rows_before_the_break_keep_their_figures() -> None:
     problem = editor.evaluation.problem
     assert problem is not None and problem.layer == 4
     assert {row.layer for row in editor.evaluation.rows} == {0, 1, 2, 3}
-    assert "conv4: conv 31×31 reaches over 31×31" in problem.sentence()
+    assert "conv4: conv 31×31 reaches over 31×31" in problem.sentence
 
 
 def test_a_wrong_end_keeps_all_rows() -> None:

@@ -339,14 +339,16 @@ def test_columns_fill_80_and_160() -> None:
 
 
 def test_changed_text_is_visible_and_short() -> None:
-    changed = {
-        "train.rotation": [5, 7],
-        "train.optimizer.lr": [0.019, 0.01],
-        "model.layers": [[], [{"a": 1}]],
-    }
-    assert "rotation 7" in runlist.changed_text(changed) and "lr 0.01" in runlist.changed_text(changed)
-    assert "\x1b" not in runlist.changed_text({"train.dataset": ["a", "\x1b[2J"]})
-    assert runlist.changed_text({}) == "–"
+    def text(layers: list[Any] | None = None, **changed: Any) -> str:
+        pairs = {key.replace("__", "."): value for key, value in changed.items()}
+        return runlist.changed_text(summary(1, changed=pairs, layers=layers or []))
+
+    assert text(train__rotation=[5.0, 7.0], train__optimizer__lr=[0.019, 0.01]) == "rotation 7.0, lr 0.01"
+    assert "\x1b" not in text(train__dataset=["a", "\x1b[2J"])
+    assert text() == "–"
+    wider = {"model.layers[1].conv": [10, 11]}
+    assert text([{"conv": 10}, {"conv": 11}], **wider) == "conv2 11"
+    assert text(**wider) == "model.layers[1].conv 11"  # of a log that does not say what layers there are
 
 
 def test_single_seeds_are_no_evidence() -> None:
@@ -386,9 +388,13 @@ def test_single_seeds_are_no_evidence() -> None:
     lines = comparison.setting_lines(
         [r.preset.to_dict() for r in (result(), result(**{"train.rotation": 7.0})) if r.preset]
     )
-    assert [(line.label, line.values) for line in lines] == [("rotation", ("5.0", "7.0"))] or [
-        line.values for line in lines
-    ] == [("5", "7")]
+    assert [(line.label, line.values) for line in lines] == [("rotation", ("5.0", "7.0"))]
+    networks = (result(), result(**{"model.layers[1].conv": 11, "model.layers[3].then": ["gelu"]}))
+    lines = comparison.setting_lines([r.preset.to_dict() for r in networks if r.preset])
+    assert [(line.label, line.values) for line in lines] == [
+        ("conv2", ("10", "11")),
+        ("conv3 then", ("relu bn drop2", "gelu")),
+    ]
 
 
 def test_the_better_value_is_marked_and_a_tie_is_not() -> None:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monitor_recorded import recorded, report, until
 
+from tuitrain import words
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -26,7 +27,7 @@ from tuitrain.training.events import (
     RunFinished,
     StepProgress,
 )
-from tuitrain.tui import alerts, curves, scales, sheets, words
+from tuitrain.tui import alerts, curves, scales, sheets
 from tuitrain.tui.parts import cells, fit, wrap
 from tuitrain.tui.sensors import OtherProcess, Reading, Sensors, visible_index
 from tuitrain.tui.state import Ghost, MonitorState, ahead, asked, reduce, reduce_all, with_alive, with_phase

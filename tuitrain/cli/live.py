@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
-from tuitrain.cli.verdict import duration, percent
 from tuitrain.errors import visible
 from tuitrain.training.events import (
     Control,
@@ -21,11 +20,12 @@ from tuitrain.training.events import (
     StepProgress,
     to_line,
 )
+from tuitrain.words import accuracy, duration, sparkline
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-BARS = "▁▂▃▄▅▆▇█"
+SPARKLINE = 24  # cells
 
 
 class View(Protocol):
@@ -41,24 +41,13 @@ class View(Protocol):
         """The run has ended."""
 
 
-def sparkline(values: list[float], width: int = 24) -> str:
-    """The last values as a row of bars over their own range."""
-    values = values[-width:]
-    if not values:
-        return ""
-    low, high = min(values), max(values)
-    if high - low < 1e-12:
-        return BARS[0] * len(values)
-    return "".join(BARS[min(7, int(8 * (v - low) / (high - low)))] for v in values)
-
-
 def epoch_line(e: EpochFinished) -> str:
     """One finished epoch in one line."""
     right = e.test_acc * e.test_images
     correct = f"{round(right)}" if math.isfinite(right) else "?"
     return (
-        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {percent(e.train_acc)}  "
-        f"test loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({percent(e.test_acc)})  "
+        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {accuracy(e.train_acc)}  "
+        f"test loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy(e.test_acc)})  "
         f"lr {e.lr:.3g}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
     )
 
@@ -216,14 +205,14 @@ class BarsView:
         eta = self.eta_s()
         left = duration(eta) if eta is not None else "…"
         grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
-                     f"loss {step.train_loss:.4f}  acc {percent(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
+                     f"loss {step.train_loss:.4f}  acc {accuracy(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
         grid.add_row("run", whole, f"{step.epoch}/{epochs}",
                      f"{step.images_per_s:,.0f} images/s  ETA {left}  {self._phase}")  # fmt: skip
         if self._history:
-            accs = [e.test_acc for e in self._history]
+            accs = [e.test_acc for e in self._history[-SPARKLINE:]]
             best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
-            line = f"test {percent(accs[-1])}  {sparkline(accs)}  best {percent(best.test_acc)} in epoch {best.epoch}"
-            return Group(grid, Text(line))
+            line = f"test {accuracy(accs[-1])}  {sparkline(accs, min(accs))}  best {accuracy(best.test_acc)}"
+            return Group(grid, Text(f"{line} in epoch {best.epoch}"))
         return grid
 
 

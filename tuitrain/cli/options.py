@@ -216,7 +216,7 @@ def refuse_over_budget(preset: Preset, budget: int | None) -> None:
     if not budget or table.parameters <= budget:
         return
     over = table.parameters - budget
-    worst = ", ".join(f"layer {index + 1} {count:,}" for index, count in costliest(table))
+    worst = ", ".join(f"{name} {count:,}" for name, count in costliest(table))
     raise UsageError(
         f"--budget {budget:,}: {preset.name} has {table.parameters:,} parameters, {over:,} too many "
         f"(most in {worst}); make them narrower."

@@ -13,8 +13,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.verdict import duration, percent, verdict
+from tuitrain.cli.verdict import verdict
 from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.words import accuracy, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -85,12 +86,12 @@ def row(summary: RunSummary) -> dict[str, str]:
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",
         "params": f"{summary.parameters:,}" if summary.parameters else "–",
-        "best": percent(summary.best),
-        "last": percent(summary.last),
+        "best": accuracy(summary.best),
+        "last": accuracy(summary.last),
         "≥target": target,
         "epochs": of,
         "when": when(summary.when),
-        "took": duration(summary.seconds),
+        "took": took(summary.seconds),
         "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
     }
 
@@ -135,6 +136,7 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
     """
     from tuitrain.runs.index import summarise
     from tuitrain.runs.result import RunResult
+    from tuitrain.spec.words import changes
     from tuitrain.training.events import to_dict
 
     directory = find(run, runs_dir)
@@ -157,8 +159,8 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
         f"{visible(summary.device) or 'no device yet'}{holder}; {cells['epochs']} epochs in {cells['took']}",
         soft_wrap=True,
     )
-    for key, (old, new) in ((k, v) for k, v in summary.changed.items() if len(v) == 2):
-        out.print(f"changed {visible(key)}: {visible(old)} → {visible(new)}", soft_wrap=True)
+    for change in changes(summary.changed, summary.layers):
+        out.print(f"changed {change}", soft_wrap=True)
     if summary.tags:
         out.print(cells["tags"], soft_wrap=True)
     if summary.note:
@@ -169,8 +171,8 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
         out.print("\nepoch  train loss  train acc   test loss   test acc         lr")
     for e in result.history:
         out.print(
-            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {percent(e.train_acc):>9}  {e.test_loss:>10.4f}  "
-            f"{percent(e.test_acc):>9}  {e.lr:>9.3g}"
+            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy(e.train_acc):>9}  {e.test_loss:>10.4f}  "
+            f"{accuracy(e.test_acc):>9}  {e.lr:>9.3g}"
         )
     out.print(verdict(result, directory.path), soft_wrap=True)
 

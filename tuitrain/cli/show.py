@@ -9,6 +9,7 @@ import typer
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import visible
+from tuitrain.words import shape_text, size_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from tuitrain.spec.challenge import Point
     from tuitrain.spec.preset import Preset
     from tuitrain.spec.table import NetworkTable
-
-KIB, MIB = 1024, 1024 * 1024
 
 
 def show(
@@ -99,29 +98,21 @@ def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str
     }
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """`10 × 28×28`, or `10` for a flat vector."""
-    return f"{shape[0]} × {shape[1]}×{shape[2]}" if len(shape) == 3 else f"{shape[0]}"
-
-
-def bytes_text(count: int) -> str:
-    """Bytes in the unit that reads best."""
-    return f"{count / MIB:.2f} MiB" if count >= MIB else f"{count / KIB:.1f} KiB"
-
-
 def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None) -> RenderableType:
-    """Table, budget, challenge, claims and story for a terminal."""
+    """Table, budget, challenge, claims and story for a terminal.
+
+    Beside each layer stands its index, as `--set model.layers[1].conv=11` takes it.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    from tuitrain.spec.preset import differences
-    from tuitrain.spec.words import changes_in_words
+    from tuitrain.spec.words import preset_changes
 
-    changed = changes_in_words(differences(base, preset))
+    changed = ", ".join(map(str, preset_changes(base, preset)))
     head = Text.assemble((preset.name, "bold"), f"  {visible(preset.title)}" if preset.title else "")
     parts: list[RenderableType] = [head, Text()]
     if changed:
-        parts.insert(1, Text.assemble(("changed ", "dim"), visible(", ".join(changed))))
+        parts.insert(1, Text.assemble(("changed ", "dim"), changed))
     parts += [_layers(table, limit), Text(), _budget(table, preset.challenge.min_parameters, limit)]
     parts += [
         _memory(table),
@@ -159,8 +150,8 @@ def _layers(table: NetworkTable, limit: int | None) -> RenderableType:
         if not row.is_op and share:
             bar = f"{'━' * max(1, round(10 * share / largest)):<10} {share / whole:6.1%}"
         grid.add_row(
-            "" if row.is_op else str(row.layer + 1),
-            Text(("  " if row.is_op else "") + row.label, style="dim" if row.is_op else ""),
+            Text("" if row.is_op else f"[{row.layer}]", style="dim"),
+            Text(f"  {row.label}" if row.is_op else row.title, style="dim" if row.is_op else ""),
             "" if row.is_op else shape_text(row.output_shape),
             f"{row.parameters:,}" if row.parameters else "",
             bar,
@@ -195,8 +186,8 @@ def _memory(table: NetworkTable) -> RenderableType:
     from rich.text import Text
 
     return Text(
-        f"memory of one image: input {bytes_text(table.input_bytes)}, forward and backward "
-        f"{bytes_text(table.forward_backward_bytes)}, parameters {bytes_text(table.parameter_bytes)}",
+        f"memory of one image: input {size_text(table.input_bytes)}, forward and backward "
+        f"{size_text(table.forward_backward_bytes)}, parameters {size_text(table.parameter_bytes)}",
         style="dim",
     )
 

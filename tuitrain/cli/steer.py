@@ -14,8 +14,8 @@ from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import MARKS, find
-from tuitrain.cli.verdict import duration, percent
 from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.words import accuracy, duration
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -210,7 +210,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     if step is not None and live is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
         parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
-        parts.append(f"loss {step.train_loss:.4f} acc {percent(step.train_acc)}")
+        parts.append(f"loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}")
         parts.append(f"{step.images_per_s:,.0f} images/s")
         if live.phase not in ("training", "paused"):
             parts.append(visible(live.phase))
@@ -219,7 +219,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     else:
         parts.append(f"{summary.epochs} epochs")
     if summary.best is not None:
-        parts.append(f"best {percent(summary.best)} in epoch {summary.best_epoch}")
+        parts.append(f"best {accuracy(summary.best)} in epoch {summary.best_epoch}")
     parts.append(duration(summary.seconds))
     if summary.pid:
         parts.append(f"pid {summary.pid}")

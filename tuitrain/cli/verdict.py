@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
+from tuitrain.words import accuracy, plural, took
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,22 +22,6 @@ _OUTCOMES = {
 }
 
 
-def duration(seconds: float) -> str:
-    """`0:34` or `1:02:05`; seconds with a decimal below ten."""
-    if not math.isfinite(seconds):
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def percent(fraction: float | None) -> str:
-    """A fraction as a percentage of two decimals."""
-    return "–" if fraction is None or not math.isfinite(fraction) else f"{fraction * 100:.2f} %"
-
-
 def verdict(result: RunResult, directory: Path) -> RenderableType:
     """All that is said when a run has ended."""
     from rich.console import Group
@@ -51,8 +35,9 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
     words, style = _OUTCOMES.get(done.outcome if done else "", ("unfinished", "dim"))
     head = Text.assemble((words, f"bold {style}"))
     if started and done:
+        epochs = plural(len(result.history), "epoch")
         head.append(
-            f"  {visible(started.name)}, {len(result.history)} epochs in {duration(done.seconds)} on {visible(started.device)}"
+            f"  {visible(started.name)}, {epochs} in {took(done.seconds)} on {visible(started.device)}"
         )
     parts.append(head)
     if done and done.message:
@@ -71,15 +56,15 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
         judge = "test" if started.judged_by == "test" else "validation"
         row(
             f"best {judge} accuracy (epoch {best.epoch})",
-            percent(best.test_acc),
+            accuracy(best.test_acc),
             claims.test_accuracy if claims else None,
         )
-        row(f"last {judge} accuracy", percent(last.test_acc), claims.last_test_accuracy if claims else None)
+        row(f"last {judge} accuracy", accuracy(last.test_acc), claims.last_test_accuracy if claims else None)
         count = min(len(result.history), 5)
-        row(f"mean of the last {count} epochs", percent(result.last_mean), None)
+        row(f"mean of the last {count} epochs", accuracy(result.last_mean), None)
         row(
             "best running train accuracy",
-            percent(max(e.train_acc for e in result.history)),
+            accuracy(max(e.train_acc for e in result.history)),
             claims.train_accuracy if claims else None,
         )
         grid.add_row(

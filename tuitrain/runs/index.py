@@ -22,7 +22,7 @@ from tuitrain.training.events import Control, EpochFinished, Record, RunFinished
 RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
 INDEX = ".index.json"
 USER_FILE = "user.json"
-_VERSION = 1
+_VERSION = 2
 _MAX_INDEX = 64 << 20
 _MAX_USER = 1 << 16
 _MAX_NOTE = 4000
@@ -40,7 +40,8 @@ class RunSummary:
     """A run in a line. Accuracies are fractions, None while there are none; `when` is unix seconds.
 
     `epochs` are finished, `epochs_planned` wanted, and `epochs_at_target` those with at least the
-    challenge's accuracy (None without such a target).
+    challenge's accuracy (None without such a target). `layers` is the network's, where one of them
+    was changed, so that `changed` can name it.
     """
 
     run: str
@@ -65,6 +66,7 @@ class RunSummary:
     message: str
     tags: tuple[str, ...] = ()
     note: str = ""
+    layers: list[Any] = dataclasses.field(default_factory=list)
     pid: int | None = None
 
     @property
@@ -132,7 +134,17 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         judged_by=start.judged_by if start else "test",
         command=start.command if start else "",
         message=finished.message if finished else "",
+        layers=_changed_layers(start) if start else [],
     )
+
+
+def _changed_layers(start: RunStarted) -> list[Any]:
+    """The plain forms of the layers, where one of them was changed."""
+    if not any(key.startswith("model.layers[") for key in start.changed):
+        return []
+    from tuitrain.spec.words import layers_of
+
+    return layers_of(start.preset)
 
 
 def _rank(value: float) -> float:

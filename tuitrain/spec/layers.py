@@ -3,10 +3,16 @@
 A layer is a TOML table named by its first key (`{ conv = 10, kernel = 3 }`), followed in `then` by
 activations, norms and dropouts in any order. An activation, norm or dropout may also stand in the list
 by itself (`"relu"`, `{ dropout = 0.1 }`): it is moved into the `then` of the layer before it.
+
+Layers are called by their kind and their number among those with weights: `conv1`, `conv2`,
+`max pool after conv2`, `linear3` (`layer_names`). Their places in a file are counted from 0, as
+TOML's are: `model.layers[1]`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -247,6 +253,48 @@ LAYERS: dict[str, type[_Layer]] = {
     c.kind: c for c in (Conv, Linear, MaxPool, AvgPool, GlobalAvgPool, Flatten, Input)
 }
 _NAMED = [kind for kind in LAYERS if kind != "input"]
+#: What a kind of layer is called.
+KIND_WORDS = {
+    "conv": "conv",
+    "maxpool": "max pool",
+    "avgpool": "avg pool",
+    "global_avgpool": "global avg pool",
+    "flatten": "flatten",
+    "linear": "linear",
+    "input": "input",
+}
+
+
+def layer_kind(layer: Any) -> str:
+    """The kind of a layer or of its plain form; `input` where it only has a `then`."""
+    return layer.kind if isinstance(layer, _Layer) else next((k for k in _NAMED if k in layer), "input")
+
+
+def op_kind(op: Any) -> str:
+    """The kind of an operation's plain form."""
+    return str(next(iter(op), "") if isinstance(op, dict) else op)
+
+
+def layer_names(layers: Iterable[Any]) -> list[str]:
+    """What each layer (or its plain form) is called: `conv1`, `conv2`, `max pool after conv2`, `conv3` ... `linear7`.
+
+    A second pooling after the same layer is `max pool 2 after conv2`, so that no two have the same name.
+    """
+    out: list[str] = []
+    weighty, after = 0, ""
+    taken: Counter[str] = Counter()
+    for layer in layers:
+        kind = layer_kind(layer)
+        if kind in ("conv", "linear"):
+            weighty += 1
+            out.append(f"{kind}{weighty}")
+            after = f" after {kind}{weighty}"
+        else:
+            word = KIND_WORDS[kind]
+            taken[word + after] += 1
+            again = taken[word + after]
+            out.append(f"{word} {again}{after}" if again > 1 else f"{word}{after}")
+    return out
 
 
 def _layer_tag(value: Any) -> str:

@@ -270,16 +270,17 @@ def override(preset: Preset, changes: Mapping[str, Any], where: str = "the setti
     return preset_from_dict(data, where)
 
 
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
+def flattened(value: Any, place: str = "") -> dict[str, Any]:
+    """Tables and lists of tables as values by dotted key: `train.epochs`, `model.layers[2].conv`."""
     if isinstance(value, dict) and value:
         out: dict[str, Any] = {}
         for key, item in value.items():
-            out |= _flat(item, f"{place}.{key}" if place else str(key))
+            out |= flattened(item, f"{place}.{key}" if place else str(key))
         return out
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         out = {}
         for index, item in enumerate(value):
-            out |= _flat(item, f"{place}[{index}]")
+            out |= flattened(item, f"{place}[{index}]")
         return out
     return {place: value}
 
@@ -295,7 +296,9 @@ def differences(old: Preset, new: Preset) -> dict[str, list[Any]]:
         out["model.layers"] = [a["model"]["layers"], b["model"]["layers"]]
         a = {**a, "model": {}}
         b = {**b, "model": {}}
-    flat_a, flat_b = (_flat({k: part.get(k, {}) for k in ("challenge", "train", "model")}) for part in (a, b))
+    flat_a, flat_b = (
+        flattened({k: part.get(k, {}) for k in ("challenge", "train", "model")}) for part in (a, b)
+    )
     for key in [*flat_a, *(k for k in flat_b if k not in flat_a)]:
         if flat_a.get(key) != flat_b.get(key) and (flat_a.get(key), flat_b.get(key)) != ({}, None):
             out[key] = [flat_a.get(key), flat_b.get(key)]

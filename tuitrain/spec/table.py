@@ -24,6 +24,7 @@ from tuitrain.spec.layers import (
     Network,
     Op,
     _Layer,
+    layer_names,
 )
 
 MAX_PARAMETERS = 20_000_000
@@ -36,17 +37,22 @@ Shape = tuple[int, ...]
 
 
 class NetworkError(PresetError):
-    """A network that can't be built; `layer` is the offending entry's index, `op` the one in its `then`."""
+    """A network that can't be built: `layer` is the offending entry's index, `op` the one in its `then`."""
 
-    def __init__(self, layer: int, what: str, *, op: int | None = None) -> None:
-        self.layer, self.op, self.what = layer, op, what
+    def __init__(self, layer: int, name: str, what: str, *, op: int | None = None) -> None:
+        self.layer, self.op = layer, op
+        self.sentence = f"{name}: {what}"
         place = f"model.layers[{layer}]" + ("" if op is None else f".then[{op}]")
-        super().__init__(f"{place}: {what}")
+        super().__init__(f"{name} ({place}): {what}")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: a layer, or an operation that follows it (`op` is its index in `then`)."""
+    """One line of the table: a layer, or an operation that follows it (`op` is its index in `then`).
+
+    `layer` is the index in `model.layers`, `name` what that layer is called (see `layer_names`);
+    a network in Python has no such names.
+    """
 
     layer: int
     op: int | None
@@ -58,11 +64,18 @@ class Row:
     mult_adds: int
     receptive_field: int
     dropout: float | None = None
+    name: str = ""
 
     @property
     def is_op(self) -> bool:
         """Whether this is an operation of a `then`, not a layer of its own."""
         return self.op is not None
+
+    @property
+    def title(self) -> str:
+        """The label with the layer's number in it: `conv2 3×3 →10`, `max pool`, `batch norm`."""
+        numbered = self.name and self.kind in ("conv", "linear")
+        return self.label.replace(self.kind, self.name, 1) if numbered else self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,33 +130,37 @@ def _slide(shape: Shape, kernel: int, stride: int, padding: int, dilation: int =
     return (sides[0], sides[1]) if min(shape[1:]) + 2 * padding >= reach else None
 
 
-def _map_only(index: int, layer: _Layer, shape: Shape, word: str) -> None:
-    if len(shape) != 3:
-        raise NetworkError(
-            index,
-            f"{word} needs maps but gets a flat vector of {shape[0]}; put it before the flatten or linear",
-        )
-
-
-def _too_small(index: int, word: str, shape: Shape, reach: int) -> NetworkError:
-    return NetworkError(
-        index,
-        f"{word} reaches over {reach}×{reach} but its input has shrunk to {shape[1]}×{shape[2]}; "
-        "use a smaller kernel, more padding or one pooling fewer",
-    )
-
-
 @dataclass
 class _Walk:
-    """The state while walking through the layers."""
+    """The state while walking through the layers; `index` and `name` are of the layer it has come to."""
 
     shape: Shape
+    index: int = 0
+    name: str = ""
     rf: int = 1
     jump: int = 1
     rf_mixed: int = 1  # of a unit that mixes the whole of a flattened map
 
+    def error(self, what: str, *, op: int | None = None) -> NetworkError:
+        """Why the network breaks here."""
+        return NetworkError(self.index, self.name, what, op=op)
 
-def _layer_row(index: int, layer: _Layer, walk: _Walk) -> Row | None:
+    def maps_only(self, word: str) -> None:
+        """Refuses a flat vector."""
+        if len(self.shape) != 3:
+            raise self.error(
+                f"{word} needs maps but gets a flat vector of {self.shape[0]}; put it before the flatten or linear"
+            )
+
+    def too_small(self, word: str, reach: int) -> NetworkError:
+        """Why a window does not fit."""
+        return self.error(
+            f"{word} reaches over {reach}×{reach} but its input has shrunk to {self.shape[1]}×{self.shape[2]}; "
+            "use a smaller kernel, more padding or one pooling fewer"
+        )
+
+
+def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
     """The row of a layer itself; advances the walk."""
     shape = walk.shape
     parameters = mult_adds = 0
@@ -151,16 +168,15 @@ def _layer_row(index: int, layer: _Layer, walk: _Walk) -> Row | None:
     match layer:
         case Conv():
             word = f"conv {layer.kernel}×{layer.kernel}"
-            _map_only(index, layer, shape, word)
+            walk.maps_only(word)
             if shape[0] % layer.groups or layer.conv % layer.groups:
-                raise NetworkError(
-                    index,
+                raise walk.error(
                     f"groups = {layer.groups} must divide both its {shape[0]} input and {layer.conv} output channels; "
                     "change groups or the channels",
                 )
             size = _slide(shape, layer.kernel, layer.stride, layer.padding, layer.dilation)
             if size is None:
-                raise _too_small(index, word, shape, layer.dilation * (layer.kernel - 1) + 1)
+                raise walk.too_small(word, layer.dilation * (layer.kernel - 1) + 1)
             walk.shape = (layer.conv, *size)
             parameters = layer.conv * (shape[0] // layer.groups) * layer.kernel**2 + layer.conv * layer.bias
             mult_adds = parameters * prod(size)
@@ -171,35 +187,33 @@ def _layer_row(index: int, layer: _Layer, walk: _Walk) -> Row | None:
             size_ = layer.maxpool if isinstance(layer, MaxPool) else layer.avgpool
             stride = layer.stride or size_
             word = "max pool" if isinstance(layer, MaxPool) else "avg pool"
-            _map_only(index, layer, shape, word)
+            walk.maps_only(word)
             if 2 * layer.padding > size_:
-                raise NetworkError(
-                    index,
+                raise walk.error(
                     f"padding = {layer.padding} is more than half of the {size_}×{size_} window; use {size_ // 2} or less",
                 )
             size = _slide(shape, size_, stride, layer.padding)
             if size is None:
-                raise _too_small(index, f"{word} {size_}×{size_}", shape, size_)
+                raise walk.too_small(f"{word} {size_}×{size_}", size_)
             walk.shape = (shape[0], *size)
             walk.rf += (size_ - 1) * walk.jump
             walk.jump *= stride
             kernel, label = f"{size_}×{size_}", word
         case GlobalAvgPool():
-            _map_only(index, layer, shape, "global_avgpool")
+            walk.maps_only("global_avgpool")
             walk.shape = (shape[0], 1, 1)
             walk.rf += (shape[1] - 1) * walk.jump
             walk.jump *= shape[1]
             kernel, label = f"{shape[1]}×{shape[2]}", "global avg pool"
         case Flatten():
             if len(shape) == 1:
-                raise NetworkError(index, "flatten gets what is already a flat vector; remove it")
+                raise walk.error("flatten gets what is already a flat vector; remove it")
             walk.shape = (prod(shape),)
             walk.rf_mixed = walk.rf + (shape[1] - 1) * walk.jump
             label = "flatten"
         case Linear():
             if len(shape) == 3 and shape[1:] != (1, 1):
-                raise NetworkError(
-                    index,
+                raise walk.error(
                     f"linear needs a flat input but gets {shape[0]} maps of {shape[1]}×{shape[2]}; "
                     "put { flatten = true } or { global_avgpool = true } before it",
                 )
@@ -209,13 +223,23 @@ def _layer_row(index: int, layer: _Layer, walk: _Walk) -> Row | None:
             walk.shape = (layer.linear,)
             label = f"linear →{layer.linear}"
         case _:
-            if index:
-                raise NetworkError(
-                    index,
+            if walk.index:
+                raise walk.error(
                     "an entry with `then` alone may only be the first; move its operations into the layer before",
                 )
             return None
-    return Row(index, None, layer.kind, label, kernel, walk.shape, parameters, mult_adds, walk.rf)
+    return Row(
+        walk.index,
+        None,
+        layer.kind,
+        label,
+        kernel,
+        walk.shape,
+        parameters,
+        mult_adds,
+        walk.rf,
+        name=walk.name,
+    )
 
 
 _OP_LABELS = {
@@ -227,25 +251,23 @@ _OP_LABELS = {
 }
 
 
-def _op_row(index: int, number: int, op: Op, walk: _Walk, dropout: float) -> Row:
+def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> Row:
     """The row of an operation in `then`; shapes stay as they are."""
     shape, kind = walk.shape, op.kind
     parameters, rate = 0, None
     label = _OP_LABELS.get(kind, kind)
     if kind in ("dropout2d", "instancenorm") and len(shape) != 3:
         other = "dropout" if kind == "dropout2d" else "layernorm"
-        raise NetworkError(index, f"{kind} needs maps but gets a flat vector; use {other}", op=number)
+        raise walk.error(f"{kind} needs maps but gets a flat vector; use {other}", op=number)
     if kind == "instancenorm" and shape[1:] == (1, 1):
-        raise NetworkError(
-            index, "instancenorm has nothing to average over on a 1×1 map; use layernorm", op=number
-        )
+        raise walk.error("instancenorm has nothing to average over on a 1×1 map; use layernorm", op=number)
     if kind in ("batchnorm", "layernorm"):
         parameters = 2 * shape[0]
     elif kind == "groupnorm":
         groups = int(op.value or 1)
         if shape[0] % groups:
-            raise NetworkError(
-                index, f"groupnorm = {groups} must divide its {shape[0]} channels; change either", op=number
+            raise walk.error(
+                f"groupnorm = {groups} must divide its {shape[0]} channels; change either", op=number
             )
         parameters = 2 * shape[0]
         label += f" {groups}"
@@ -254,7 +276,7 @@ def _op_row(index: int, number: int, op: Op, walk: _Walk, dropout: float) -> Row
         label += f" {rate:g}"
     elif kind == "leaky_relu":
         label += f" {op.value:g}"
-    return Row(index, number, kind, label, "", shape, parameters, parameters, walk.rf, rate)
+    return Row(walk.index, number, kind, label, "", shape, parameters, parameters, walk.rf, rate, walk.name)
 
 
 def network_table(
@@ -278,46 +300,44 @@ def network_table(
     walk = _Walk(input_shape)
     rows: list[Row] = []
     parameters = activations = 0
-    for index, layer in enumerate(network.layers):
-        row = _layer_row(index, layer, walk)
+    for index, (name, layer) in enumerate(zip(layer_names(network.layers), network.layers, strict=True)):
+        walk.index, walk.name = index, name
+        row = _layer_row(layer, walk)
         new = [row] if row else []
-        new += [_op_row(index, number, op, walk, dropout) for number, op in enumerate(layer.then)]
+        new += [_op_row(number, op, walk, dropout) for number, op in enumerate(layer.then)]
         if len(walk.shape) == 3 and max(walk.shape[1:]) > MAX_MAP:
-            raise NetworkError(
-                index,
+            raise walk.error(
                 f"its maps grow to {walk.shape[1]}×{walk.shape[2]}; the limit is {MAX_MAP}×{MAX_MAP}, use less padding",
             )
         parameters += sum(r.parameters for r in new)
         activations += sum(prod(r.output_shape) for r in new)
         if parameters > MAX_PARAMETERS:
-            raise NetworkError(
-                index,
+            raise walk.error(
                 f"the network has {parameters:,} parameters up to here; the limit is {MAX_PARAMETERS:,}, make it narrower",
             )
         if activations > MAX_ACTIVATIONS:
-            raise NetworkError(
-                index,
+            raise walk.error(
                 f"the outputs of one image take {activations:,} numbers up to here; "
                 f"the limit is {MAX_ACTIVATIONS:,}, use smaller maps",
             )
         rows += new
-    last, shape = len(network.layers) - 1, walk.shape
+    shape = walk.shape
     if classes is not None and shape not in ((classes,), (classes, 1, 1)):
         if len(shape) == 3 and shape[1:] != (1, 1):
-            raise NetworkError(
-                last,
+            raise walk.error(
                 f"the network ends in {shape[0]} maps of {shape[1]}×{shape[2]}, not in {classes} logits; "
                 f"end it with {classes} channels and {{ global_avgpool = true }}, or with flatten and linear = {classes}",
             )
-        raise NetworkError(
-            last,
+        raise walk.error(
             f"the network ends {shape[0]} wide, but there are {classes} classes; make its last layer {classes} wide",
         )
     if not rows:
-        raise NetworkError(last, "the network has no layers; add one")
+        raise walk.error("the network has no layers; add one")
     return NetworkTable(input_shape, tuple(rows))
 
 
-def costliest(table: NetworkTable, count: int = 3) -> Sequence[tuple[int, int]]:
-    """The layers with the most parameters: (index in `model.layers`, parameters), largest first."""
-    return sorted(table.layer_parameters().items(), key=lambda item: -item[1])[:count]
+def costliest(table: NetworkTable, count: int = 3) -> Sequence[tuple[str, int]]:
+    """The layers with the most parameters: (name, parameters), largest first."""
+    names = {row.layer: row.name for row in table.rows}
+    costs = sorted(table.layer_parameters().items(), key=lambda item: -item[1])[:count]
+    return [(names[layer], parameters) for layer, parameters in costs]

@@ -1,72 +1,228 @@
-"""What was changed, in a few words: `rotation 5 → 7`, `layer 2 conv 10 → 11`."""
+"""How layers, settings and their changes read: `conv 3×3 →12`, `rotation 5.0 → 7.0`, `conv2 10 → 11`.
+
+Nothing here minds where the plain forms come from: a log that a stranger wrote reads oddly, and no worse.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from difflib import SequenceMatcher
+from typing import Any, NamedTuple
 
 from tuitrain.errors import visible
+from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind, layer_names, op_kind
+from tuitrain.spec.preset import Preset, differences, flattened
 
-_SHORT = {
-    "train.batch_size": "batch",
-    "train.optimizer.lr": "lr",
-    "train.optimizer.momentum": "momentum",
-    "train.optimizer.nesterov": "nesterov",
+#: What a key is called, where that is not its last part.
+LABELS = {
+    "train.optimizer.lr": "learning rate",
+    "train.optimizer.name": "optimizer",
     "train.optimizer.weight_decay": "weight decay",
-    "train.label_smoothing": "label smoothing",
-    "train.val_split": "held out",
-    "train.normalize.mean": "mean",
-    "train.normalize.std": "std",
-    "challenge.max_parameters": "ceiling",
-    "challenge.target_accuracy": "target",
+    "train.schedule.name": "schedule",
 }
-_LAYER = re.compile(r"model\.layers\[(\d+)\](?:\.(.*))?$")
-_KINDS = ("optimizer", "schedule")
+#: The same where there is less room.
+SHORT_LABELS = {"learning rate": "lr", "batch size": "batch"}
+#: Operations where there is less room.
+SHORT_OPS = {
+    "batchnorm": "bn",
+    "groupnorm": "gn",
+    "layernorm": "ln",
+    "instancenorm": "in",
+    "leaky_relu": "lrelu",
+    "sigmoid": "sigm",
+    "dropout": "drop",
+    "dropout2d": "drop2",
+}
+#: A key of a layer: its index, its setting or `then`, and of an operation in `then` its index and setting.
+_LAYER = re.compile(r"model\.layers\[(\d{1,4})\]\.(?:(?!then\[)(\w+)|then\[(\d{1,4})\](?:\.(\w+))?)")
 
 
-def _word(key: str) -> str:
-    if key in _SHORT:
-        return _SHORT[key]
-    layer = _LAYER.match(key)
-    if layer:
-        rest = (layer[2] or "").replace("then[", "op[").replace("_", " ")
-        return f"layer {int(layer[1]) + 1} {rest}".strip()
-    return key.removeprefix("train.").removeprefix("challenge.").replace("_", " ").replace(".", " ")
+class Change(NamedTuple):
+    """One difference in words; with neither value, the label says it all (`+ conv3`)."""
+
+    label: str
+    old: str = ""
+    new: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.old} → {self.new}" if self.old or self.new else self.label
+
+    @property
+    def short(self) -> str:
+        """What it is now, in few letters: `rotation 7.0`, `lr 0.01`, `conv2 11`."""
+        label = SHORT_LABELS.get(self.label, self.label)
+        return f"{label} {self.new}" if 0 < len(self.new) <= 12 else label
 
 
-def _value(value: Any) -> str:
+def number(value: Any) -> str:
+    """A value as one would type it: 0.069, 1e-08, 60,000 stays 60000, lists with commas."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:g}"
+        text = f"{value:.10g}"
+        return text if any(c in text for c in ".en") else text + ".0"
     if isinstance(value, list | tuple):
-        return "(" + " ".join(_value(item) for item in value) + ")"
-    if isinstance(value, dict):
-        return " ".join(f"{_value(v)}" if v is True else f"{k} {_value(v)}" for k, v in value.items())
+        return ", ".join(number(item) for item in value)
     return visible(value)
 
 
-def changes_in_words(changed: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Each change as a few words, the settings of a new optimizer or schedule folded into its name.
+def label_of(key: str) -> str:
+    """What a dotted key is called."""
+    if key in LABELS or key.startswith("model."):
+        return LABELS.get(key, visible(key))
+    last = visible(key.rpartition(".")[2].replace("_", " "))
+    return f"rule: {last}" if key.startswith("challenge.") else last
+
+
+# ---------------------------------------------------------------------------------- layers
+
+
+def short_op(op: Any) -> str:
+    """An operation in a few letters, with its own setting: `bn`, `drop .1`, `gn 2`."""
+    word = SHORT_OPS.get(op_kind(op), op_kind(op))
+    setting = next(iter(op.values()), True) if isinstance(op, dict) else True
+    if isinstance(setting, bool):
+        return visible(word)
+    shown = f"{setting:g}" if isinstance(setting, float) else number(setting)
+    return f"{visible(word)} {shown}".replace(" 0.", " .")
+
+
+def short_ops(layer: Mapping[str, Any]) -> str:
+    """What follows a layer, in order and in short."""
+    return " ".join(short_op(op) for op in layer.get("then") or ())
+
+
+def short_layer(layer: Mapping[str, Any]) -> str:
+    """A layer in a few words: `conv 3×3 →12`, `max pool`."""
+    kind = layer_kind(layer)
+    word, size = KIND_WORDS[kind], number(layer.get(kind))
+    if kind == "conv":
+        kernel = number(layer.get("kernel", 3))
+        return f"conv {kernel}×{kernel} →{size}"
+    if kind == "linear":
+        return f"linear →{size}"
+    return f"{word} {size}×{size}" if kind in ("maxpool", "avgpool") and size != "2" else word
+
+
+def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
+    """What a layer is set to, by what stands behind its name: `""` for a width, `" kernel"`, `" then"`."""
+    kind = layer_kind(layer)
+    out: dict[str, str] = {}
+    for key, info in LAYERS[kind].model_fields.items():
+        if key == kind:
+            out["" if kind in ("conv", "linear") else " window"] = number(layer.get(key))
+        elif key != "then":
+            out[f" {key}"] = number(layer.get(key, info.default))
+    return out | {" then": short_ops(layer) or "none"}
+
+
+def _layer_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    if layer_kind(old) != layer_kind(new):
+        return [Change(name, short_layer(old), short_layer(new))]
+    before, after = layer_settings(old), layer_settings(new)
+    return [Change(name + key, before[key], after[key]) for key in after if before[key] != after[key]]
+
+
+def network_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """What differs between two lists of layers, inserted and deleted ones by name."""
+    names, names_old = layer_names(new), layer_names(old)
+    in_place: list[Change] | None = None
+    if len(old) == len(new):
+        in_place = [c for name, a, b in zip(names, old, new, strict=True) for c in _layer_changes(name, a, b)]
+        if [layer_kind(layer) for layer in old] == [layer_kind(layer) for layer in new]:
+            return in_place
+    out: list[Change] = []
+    # Layers as text, so that equal ones are found again wherever they have moved to.
+    a_text, b_text = [repr(x) for x in old], [repr(x) for x in new]
+    for tag, a0, a1, b0, b1 in SequenceMatcher(a=a_text, b=b_text, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        shared = min(a1 - a0, b1 - b0)
+        for k in range(shared):
+            out += _layer_changes(names[b0 + k], old[a0 + k], new[b0 + k])
+        out += [Change(f"+ {names[i]}") for i in range(b0 + shared, b1)]
+        out += [Change(f"− {names_old[i]}") for i in range(a0 + shared, a1)]
+    return in_place if in_place is not None and len(in_place) < len(out) else out
+
+
+# ---------------------------------------------------------------------------------- changes
+
+
+def preset_changes(base: Preset, now: Preset) -> list[Change]:
+    """What differs between two presets, in words."""
+    return changes(differences(base, now), layers_of(now.to_dict()))
+
+
+def changes(changed: Mapping[str, Any], layers: Sequence[Any]) -> list[Change]:
+    """Differences in words, the settings that came with another optimizer or schedule left out.
 
     Args:
         changed: [old, new] by dotted key, as `differences` gives it.
+        layers: the plain forms of the layers after the change, for their names.
     """
-    out = []
-    folded = {kind for kind in _KINDS if f"train.{kind}.name" in changed}
-    for key, (old, new) in changed.items():
-        kind = next((k for k in folded if key.startswith(f"train.{k}.")), None)
-        if kind and key != f"train.{kind}.name":
-            if kind == "optimizer" and key.endswith(".lr"):
-                out.append(f"lr {_value(old)} → {_value(new)}")
-            continue
-        if kind:
-            out.append(f"{kind} {_value(old)} → {_value(new)}")
-        elif key == "model.layers":
-            out.append(f"layers {len(old)} → {len(new)}")
-        else:
-            out.append(f"{_word(key)} {_value(old)} → {_value(new)}")
-    return out
+    pairs = {k: p for k, p in changed.items() if isinstance(p, list | tuple) and len(p) == 2}
+    replaced = [f"train.{table}." for table in ("optimizer", "schedule") if f"train.{table}.name" in pairs]
+    network = _network_pairs(pairs, layers)
+    rest = {
+        key: pair
+        for key, pair in pairs.items()
+        if not (network and key.startswith("model."))
+        and not (None in pair and any(key.startswith(table) for table in replaced))
+    }
+    out = [Change(label_of(key), number(old), number(new)) for key, (old, new) in rest.items()]
+    return out + (network_changes(*network) if network else [])
+
+
+def layers_of(preset: Mapping[str, Any]) -> list[Any]:
+    """The layers in a preset's plain form; none where it has none."""
+    model = preset.get("model")
+    layers = model.get("layers") if isinstance(model, dict) else None
+    return layers if isinstance(layers, list) else []
+
+
+def changes_in_short(changed: Mapping[str, Any], layers: Sequence[Any]) -> str:
+    """What was changed, with its new value: `rotation 7.0, lr 0.01, conv2 11`."""
+    return ", ".join(change.short for change in changes(changed, layers))
+
+
+def _network_pairs(
+    pairs: Mapping[str, Any], layers: Sequence[Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | None:
+    """The layers before and after a change, or None where none was changed or it can't be told."""
+    if "model.layers" in pairs:
+        old, new = pairs["model.layers"]
+    else:
+        old, new = _before({key: pair[0] for key, pair in pairs.items() if _LAYER.match(key)}, layers), layers
+    if all(isinstance(side, list | tuple) and all(map(_is_layer, side)) for side in (old, new)):
+        return old, new
+    return None
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("then", []), list)
+
+
+def _before(old: Mapping[str, Any], layers: Sequence[Any]) -> list[dict[str, Any]] | None:
+    """The layers before a change, from those after it and the old values by dotted key (None: there was none)."""
+    if not old:
+        return None
+    flat = flattened(list(layers), "model.layers")
+    flat = {key: value for key, value in {**flat, **old}.items() if value is not None}
+    found: dict[int, dict[str, Any]] = {}
+    for key, value in flat.items():
+        match = _LAYER.fullmatch(key)
+        if match is None:
+            return None
+        layer = found.setdefault(int(match[1]), {})
+        setting, op, of_op = match[2], match[3], match[4]
+        if setting:
+            layer[setting] = value
+        elif isinstance(layer.setdefault("then", {}), dict):
+            layer["then"][int(op)] = {of_op: value} if of_op else value
+    for layer in found.values():
+        if isinstance(layer.get("then"), dict):
+            layer["then"] = [op for _, op in sorted(layer["then"].items())]
+    return [layer for _, layer in sorted(found.items())]

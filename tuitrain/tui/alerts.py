@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuitrain import words
 from tuitrain.errors import visible
-from tuitrain.tui import words
 from tuitrain.tui.sensors import Reading
 from tuitrain.tui.state import Level, MonitorState
 
@@ -79,7 +79,7 @@ def _progress(state: MonitorState) -> list[Alert]:
     if last is None or best is None or state.over:
         return []
     if last.epoch >= 2 and best.test_acc < 0.15:
-        message = f"after {last.epoch} epochs it still guesses ({words.percent(best.test_acc)} %)"
+        message = f"after {last.epoch} epochs it still guesses ({words.accuracy(best.test_acc)})"
         return [Alert("not_learning", "warning", message, "lower the learning rate (l), or stop (x)")]
     waited, left = last.epoch - best.epoch, state.planned - last.epoch
     if waited >= max(PLATEAU_MIN, state.planned // 3) and left >= 2:

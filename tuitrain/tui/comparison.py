@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
+from tuitrain.spec.layers import layer_names
+from tuitrain.spec.preset import flattened
+from tuitrain.spec.words import label_of, layer_settings, layers_of, number
 from tuitrain.tui.runlist import changed_text
-from tuitrain.tui.wording import label_of, number
-from tuitrain.tui.words import count, duration, percent
+from tuitrain.words import accuracy, count, percent, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -24,7 +26,9 @@ NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
 def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     """Two marked runs in short: what differs, the best accuracies, and what that is worth."""
     first, second = runs[0], runs[1]
-    what = f"{visible(first.preset)} {changed_text(first.changed)}  ▸  {visible(second.preset)} {changed_text(second.changed)}"
+    what = (
+        f"{visible(first.preset)} {changed_text(first)}  ▸  {visible(second.preset)} {changed_text(second)}"
+    )
     best = f"best {percent(first.best)} → {percent(second.best)}"
     more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
     return [
@@ -44,47 +48,37 @@ class Line:
 
 def setting_lines(presets: Sequence[dict[str, Any]]) -> list[Line]:
     """The settings that are not the same in all, in words."""
-    flats = [_flat(preset) for preset in presets]
-    keys: dict[str, None] = {}
-    for flat in flats:
-        keys.update(dict.fromkeys(flat))
+    told = [_in_words(preset) for preset in presets]
     lines = []
-    for key in keys:
-        if key.split(".")[0] in NAMES:
-            continue
-        values = [flat.get(key) for flat in flats]
-        if any(value != values[0] for value in values):
-            texts = tuple("–" if value is None else visible(number(value))[:28] for value in values)
-            lines.append(Line(label_of(key), texts))
+    for label in dict.fromkeys(label for texts in told for label in texts):
+        values = [texts.get(label, "–") for texts in told]
+        if len(set(values)) > 1:
+            lines.append(Line(label, tuple(value[:28] for value in values)))
     return lines
 
 
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    if isinstance(value, dict):
-        out: dict[str, Any] = {}
-        for key, item in value.items():
-            out |= _flat(item, f"{place}.{key}" if place else str(key))
-        return out
-    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-        out = {}
-        for index, item in enumerate(value):
-            out |= _flat(item, f"{place}[{index + 1}]")
-        return out
-    return {place: value}
+def _in_words(preset: dict[str, Any]) -> dict[str, str]:
+    """Every setting by what it is called; those of a layer by the layer's name."""
+    layers = layers_of(preset)
+    rest = {key: value for key, value in preset.items() if key not in (*NAMES, "model")}
+    out = {label_of(key): number(value) for key, value in flattened(rest).items()}
+    for name, layer in zip(layer_names(layers), layers, strict=True):
+        out |= {name + key: text for key, text in layer_settings(layer).items()}
+    return out
 
 
 def result_lines(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[Line]:
     """The figures, the better one marked; equal or missing ones are not."""
     lines = [
-        _line("best test accuracy", [run.best for run in runs], lambda v: f"{percent(v)} %", more=True),
+        _line("best test accuracy", [run.best for run in runs], accuracy, more=True),
         Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
-        _line("last test accuracy", [run.last for run in runs], lambda v: f"{percent(v)} %", more=True),
-        _line("mean of the last five", [_some(result.last_mean) for result in results], lambda v: f"{percent(v)} %", more=True),
+        _line("last test accuracy", [run.last for run in runs], accuracy, more=True),
+        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy, more=True),
         _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=False),
-        _line("last train accuracy", [_last(r, "train_acc") for r in results], lambda v: f"{percent(v)} %", more=None),
+        _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy, more=None),
         _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=False),
         _line("parameters", [float(run.parameters) for run in runs], count, more=False),
-        _line("took", [run.seconds or None for run in runs], duration, more=False),
+        _line("took", [run.seconds or None for run in runs], took, more=False),
         Line("device", tuple(visible(run.device) or "–" for run in runs)),
         Line("judged by", tuple(visible(run.judged_by) for run in runs)),
     ]  # fmt: skip
@@ -126,12 +120,12 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
             continue
         flat = {
             k: v
-            for k, v in _flat(preset.to_dict()).items()
+            for k, v in flattened(preset.to_dict()).items()
             if k != "train.seed" and k.split(".")[0] not in NAMES
         }
         key = repr(sorted((k, repr(v)) for k, v in flat.items()))
         by_seed.setdefault(key, {})[preset.train.seed] = run.best * 100
-        names.setdefault(key, f"{visible(run.preset)} {changed_text(_without_seed(run.changed))}")
+        names.setdefault(key, f"{visible(run.preset)} {changed_text(_without_seed(run))}")
     groups = {key: list(seeds.values()) for key, seeds in by_seed.items()}
     lines = []
     for key, values in groups.items():
@@ -157,8 +151,8 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
     return lines
 
 
-def _without_seed(changed: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in changed.items() if key != "train.seed"}
+def _without_seed(run: RunSummary) -> RunSummary:
+    return replace(run, changed={key: pair for key, pair in run.changed.items() if key != "train.seed"})
 
 
 def _standard_error(runs: Sequence[RunSummary], images: int) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui import words
 from tuitrain.tui.backdrop import PUBLISHED
 from tuitrain.tui.parts import Part, Parts, cells
 from tuitrain.tui.scales import Curve, Picture, Quantity, horizon

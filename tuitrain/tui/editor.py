@@ -18,11 +18,20 @@ from pydantic import ValidationError
 from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.base import explain
 from tuitrain.spec.challenge import Challenge
-from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, NORMS, Network
+from tuitrain.spec.layers import (
+    ACTIVATIONS,
+    DROPOUTS,
+    KIND_WORDS,
+    NORMS,
+    Network,
+    layer_kind,
+    layer_names,
+    op_kind,
+)
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
-from tuitrain.tui.evaluation import WORDS, Evaluation, Problem, evaluate, layer_kind, layer_names, op_kind
+from tuitrain.tui.evaluation import Evaluation, evaluate
 
 #: How many steps can be undone.
 HISTORY = 500
@@ -263,7 +272,7 @@ class NetworkEditor:
         layers, layer = self._copy(index)
         kind = layer_kind(layer)
         if kind not in ("conv", "linear"):
-            raise EditError(f"{WORDS[kind]} has no width of its own; press e to edit it")
+            raise EditError(f"{KIND_WORDS[kind]} has no width of its own; press e to edit it")
         step = int(layer.get("groups", 1)) if kind == "conv" else 1
         width = int(layer[kind]) + delta * step
         if width < 1:
@@ -332,7 +341,7 @@ class NetworkEditor:
         """Puts a layer before position `index`."""
         layers = copy.deepcopy(self.layers)
         layers.insert(max(0, min(index, len(layers))), copy.deepcopy(layer))
-        return self._with_layers(layers, f"insert {WORDS[layer_kind(layer)]}")
+        return self._with_layers(layers, f"insert {KIND_WORDS[layer_kind(layer)]}")
 
     def like_neighbours(self, index: int, kind: str) -> dict[str, Any]:
         """A new layer of a kind for position `index`, in the manner of the layers before it."""
@@ -400,8 +409,7 @@ class NetworkEditor:
         try:
             return preset_from_dict(data, "this network")
         except NetworkError as error:
-            name = self.name(error.layer)
-            raise PresetError(f"{Problem(error.layer, error.op, error.what, name).sentence()}.") from None
+            raise PresetError(f"{error.sentence}.") from None
 
 
 def lookup(data: Any, key: str) -> Any:

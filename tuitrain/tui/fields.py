@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from tuitrain.spec.layers import LAYERS
 from tuitrain.spec.names import DATASETS
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Normalize, Train
+from tuitrain.spec.words import label_of, number
 from tuitrain.training.runtime import COMPILE, PRECISIONS
-from tuitrain.tui.wording import label_of, number
 
 Kind = Literal["float", "int", "choice", "toggle", "list"]
 

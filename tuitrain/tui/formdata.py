@@ -8,6 +8,7 @@ from typing import Any
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.spec.train import OneCycle, Plateau
+from tuitrain.spec.words import number
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import NetworkEditor
 from tuitrain.tui.fields import (
@@ -22,7 +23,7 @@ from tuitrain.tui.fields import (
     machine_fields,
     train_fields,
 )
-from tuitrain.tui.wording import number, sparkline
+from tuitrain.words import sparkline
 
 PICTURE = 22  # cells of the picture of the learning rate
 TITLES = {

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS
+from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, KIND_WORDS, MAX_OPS, NORMS, layer_kind, op_kind
 from tuitrain.tui.editor import NetworkEditor
-from tuitrain.tui.evaluation import WORDS, layer_kind, op_kind
 from tuitrain.tui.fields import Field, FormData, Item, layer_field
 
 NONE = "–"
@@ -99,7 +98,7 @@ def layer_data(editor: NetworkEditor, index: int) -> FormData:
         bases |= {key: value for key, value in layer_values(base_layers[index]).items() if key in values}
     rows = _fields(layer)
     if layer_kind(layer) in ("global_avgpool", "flatten", "input"):
-        rows.insert(0, Item(f"{WORDS[layer_kind(layer)]} has no settings"))
+        rows.insert(0, Item(f"{KIND_WORDS[layer_kind(layer)]} has no settings"))
     return FormData(rows, values, bases)
 
 

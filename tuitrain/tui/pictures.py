@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.style import Style
 
+from tuitrain import words
 from tuitrain.errors import visible
-from tuitrain.tui import words
 from tuitrain.tui.parts import Part, Parts, cells
 from tuitrain.tui.sheets import Sheet
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
-from tuitrain.tui.wording import label_of, number
-from tuitrain.tui.words import count, duration, percent
+from tuitrain.spec.words import changes_in_short
+from tuitrain.words import count, percent, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -31,19 +31,9 @@ STATES = {
 }
 
 
-SHORT = {"learning rate": "lr", "batch size": "batch", "rotation °": "rotation"}
-
-
-def changed_text(changed: dict[str, Any]) -> str:
-    """`rotation 7, lr 0.01`: what was changed, with its new value; `–` for nothing."""
-    parts = []
-    for key, pair in changed.items():
-        new = pair[1] if isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2 else pair
-        label = label_of(key)
-        label = SHORT.get(label, label)
-        value = number(new) if isinstance(new, int | float | str | list) else "changed"
-        parts.append(f"{label} {value}" if len(value) <= 12 else label)
-    return visible(", ".join(parts)) or "–"
+def changed_text(run: RunSummary) -> str:
+    """What was changed, with its new value: `rotation 7.0, lr 0.01`; `–` for nothing."""
+    return changes_in_short(run.changed, run.layers) or "–"
 
 
 def when_text(when: float, now: float) -> str:
@@ -99,7 +89,7 @@ def row_of(run: RunSummary) -> Row:
         key=run.run,
         state=run.state,
         preset=visible(run.preset),
-        changed=changed_text(run.changed),
+        changed=changed_text(run),
         parameters=run.parameters,
         best=run.best,
         last=run.last,
@@ -123,7 +113,7 @@ def row_of_entry(entry: Entry, number: int) -> Row:
         key=f"queue {number}",
         state=state,
         preset=visible(entry.preset.name),
-        changed=changed_text(entry.changed),
+        changed=entry.change or "–",
         parameters=entry.parameters,
         best=None,
         last=None,
@@ -171,8 +161,8 @@ def _when(row: Row, now: float) -> str:
     return "now" if row.state == "live" else when_text(row.when, now)
 
 
-def _took(row: Row, now: float) -> str:
-    return duration(row.seconds) if row.seconds else "–"
+def _time(row: Row, now: float) -> str:
+    return took(row.seconds) if row.seconds else "–"
 
 
 def _words(row: Row, now: float) -> str:
@@ -190,7 +180,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
     Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),
     Column("when", "when", 6, _when, lambda r: r.when, right=True),
-    Column("took", "took", 6, _took, lambda r: r.seconds, right=True),
+    Column("took", "took", 6, _time, lambda r: r.seconds, right=True),
     Column("device", "device", 8, lambda r, now: r.device, lambda r: r.device, from_width=100),
     Column("tags", "tags, note", 22, _words, lambda r: (r.tags, r.note), from_width=130),
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.spec.words import changes_in_short, layers_of
 from tuitrain.training.control import RunControl
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ class Entry:
     @property
     def title(self) -> str:
         """The preset's name with what was changed in it."""
-        name = visible(self.preset.name)
-        if not self.changed:
-            return name
-        changes = ", ".join(f"{key.rpartition('.')[2]} {value[1]}" for key, value in self.changed.items())
-        return f"{name} · {visible(changes)}"
+        return " · ".join(filter(None, (visible(self.preset.name), self.change)))
+
+    @cached_property
+    def change(self) -> str:
+        """What was changed in the preset, in short."""
+        return changes_in_short(self.changed, layers_of(self.preset.to_dict()))
 
     @cached_property
     def parameters(self) -> int:

@@ -7,11 +7,11 @@ import time as clock
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.challenge import check, reached
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.table import NetworkTable
-from tuitrain.tui import words
 from tuitrain.tui.parts import Part, Parts, wrap
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
@@ -100,8 +100,8 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
     most = max((row.parameters for row in table.rows), default=0) or 1
     rows: list[Parts] = []
     for row in table.rows:
-        shape = "×".join(str(n) for n in row.output_shape)
-        label = ("    " if row.is_op else f" {row.layer + 1:2} ") + row.label
+        shape = words.shape_text(row.output_shape)
+        label = f"   {row.label}" if row.is_op else f" {row.title}"
         bar = "▇" * round(8 * row.parameters / most)
         rows.append(
             (
@@ -117,7 +117,7 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
         total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
     rows.append(())
     over = budget is not None and table.parameters > budget
-    rest = f", {table.mult_adds / 1e6:.2f} M multiply-adds, receptive field {table.receptive_field}"
+    rest = f", {words.count_short(table.mult_adds)} multiply-adds, receptive field {table.receptive_field}"
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
     return ((heading, "head"),), rows
 

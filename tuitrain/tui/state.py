@@ -7,12 +7,14 @@ a re-attached one, a replay of a finished one and a run on another machine are t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from tuitrain import words
 from tuitrain.errors import visible
 from tuitrain.spec.challenge import reached
+from tuitrain.spec.words import changes, layers_of
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -25,7 +27,6 @@ from tuitrain.training.events import (
     RunStarted,
     StepProgress,
 )
-from tuitrain.tui import words
 from tuitrain.tui.pace import Pace, remaining_s
 
 Level = Literal["info", "good", "warning", "error"]
@@ -271,9 +272,7 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
             asks=state.asks,
             alive=state.alive,
         )
-        changed = ", ".join(
-            f"{key.rpartition('.')[2]} {_short(pair)}" for key, pair in sorted(event.changed.items())
-        )
+        changed = ", ".join(map(str, changes(event.changed, layers_of(event.preset))))
         text = f"{event.name or 'run'} on {event.device_name or event.device}, seed {event.seed}"
         return _log(new, time, f"{text}, {changed} changed" if changed else text)
     if isinstance(event, EpochFinished):
@@ -299,17 +298,12 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
         text = f"{STATUS_WORDS.get(event.outcome, event.outcome)} after {words.plural(event.epochs, 'epoch')}"
         text += f" and {words.duration(event.seconds)}"
         if event.best_epoch:
-            text += f": best {words.percent(event.best_test_acc)} % in epoch {event.best_epoch}"
+            text += f": best {words.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
         if event.message:
             text += f" – {event.message}"
         good = event.outcome in ("completed", "stopped")
         return _log(new, time, text, "good" if good else "error")
     return state
-
-
-def _short(pair: Sequence[object]) -> str:
-    old, new = (*pair, "?", "?")[:2]
-    return f"{old} → {new}"
 
 
 def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:
@@ -321,7 +315,7 @@ def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorSta
     text = f"epoch {event.epoch}: test loss {words.loss(event.test_loss)}"
     if math.isfinite(event.test_acc):
         correct = round(event.test_acc * event.test_images)
-        text += f", {correct}/{event.test_images} ({words.percent(event.test_acc)} %)"
+        text += f", {correct}/{event.test_images} ({words.accuracy(event.test_acc)})"
     target = state.target
     new = replace(
         state,

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from tuitrain.errors import visible
 from tuitrain.runs.result import RunResult
-from tuitrain.tui.runlist import changed_text
-from tuitrain.tui.words import count, duration, percent
+from tuitrain.spec.words import changes_in_short, layers_of
+from tuitrain.words import accuracy, count, plural, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -66,7 +66,7 @@ class _Told:
     def of_directory(cls, directory: RunDirectory) -> _Told:
         result = RunResult.of(directory.events())
         started = result.started
-        changes = changed_text(started.changed) if started and started.changed else ""
+        changes = changes_in_short(started.changed, layers_of(started.preset)) if started else ""
         name = visible(started.name) if started else visible(directory.name)
         return cls(f"{name} · {changes}" if changes else name, result, directory)
 
@@ -99,7 +99,7 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
     if best is not None:
         preset = result.preset
         target = preset.challenge.target_accuracy if preset is not None else None
-        text = f"  best {percent(best.test_acc)} % in epoch {best.epoch}, last {percent(result.history[-1].test_acc)} %"
+        text = f"  best {accuracy(best.test_acc)} in epoch {best.epoch}, last {accuracy(result.history[-1].test_acc)}"
         if target is not None:
             reached = result.epochs_at(target)
             text += f", target {target:.2f} %: " + (
@@ -113,7 +113,7 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
         seconds = result.finished.seconds if result.finished else last
         lines.append(
             Text(
-                f"  {len(result.history)} of {started.epochs} epochs in {duration(seconds)} on "
+                f"  {len(result.history)} of {plural(started.epochs, 'epoch')} in {took(seconds)} on "
                 f"{visible(started.device)}, seed {started.seed}, {count(started.parameters)} parameters"
             )
         )
@@ -132,7 +132,7 @@ def _next(told: _Told, running: bool) -> Text:
 def _short(told: _Told) -> Text:
     line = _head(told)
     if told.result.best is not None:
-        line.append(f"  best {percent(told.result.best.test_acc)} %")
+        line.append(f"  best {accuracy(told.result.best.test_acc)}")
     if told.directory is not None:
         line.append(f"  {visible(told.directory.name)}", "dim")
     return line

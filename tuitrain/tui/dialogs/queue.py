@@ -17,7 +17,7 @@ from textual.widgets import Input, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
-from tuitrain.tui.words import plural
+from tuitrain.words import plural
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.command import run_command
 from tuitrain.spec.library import list_presets, save_preset, user_preset_dir
+from tuitrain.spec.words import preset_changes
 from tuitrain.tui.dialogs.base import Question
 from tuitrain.tui.dialogs.confirm import ConfirmDialog
 from tuitrain.tui.editor import EditError
@@ -216,7 +217,7 @@ class LabScreen(LabView):
         if problem is not None:
             self.go_to_layer(problem.layer)
             self.notify(
-                visible(problem.sentence()),
+                visible(problem.sentence),
                 title="can't be started",
                 severity="error",
                 markup=False,
@@ -390,7 +391,7 @@ class LabScreen(LabView):
         problem = self.editor.evaluation.problem
         if problem is not None:
             self.notify(
-                visible(problem.sentence()), title="can't be saved", severity="error", markup=False, timeout=8
+                visible(problem.sentence), title="can't be saved", severity="error", markup=False, timeout=8
             )
             return
         entries = {entry.name: entry for entry in list_presets()}
@@ -435,9 +436,7 @@ class LabScreen(LabView):
         self.notify(f"saved as {visible(path)}", markup=False, timeout=5)
 
     def _change_line(self) -> str:
-        from tuitrain.tui.wording import changes
-
-        return "; ".join(str(change) for change in changes(self.base, self.preset))[:2000]
+        return "; ".join(str(change) for change in preset_changes(self.base, self.preset))[:2000]
 
     # -- the data ------------------------------------------------------------------------------
 

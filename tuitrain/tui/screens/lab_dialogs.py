@@ -16,9 +16,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.errors import visible
+from tuitrain.spec.layers import KIND_WORDS
 from tuitrain.spec.preset import NAME_PATTERN
 from tuitrain.tui.editor import EditError, NetworkEditor
-from tuitrain.tui.evaluation import KINDS, WORDS
 from tuitrain.tui.layerform import apply_layer_field, layer_data, op_number
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.lab_form import FormView
@@ -188,13 +188,12 @@ class KindDialog(ModalScreen[str | None]):
             "flatten": "maps to a vector",
             "linear": "fully connected",
         }
-        letters = {kind: letter for letter, kind in self.LETTERS.items()}
         with Vertical():
             yield Static(f"Insert after {self.after}", markup=False)
             yield OptionList(
                 *(
-                    Option(Content(f" {letters[kind]}  {WORDS[kind]:<16} {notes[kind]}"), id=kind)
-                    for kind in KINDS
+                    Option(Content(f" {letter}  {KIND_WORDS[kind]:<16} {notes[kind]}"), id=kind)
+                    for letter, kind in self.LETTERS.items()
                 )
             )
 

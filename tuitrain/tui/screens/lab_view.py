@@ -14,11 +14,12 @@ from textual.timer import Timer
 
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.challenge import check
+from tuitrain.spec.layers import layer_names
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, differences, override
+from tuitrain.spec.words import preset_changes
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import EditError, NetworkEditor
-from tuitrain.tui.evaluation import layer_names
 from tuitrain.tui.formdata import form_data, header_context, lr_curve, lr_note
 from tuitrain.tui.library import PresetItem, best_here, read_all, with_best
 from tuitrain.tui.widgets.footer import KeyFooter
@@ -29,7 +30,6 @@ from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView, gauge, la
 from tuitrain.tui.widgets.lab_parts import ChallengeView, Divider, LabTitle, LrChart
 from tuitrain.tui.widgets.lab_presets import PresetBrowser, PresetTree
 from tuitrain.tui.widgets.strip import TextStrip
-from tuitrain.tui.wording import changes
 
 #: The preset that the lab begins with.
 FIRST = "step13"
@@ -279,7 +279,7 @@ class LabView(Screen[None]):
         view.show(rows, editor.budget)
         warning = ""
         if evaluation.problem is not None:
-            warning = evaluation.problem.sentence()
+            warning = evaluation.problem.sentence
         elif over:
             names = layer_names(editor.layers)
             costly = sorted((row for row in rows if row.heavy), key=lambda row: -row.parameters)
@@ -302,7 +302,7 @@ class LabView(Screen[None]):
 
     def refresh_changes(self) -> None:
         """The line of changes."""
-        found = changes(self.base, self.preset)
+        found = preset_changes(self.base, self.preset)
         pieces: list[tuple[str, str]] = []
         for change in found:
             if pieces:

@@ -15,8 +15,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui import backdrop, curves, sheets, words
+from tuitrain.spec.words import changes_in_short, layers_of
+from tuitrain.tui import backdrop, curves, sheets
 from tuitrain.tui.alerts import Alert, alerts
 from tuitrain.tui.sensors import Sensors
 from tuitrain.tui.state import MonitorState, asked, reduce_all, with_alive, with_phase
@@ -227,9 +229,7 @@ class MonitorScreen(Screen[None]):
                 views.choose("verdict")
 
     def _begun(self, started: RunStarted) -> None:
-        change = ", ".join(
-            f"{key.rpartition('.')[2]} {pair[-1]}" for key, pair in sorted(started.changed.items())
-        )
+        change = changes_in_short(started.changed, layers_of(started.preset))
         title = " · ".join(filter(None, (started.name or "run", change, f"seed {started.seed}")))
         self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
         self._shown.plan = curves.planned_rates(self.state)

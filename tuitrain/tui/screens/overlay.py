@@ -19,7 +19,7 @@ from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.mon_chart import Chart
 from tuitrain.tui.widgets.runs_table import fit
-from tuitrain.tui.words import percent
+from tuitrain.words import percent
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -121,7 +121,7 @@ class OverlayScreen(Screen[None]):
         width = max(20, (self.size.width - 2) // (2 if self.size.width >= 100 else 1))
         rows = []
         for (style, pattern), run in zip(LOOKS, self.runs, strict=False):
-            label = f" {visible(run.preset)} {changed_text(run.changed)} seed {run.seed}  {percent(run.best)}"
+            label = f" {visible(run.preset)} {changed_text(run)} seed {run.seed}  {percent(run.best)}"
             cell = Text(STROKES[pattern], chart.get_component_rich_style(f"chart--{style}", partial=True))
             rows.append(cell.append(fit(label, width - 2), "default"))
         per_line = 2 if self.size.width >= 100 else 1

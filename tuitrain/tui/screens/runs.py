@@ -16,7 +16,7 @@ from tuitrain.tui.runlist import SORTS, Row, arrange, row_of, row_of_entry
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.runs_table import RunTable
-from tuitrain.tui.words import plural
+from tuitrain.words import percent, plural
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -157,7 +157,7 @@ class RunsScreen(Screen[None]):
         """For a terminal too small for the table."""
         lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
         for run in self._summaries[:5]:
-            best = f" {run.best * 100:.2f}" if run.best is not None else ""
+            best = f" {percent(run.best)}" if run.best is not None else ""
             lines.append(f"{run.state} {visible(run.preset)}{best}")
         return lines
 

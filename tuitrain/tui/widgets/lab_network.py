@@ -13,10 +13,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuitrain.spec.layers import layer_kind
 from tuitrain.spec.table import NetworkTable
-from tuitrain.tui.evaluation import Evaluation, layer_kind
+from tuitrain.spec.words import short_layer, short_ops
+from tuitrain.tui.evaluation import Evaluation
 from tuitrain.tui.widgets.lab_lines import Line, LinesView, wrap
-from tuitrain.tui.wording import count_short, megabytes, shape_text, short_layer, short_ops
+from tuitrain.words import count_short, shape_text, size_text
 
 WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
@@ -366,7 +368,7 @@ class NetworkFoot(Widget, can_focus=False):
                 parts = [
                     (f"{figures['parameters']:,}", " parameters"),
                     (count_short(figures["mult_adds"]), " mult-adds"),
-                    (megabytes(size), ""),
+                    (size_text(size), ""),
                 ]
                 line.add("    ")
                 for number, (figure, word) in enumerate(parts):

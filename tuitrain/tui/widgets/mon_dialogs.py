@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tuitrain.tui import words
+from tuitrain import words
 from tuitrain.tui.dialogs.base import Question
 
 

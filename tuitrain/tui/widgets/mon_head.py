@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from tuitrain import words
 from tuitrain.errors import visible
-from tuitrain.tui import words
 from tuitrain.tui.alerts import Alert
 from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.sensors import Reading

@@ -1,8 +1,9 @@
-"""How numbers read on a screen: percentages, durations, counts. No textual."""
+"""How figures read to people: percentages, durations, counts, sizes. Imports nothing of ours."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NA = "n/a"
 LEVEL = 5e-5  # of accuracies, as fractions: less does not show in two digits of a percentage
@@ -13,6 +14,12 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     if fraction is None or not math.isfinite(fraction):
         return "–"
     return f"{fraction * 100:.{digits}f}"
+
+
+def accuracy(fraction: float | None) -> str:
+    """`99.38 %` of 0.9938; `–` where there is no number."""
+    text = percent(fraction)
+    return text if text == "–" else f"{text} %"
 
 
 def points(difference: float) -> str:
@@ -39,6 +46,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
+def took(seconds: float | None) -> str:
+    """How long something that is over has taken: as `duration`, but `3.2 s` below ten seconds."""
+    return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration(seconds)
+
+
 def loss(value: float | None) -> str:
     """Four digits of a loss, shorter where it is large; `not finite` where it is not."""
     if value is None:
@@ -62,6 +74,15 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
+def count_short(value: float) -> str:
+    """`1.28 M`, `70.6 k`, `940`: three figures."""
+    for limit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit * 0.9995:
+            part = value / limit
+            return f"{part:.{2 if part < 10 else 1 if part < 100 else 0}f} {word}"
+    return f"{value:.0f}"
+
+
 def milliseconds(value: float | None) -> str:
     """`0.16`, `17.0`, `1,200`: three figures that matter."""
     if value is None or not math.isfinite(value):
@@ -74,6 +95,28 @@ def milliseconds(value: float | None) -> str:
 def gigabytes(size: float | None, digits: int = 1) -> str:
     """Bytes in GB of 2^30; `n/a` where there is no number."""
     return NA if size is None else f"{size / 2**30:.{digits}f}"
+
+
+def size_text(size: float) -> str:
+    """Bytes in MB of a million, as torchinfo has them, or in kB where they are few: `0.35 MB`, `3.1 kB`."""
+    return f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def shape_text(shape: Sequence[int], *, channels: bool = True) -> str:
+    """An output shape: `10×28×28`, or without its channels `28×28`; a vector by its width."""
+    return "×".join(str(side) for side in (shape if channels or len(shape) == 1 else shape[1:]))
+
+
+def sparkline(values: Sequence[float], low: float = 0.0) -> str:
+    """Values as blocks from `low` to the largest; equal ones as a half."""
+    if not values:
+        return ""
+    high = max(values)
+    if high <= low:
+        return "▁" * len(values)
+    if min(values) == high:
+        return "▅" * len(values)
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(max(0.0, v - low) / (high - low) * 7.999))] for v in values)
 
 
 def plural(number: int, word: str) -> str:
