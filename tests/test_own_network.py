@@ -132,6 +132,7 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
     assert result.started is not None and result.started.parameters == PARAMETERS
     points = {p.point: p.met for p in result.points()}
     assert points == {"parameters": False, "conv": None}
+    assert result.started.changed["model"] == ["tiny", f"{net} {load(net).sha256[:8]}"]
     assert result.to_json(run)["own_network"] == load(net).to_dict()
 
 
@@ -261,6 +262,28 @@ def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
+    (tmp_path / "net.py").write_text(NET)
+    command = [sys.executable, "-m", "tuitrain", "run", "--model", "net.py:Net", "-d", "digits", "-e", "8"]
+    command += ["--device", "cpu", "--threads", "1", "--plain", "--name"]
+    whole = subprocess.run([*command, "whole"], cwd=tmp_path, capture_output=True, timeout=240)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [*command, "cut"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("epoch"))
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert not (tmp_path / "runs" / "cut" / "model.safetensors").exists()
+    resumed = tuitrain(tmp_path, "resume", "cut", "--model", "net.py:Net", "--plain")
+    assert resumed.returncode == 0, resumed.stderr
+    weights = [(tmp_path / "runs" / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
     (tmp_path / "net.py").write_text(f"print('hello')\n{NET}")
@@ -278,6 +301,7 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)  # what the file prints went to stderr
     assert "--model net.py:Net" in first["command"] and first["parameters"] == 2682
+    assert "net.py:Net as step13, 1 epoch" in done.stderr and "98.88 %" not in done.stderr  # step13's claim
     second = json.loads(tuitrain(tmp_path, *shlex.split(first["command"])[1:], "--json").stdout)
     assert first["model_sha256"] == second["model_sha256"]
     refused = tuitrain(tmp_path, "resume", first["run"], "-e", "2")

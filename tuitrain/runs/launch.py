@@ -66,9 +66,13 @@ def prepare(
     from tuitrain.training import devices
     from tuitrain.training.trainer import Trainer
 
+    differs = dict(changed or {})
+    if own is not None:  # with its digest: runs of another text are no other seeds of this one
+        differs["model"] = [preset.name, f"{own.flag} {own.sha256[:8]}"]
+
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         return Trainer(
-            preset, dataset, runtime, run_name=directory.name, changed=dict(changed or {}), budget=budget,
+            preset, dataset, runtime, run_name=directory.name, changed=differs, budget=budget,
             command=command, own=own, resume=state,
         )  # fmt: skip
 

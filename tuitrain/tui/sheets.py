@@ -186,7 +186,7 @@ def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_sta
                 (f" {visible(point.wanted)}", "dim"),
             )
         )
-    rows += [(), *_claims(state, preset)]
+    rows += [(), *(_claims(state, preset) if not state.started.own_network else ())]
     if done.message:
         rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
