@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuitrain.cli.root import app
+from tuitrain.errors import UsageError
 
 HEAVY = {"torch", "torchvision", "textual", "numpy", "sklearn", "matplotlib", "tensorboard"}
 LIGHT = [
@@ -117,3 +118,18 @@ def test_config_says_where_a_value_came_from(tmp_path: Path, monkeypatch) -> Non
     assert shown["device"] == {"value": "cpu", "from": "TUITRAIN_DEVICE"}
     assert shown["runs_dir"] == {"value": "here", "from": "tuitrain.toml"}
     assert shown["refresh_hz"]["from"] == "default"
+
+
+def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "tuitrain.toml").write_text('threds = 3\n[keys]\nleave = "x"\n')
+    shown = CliRunner().invoke(app, ["config", "show"])
+    assert (
+        shown.exit_code == 0
+        and "tuitrain.toml: 'threds' is no setting; did you mean 'threads'?" in shown.stderr
+    )
+    assert "keys" not in shown.stderr
+    monkeypatch.setenv("TUITRAIN_BUDGET", "-3")
+    with pytest.raises(UsageError, match="TUITRAIN_BUDGET: budget is '-3'; use a whole number, 0 or more."):
+        CliRunner().invoke(app, ["config", "show"], catch_exceptions=False)

@@ -97,9 +97,13 @@ def _parse(name: str, value: Any, origin: str) -> Any:
             return value
         if isinstance(value, bool):
             raise ValueError
+        if kind is int and int(value) < 0:
+            raise ValueError
         return kind(value)
     except (ValueError, KeyError, TypeError):
-        expected = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+        expected = {bool: "true or false", int: "a whole number, 0 or more", float: "a number", str: "text"}[
+            kind
+        ]
         raise UsageError(f"{origin}: {name} is {visible(value)!r}; use {expected}.") from None
 
 
@@ -135,6 +139,12 @@ def data_dir(flag: Path | None = None) -> Path | None:
     """The folder with the data files, or None for the XDG cache."""
     value = setting("data_dir", flag)
     return Path(value).expanduser() if value and str(value) else None
+
+
+def misspelt() -> list[tuple[Path, str]]:
+    """The keys of the config files that are no setting, each with its file."""
+    known = {*SETTINGS, "keys"}
+    return [(path, key) for path in _files() for key in read_file(path) if key not in known]
 
 
 def keymap() -> dict[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import typer
 
 from tuitrain.cli import options
-from tuitrain.cli.console import emit_json, stdout
-from tuitrain.config import SETTINGS, resolve, user_config_file
+from tuitrain.cli.console import complain, emit_json, stdout
+from tuitrain.config import SETTINGS, misspelt, resolve, user_config_file
 from tuitrain.errors import visible
+from tuitrain.spec.base import suggest
 
 app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
 
@@ -16,6 +17,8 @@ app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
 def show(json: options.Json = False) -> None:
     """Show each setting, its value and where it came from."""
     values = {name: resolve(name) for name in SETTINGS}
+    for path, key in misspelt():
+        complain(f"{visible(path)}: '{visible(key)}' is no setting{suggest(key, list(SETTINGS))}")
     if json:
         emit_json({name: {"value": v.value, "from": v.origin} for name, v in values.items()})
         return

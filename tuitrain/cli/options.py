@@ -127,6 +127,8 @@ def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -
             part = ""
         else:
             part += char
+    if depth:
+        raise UsageError(f"{flag}: '{visible(text)}' has a bracket without its other half; add it.")
     for item in filter(None, parts):
         key, equals, value = item.partition("=")
         if not equals:

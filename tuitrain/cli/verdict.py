@@ -36,15 +36,16 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
     head = Text.assemble((words, f"bold {style}"))
     if started and done:
         epochs = plural(len(result.history), "epoch")
-        head.append(
-            f"  {visible(started.name)}, {epochs} in {took(done.seconds)} on {visible(started.device)}"
-        )
+        own = result.own_network
+        name = visible(started.name if own is None else f"{own} as {started.name}")
+        head.append(f"  {name}, {epochs} in {took(done.seconds)} on {visible(started.device)}")
     parts.append(head)
     if done and done.message:
         parts.append(Text(visible(done.message)))
     if best and started:
         preset = result.preset
-        claims = preset.claims if preset else None
+        # What the source claims is about the preset's own network.
+        claims = preset.claims if preset and result.own_network is None else None
         last = result.history[-1]
         grid = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("", "here", "claimed"):

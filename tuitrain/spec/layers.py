@@ -301,9 +301,9 @@ def _layer_tag(value: Any) -> str:
     if isinstance(value, _Layer):
         return f"({value.kind})"
     if isinstance(value, dict):
-        for kind in _NAMED:
-            if kind in value:
-                return f"({kind})"
+        kinds = [kind for kind in _NAMED if kind in value]
+        if len(kinds) == 1:
+            return f"({kinds[0]})"
         if not value or set(value) <= {"then"}:
             return "(input)"
     return "(unknown)"
@@ -319,6 +319,9 @@ class _Unknown(_Layer):
     def _refuse(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("a layer is a table such as { conv = 10, kernel = 3 }")
+        kinds = [kind for kind in _NAMED if kind in value]
+        if kinds:
+            raise ValueError(f"a layer is of one kind, but this one has {' and '.join(kinds)}; take one away")
         known = {"kernel", "stride", "padding", "dilation", "groups", "bias", "then"}
         words = [key for key in value if key not in known] or list(value)
         raise ValueError(

@@ -262,6 +262,8 @@ def override(preset: Preset, changes: Mapping[str, Any], where: str = "the setti
             value = {"name": value}
         container, last = _walk_to(data, key)
         try:
+            if isinstance(container, dict) and not isinstance(last, str):
+                raise TypeError
             container[last] = value
         except (IndexError, TypeError):
             raise PresetError(
