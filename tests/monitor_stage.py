@@ -86,8 +86,13 @@ class ListFeed:
 
 #: What `Sensors` read on the machine of the recording while it trained step13 on one thread.
 MACHINE = Reading(
-    cpu=0.513, cpus=2, ram_used=923_049_984, ram_total=25_276_502_016, disk_free=59_130_007_552
-)  # fmt: skip
+    cpu=0.513,
+    cpus=2,
+    ram_used=923_049_984,
+    ram_total=25_276_502_016,
+    own_ram=701_751_296,
+    disk_free=59_130_007_552,
+)
 
 
 class FakeSensors:

@@ -37,7 +37,7 @@ class EverythingProvider(Provider):
     """Actions first, then presets, runs and themes."""
 
     async def startup(self) -> None:
-        """Collect once an opening; presets and runs are read in a thread."""
+        """Collect once an opening, what the footer shows first; presets and runs are read in a thread."""
         self._commands = list(self._actions())
         self._more: list[Command] = []
         self._loading = asyncio.create_task(self._load())
@@ -48,7 +48,7 @@ class EverythingProvider(Provider):
     def _actions(self) -> Iterator[Command]:
         app = cast("TuitrainApp", self.app)
         seen: set[str] = set()
-        for active in self.screen.active_bindings.values():
+        for active in sorted(self.screen.active_bindings.values(), key=lambda found: not found.binding.show):
             binding = active.binding
             if not binding.description or binding.action in seen or not active.enabled:
                 continue

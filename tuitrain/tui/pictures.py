@@ -126,7 +126,7 @@ def mistakes(
     heading = f" {len(wrong):,} misclassified after epoch {seen.epoch}"
     if not len(wrong):
         return ((f"{heading}: none", "head"),), []
-    heading += ", most confident first: truth → said, confidence"
+    heading += ": truth → said, most confident first"
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in wrong[:MOST].tolist():
@@ -168,6 +168,6 @@ def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: i
     for number, weights in enumerate(layer, 1):
         cards.append([((f"{number}", "dim"),), *kernel(weights, most, wide, colour=colour)])
     heading = f" {words.plural(count, 'first-layer kernel')} after epoch {epoch}"
-    signs = "blue below 0, orange above" if colour else "- below 0, + above"
+    signs = "blue < 0 < orange" if colour else "- < 0 < +"
     legend = f": {signs}, up to ±{most:.2f}"
     return ((heading + legend, "head"),), shelf(cards, width)

@@ -82,12 +82,12 @@ def _difference(value: float | None) -> Part:
 # ---------------------------------------------------------------------------------- log
 
 
-def log(state: MonitorState) -> Sheet:
-    """What happened, with the time of day."""
+def log(state: MonitorState, width: int) -> Sheet:
+    """What happened, with the time of day; long lines go on below themselves."""
     rows: list[Parts] = []
     for line in state.log:
         when = clock.strftime("%H:%M:%S", clock.localtime(line.time)) if line.time else "        "
-        rows.append(((f" {when}  ", "dim"), (line.text, LEVEL_STYLES[line.level])))
+        rows += wrap(((f" {when}  ", "dim"), (line.text, LEVEL_STYLES[line.level])), width - 2, 11)
     return ((" time      what happened", "head"),), rows
 
 
@@ -125,7 +125,7 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
 # ---------------------------------------------------------------------------------- confusion
 
 
-def confusion(seen: Inspection, classes: Sequence[str] = ()) -> Sheet:
+def confusion(seen: Inspection, classes: Sequence[str], width: int) -> Sheet:
     """Rows are the truth, columns what was said; beside it the accuracy of each class."""
     matrix, accuracy = seen.confusion, seen.class_accuracy
     worst = max((int(matrix[i, j]) for i in range(10) for j in range(10) if i != j), default=0)
@@ -150,15 +150,24 @@ def confusion(seen: Inspection, classes: Sequence[str] = ()) -> Sheet:
     rows.append(())
     tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
     pairs = sorted(((int(matrix[i, j]), i, j) for i in range(10) for j in range(10) if i != j), reverse=True)
-    common = ", ".join(f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n)
-    rows.append(((tail, ""), (f"; most often {common}" if common else "", "dim")))
+    common = [f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n]
+    texts = [f"; most often {', '.join(common[:count])}" for count in range(len(common), 0, -1)]
+    text = next((text for text in texts if len(tail + text) <= width), "")
+    rows.append(((tail, ""), (text, "dim")))
     return ((heading, "head"),), rows
 
 
 # ---------------------------------------------------------------------------------- verdict
 
 
-def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_start: bool = True) -> Sheet:
+def verdict(
+    state: MonitorState,
+    ghosts: Sequence[Ghost],
+    width: int,
+    *,
+    can_start: bool = True,
+    has_report: bool = False,
+) -> Sheet:
     """How the run did against the challenge and the claims, and what to do next."""
     preset = preset_of(state)
     if state.started is None or preset is None or state.finished is None:
@@ -190,7 +199,7 @@ def verdict(state: MonitorState, ghosts: Sequence[Ghost], width: int, *, can_sta
     if done.message:
         rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
-    rows += [line for tip in _next(state, ghosts, can_start) for line in wrap(tip, width - 3, 6)]
+    rows += [line for tip in _next(state, ghosts, can_start, has_report) for line in wrap(tip, width - 3, 6)]
     return title, rows
 
 
@@ -209,7 +218,7 @@ def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
         beside: Part = ("", "")
         if claims.test_accuracy is not None:
             by = best.test_acc - claims.test_accuracy / 100
-            beside = (f"  {_by(by)}", "good" if by >= -words.LEVEL else "warn")
+            beside = (f"  test {_by(by)}", "good" if by >= -words.LEVEL else "warn")
         rows.append(((f"     {'here':15}", ""), (_figures(*got), "bold"), beside))
     if state.started is not None and state.started.judged_by == "validation":
         rows.append((("   judged by a validation split, not by the test set", "warn"),))
@@ -218,7 +227,7 @@ def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
 
 def _figures(test: float | None, train: float | None, parameters: int | None) -> str:
     texts = [f"{value:6.2f} %" if value is not None else "      –" for value in (test, train)]
-    return f"test {texts[0]}  train {texts[1]}  {'–' if parameters is None else f'{parameters:,}'} parameters"
+    return f"test {texts[0]}  train {texts[1]}  {'–' if parameters is None else f'{parameters:,}'} params"
 
 
 def _by(difference: float) -> str:
@@ -227,7 +236,7 @@ def _by(difference: float) -> str:
     return f"{'+' if difference > 0 else '−'}{words.points(difference)}"
 
 
-def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list[Parts]:
+def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, has_report: bool) -> list[Parts]:
     tips: list[Parts] = []
 
     def tip(key: str, text: str) -> None:
@@ -242,5 +251,6 @@ def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool) -> list
         tip("3", f"compare in Runs: against the best earlier run it ended {words.beside(by)}")
     else:
         tip("3", "compare it with other runs, side by side")
-    tip("o", "open the report")
+    if has_report:
+        tip("o", "open the report")
     return tips

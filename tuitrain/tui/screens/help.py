@@ -52,7 +52,8 @@ class HelpScreen(ModalScreen[None]):
 def explanation(node: DOMNode) -> str:
     """The widget's HELP text, else its docstring."""
     text = getattr(node, "HELP", None) or inspect.getdoc(type(node)) or type(node).__name__
-    return inspect.cleandoc(text) + "\n"
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) + "\n"
 
 
 def binding_table(app: App[Any], screen: Screen[Any], only: DOMNode | None = None) -> Table:
@@ -86,7 +87,7 @@ def binding_groups(
         seen_types.add(type(node))
         keys: dict[tuple[str, str], list[str]] = {}
         for _key, binding in _bound(app, node):
-            if binding.description:
+            if binding.description and binding.action != "screen.copy_text":  # ctrl+c leaves, here
                 keys.setdefault((binding.description, binding.id or ""), []).append(
                     app.get_key_display(binding)
                 )

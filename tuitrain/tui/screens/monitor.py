@@ -38,6 +38,7 @@ MACHINE_S = 2.0  # between two looks at the sensors
 STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
 STEERING_KEYS = frozenset({"space", "x", "k", "l", "a", "e"})
 SOURCE = "keyboard"
+REPORT = "report.md"
 
 
 class MonitorScreen(Screen[None]):
@@ -223,14 +224,17 @@ class MonitorScreen(Screen[None]):
         self._ran = self._ran or not state.over
         if state.finished is not None and before.finished is None:
             self._views_due = 0.0
+            directory = getattr(self.feed, "directory", None)
+            self._shown.has_report = directory is not None and (directory.path / REPORT).is_file()
             views = self.query_one(Views)
             views.show(state, self._shown)
             if before.started is not None and self._ran and views.view == "charts":
                 views.choose("verdict")
 
     def _begun(self, started: RunStarted) -> None:
-        change = changes_in_short(started.changed, layers_of(started.preset))
-        title = " · ".join(filter(None, (started.name or "run", change, f"seed {started.seed}")))
+        changed = {key: pair for key, pair in started.changed.items() if key != "train.seed"}
+        change = changes_in_short(changed, layers_of(started.preset))
+        title = " · ".join(filter(None, (started.name or "run", f"seed {started.seed}", change)))
         self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
         self._shown.plan = curves.planned_rates(self.state)
         self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
@@ -319,11 +323,9 @@ class MonitorScreen(Screen[None]):
             self._shown.report = None
         elif directory is not None:
             try:
-                text = (directory.path / "report.md").read_text("utf-8", "replace")
+                text = (directory.path / REPORT).read_text("utf-8", "replace")
             except OSError:
-                self.notify(
-                    f"{visible(directory.name)} has no report.md yet", severity="warning", markup=False
-                )
+                self.notify(f"{visible(directory.name)} has no {REPORT}", severity="warning", markup=False)
                 return
             self._shown.report = [visible(line) for line in text.splitlines()]
         views.choose("verdict")
@@ -342,8 +344,10 @@ class MonitorScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
         over = self.state.over or self.feed is None
-        if action in ("another_seed", "report"):
+        if action == "another_seed":
             return self.state.finished is not None
+        if action == "report":
+            return self.state.finished is not None and self._shown.has_report
         if action in STEERING and over:
             return False
         if action in STEERING and self.readonly and action != "detach":

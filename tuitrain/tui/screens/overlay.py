@@ -121,7 +121,9 @@ class OverlayScreen(Screen[None]):
         width = max(20, (self.size.width - 2) // (2 if self.size.width >= 100 else 1))
         rows = []
         for (style, pattern), run in zip(LOOKS, self.runs, strict=False):
-            label = f" {visible(run.preset)} {changed_text(run)} seed {run.seed}  {percent(run.best)}"
+            changed = changed_text(run) if run.changed else ""
+            what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
+            label = f" {what}  {percent(run.best)}"
             cell = Text(STROKES[pattern], chart.get_component_rich_style(f"chart--{style}", partial=True))
             rows.append(cell.append(fit(label, width - 2), "default"))
         per_line = 2 if self.size.width >= 100 else 1

@@ -284,7 +284,8 @@ class RunsScreen(Screen[None]):
         elif runs:
             title = f"Delete {runs[0].run}?" if len(runs) == 1 else f"Delete {len(runs)} runs?"
             names = "\n".join(visible(run.run) for run in runs[:6]) + ("\n..." if len(runs) > 6 else "")
-            body = f"{names}\n\nIts log, checkpoints and reports are gone for good."
+            whose = "Its" if len(runs) == 1 else "Their"
+            body = f"{names}\n\n{whose} events, checkpoints and logs are gone for good."
             dialog = ConfirmDialog(visible(title), body, yes="Delete", no="Keep")
             self.app.push_screen(dialog, lambda answer: self._delete(runs) if answer == "yes" else None)
 

@@ -205,7 +205,7 @@ class MachineLine(Horizontal):
     DEFAULT_CSS = """
     MachineLine { height: 1; width: 1fr; }
     MachineLine #rate { width: 14; }
-    MachineLine #step-ms { width: 14; }
+    MachineLine #step-ms { width: 15; }
     """
 
     def compose(self) -> ComposeResult:

@@ -51,6 +51,7 @@ class Shown:
     judged: Judged | None = None
     report: Sequence[str] | None = None
     can_start: bool = True
+    has_report: bool = False
     plan: tuple[float | None, ...] = field(default_factory=tuple)
 
 
@@ -271,7 +272,7 @@ class Views(Vertical):
         if view == "epochs":
             return sheets.epochs(state, shown.ghosts)
         if view == "log":
-            return sheets.log(state)
+            return sheets.log(state, width)
         if view == "table":
             table = self._table()
             if table is None:
@@ -282,7 +283,9 @@ class Views(Vertical):
         if view == "verdict":
             if shown.report is not None:
                 return ((" report.md (o closes it)", "head"),), [((f" {line}", ""),) for line in shown.report]
-            return sheets.verdict(state, shown.ghosts, width, can_start=shown.can_start)
+            return sheets.verdict(
+                state, shown.ghosts, width, can_start=shown.can_start, has_report=shown.has_report
+            )
         return self._inspected(view, width)
 
     def _inspected(self, view: str, width: int) -> sheets.Sheet:
@@ -295,7 +298,7 @@ class Views(Vertical):
             )
             return ((text, "head"),), []
         if view == "confusion":
-            return sheets.confusion(seen, judged.classes)
+            return sheets.confusion(seen, judged.classes, width)
         height = self.size.height - 2
         if view == "mistakes":
             small = height < 20 or width < 100
