@@ -15,6 +15,7 @@ from training_small import CPU, stripes, tiny
 
 from tuitrain.errors import ExitCode, UsageError
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.index import summarise
 from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.preset import override
 from tuitrain.training.control import RunControl
@@ -308,5 +309,6 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert refused.returncode == ExitCode.USAGE and "--model FILE.py:NAME" in refused.stderr
     resumed = tuitrain(tmp_path, "resume", first["run"], "-e", "2", "--model", "net.py:Net", "--json")
     assert resumed.returncode == 0 and json.loads(resumed.stdout)["epochs"] == 2
+    assert summarise(tmp_path / "runs" / first["run"]).epochs_planned == 2
     started = RunDirectory.open(tmp_path / "runs" / first["run"]).events()[0].event
     assert isinstance(started, RunStarted) and started.own_network["model"] == "net.py:Net"

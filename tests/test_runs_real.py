@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -83,7 +82,7 @@ def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     session.control = StopsAtLook()
     session.start()
     assert session.join(60) and session.outcome == "stopped"
-    [stopped] = [r.event for r in session.records() if isinstance(r.event, RunFinished)]
+    [stopped] = [r.event for r in session.records if isinstance(r.event, RunFinished)]
     assert stopped.epochs == 1  # in the middle of the second epoch: 1,437 images are 29 steps of 50
     session = prepare_resume(RunDirectory.open(tmp_path / "a"), data_dir=None)
     session.start()

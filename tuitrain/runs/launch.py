@@ -159,7 +159,13 @@ def prepare_resume(
             resume=state, epochs=epochs,
         )  # fmt: skip
         if epochs is not None:
-            publish(Control("extended", trainer.standing.epoch, detail=f"to {epochs} epochs", source="shell"))
+            before = int(state.meta["epochs"]) if state is not None else preset.train.epochs
+            publish(
+                Control(
+                    "extended", trainer.standing.epoch, value=float(epochs - before), detail=f"to {epochs} epochs",
+                    source="shell",
+                )
+            )  # fmt: skip
         return trainer
 
     directory.acquire()
