@@ -19,8 +19,9 @@ from tuitrain.training.inspection import Inspection
 from tuitrain.tui import pictures
 from tuitrain.tui.backdrop import Judged
 from tuitrain.tui.sensors import OtherProcess
+from tuitrain.tui.state import Ghost, MonitorState, reduce_all
 from tuitrain.tui.widgets.mon_chart import Chart
-from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News
+from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News, brief
 from tuitrain.tui.widgets.mon_lines import Lines
 from tuitrain.tui.widgets.mon_paint import BigNumber, Field, Spark, bucketed, spark_range
 from tuitrain.tui.widgets.mon_views import Views
@@ -525,3 +526,23 @@ async def test_a_run_on_a_gpu_shows_its_card() -> None:
         assert line.query_one("#machine", Field).text == (
             "cuda:0 25 %  1.0/4 GB  +1 other  100 W  n/a °C  cpu 51 %  ram 0.9/24 GB  X"
         )
+
+
+async def test_the_latest_value_is_in_sight_beside_a_better_run() -> None:
+    app = StageApp(ListFeed(recorded()[:2], report(2, 10)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        app.monitor._shown.ghosts = (Ghost("best here", (0.99,) * 14, (0.02, 0.021) * 7),)
+        await settle(pilot)
+        chart = app.query_one("#right Chart", Chart)
+        assert chart.picture.quantity == "loss"
+        assert chart._y_max >= app.monitor.state.epochs[-1].test_loss
+
+
+def test_a_small_terminal_is_told_in_three_lines() -> None:
+    assert brief(MonitorState()) == []
+    assert brief(reduce_all(MonitorState(), recorded())) == [
+        "✓ done  14 epochs  took 22:58",
+        "best 99.30 % in epoch 13, last 99.27 %",
+        "step13",
+    ]

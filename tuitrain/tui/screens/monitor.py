@@ -25,7 +25,7 @@ from tuitrain.tui.state import MonitorState, asked, reduce_all, with_alive, with
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.mon_dialogs import StopDialog, epochs_dialog, rate_dialog
-from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News
+from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News, brief
 from tuitrain.tui.widgets.mon_views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.widgets.strip import TextStrip
 
@@ -165,6 +165,10 @@ class MonitorScreen(Screen[None]):
         self._views_due = self._machine_due = self._news_due = 0.0
         self._views_stale = True
         self.tick()
+
+    def strip_lines(self) -> list[str]:
+        """For a terminal too small for the screen."""
+        return brief(self.state)
 
     # -- following -------------------------------------------------------------------------------
 

@@ -204,13 +204,24 @@ class Chart(PlotWidget, inherit_bindings=False):
         span = max(1, picture.epochs - 1)
         air = span / max(8, self.size.width - self.margin_left)  # a cell, so that both ends are in sight
         self.set_xlimits(1.0 - air / 2, 1.0 + span + air)
-        self.set_ylimits(
-            *scales.limits(picture.quantity, picture.logarithmic, self._values(), picture.target)
-        )
+        low, high = scales.limits(picture.quantity, picture.logarithmic, self._values(), picture.target)
+        for latest in self._latest():  # an earlier run's end must not push this run's beginning out of sight
+            low, high = min(low, latest), max(high, latest)
+        self.set_ylimits(low, high)
 
     def _values(self) -> list[Sequence[float | None]]:
         """What has to be in sight; of the training curve, which runs under dropout, only its end."""
         return [c.values[-2:] if c.name == "train" else c.values for c in self.picture.curves]
+
+    def _latest(self) -> list[float]:
+        """The latest value of the first curve, on the axis; nothing before there is one."""
+        scale = scales.scale(self.picture.quantity, self.picture.logarithmic)
+        own = [
+            scale.to_axis(v)
+            for v in (self.picture.curves[0].values if self.picture.curves else ())
+            if v is not None
+        ]
+        return [v for v in own if math.isfinite(v)][-1:]
 
     @contextmanager
     def _held(self) -> Iterator[None]:

@@ -199,6 +199,21 @@ class Headline(Vertical):
         self._set("lr", ("lr ", "dim"), (words.rate(state.lr), ""))
 
 
+def brief(state: MonitorState) -> list[str]:
+    """The headline as short lines, for a terminal too small for the screen; nothing before a run."""
+    if state.started is None:
+        return []
+    glyph, _ = LOOKS.get(state.status, ("○", "dim"))
+    where = f"{words.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
+    time = f"took {words.duration(state.elapsed_s)}" if state.over else f"ETA {words.duration(state.eta_s)}"
+    word = STATUS_WORDS.get(state.status, visible(state.status))
+    lines = [f"{glyph} {word}  {where}  {time}", visible(state.started.name or "run")]
+    if state.best is not None and state.last is not None:
+        best, last = words.accuracy(state.best.test_acc), words.accuracy(state.last.test_acc)
+        lines.insert(1, f"best {best} in epoch {state.best.epoch}, last {last}")
+    return lines
+
+
 class MachineLine(Horizontal):
     """What the machine says: GPU or CPU, memory, power, temperature, others; and the speed of the run."""
 
