@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tuitrain.spec.layers import AvgPool, Conv, Flatten, GlobalAvgPool, Input, Linear, MaxPool, Op, _Layer
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
+from tuitrain.training.batchnorm import BatchNorm2d
 from tuitrain.training.dropout import Dropout, Dropout2d
 from tuitrain.training.seeding import key
 
@@ -159,7 +160,7 @@ def _op_module(op: Op, shape: Shape, dropout: float) -> nn.Module:
         case "tanh":
             return nn.Tanh()
         case "batchnorm":
-            norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+            norm = BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
             return norm(channels, device="meta")
         case "groupnorm":
             return GroupNorm(int(op.value or 1), channels, device="meta")

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tuitrain.data.augment import normalize
 from tuitrain.spec.train import Train
+from tuitrain.training.batchnorm import BatchNorm2d
 from tuitrain.training.dropout import draw_bits
 from tuitrain.training.model import Network
 from tuitrain.training.optimizer import Optimizer
@@ -82,6 +83,9 @@ class Stepper:
         self._channels_last = device.type == "cpu" and isinstance(network, Network)
         if self._channels_last:
             network.to(memory_format=torch.channels_last)
+            for module in network.modules():
+                if isinstance(module, BatchNorm2d):
+                    module.by_rows = True
         self._capturable = capturable
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
