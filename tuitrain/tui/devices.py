@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuitrain.errors import visible
+from tuitrain.words import gigabytes, plural
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,19 @@ class Device:
         """For the header: `cuda:0 H200 138 GB`, `cpu 16 cores`."""
         if self.free is None:
             return f"{self.name} {self.what}"
-        return f"{self.name} {short_name(self.what)} {self.free / 2**30:.0f} GB"
+        return f"{self.name} {short_name(self.what)} {gigabytes(self.free, 0)} GB"
+
+    def memory(self) -> str:
+        """`138 of 140 GB free`; nothing where it is not known."""
+        if self.free is None or self.total is None:
+            return ""
+        return f"{gigabytes(self.free, 0)} of {gigabytes(self.total, 0)} GB free"
 
     def long(self) -> str:
         """In a sentence: what it is, what is free, who else is on it."""
-        if self.free is None or self.total is None:
+        if not self.memory():
             return self.what
-        text = f"{self.what}: {self.free / 2**30:.0f} of {self.total / 2**30:.0f} GB free"
+        text = f"{self.what}: {self.memory()}"
         return (
             f"{text}; also on it: {', '.join(self.others)}" if self.others else f"{text}, nobody else on it"
         )
@@ -54,7 +61,7 @@ def cores() -> int:
 def cpu() -> Device:
     """The processor."""
     count = cores()
-    return Device("cpu", f"{count} core{'s' if count != 1 else ''}")
+    return Device("cpu", plural(count, "core"))
 
 
 def devices() -> list[Device]:
@@ -112,7 +119,7 @@ def _others(nvml: Any, handle: Any) -> tuple[str, ...]:
     out: list[str] = []
     for process in running:
         used = getattr(process, "usedGpuMemory", None)
-        size = f" {used / 2**30:.1f} GB" if isinstance(used, int) else ""
+        size = f" {gigabytes(used)} GB" if isinstance(used, int) else ""
         out.append(f"{names[process.pid] or f'process {process.pid}'}{size}")
     return tuple(out)
 

@@ -64,10 +64,9 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
 def _device_notes(wanted: str, devices: Sequence[Device]) -> list[Item]:
     """What is free on the GPU and who else is on it, below its field."""
     device = next((d for d in devices if wanted in (d.name, "auto")), None)
-    if device is None or device.free is None or device.total is None:
+    if device is None or not device.memory():
         return []
-    text = f"{device.free / 2**30:.0f} of {device.total / 2**30:.0f} GB free"
-    notes = [text, *(f"also {name}" for name in device.others[:2])]
+    notes = [device.memory(), *(f"also {name}" for name in device.others[:2])]
     if len(device.others) > 2:
         notes.append(f"and {len(device.others) - 2} more")
     return [Item(note, below="lab.device") for note in notes]
