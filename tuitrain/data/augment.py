@@ -16,10 +16,10 @@ from torch import Tensor
 SIDE = 28
 FILL = 1  # what the published systems fill with: grey level 1 of 255
 FIXED = 1 << 16
-# On the CPU, chunks whose operations stay below torch's grain of 32,768 elements, so that they run on
-# the calling thread and in its cache: 0.22 s for 60,000 images whatever else the machine does. Chunks of
-# 512 on two threads take 0.09 s on an idle machine, but 10 s when a neighbour holds a core.
-CPU_CHUNK = 32_768 // (SIDE + 2) ** 2
+# On the CPU, so many images at a time: few enough for the caches, enough that calling torch costs little.
+CPU_CHUNK = 256
+# What a rotation sees outside the image, in pixels: its half diagonal less half its side.
+REACH = math.ceil(SIDE / 2 * (math.sqrt(2) - 1))
 GPU_CHUNK = 16_384  # bounds the index tables to 300 MB
 
 # torchvision.transforms.RandomErasing's defaults
@@ -44,7 +44,7 @@ def rotate(images: Tensor, degrees: Tensor, fill: int = FILL) -> Tensor:
     half = SIDE / 2
     x0 = half - half * (cos + sin)
     y0 = half - half * (cos - sin)
-    return _sample(images, (cos, sin, x0, -sin, cos, y0), fill)
+    return _sample(images, (cos, sin, x0, -sin, cos, y0), fill, reach=REACH)
 
 
 def affine(
@@ -88,30 +88,42 @@ def _fixed(value: Tensor) -> Tensor:
     return torch.floor(value * FIXED + 0.5).to(torch.int32)
 
 
-def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int) -> Tensor:
-    """Output pixel (x, y) is source pixel (a x + b y + c, d x + e y + f), taken at pixel centres."""
+def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | None = None) -> Tensor:
+    """Output pixel (x, y) is source pixel (a x + b y + c, d x + e y + f), taken at pixel centres.
+
+    Args:
+        images: (N, 28, 28) uint8.
+        matrix: a to f, each (N,).
+        fill: grey level for what comes from outside the image.
+        reach: how many pixels outside the image the matrices can lead; None where there is no such limit.
+    """
     device = images.device
     a, b, c, d, e, f = (value.to(device) for value in matrix)
     x0, y0 = _fixed(c + (a + b) / 2), _fixed(f + (d + e) / 2)
     a, b, d, e = _fixed(a), _fixed(b), _fixed(d), _fixed(e)
-    # The chunk lies in a frame of one fill pixel, and coordinates are clamped to the frame: cheaper
-    # than a mask for what is outside.
-    side = SIDE + 2
-    x0, y0 = x0 + FIXED, y0 + FIXED
+    # The chunk lies in a frame of fill pixels: cheaper than a mask for what is outside. Coordinates that could lead
+    # beyond it are clamped to it.
+    frame = reach or 1
+    side = SIDE + 2 * frame
+    x0, y0 = x0 + frame * FIXED, y0 + frame * FIXED
     parts = _parts(images)
     chunk = parts[0].stop if parts else 0
     framed = torch.full((chunk, side, side), fill, dtype=torch.uint8, device=device)
+    xs, ys = (torch.empty((chunk, SIDE, SIDE), dtype=torch.int32, device=device) for _ in range(2))
     index = torch.empty((chunk, SIDE, SIDE), dtype=torch.int64, device=device)
     steps = torch.arange(SIDE, dtype=torch.int32, device=device)
     out = torch.empty_like(images, memory_format=torch.contiguous_format)
     for part in parts:
         n = part.stop - part.start
-        framed[:n, 1:-1, 1:-1] = images[part]
-        x = (x0[part, None] + a[part, None] * steps)[:, None, :] + (b[part, None] * steps)[:, :, None]
-        y = (y0[part, None] + d[part, None] * steps)[:, None, :] + (e[part, None] * steps)[:, :, None]
-        x.bitwise_right_shift_(16).clamp_(0, side - 1)
-        y.bitwise_right_shift_(16).clamp_(0, side - 1)
-        index[:n] = x.add_(y, alpha=side)
+        framed[:n, frame:-frame, frame:-frame] = images[part]
+        across, down = (x0[part, None] + a[part, None] * steps), (b[part, None] * steps)
+        x = torch.add(across[:, None, :], down[:, :, None], out=xs[:n]).bitwise_right_shift_(16)
+        across, down = (y0[part, None] + d[part, None] * steps), (e[part, None] * steps)
+        y = torch.add(across[:, None, :], down[:, :, None], out=ys[:n]).bitwise_right_shift_(16)
+        if reach is None:
+            x.clamp_(0, side - 1)
+            y.clamp_(0, side - 1)
+        torch.add(x, y, alpha=side, out=index[:n])
         torch.gather(
             framed[:n].view(n, side * side), 1, index[:n].view(n, SIDE * SIDE), out=out[part].view(n, -1)
         )
