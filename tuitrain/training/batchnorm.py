@@ -31,7 +31,7 @@ class BatchNorm2d(nn.BatchNorm2d):
             return super().forward(x)
         self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         statistics = self.running_mean, self.running_var, self.momentum
-        y: Tensor = _ByRows.apply(x, self.weight, self.bias, *statistics, self.eps)  # type: ignore[no-untyped-call]
+        y: Tensor = _ByRows.apply(x, self.weight, self.bias, *statistics, self.eps)
         return y
 
 
