@@ -135,6 +135,7 @@ def test_whatever_happens_to_the_streams_the_run_ends_complete(tmp_path: Path, h
     assert "started a" not in log and "ended" not in log  # no stream took the log's descriptor
 
 
+@pytest.mark.long  # its quick share is the row kill_resume of the harness
 def test_killed_at_random_times_and_resumed_until_done(tmp_path: Path) -> None:
     """Four kills; the long harness has two hundred."""
     plain = RunDirectory.create(tmp_path, "fake", name="plain")

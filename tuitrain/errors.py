@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -98,3 +100,18 @@ def visible(text: object) -> str:
         else:
             out.append(char)
     return "".join(out)
+
+
+def nearest(word: str, options: Sequence[str]) -> str | None:
+    """The option most like the word, letters that changed places first; None where none is near."""
+    swapped = [option for option in options if sorted(option) == sorted(word)]
+    close = swapped or difflib.get_close_matches(word, options, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def suggest(word: str, options: list[str]) -> str:
+    """`; did you mean 'x'?` or the list of what there is, for the end of an error sentence."""
+    close = nearest(word, options)
+    if close:
+        return f"; did you mean '{close}'?"
+    return f"; use one of: {', '.join(options)}"

@@ -7,8 +7,7 @@ import typer
 from tuitrain.cli import options
 from tuitrain.cli.console import complain, emit_json, stdout
 from tuitrain.config import SETTINGS, misspelt, resolve, user_config_file
-from tuitrain.errors import visible
-from tuitrain.spec.base import suggest
+from tuitrain.errors import suggest, visible
 
 app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
 

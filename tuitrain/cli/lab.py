@@ -8,7 +8,6 @@ import typer
 
 from tuitrain.cli import options
 from tuitrain.cli.opening import open_demo, open_lab, open_run
-from tuitrain.spec.library import load_preset
 
 SCREEN = "Screen"
 
@@ -47,7 +46,11 @@ def lab(
     plain: Plain = False,
 ) -> None:
     """Open the terminal lab: choose, tweak, train and watch."""
-    overrides = options.changes(load_preset(preset or "step13"), {"set_": set_}) if set_ else None
+    overrides = None
+    if set_:
+        from tuitrain.spec.library import load_preset
+
+        overrides = options.changes(load_preset(preset or "step13"), {"set_": set_})
     open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain, overrides, start)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuitrain.config import setting
-from tuitrain.errors import PresetError, UsageError, visible
+from tuitrain.errors import PresetError, UsageError, nearest, visible
 from tuitrain.spec.names import DATASETS, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def _value(text: str) -> Any:
 
 def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -> dict[str, Any]:
     """`sgd:momentum=0.9,nesterov=true` as a table; the same kind keeps the preset's other settings."""
-    from tuitrain.spec.base import nearest
 
     name, _, rest = text.partition(":")
     if name not in kinds:

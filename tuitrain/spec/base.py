@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tuitrain.errors import PresetError, visible
+from tuitrain.errors import PresetError, suggest, visible
 
 
 class Spec(BaseModel):
@@ -23,21 +21,6 @@ class Spec(BaseModel):
         populate_by_name=True,
         hide_input_in_errors=True,
     )
-
-
-def nearest(word: str, options: Sequence[str]) -> str | None:
-    """The option most like the word, letters that changed places first; None where none is near."""
-    swapped = [option for option in options if sorted(option) == sorted(word)]
-    close = swapped or difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return close[0] if close else None
-
-
-def suggest(word: str, options: list[str]) -> str:
-    """`; did you mean 'x'?` or the list of what there is, for the end of an error sentence."""
-    close = nearest(word, options)
-    if close:
-        return f"; did you mean '{close}'?"
-    return f"; use one of: {', '.join(options)}"
 
 
 #: Names by which pydantic tells the members of a union apart; they are no keys of the file.

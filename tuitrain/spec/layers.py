@@ -17,7 +17,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from tuitrain.spec.base import Spec, suggest
+from tuitrain.errors import suggest
+from tuitrain.spec.base import Spec
 
 MAX_LAYERS = 64
 MAX_CHANNELS = 1024

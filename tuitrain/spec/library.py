@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuitrain.errors import PresetError, visible
-from tuitrain.spec.base import nearest
+from tuitrain.errors import PresetError, nearest, visible
 from tuitrain.spec.preset import (
     NAME_PATTERN,
     Preset,
