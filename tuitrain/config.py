@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain.errors import UsageError, visible
+from tuitrain.paths import typed
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -48,7 +49,7 @@ class Value:
 
 def user_config_file() -> Path:
     """The user's file, in the XDG config folder."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "tuitrain" / "config.toml"
+    return typed(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "tuitrain" / "config.toml"
 
 
 def _files() -> list[Path]:
@@ -132,13 +133,13 @@ def setting(name: str, flag: Any = None) -> Any:
 
 def runs_dir(flag: Path | None = None) -> Path:
     """The folder of the run directories."""
-    return Path(setting("runs_dir", flag)).expanduser()
+    return typed(setting("runs_dir", flag))
 
 
 def data_dir(flag: Path | None = None) -> Path | None:
     """The folder with the data files, or None for the XDG cache."""
     value = setting("data_dir", flag)
-    return Path(value).expanduser() if value and str(value) else None
+    return typed(value) if value and str(value) else None
 
 
 def misspelt() -> list[tuple[Path, str]]:

@@ -48,6 +48,8 @@ def order_faults(log: str, runs: str) -> tuple[int, int]:
 def strace_calls(text: str) -> str:
     """The calls that strace saw, in the form of `record_calls`."""
     lines: list[str] = []
+    # What lies in a folder tells that it is one; a new run's is renamed by the time of reading.
+    folders = {str(Path(part.split(">")[0]).parent) for part in text.split("<")[1:]}
     for line in text.splitlines():
         call, _, rest = line.partition("(")
         call = call.split()[-1] if call else ""
@@ -56,7 +58,7 @@ def strace_calls(text: str) -> str:
             names = rest.split('"')
             lines.append(f"rename {names[1]} {names[3]}")
         elif call in ("write", "fsync") and paths:
-            lines.append(f"{call}{'_dir' if Path(paths[0]).is_dir() else ''} {paths[0]}")
+            lines.append(f"{call}{'_dir' if paths[0] in folders else ''} {paths[0]}")
     return "\n".join(lines)
 
 

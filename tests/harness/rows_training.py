@@ -122,11 +122,12 @@ def out_of_memory(times: int, runs: str, device: str) -> dict[str, Any]:
     from tuitrain.training import step
     from tuitrain.training.runtime import Runtime
 
+    # Each with how often it is called in a run at least.
     places = [
-        (step.Stepper, "logits"),
-        (torch.Tensor, "backward"),
-        (step.Optimizer, "step"),
-        (step.Stepper, "_judge"),
+        (step.Stepper, "logits", 5),
+        (torch.Tensor, "backward", 5),
+        (step.Optimizer, "step", 5),
+        (step.Stepper, "_judge", 2),
     ]
     runtime, preset, data = Runtime(device=device, threads=1, compile="off"), tiny(epochs=2), stripes()
 
@@ -139,8 +140,8 @@ def out_of_memory(times: int, runs: str, device: str) -> dict[str, Any]:
     wanted = one("plain").recorder.finished.model_sha256
     seen: dict[str, Any] = {"told": 0, "code": 0, "next": 0, "rss": []}
     for number in range(times):
-        owner, name = places[number % 4]
-        original, left = getattr(owner, name), 1 + number // 4
+        owner, name, calls = places[number % 4]
+        original, left = getattr(owner, name), 1 + number // 4 % calls
 
         def failing(*args: Any, _original: Any = original, _at: int = left, **kwargs: Any) -> Any:
             nonlocal left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from tuitrain.cli import options
 from tuitrain.cli.console import complain, emit_json, stderr, stdout
 from tuitrain.errors import ExitCode, PresetError, visible
+from tuitrain.paths import typed
 
 app = typer.Typer(help="List, check and make presets.", invoke_without_command=True)
 
@@ -106,7 +106,7 @@ def new(
     from tuitrain.spec.preset import preset_from_dict, slug
 
     base = load_preset(from_)
-    path = Path(name).expanduser() if name.endswith(".toml") or "/" in name else None
+    path = typed(name) if name.endswith(".toml") or "/" in name else None
     stem = path.stem if path else name
     if not path and stem != slug(stem):
         raise PresetError(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tuitrain.data.catalog import DATASETS, SETS, FileSpec, SetSpec, check_name
 from tuitrain.data.idx import IdxError, IdxFile, read_idx
 from tuitrain.errors import DataError, UsageError, visible
+from tuitrain.paths import typed
 
 __all__ = [
     "DATASETS",
@@ -88,10 +89,10 @@ class Status:
 def data_folder(data_dir: Path | None = None) -> Path:
     """The folder that data lies in: the flag, else TUITRAIN_DATA_DIR, else the XDG cache folder."""
     if data_dir is not None:
-        return Path(data_dir).expanduser()
+        return typed(data_dir)
     from_environment = os.environ.get("TUITRAIN_DATA_DIR")
     if from_environment:
-        return Path(from_environment).expanduser()
+        return typed(from_environment)
     return cache_folder() / "data"
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
+from tuitrain.paths import typed
 
 MAX_CHARS = 80
 MAX_BYTES = 160
@@ -35,7 +36,7 @@ def fresh_name(preset_name: str) -> str:
 def runs_folder(flag: Path | str | None = None) -> Path:
     """Where runs are kept: the flag, else `TUITRAIN_RUNS_DIR`, else `runs` in the current folder."""
     chosen = flag or os.environ.get("TUITRAIN_RUNS_DIR") or "runs"
-    return Path(chosen).expanduser()
+    return typed(chosen)
 
 
 def looks_like_run(path: Path) -> bool:
@@ -77,7 +78,7 @@ def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
     if "\0" in wanted or not wanted:
         raise RunDirectoryError(f"no run is called '{shown}'; list them with `tuitrain runs`")
     if "/" in wanted or wanted in (".", ".."):
-        path = Path(wanted).expanduser()
+        path = typed(wanted)
         if looks_like_run(path):
             return path
         raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuitrain.errors import PresetError, nearest, visible
+from tuitrain.paths import typed
 from tuitrain.spec.preset import (
     NAME_PATTERN,
     Preset,
@@ -43,7 +44,7 @@ def builtin_dir() -> Path:
 def user_preset_dir() -> Path:
     """The user's own presets, in the XDG config folder."""
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "tuitrain" / "presets"
+    return typed(base) / "tuitrain" / "presets"
 
 
 def project_preset_dir() -> Path:
@@ -100,7 +101,7 @@ def find(name_or_path: str) -> Path:
         )
     looks_like_path = "/" in text or os.sep in text or text.endswith(".toml") or text.startswith("~")
     if looks_like_path:
-        return Path(text).expanduser()
+        return typed(text)
     presets = list_presets()
     for entry in presets:
         if entry.name == text:

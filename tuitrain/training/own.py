@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuitrain.errors import UsageError, visible
+from tuitrain.paths import typed
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, MAX_PARAMETERS, NetworkTable, Row
 from tuitrain.training.seeding import key
@@ -222,9 +223,7 @@ def read_source(flag: str) -> bytes:
 
 def _parts(flag: str) -> tuple[Path, str]:
     place, _, name = flag.rpartition(":")
-    with contextlib.suppress(RuntimeError):  # ~ of somebody who is not there
-        return Path(place).expanduser(), name
-    return Path(place), name
+    return typed(place), name
 
 
 @contextlib.contextmanager
