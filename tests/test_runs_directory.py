@@ -105,6 +105,7 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path, monkeypatch: 
         RunDirectory.create(tmp_path, "fake")
 
 
+@pytest.mark.long  # its quick share is the row lock of the harness
 def test_a_name_of_many_starters_is_won_by_one_and_free_after_a_kill(tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -114,6 +114,7 @@ def test_a_closed_terminal_leaves_the_run_to_finish(tmp_path: Path) -> None:
     assert process.wait(30) == 0 and last(tmp_path).outcome == "completed"
 
 
+@pytest.mark.long  # its quick share is the row streams of the harness
 @pytest.mark.parametrize("how", ["stdout", "stderr", "both", "all", "head", "full", "nohup", "setsid"])
 def test_whatever_happens_to_the_streams_the_run_ends_complete(tmp_path: Path, how: str) -> None:
     line = " ".join(command(tmp_path, "--epochs", "5", "--steps", "10", "--step-s", "0.005"))

@@ -246,6 +246,7 @@ def try_files(source: str, work: str, times: int) -> dict[str, Any]:
             pass
         except Hung:
             seen["hung"] += 1
+            seen["which"] = f"{what}, written to"
         except Exception as error:
             seen["other"].append(f"{what}: {type(error).__name__}: {error}"[:200])
         seen["written"] += outside.read_text() != "mine"
@@ -275,8 +276,9 @@ def strangers(bench: Bench, times: int) -> Figure:
         times,
         setup=["limit_memory:2000"],
     )
+    which = f" ({seen['which']})" if "which" in seen else ""
     return Figure(
         not seen["other"] and not seen["hung"] and not seen["written"],
         f"{seen['cases']} directories, {seen['read']} readings: {len(seen['other'])} exceptions, {seen['hung']} that did "
-        f"not end, {seen['written']} written through a link{': ' + '; '.join(seen['other'][:2]) if seen['other'] else ''}",
+        f"not end{which}, {seen['written']} written through a link{': ' + '; '.join(seen['other'][:2]) if seen['other'] else ''}",
     )

@@ -7,6 +7,7 @@ and the next writer cuts it off before it appends.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -187,9 +188,15 @@ class LogWriter:
 
 
 def complete_size(fd: int, size: int) -> int:
-    """The offset just after the last newline."""
+    """The offset just after the last newline.
+
+    Raises:
+        OSError: there is none in more than any log has.
+    """
     end = size
     while end > 0:
+        if size - end >= _MAX_BYTES:
+            raise OSError(errno.EFBIG, "this is no log")
         start = max(0, end - _BLOCK)
         found = os.pread(fd, end - start, start).rfind(b"\n")
         if found >= 0:
