@@ -70,11 +70,15 @@ def profile(stepper: Stepper, steps: int = STEPS) -> list[Part]:
     return [Part(name, ms, ms / whole) for name, ms in means.items()]
 
 
-def notice(parts: list[Part]) -> Notice:
-    """The table as one line, largest first."""
-    whole = sum(part.ms for part in parts)
-    lines = [f"{p.name} {p.ms:.2f} ms ({100 * p.share:.0f} %)" for p in sorted(parts, key=lambda p: -p.ms)]
-    return Notice(f"a step takes {whole:.2f} ms: {', '.join(lines)}", level="info", code="profile")
+def notices(parts: list[Part]) -> list[Notice]:
+    """The table, a notice a row, largest first."""
+    rows = [(p.name, p.ms, p.share) for p in sorted(parts, key=lambda p: -p.ms)]
+    rows.append(("a step", sum(p.ms for p in parts), 1.0))
+    wide = max(len(name) for name, _, _ in rows)
+    return [
+        Notice(f"{name:<{wide}}  {ms:8.2f} ms  {100 * share:3.0f} %", level="info", code="profile")
+        for name, ms, share in rows
+    ]
 
 
 def _place(stepper: Stepper, path: str) -> tuple[Any, str]:

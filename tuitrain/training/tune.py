@@ -89,7 +89,7 @@ def decide(
         first = compiling.first_epoch(runtime, stepper, table, epochs)
         machine = dataclasses.replace(machine, decided=True, compiled_from=first)
     if runtime.profile:
-        notices.append(profiling.notice(profiling.profile(stepper)))
+        notices += profiling.notices(profiling.profile(stepper))
     return machine, notices
 
 
