@@ -20,7 +20,7 @@ from tuitrain.training.events import (
     StepProgress,
     to_line,
 )
-from tuitrain.words import accuracy, duration, sparkline
+from tuitrain.words import accuracy, duration, plural, sparkline
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -92,7 +92,7 @@ class PlainView:
             case RunStarted() as e:
                 self._say(
                     f"{visible(e.name)}: {e.parameters:,} parameters, {e.dataset} ({e.train_images:,} training, "
-                    f"{e.test_images:,} {e.judged_by} images), {e.epochs} epochs on {visible(e.device_name)}, seed {e.seed}"
+                    f"{e.test_images:,} {e.judged_by} images), {plural(e.epochs, 'epoch')} on {visible(e.device_name)}, seed {e.seed}"
                 )
             case EpochFinished() as e:
                 self._say(epoch_line(e))

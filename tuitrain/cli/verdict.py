@@ -62,7 +62,7 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
         )
         row(f"last {judge} accuracy", accuracy(last.test_acc), claims.last_test_accuracy if claims else None)
         count = min(len(result.history), 5)
-        row(f"mean of the last {count} epochs", accuracy(result.last_mean), None)
+        row(f"mean of the last {plural(count, 'epoch')}", accuracy(result.last_mean), None)
         row(
             "best running train accuracy",
             accuracy(max(e.train_acc for e in result.history)),
