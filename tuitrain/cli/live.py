@@ -92,7 +92,8 @@ class PlainView:
             case RunStarted() as e:
                 self._say(
                     f"{visible(e.name)}: {e.parameters:,} parameters, {e.dataset} ({e.train_images:,} training, "
-                    f"{e.test_images:,} {e.judged_by} images), {plural(e.epochs, 'epoch')} on {visible(e.device_name)}, seed {e.seed}"
+                    f"{e.test_images:,} {e.judged_by} images), {plural(e.epochs, 'epoch')} on "
+                    f"{visible(e.device_name)}, seed {e.seed}"
                 )
             case EpochFinished() as e:
                 self._say(epoch_line(e))

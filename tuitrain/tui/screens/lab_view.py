@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -377,7 +378,10 @@ class LabView(Screen[None]):
     def _torchinfo(self, preset: Preset, layers: str) -> None:
         from tuitrain.training.model import torchinfo_table
 
-        figures = torchinfo_table(preset)
+        # In a thread that ends: OpenMP keeps a team for each thread that has used it, and where there are more
+        # threads than cores it puts all of them to sleep at every barrier, those of a training too.
+        with ThreadPoolExecutor(1) as pool:
+            figures = pool.submit(torchinfo_table, preset).result()
         self.call_later(self._figures_found, figures, layers)
 
     def _figures_found(self, figures: dict[str, Any], layers: str) -> None:
