@@ -5,9 +5,9 @@ import os
 __version__ = "0.1.0"
 
 # OpenMP's threads wait for each other by spinning, for longer than a time slice. Where another program comes to hold
-# a core, that made two threads 8 times slower than one here; with 50,000 rounds it is 4 times, and an idle machine
-# keeps nine tenths of its speed (with 2,000 rounds: 1.6 times, but six tenths). Read once, when torch is imported;
-# the user's own setting counts.
+# a core, 200,000 rounds of it made two threads 8 times slower than one here; 50,000 rounds make them 4 times slower,
+# and an idle machine keeps nine tenths of its speed (with 2,000 rounds: 1.6 times, and six to seven tenths). Read
+# once, when torch is imported; the user's own setting counts.
 os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 # Plug-ins of pydantic would be looked for in what every installed package says of itself, at each start.

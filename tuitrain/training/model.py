@@ -222,13 +222,13 @@ def build(preset: Preset, seed: int | None = None) -> Network:
     return _assemble(preset, generator)
 
 
-def torchinfo_statistics(preset: Preset) -> Any:
+def torchinfo_statistics(network: nn.Module) -> Any:
     """torchinfo's `ModelStatistics` of a throw-away network, for one image."""
     import torchinfo
 
     # torchinfo draws random input and moves the module, so: an input of zeros, and a network of its own.
     return torchinfo.summary(
-        _assemble(preset, None),
+        network,
         input_data=torch.zeros(1, *INPUT_SHAPE),
         device="cpu",
         mode="eval",
@@ -240,7 +240,7 @@ def torchinfo_statistics(preset: Preset) -> Any:
 
 def torchinfo_summary(preset: Preset) -> str:
     """torchinfo's summary of the real module, as text."""
-    return str(torchinfo_statistics(preset))
+    return str(torchinfo_statistics(_assemble(preset, None)))
 
 
 def torchinfo_table(preset: Preset) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def torchinfo_table(preset: Preset) -> dict[str, Any]:
         `parameters`, `mult_adds`, `input_bytes`, `forward_backward_bytes`, `parameter_bytes`, and `layers`:
         for each module `name`, `kind`, `output_shape` (without the batch), `parameters`, `mult_adds`.
     """
-    statistics = torchinfo_statistics(preset)
+    statistics = torchinfo_statistics(_assemble(preset, None))
     layers = [
         {
             "name": info.var_name,

@@ -28,6 +28,7 @@ from tuitrain.errors import UsageError, visible
 from tuitrain.paths import typed
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, MAX_PARAMETERS, NetworkTable, Row
+from tuitrain.training.model import torchinfo_statistics
 from tuitrain.training.seeding import key
 from tuitrain.training.step import Stepper
 
@@ -150,20 +151,8 @@ class OwnNetwork:
 
     def summary(self) -> str:
         """torchinfo's table of a throw-away network, or a line where torchinfo can't make one."""
-        import torchinfo
-
         try:
-            return str(
-                torchinfo.summary(
-                    self.build(0),
-                    input_data=torch.zeros(1, *INPUT_SHAPE),
-                    device="cpu",
-                    mode="eval",
-                    col_names=("input_size", "output_size", "kernel_size", "num_params", "mult_adds"),
-                    row_settings=("depth", "var_names"),
-                    verbose=0,
-                )
-            )
+            return str(torchinfo_statistics(self.build(0)))
         except Exception as error:  # whatever a stranger's modules do to it
             return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {_line(error)}\n"
 

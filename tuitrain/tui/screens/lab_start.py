@@ -67,15 +67,7 @@ class LabStart(LabView):
         self.run_worker(lambda: self._find_data(name), thread=True, group="lab-start", exclusive=True)
 
     def _find_data(self, name: str) -> None:
-        from tuitrain.data.mnist import status
-
-        data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
-        try:
-            found = status(name, data_dir)
-            ok, text = found.ok, str(found)
-        except (TuitrainError, OSError) as error:
-            ok, text = False, str(error)
-        self.call_later(self._data_looked_up, name, ok, text)
+        self.call_later(self._data_looked_up, name, *self.data_status(name))
 
     def _data_looked_up(self, name: str, ok: bool, text: str) -> None:
         if ok:

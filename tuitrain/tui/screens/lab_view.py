@@ -185,15 +185,19 @@ class LabView(Screen[None]):
         name = self.preset.train.dataset
         self.run_worker(lambda: self._look_at(name), thread=True, group="lab-data", exclusive=True)
 
-    def _look_at(self, name: str) -> None:
+    def data_status(self, name: str) -> tuple[bool, str]:
+        """Whether the files of a data set are there, and what there is in words; reads the disk."""
         from tuitrain.data.mnist import status
 
         data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
         try:
-            ok = status(name, data_dir).ok
-        except (TuitrainError, OSError):
-            ok = False
-        self.call_later(self._data_found, name, ok)
+            found = status(name, data_dir)
+        except (TuitrainError, OSError) as error:
+            return False, str(error)
+        return found.ok, str(found)
+
+    def _look_at(self, name: str) -> None:
+        self.call_later(self._data_found, name, self.data_status(name)[0])
 
     def _data_found(self, name: str, ok: bool) -> None:
         self.data_state = (name, ok)
