@@ -133,3 +133,31 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setenv("TUITRAIN_BUDGET", "-3")
     with pytest.raises(UsageError, match="TUITRAIN_BUDGET: budget is '-3'; use a whole number, 0 or more."):
         CliRunner().invoke(app, ["config", "show"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["runs", "nosuch"], "no such command 'nosuch'; see `tuitrain runs -h`."),
+        (["pause", "a", "b"], "`tuitrain pause -h`."),
+        (["run", "--no\u202egnp.exe"], "no such option: --no\\u202egnp.exe; see `tuitrain run -h`."),
+        (["run", "--epochs", "x\x1b[31m\ny"], "'--epochs'"),
+        (["rnu"], "did you mean 'run'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_read_on_the_command_line_is_one_sentence_that_steers_no_terminal(
+    arguments, told
+) -> None:
+    command = [sys.executable, "-m", "tuitrain", *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (UsageError.exit_code, "")
+    assert told in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("tuitrain: ") and done.stderr[:-1].isprintable()
+
+
+def test_a_group_without_a_command_prints_its_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tuitrain", "data"], text=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 2 and done.stderr.startswith("Usage: tuitrain data") and "fetch" in done.stderr

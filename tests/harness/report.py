@@ -57,6 +57,11 @@ def measure(row: Row, times: int, without: str = "") -> Figure:
             return Figure(False, f"{type(error).__name__}: {last}"[:300])
 
 
+def bites(row: Row) -> dict[str, bool]:
+    """For each protection, whether the row fails without it."""
+    return {name: not measure(row, row.teeth_times, name).ok for name in row.teeth}
+
+
 def line(row: Row, figures: dict[str, Any]) -> str:
     """The row as a line of Markdown."""
     told = figures.get(row.key)
@@ -107,6 +112,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the quick share in place of the whole count")
     parser.add_argument("--times", type=int, help="so many repetitions")
     parser.add_argument("--teeth", action="store_true", help="also without each protection")
+    parser.add_argument(
+        "--only-teeth", action="store_true", help="only without each protection; the rest stays as it is"
+    )
     parser.add_argument("--print", action="store_true", help="only write the table again")
     args = parser.parse_args()
     figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
@@ -120,13 +128,19 @@ def main() -> int:
         if why:
             print(f"{key}: not measured, {why}", flush=True)
             continue
+        if args.only_teeth and key in figures:
+            figures[key]["teeth"] = teeth = bites(row)
+            missed += not all(teeth.values())
+            print(f"{key}: {teeth}", flush=True)
+            write(rows, figures)
+            continue
         times = args.times or (row.quick if args.quick else row.whole)
         load, begun = os.getloadavg()[0], time.monotonic()
         figure = measure(row, times)
         seconds = time.monotonic() - begun
         teeth = dict(figures.get(key, {}).get("teeth", {}))
         if args.teeth:
-            teeth = {name: not measure(row, row.teeth_times, name).ok for name in row.teeth}
+            teeth = bites(row)
         figures[key] = {
             "times": times, "ok": figure.ok, "text": figure.text, "seconds": round(seconds, 1), "load": round(load, 1),
             "date": time.strftime("%Y-%m-%d"), "machine": machine(), "teeth": teeth,

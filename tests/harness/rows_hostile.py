@@ -362,7 +362,8 @@ _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u20
 )
 def text(bench: Bench, times: int) -> Figure:
     """Each text as title, name, note, key, value and path; nothing printed may steer a terminal or be markup."""
-    lines = steering = crashes = missing = 0
+    lines = crashes = missing = 0
+    steering: list[str] = []
     for number, given in enumerate(bench.random.sample(TEXTS, times) if times < len(TEXTS) else TEXTS):
         plain = given.replace("\0", "")
         folder = bench.folder / f"t{number} {plain.replace('/', '')}"
@@ -391,15 +392,17 @@ def text(bench: Bench, times: int) -> Figure:
             crashes += "Traceback" in err or code < 0 or code not in (0, 1, 2, 3, 4, 7)
             for line in (out + err).split("\n"):
                 lines += 1
-                steering += bool(_STEERS.search(line))
+                if _STEERS.search(line):
+                    steering.append(f"{argv[:2]}: {line}")
         for path in bench.runs.glob("*/log.txt"):
             for line in path.read_text("utf-8", "replace").split("\n"):
                 lines += 1
-                steering += bool(_STEERS.search(line))
+                if _STEERS.search(line):
+                    steering.append(f"log.txt: {line}")
         _, out, _ = bench.run("show", str(preset))
         missing += given in ("[/b]", "[bold red]x[/]", "[", "\\[/b]") and given not in out
     return Figure(
         not (steering or crashes or missing),
-        f"{times} texts, {lines} lines printed: {steering} with control characters, {missing} texts taken as markup, "
-        f"{crashes} crashes",
+        f"{times} texts, {lines} lines printed: {len(steering)} with control characters, {missing} texts taken as "
+        f"markup, {crashes} crashes{f'; first: {steering[0]!a}' if steering else ''}",
     )

@@ -21,7 +21,8 @@ def main() -> NoReturn:
         else:
             from tuitrain.cli.root import app
 
-            app(prog_name="tuitrain", standalone_mode=True)
+            left = app(prog_name="tuitrain", standalone_mode=False)
+            code = left if isinstance(left, int) else ExitCode.DONE
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (ExitCode.FAILED if end.code else ExitCode.DONE)
     except TuitrainError as error:
@@ -37,6 +38,8 @@ def main() -> NoReturn:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}; check the disk and the path.")
         code = ExitCode.FAILED
+    except Exception as error:
+        code = _misread(error)
     lost = lost_output()
     if lost and code == ExitCode.DONE:
         from tuitrain.cli.console import complain
@@ -44,3 +47,24 @@ def main() -> NoReturn:
         complain(f"stdout could not be written: {lost}; free some space and ask again.")
         code = ExitCode.FAILED
     leave(code)
+
+
+def _misread(error: Exception) -> int:
+    """Tell in a sentence what typer could not read on the command line, and the exit code; anything else is a fault."""
+    from typer import Abort, BadParameter
+
+    from tuitrain.cli.console import complain
+
+    if isinstance(error, Abort):
+        return ExitCode.SIGINT
+    usage = BadParameter.__base__  # typer brings its own click, or uses the one beside it
+    if not (usage and isinstance(error, usage)):
+        raise error
+    told = error.format_message()  # type: ignore[attr-defined]
+    where = error.ctx.command_path if error.ctx else "tuitrain"  # type: ignore[attr-defined]
+    if told.startswith("Usage:"):  # a group without a command
+        sys.stderr.write(f"{told}\n")
+    else:
+        told = told.replace(". Did you mean ", "; did you mean ").rstrip(".?")
+        complain(f"{told[:1].lower()}{told[1:]}; see `{where} -h`.")
+    return int(error.exit_code)  # type: ignore[attr-defined]

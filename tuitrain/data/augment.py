@@ -17,10 +17,10 @@ SIDE = 28
 FILL = 1  # what the published systems fill with: grey level 1 of 255
 FIXED = 1 << 16
 # On the CPU, so many images at a time: few enough for the caches, enough that calling torch costs little.
-CPU_CHUNK = 256
+CPU_CHUNK = 128
 # What a rotation sees outside the image, in pixels: its half diagonal less half its side.
 REACH = math.ceil(SIDE / 2 * (math.sqrt(2) - 1))
-GPU_CHUNK = 16_384  # bounds the index tables to 300 MB
+GPU_CHUNK = 16_384  # bounds the coordinates to 260 MB
 
 # torchvision.transforms.RandomErasing's defaults
 ERASE_AREA = (0.02, 0.33)
@@ -85,7 +85,7 @@ def _parts(images: Tensor) -> list[slice]:
 
 
 def _fixed(value: Tensor) -> Tensor:
-    return torch.floor(value * FIXED + 0.5).to(torch.int32)
+    return torch.floor(value * FIXED + 0.5)
 
 
 def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | None = None) -> Tensor:
@@ -98,35 +98,37 @@ def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | 
         reach: how many pixels outside the image the matrices can lead; None where there is no such limit.
     """
     device = images.device
-    a, b, c, d, e, f = (value.to(device) for value in matrix)
-    x0, y0 = _fixed(c + (a + b) / 2), _fixed(f + (d + e) / 2)
-    a, b, d, e = _fixed(a), _fixed(b), _fixed(d), _fixed(e)
     # The chunk lies in a frame of fill pixels: cheaper than a mask for what is outside. Coordinates that could lead
     # beyond it are clamped to it.
     frame = reach or 1
     side = SIDE + 2 * frame
-    x0, y0 = x0 + frame * FIXED, y0 + frame * FIXED
+    # All coordinates come from one matrix product, which is exact in the fixed point's 65536ths: a rotation's are
+    # below 2^24 of them, what a 32-bit float holds; elsewhere, and where a GPU may round its factors, 64 bits do.
+    exact = torch.float32 if reach is not None and device.type == "cpu" else torch.float64
+    a, b, c, d, e, f = (value.to(device) for value in matrix)
+    x0, y0 = _fixed(c + (a + b) / 2) + frame * FIXED, _fixed(f + (d + e) / 2) + frame * FIXED
+    rows = torch.stack((_fixed(a), _fixed(b), x0, _fixed(d), _fixed(e), y0), 1).view(-1, 2, 3).transpose(0, 1)
+    rows = (rows / FIXED).to(exact)
+    steps = torch.arange(SIDE, dtype=exact, device=device)
+    grid = torch.stack(
+        (steps.repeat(SIDE), steps.repeat_interleave(SIDE), torch.ones_like(steps).repeat(SIDE))
+    )
     parts = _parts(images)
     chunk = parts[0].stop if parts else 0
     framed = torch.full((chunk, side, side), fill, dtype=torch.uint8, device=device)
-    xs, ys = (torch.empty((chunk, SIDE, SIDE), dtype=torch.int32, device=device) for _ in range(2))
-    index = torch.empty((chunk, SIDE, SIDE), dtype=torch.int64, device=device)
-    steps = torch.arange(SIDE, dtype=torch.int32, device=device)
+    begins = torch.arange(chunk, dtype=exact, device=device)[:, None] * (side * side)
+    found = torch.empty((2, chunk, SIDE * SIDE), dtype=exact, device=device)
+    index = torch.empty((chunk, SIDE * SIDE), dtype=torch.int32, device=device)
     out = torch.empty_like(images, memory_format=torch.contiguous_format)
     for part in parts:
         n = part.stop - part.start
         framed[:n, frame:-frame, frame:-frame] = images[part]
-        across, down = (x0[part, None] + a[part, None] * steps), (b[part, None] * steps)
-        x = torch.add(across[:, None, :], down[:, :, None], out=xs[:n]).bitwise_right_shift_(16)
-        across, down = (y0[part, None] + d[part, None] * steps), (e[part, None] * steps)
-        y = torch.add(across[:, None, :], down[:, :, None], out=ys[:n]).bitwise_right_shift_(16)
+        x, y = (torch.matmul(row[part], grid, out=into[:n]) for row, into in zip(rows, found, strict=True))
+        found.floor_()
         if reach is None:
-            x.clamp_(0, side - 1)
-            y.clamp_(0, side - 1)
-        torch.add(x, y, alpha=side, out=index[:n])
-        torch.gather(
-            framed[:n].view(n, side * side), 1, index[:n].view(n, SIDE * SIDE), out=out[part].view(n, -1)
-        )
+            found.clamp_(0, side - 1)
+        index[:n] = x.add_(y, alpha=side).add_(begins[:n])
+        torch.index_select(framed.view(-1), 0, index[:n].view(-1), out=out[part].view(-1))
     return out
 
 

@@ -13,6 +13,7 @@ from rich.color import ColorSystem
 from textual.app import App
 from textual.screen import Screen
 
+from tuitrain.tui import compositor
 from tuitrain.tui.painter import Painter
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TerminalApp(App[Leaving]):
     demo: bool
 
     def __init__(self) -> None:
+        compositor.install()
         super().__init__()
         self.child: Child | None = None
         self.terminal_fd = 1

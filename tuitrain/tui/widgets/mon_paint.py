@@ -47,18 +47,28 @@ class Painted(Widget):
     }
     """
 
+    #: Textual works a style out again at every paint, which takes longer than painting.
+    _styles: dict[str, Style] | None = None
+
     def style(self, name: str | Style) -> Style:
         """A style of the theme by name, on the widget's own background."""
         if isinstance(name, Style):
-            return self.rich_style + name
-        if not name:
-            return self.rich_style
-        return self.get_component_rich_style(f"mon--{name}")
+            return self.style("") + name
+        if self._styles is None:
+            self._styles = {}
+        if name not in self._styles:
+            self._styles[name] = self.get_component_rich_style(f"mon--{name}") if name else self.rich_style
+        return self._styles[name]
+
+    def notify_style_update(self) -> None:
+        """Another theme, say."""
+        self._styles = None
+        super().notify_style_update()
 
     def strip(self, parts: Parts, width: int) -> Strip:
         """One painted line, filled up to the width."""
         segments = [Segment(text, self.style(style)) for text, style in fit(parts, width) if text]
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.style(""))
 
 
 class Field(Painted):
