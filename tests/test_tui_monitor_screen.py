@@ -153,7 +153,7 @@ async def test_a_run_that_can_not_be_read_any_more_stays_in_sight() -> None:
 
         feed.poll = poll  # type: ignore[method-assign]
         text = await settle(pilot)
-        assert "✗ interrupted" in text and "best test accuracy, epoch 8" in text
+        assert "⚠ interrupted" in text and "best test accuracy, epoch 8" in text
         assert len(said(app)) == 1 and "Input/output error" in said(app)[0] and "\x1b" not in said(app)[0]
 
 

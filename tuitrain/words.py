@@ -8,6 +8,24 @@ from collections.abc import Sequence
 NA = "n/a"
 LEVEL = 5e-5  # of accuracies, as fractions: less does not show in two digits of a percentage
 
+#: For each way in which a run can stand a glyph and how good that is; the word beside them says the same.
+_STANDS = {
+    **dict.fromkeys(("live", "training", "evaluating", "saving"), ("●", "live")),
+    **dict.fromkeys(("done", "completed"), ("✓", "good")),
+    **dict.fromkeys(("failed", "diverged", "out_of_memory"), ("✗", "bad")),
+    **dict.fromkeys(("queued", "starting"), ("◌", "waiting")),
+    "paused": ("‖", "warn"),
+    "stopped": ("■", "warn"),
+    "interrupted": ("⚠", "warn"),
+}
+#: What Rich calls the colours of that on a terminal without a theme of ours.
+RICH_COLOURS = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red"}
+
+
+def stands(state: str) -> tuple[str, str]:
+    """A glyph for a run's state or outcome, and its kind: live, good, warn, bad, waiting; `○` and dim for another."""
+    return _STANDS.get(state, ("○", "dim"))
+
 
 def percent(fraction: float | None, digits: int = 2) -> str:
     """`99.38` of 0.9938; `–` where there is no number."""

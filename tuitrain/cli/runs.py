@@ -15,7 +15,7 @@ from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
 from tuitrain.errors import TuitrainError, UsageError, visible
-from tuitrain.words import accuracy, took
+from tuitrain.words import accuracy, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -26,16 +26,6 @@ runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_withou
 Run = Annotated[str, typer.Argument(help="A run: its name, a unique part of it, its path, or latest.")]
 Runs = Annotated[list[str], typer.Argument(help="Runs: names, unique parts of them, paths, or latest.")]
 
-MARKS = {
-    "live": "●",
-    "paused": "‖",
-    "done": "✓",
-    "stopped": "■",
-    "failed": "✗",
-    "diverged": "✗",
-    "out_of_memory": "✗",
-    "interrupted": "!",
-}
 COLUMNS = (
     "state", "run", "preset", "dataset", "params", "best", "last", "≥target", "epochs", "when", "took", "tags",
 )  # fmt: skip
@@ -81,7 +71,7 @@ def row(summary: RunSummary) -> dict[str, str]:
     target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
     of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
     return {
-        "state": f"{MARKS.get(summary.state, '?')} {summary.state.replace('_', ' ')}",
+        "state": f"{stands(summary.state)[0]} {summary.state.replace('_', ' ')}",
         "run": visible(summary.run),
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",

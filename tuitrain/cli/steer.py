@@ -13,9 +13,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.runs import MARKS, find
+from tuitrain.cli.runs import find
 from tuitrain.errors import RunDirectoryError, UsageError, visible
-from tuitrain.words import accuracy, duration
+from tuitrain.words import accuracy, duration, stands
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -205,7 +205,7 @@ def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
 
 def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     live = directory.live() if summary.state in ("live", "paused") else None
-    parts = [f"{MARKS.get(summary.state, '?')} {summary.state.replace('_', ' ')}", visible(summary.run)]
+    parts = [f"{stands(summary.state)[0]} {summary.state.replace('_', ' ')}", visible(summary.run)]
     step = live.progress if live else None
     if step is not None and live is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""

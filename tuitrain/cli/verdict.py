@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.words import accuracy, plural, took
+from tuitrain.words import RICH_COLOURS, accuracy, plural, stands, took
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuitrain.runs.result import RunResult
-
-_OUTCOMES = {
-    "completed": ("✓ completed", "green"),
-    "stopped": ("■ stopped", "yellow"),
-    "diverged": ("✗ diverged", "red"),
-    "out_of_memory": ("✗ out of memory", "red"),
-    "failed": ("✗ failed", "red"),
-}
 
 
 def verdict(result: RunResult, directory: Path) -> RenderableType:
@@ -32,8 +24,9 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
 
     started, done, best = result.started, result.finished, result.best
     parts: list[RenderableType] = [Text()]
-    words, style = _OUTCOMES.get(done.outcome if done else "", ("unfinished", "dim"))
-    head = Text.assemble((words, f"bold {style}"))
+    glyph, kind = stands(done.outcome if done else "")
+    word = visible(done.outcome).replace("_", " ") if done else "unfinished"
+    head = Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, 'dim')}"))
     if started and done:
         epochs = plural(len(result.history), "epoch")
         own = result.own_network

@@ -10,25 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.spec.words import changes_in_short
-from tuitrain.words import count, percent, took
+from tuitrain.words import count, percent, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
     from tuitrain.tui.sessions import Entry
 
-#: state -> (glyph, word, theme colour); no meaning by colour alone.
-STATES = {
-    "live": ("●", "live", "primary"),
-    "paused": ("‖", "paused", "warning"),
-    "done": ("✓", "done", "success"),
-    "stopped": ("■", "stopped", "warning"),
-    "failed": ("✗", "failed", "error"),
-    "diverged": ("✗", "diverged", "error"),
-    "out_of_memory": ("✗", "no mem", "error"),
-    "interrupted": ("⚠", "cut off", "warning"),
-    "queued": ("◌", "queued", "secondary"),
-    "starting": ("◌", "starting", "secondary"),
-}
+#: A run's state in a word of eight letters at most.
+STATE_WORDS = {"out_of_memory": "no mem", "interrupted": "cut off"}
+#: What the theme calls the colour of each kind of state.
+COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
+
+
+def state_look(state: str) -> tuple[str, str, str]:
+    """Glyph, word and theme colour of a state; no meaning by colour alone."""
+    glyph, kind = stands(state)
+    return glyph, STATE_WORDS.get(state, state), COLOURS.get(kind, "secondary")
 
 
 def changed_text(run: RunSummary) -> str:
@@ -75,7 +72,7 @@ class Row:
         words = (
             self.key,
             self.state,
-            STATES.get(self.state, ("", "", ""))[1],
+            state_look(self.state)[1],
             self.preset,
             self.changed,
             self.tags,

@@ -12,19 +12,12 @@ from rich.text import Text
 from tuitrain.errors import visible
 from tuitrain.runs.result import RunResult
 from tuitrain.spec.words import changes_in_short, layers_of
-from tuitrain.words import accuracy, count, plural, took
+from tuitrain.tui.state import STATUS_WORDS
+from tuitrain.words import RICH_COLOURS, accuracy, count, plural, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.tui.sessions import Entry, SessionManager
-
-OUTCOMES = {
-    "completed": ("✓", "done", "green"),
-    "stopped": ("■", "stopped", "yellow"),
-    "diverged": ("✗", "diverged", "red"),
-    "out_of_memory": ("✗", "out of memory", "red"),
-    "failed": ("✗", "failed", "red"),
-}
 
 
 def summary_lines(
@@ -81,13 +74,15 @@ class _Told:
 
 def _head(told: _Told, running: bool = True) -> Text:
     done = told.result.finished
+    state: str
     if done is not None:
-        glyph, word, style = OUTCOMES.get(done.outcome, ("?", done.outcome, ""))
+        state, word = done.outcome, STATUS_WORDS.get(done.outcome, visible(done.outcome))
     elif told.error:
-        glyph, word, style = "✗", "not started", "red"
+        state, word = "failed", "not started"
     else:
-        glyph, word, style = ("●", "training", "cyan") if running else ("⚠", "cut off", "yellow")
-    return Text.assemble((f"{glyph} {word}", f"bold {style}"), f"  {told.title}")
+        state, word = ("training", "training") if running else ("interrupted", "cut off")
+    glyph, kind = stands(state)
+    return Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {told.title}")
 
 
 def _lines_of(told: _Told, running: bool) -> list[Text]:

@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.comparison import Line, evidence, result_lines, setting_lines
-from tuitrain.tui.runlist import STATES
+from tuitrain.tui.runlist import state_look
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.runs_table import fit
@@ -148,7 +148,7 @@ class CompareScreen(Screen[None]):
         return text
 
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
-        states = tuple(" ".join(STATES.get(run.state, ("?", run.state, ""))[:2]) for run in self.runs)
+        states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
         return [
             ("preset", tuple(visible(run.preset) for run in self.runs)),
             ("run", tuple(visible(run.run.rpartition("_")[2] or run.run) for run in self.runs)),

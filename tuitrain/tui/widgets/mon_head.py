@@ -16,21 +16,6 @@ from tuitrain.tui.sheets import LEVEL_STYLES
 from tuitrain.tui.state import STATUS_WORDS, Ghost, MonitorState, ahead
 from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark, spark_range
 
-#: A glyph for the eye and a style for each status; the word beside it says the same.
-LOOKS = {
-    "training": ("●", "good"),
-    "evaluating": ("●", "good"),
-    "saving": ("●", "good"),
-    "paused": ("‖", "warn"),
-    "completed": ("✓", "good"),
-    "stopped": ("■", "warn"),
-    "diverged": ("✗", "bad"),
-    "out_of_memory": ("✗", "bad"),
-    "failed": ("✗", "bad"),
-    "interrupted": ("✗", "bad"),
-}
-
-
 NARROW = 74  # columns below which the headline is shortened
 
 
@@ -106,7 +91,8 @@ class Headline(Vertical):
             self._set("state", ("○ no run", "dim"))
             self._set("eta")
             return
-        glyph, style = LOOKS.get(state.status, ("○", "dim"))
+        glyph, kind = words.stands(state.status)
+        style = {"live": "good", "waiting": "dim"}.get(kind, kind)
         word = STATUS_WORDS.get(state.status, visible(state.status))
         parts: list[Part] = [(f"{glyph} {word}", style)]
         if state.started is not None or state.epochs:
@@ -203,7 +189,7 @@ def brief(state: MonitorState) -> list[str]:
     """The headline as short lines, for a terminal too small for the screen; nothing before a run."""
     if state.started is None:
         return []
-    glyph, _ = LOOKS.get(state.status, ("○", "dim"))
+    glyph, _ = words.stands(state.status)
     where = f"{words.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
     time = f"took {words.duration(state.elapsed_s)}" if state.over else f"ETA {words.duration(state.eta_s)}"
     word = STATUS_WORDS.get(state.status, visible(state.status))

@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tuitrain.tui.runlist import STATES, Column, Row, columns_for
+from tuitrain.tui.runlist import Column, Row, columns_for, state_look
 
 
 def fit(text: str, width: int, right: bool = False) -> str:
@@ -152,7 +152,7 @@ class RunTable(ScrollView, can_focus=True):
         style = self.get_component_rich_style
         base = style("runs--row")
         over = style("runs--cursor", partial=True) if here else Style.null()
-        glyph, word, colour = STATES.get(row.state, ("?", row.state, "secondary"))
+        glyph, word, colour = state_look(row.state)
         marked = row.key in self.marked
         segments = [Segment("◆ " if marked else "  ", base + style("runs--mark", partial=True) + over)]
         now = time.time()
