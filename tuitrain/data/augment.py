@@ -103,12 +103,14 @@ def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | 
     frame = reach or 1
     side = SIDE + 2 * frame
     # All coordinates come from one matrix product, which is exact in the fixed point's 65536ths: a rotation's are
-    # below 2^24 of them, what a 32-bit float holds; elsewhere, and where a GPU may round its factors, 64 bits do.
-    exact = torch.float32 if reach is not None and device.type == "cpu" else torch.float64
-    a, b, c, d, e, f = (value.to(device) for value in matrix)
+    # below 2^24 of them, what a 32-bit float holds; elsewhere, and where tf32 may round the factors, 64 bits do, but
+    # for Apple's GPUs, which don't know them.
+    wide = (reach is None or device.type == "cuda") and device.type != "mps"
+    exact = torch.float64 if wide else torch.float32
+    a, b, c, d, e, f = matrix
     x0, y0 = _fixed(c + (a + b) / 2) + frame * FIXED, _fixed(f + (d + e) / 2) + frame * FIXED
     rows = torch.stack((_fixed(a), _fixed(b), x0, _fixed(d), _fixed(e), y0), 1).view(-1, 2, 3).transpose(0, 1)
-    rows = (rows / FIXED).to(exact)
+    rows = (rows / FIXED).to(exact).to(device)
     steps = torch.arange(SIDE, dtype=exact, device=device)
     grid = torch.stack(
         (steps.repeat(SIDE), steps.repeat_interleave(SIDE), torch.ones_like(steps).repeat(SIDE))
@@ -198,10 +200,11 @@ class Augment:
 
     @staticmethod
     def _draw(shape: tuple[int, ...], limit: float, images: Tensor, generator: torch.Generator) -> Tensor:
-        if not limit:
-            return torch.zeros(shape, device=images.device)
-        drawn = torch.empty(shape, device=generator.device).uniform_(-limit, limit, generator=generator)
-        return drawn.to(images.device)
+        drawn = torch.zeros(shape, device=generator.device)
+        if limit:
+            drawn.uniform_(-limit, limit, generator=generator)
+        # Matrices are worked out in 64 bits, which Apple's GPUs don't know.
+        return drawn if images.device.type == "mps" else drawn.to(images.device)
 
     def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
         count = len(images)
