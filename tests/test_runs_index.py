@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -39,6 +42,32 @@ def test_a_thousand_runs_list_in_half_a_second(tmp_path: Path) -> None:
     took = time.monotonic() - begun
     assert first == second and len(second) == 1000 and second[0].run == "run0999"
     assert took < 0.5, took
+
+
+OPTIONAL = {"pid": (int,), "best": (float,), "last": (float,), "epochs_at_target": (int,)}
+WRONG = (None, "x", 7, -1, 1e400, float("nan"), 1e300, True, [], [[]], {}, {"x": 1}, "\x1b[31m")
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(index.RunSummary)])
+def test_an_index_that_a_stranger_wrote_is_believed_in_nothing_that_can_not_be(
+    tmp_path: Path, field: str
+) -> None:
+    old_run(tmp_path, "a", 1e9)
+    (wanted,) = list_runs(tmp_path)
+    cache = tmp_path / index.INDEX
+    for wrong in WRONG:
+        data = json.loads(cache.read_bytes().partition(b"\n")[2])
+        data["runs"]["a"]["summary"][field] = wrong
+        body = json.dumps(data).encode()
+        cache.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        (found,) = list_runs(tmp_path)
+        value = getattr(found, field)
+        assert value is None or type(value) in (type(getattr(wanted, field)), *OPTIONAL.get(field, ()))
+        assert not isinstance(value, float) or math.isfinite(value)
+        assert (found.run, found.path) == ("a", str(tmp_path / "a"))
+        json.dumps(found.to_dict(), allow_nan=False)
+        cache.unlink()
+        assert list_runs(tmp_path) == [wanted]
 
 
 def test_a_summary_says_what_was(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog, files, locking, names
-from tuitrain.training.events import Record, StepProgress, finite, from_dict, to_dict
+from tuitrain.training.events import Record, StepProgress, from_dict, to_dict
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -244,7 +245,7 @@ class RunDirectory:
             "epoch": epoch,
             "progress": to_dict(progress) if progress is not None else None,
         }
-        text = json.dumps(finite(data), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(plain.finite(data), separators=(",", ":"), allow_nan=False)
         files.replace(self.path / "progress.json", text.encode(), durable=False)
 
     def live(self) -> Live | None:
@@ -281,7 +282,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: it can't be written.
         """
-        line = json.dumps(finite({**command, "time": time.time()}), separators=(",", ":")).encode()
+        line = json.dumps(plain.finite({**command, "time": time.time()}), separators=(",", ":")).encode()
         if len(line) > _COMMAND_BYTES:
             raise RunDirectoryError("the command is too long")
         path = self.path / "control.jsonl"

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import files, locking, names
 from tuitrain.runs.directory import RunDirectory, unwritable
-from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted, finite
+from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted
 
 RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
 INDEX = ".index.json"
@@ -76,7 +77,7 @@ class RunSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The plain JSON form."""
-        data: dict[str, Any] = finite(dataclasses.asdict(self))
+        data: dict[str, Any] = plain.finite(dataclasses.asdict(self))
         return data
 
 
@@ -262,12 +263,11 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
     try:
         if cached["key"] != key:
             return None
-        data = dict(cached["summary"])
-        data["tags"] = tuple(data["tags"])
-        data["path"] = str(path)
-        return RunSummary(**data)
+        summary = plain.read(RunSummary, {**cached["summary"], "run": path.name, "path": str(path)})
     except (KeyError, TypeError, ValueError):
         return None
+    figures = (summary.when, summary.seconds, summary.best or 0.0, summary.last or 0.0)
+    return summary if all(math.isfinite(figure) for figure in figures) else None
 
 
 def _read_index(runs_dir: Path) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuitrain import plain
 from tuitrain.errors import PresetError
 from tuitrain.spec.challenge import Point, check, reached
 from tuitrain.spec.preset import Preset, preset_from_dict
-from tuitrain.training.events import EpochFinished, Notice, Record, RunFinished, RunStarted, finite
+from tuitrain.training.events import EpochFinished, Notice, Record, RunFinished, RunStarted
 
 LAST_EPOCHS = 5
 
@@ -120,4 +121,4 @@ class RunResult:
             "command": started.command if started else "",
             "own_network": dict(started.own_network) or None if started else None,
         }
-        return {key: finite(value) for key, value in data.items()}
+        return {key: plain.finite(value) for key, value in data.items()}

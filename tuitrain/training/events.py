@@ -9,15 +9,11 @@ not finite are written as null and read as NaN.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-import math
-import sys
-import types
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from tuitrain import plain
 
 SCHEMA = 1
 
@@ -177,20 +173,9 @@ class Record:
     elapsed_s: float
 
 
-def finite(value: Any) -> Any:
-    """The value with every number that is not finite replaced by None, so that it is plain JSON."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
-
-
 def to_dict(event: Event) -> dict[str, Any]:
     """The event's plain JSON form, its name under `event`."""
-    fields = {f.name: finite(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    fields = {f.name: plain.finite(getattr(event, f.name)) for f in dataclasses.fields(event)}
     return {"event": type(event).__name__, **fields}
 
 
@@ -205,63 +190,6 @@ def to_line(record: Record) -> str:
     return json.dumps(line | body, allow_nan=False, separators=(",", ":"))
 
 
-#: Counts of a run are far below this; what is beyond it comes from elsewhere and would only cost memory.
-_MOST = (1 << 63) - 1
-_MOST_EPOCHS = 1_000_000
-_LATEST_S = 1e11  # the year 5138
-
-
-def _number(value: Any, most: float = sys.float_info.max) -> float:
-    if value is None:
-        return math.nan
-    if (type(value) is not float and type(value) is not int) or value > most or value < -most:
-        raise ValueError("not a number that can be")
-    return float(value)
-
-
-def _check(name: str, kind: Any) -> Callable[[Any], Any]:
-    """What makes the value of a field out of JSON, or raises ValueError: a log may come from anywhere."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if types.NoneType in inner:
-        check = _check(name, inner[0])
-        return lambda value: None if value is None else check(value)
-    if kind is float:
-        most = 1.0 if name.endswith("_acc") else sys.float_info.max
-        return lambda value: _number(value, most)
-    if kind is int:
-        top = _MOST_EPOCHS if name in ("epoch", "epochs", "best_epoch") else _MOST
-        return _must(name, lambda value: type(value) is int and 0 <= value <= top)
-    if origin is Literal:
-        return _must(name, lambda value: type(value) is str and value in inner)
-    if origin is dict:
-        item = typing.get_origin(inner[1]) or inner[1]
-        wanted = object if item is Any else item
-        return _must(
-            name, lambda value: type(value) is dict and all(isinstance(v, wanted) for v in value.values())
-        )
-    return _must(name, lambda value: type(value) is kind)
-
-
-def _must(name: str, right: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        if not right(value):
-            raise ValueError(f"{name} is not what it should be")
-        return value
-
-    return check
-
-
-@functools.cache
-def _fields(name: str) -> tuple[tuple[str, bool, Callable[[Any], Any]], ...]:
-    """Name, whether it must be there, and check of each field of an event."""
-    hints = typing.get_type_hints(TYPES[name])
-    missing = dataclasses.MISSING
-    return tuple(
-        (f.name, f.default is missing and f.default_factory is missing, _check(f.name, hints[f.name]))
-        for f in dataclasses.fields(TYPES[name])
-    )
-
-
 def from_dict(data: dict[str, Any]) -> Event:
     """The event of a JSON form; fields of a newer minor version are ignored.
 
@@ -271,13 +199,7 @@ def from_dict(data: dict[str, Any]) -> Event:
     name = data.get("event")
     if not isinstance(name, str) or name not in TYPES:
         raise ValueError(f"no event is called {name!r}")
-    values: dict[str, Any] = {}
-    for field_name, needed, check in _fields(name):
-        if field_name in data:
-            values[field_name] = check(data[field_name])
-        elif needed:
-            raise ValueError(f"{name} has no {field_name}")
-    return TYPES[name](**values)
+    return plain.read(TYPES[name], data)
 
 
 def from_line(line: str) -> Record:
@@ -289,5 +211,5 @@ def from_line(line: str) -> Record:
     data = json.loads(line)
     if not isinstance(data, dict):
         raise ValueError("not an object")
-    time, elapsed_s = (_number(data.get(name) or 0.0, _LATEST_S) for name in ("time", "elapsed_s"))
+    time, elapsed_s = (plain.number(data.get(name) or 0.0, plain.LATEST_S) for name in ("time", "elapsed_s"))
     return Record(from_dict(data), time, elapsed_s)
