@@ -1,6 +1,7 @@
 """What the light commands import, and that they answer as documented."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuitrain.cli.root import app
-from tuitrain.errors import UsageError
+from tuitrain.errors import DeviceError, UsageError
 
 HEAVY = {"torch", "torchvision", "textual", "numpy", "sklearn", "matplotlib", "tensorboard"}
 LIGHT = [
@@ -120,6 +121,69 @@ def test_config_says_where_a_value_came_from(tmp_path: Path, monkeypatch) -> Non
     assert shown["refresh_hz"]["from"] == "default"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("budget = inf", "tuitrain.toml: budget is 'inf'; use a whole number, 0 or more."),
+        ("threads = nan", "threads is 'nan'; use a whole number"),
+        ('runs_dir = "a\\u0000b"', "runs_dir is 'a\\x00b'; use text."),
+        ("x" * 70_000, "larger than 64 KiB"),
+    ],
+    ids=["inf", "nan", "NUL", "large"],
+)
+def test_a_config_file_from_elsewhere_is_refused_in_a_sentence(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "tuitrain.toml").write_text(text)
+    done = tuitrain("config", "show", cwd=tmp_path)
+    assert done.returncode == UsageError.exit_code and done.stderr.count("\n") == 1
+    assert told in done.stderr.replace("\\\\", "\\")
+
+
+def test_a_config_file_of_any_size_takes_no_memory(tmp_path: Path) -> None:
+    with (tmp_path / "tuitrain.toml").open("wb") as file:
+        file.truncate(1 << 36)
+    assert "larger than 64 KiB" in tuitrain("config", "show", cwd=tmp_path).stderr
+
+
+def tuitrain(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tuitrain", *arguments]
+    return subprocess.run(
+        command, text=True, capture_output=True, timeout=120, cwd=cwd, env={**os.environ, **env}
+    )
+
+
+def test_torch_that_cannot_be_imported_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(
+        "raise ImportError('libtorch.so: cannot\\nallocate \x1b[31m')"
+    )
+    done = tuitrain(
+        "run", "--dataset", "digits", "--runs-dir", str(tmp_path / "runs"), PYTHONPATH=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (DeviceError.exit_code, "")
+    assert done.stderr.startswith("tuitrain: torch can't be imported: libtorch.so: cannot allocate ")
+    assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("columns", ["²", "x", "-1", "", "0", "٣٠"])
+def test_a_width_that_is_none_is_not_believed(columns: str) -> None:
+    done = tuitrain("show", "step1", COLUMNS=columns)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+def test_a_folder_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f'rmdir "{gone}" && exec "{sys.executable}" -m tuitrain presets --json'
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=gone, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0 and len(json.loads(done.stdout)) >= 30, done.stderr
+
+
+def test_a_new_preset_of_a_path_is_named_as_it_was_written(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["presets", "new", str(tmp_path / "My Net.toml")])
+    path = made.stdout.strip().splitlines()[-1]
+    assert Path(path).exists() and f"run --preset {path}" in made.stderr
+
+
 def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -149,8 +213,7 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
 def test_what_cannot_be_read_on_the_command_line_is_one_sentence_that_steers_no_terminal(
     arguments, told
 ) -> None:
-    command = [sys.executable, "-m", "tuitrain", *arguments]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=60)
+    done = tuitrain(*arguments)
     assert (done.returncode, done.stdout) == (UsageError.exit_code, "")
     assert told in done.stderr and done.stderr.count("\n") == 1
     assert done.stderr.startswith("tuitrain: ") and done.stderr[:-1].isprintable()

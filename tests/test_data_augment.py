@@ -235,3 +235,22 @@ def test_gpu_gives_the_same_pixels() -> None:
     assert torch.allclose(
         normalize(images.cuda(), 0.1307, 0.3081).cpu(), normalize(images, 0.1307, 0.3081), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "settings", [{"rotation": 30.0}, {"rotation": 9.0, "shift": 3.0, "zoom": 0.2}, {"erase": 0.5}, {}]
+)
+def test_overwritten_images_are_the_same_ones(settings: dict[str, float], threads: int) -> None:
+    images = torch.randint(
+        0, 256, (700, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(3)
+    )
+    before, old = images.clone(), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        wanted = Augment(**settings).apply(images, torch.Generator().manual_seed(4))
+        assert torch.equal(images, before)
+        found = Augment(**settings).apply(images, torch.Generator().manual_seed(4), overwrite=True)
+    finally:
+        torch.set_num_threads(old)
+    assert torch.equal(found, wanted)

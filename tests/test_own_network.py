@@ -234,6 +234,11 @@ LINEAR = """class Net(nn.Module):
         (f"{LINEAR}return self.l(x.flatten(1)).detach()", "its backward pass fails"),
         ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10)\n"
          "  self.register_buffer('mask', torch.full((2,), -torch.inf))", "its 'mask' is not finite from the start"),
+        ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10)\n"
+         "  self.register_buffer('mask', torch.eye(2).to_sparse())", "its 'mask' is no dense tensor"),
+        ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10, device='meta')", "its weights can't be used"),
+        ("class Mute(Exception):\n def __str__(self): raise ValueError\ndef Net(): raise Mute", "Mute: <Mute>"),
+        ("class Mute(BaseException):\n def __str__(self): return '\\x1b[31m'\ndef Net(): raise Mute", "Mute: \\x1b[31m"),
         ("Net = 7", "'Net' is no class or function; define it there."),
         ("class Other(nn.Module): pass", "'Net' is not there; it has Other."),
         ("def Net(:", "running the file fails in line 3: SyntaxError"),

@@ -156,6 +156,23 @@ def test_a_folder_that_was_never_named_is_cleaned_at_the_next_start(tmp_path: Pa
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == [mine]
 
 
+@pytest.mark.parametrize(
+    "name", [".new-²-x", ".new--x", ".new-99999999999999-x", ".gone-a-", ".gone-", ".gone-a-²"]
+)
+def test_a_folder_that_only_looks_left_over_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    RunDirectory.create(tmp_path, "fake", name="a").close()
+    assert (tmp_path / name).is_dir()
+
+
+def test_a_run_whose_removal_was_killed_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    dead, alive = tmp_path / ".gone-my-run-4194305", tmp_path / f".gone-b-{os.getpid()}"
+    for grave in (dead, alive):
+        (grave / "checkpoints").mkdir(parents=True)
+    RunDirectory.create(tmp_path, "fake", name="a").close()
+    assert not dead.exists() and alive.exists()
+
+
 def test_every_prefix_of_a_log_gives_exactly_its_complete_events(tmp_path: Path) -> None:
     records = fake_records(4)
     data = "".join(to_line(record) + "\n" for record in records).encode()

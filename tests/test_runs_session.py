@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from runs_fake import fake_session, run_to_end
 
-from tuitrain.errors import DataError, ExitCode
+from tuitrain.errors import DataError, ExitCode, RunDirectoryError
 from tuitrain.runs import checkpoint, files, inspect
 from tuitrain.runs.commands import RemoteControl
 from tuitrain.runs.directory import RunDirectory
@@ -334,6 +334,59 @@ def test_a_directory_removed_under_a_run_is_made_again_and_nothing_later_is_lost
     assert not run.is_held()
 
 
+def put_back_as_a_copy(run: RunDirectory) -> None:
+    log = run.path / "events.jsonl"
+    shutil.copy(log, run.path / "copy")
+    (run.path / "copy").replace(log)
+
+
+def swap_whole_directory(run: RunDirectory) -> None:
+    away = run.path.with_name("away")
+    run.path.rename(away)
+    shutil.copytree(away, run.path)
+
+
+def take_the_lock_away(run: RunDirectory) -> None:
+    (run.path / "run.lock").unlink()
+
+
+@pytest.mark.parametrize("what", [put_back_as_a_copy, swap_whole_directory, take_the_lock_away])
+def test_files_replaced_under_a_run_lose_nothing_that_comes_later(tmp_path: Path, what) -> None:
+    run = make(tmp_path)
+    session = fake_session(run, epochs=4, steps=60, step_s=0.01)
+    session.start()
+    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    what(run)
+    wait_for(lambda: any(notice.code == "directory_replaced" for notice in notices_of(run)))
+    assert RunDirectory.open(run.path).is_held()  # others can steer it, and nobody else can take it
+    with pytest.raises(RunDirectoryError, match="busy"):
+        RunDirectory.open(run.path).acquire()
+    assert session.join(60) and (session.exit_code, session.outcome) == (0, "completed")
+    assert epochs_of(run) == [1, 2, 3, 4] and not run.is_held()
+    assert [n.code for n in notices_of(run)].count("directory_replaced") == 1
+    lines = (run.path / "metrics.csv").read_text().splitlines()
+    assert len(lines) == 5
+
+
+def notices_of(run: RunDirectory) -> list[Notice]:
+    return [r.event for r in run.events() if isinstance(r.event, Notice)]
+
+
+@pytest.mark.parametrize("folder", ["checkpoints", "tensorboard"])
+def test_a_run_whose_folders_are_links_is_not_gone_on_with(tmp_path: Path, folder: str) -> None:
+    run = make(tmp_path)
+    run_to_end(run, epochs=2)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    for name in ("events.out.tfevents.1700000000.host.1", "epoch-000001.safetensors", ".x.tmp"):
+        (victim / name).write_text("precious")
+    shutil.rmtree(run.path / folder, ignore_errors=True)
+    (run.path / folder).symlink_to(victim)
+    with pytest.raises(RunDirectoryError, match=f"{folder} is a link"):
+        RunDirectory.open(run.path).acquire()
+    assert len(list(victim.iterdir())) == 3 and not run.is_held()
+
+
 def test_removed_when_the_last_epoch_is_over_the_weights_are_there_all_the_same(tmp_path: Path) -> None:
     runs = tmp_path / "deep" / "runs"
     run = RunDirectory.create(runs, "fake", name="a")
@@ -361,6 +414,21 @@ def test_removed_where_it_cannot_be_made_again_the_run_ends_with_4(tmp_path: Pat
     (tmp_path / "runs").write_text("a file is in the way")
     assert session.join(60) and session.exit_code == ExitCode.RUN_DIRECTORY
     assert session.recorder.trouble and len(session.recorder.epochs()) == 3
+
+
+class Mute(Exception):
+    """An exception of a stranger's, that can't say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("not even this")
+
+
+def test_an_error_that_cannot_be_told_ends_the_run_all_the_same(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session = run_to_end(run, raises=Mute())
+    end = run.events()[-1].event
+    assert isinstance(end, RunFinished) and session.exit_code == ExitCode.FAILED
+    assert end.message.startswith("Mute: <Mute>")
 
 
 def test_an_unexpected_error_names_the_file_of_its_traceback(tmp_path: Path) -> None:

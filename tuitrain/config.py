@@ -65,7 +65,8 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file():
             return {}
-        raw = path.read_bytes()[: MAX_FILE_BYTES + 1]
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
         if len(raw) > MAX_FILE_BYTES:
             raise UsageError(
                 f"{visible(path)}: larger than {MAX_FILE_BYTES // 1024} KiB; a config is a small text file."
@@ -93,7 +94,7 @@ def _parse(name: str, value: Any, origin: str) -> Any:
         if kind is bool:
             return value if isinstance(value, bool) else words[str(value).lower()]
         if kind is str:
-            if not isinstance(value, str):
+            if not isinstance(value, str) or "\0" in value:
                 raise ValueError
             return value
         if isinstance(value, bool):
@@ -101,7 +102,7 @@ def _parse(name: str, value: Any, origin: str) -> Any:
         if kind is int and int(value) < 0:
             raise ValueError
         return kind(value)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         expected = {bool: "true or false", int: "a whole number, 0 or more", float: "a number", str: "text"}[
             kind
         ]

@@ -76,6 +76,14 @@ class RequirementError(TuitrainError):
     exit_code = ExitCode.REQUIREMENT
 
 
+def said(value: object) -> str:
+    """A value as text; of one that fails at that, such as an exception of a stranger's, its type."""
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
 def visible(text: object) -> str:
     """Text from files, names and exceptions with its control characters made visible.
 
@@ -83,7 +91,7 @@ def visible(text: object) -> str:
     their escapes, so that neither a terminal nor a log line can be steered by them.
     """
     out: list[str] = []
-    for char in str(text):
+    for char in said(text):
         code = ord(char)
         if char in "\n\t\r":
             out.append(" ")

@@ -30,6 +30,7 @@ def begin(
 
     images = task.dataset(setting).train.images
     whole = torch.from_numpy(images.copy())
+    epoch = torch.empty_like(whole)  # an epoch's images are rotated into the memory that shuffling them took
     if setting.get("threads"):
         torch.set_num_threads(setting["threads"])
     pictures = [Image.fromarray(image) for image in images[: setting["pil"]]]
@@ -37,7 +38,7 @@ def begin(
 
     def batched() -> int:
         degrees = torch.empty(len(whole)).uniform_(-DEGREES, DEGREES)
-        rotate(whole, degrees)
+        rotate(whole, degrees, out=epoch)
         return len(whole)
 
     def pil() -> int:

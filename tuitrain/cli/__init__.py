@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -12,6 +13,9 @@ from tuitrain.runs.signals import leave, lost_output, prepare_process
 def main() -> NoReturn:
     """Runs the command line and exits with one of the documented codes."""
     code: int = ExitCode.DONE
+    for size in ("COLUMNS", "LINES"):
+        if not os.environ.get(size, "0").isdecimal():  # Rich takes `²` for a number
+            del os.environ[size]
     try:
         prepare_process()
         if len(sys.argv) == 1:  # the bare command opens the lab, and its first paint waits for every import

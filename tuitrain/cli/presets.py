@@ -120,5 +120,8 @@ def new(
     data["source"] = f"made from {base.name}"
     data["story"] = {"previous": base.name}
     saved = save_preset(preset_from_dict(data, name), path.parent if path else None, overwrite=force)
-    stderr().print(f"wrote {visible(saved)}; edit it, then: tuitrain run --preset {visible(path or stem)}")
+    stderr().print(
+        f"wrote {visible(saved)}; edit it, then: tuitrain run --preset {visible(saved if path else stem)}",
+        soft_wrap=True,  # a command is for copying
+    )
     sys.stdout.write(f"{saved}\n")

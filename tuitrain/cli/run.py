@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.errors import ExitCode, RequirementError, UsageError
+from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
@@ -145,12 +146,10 @@ def run(
     from tuitrain.runs.directory import check_place
 
     check_place(config.runs_dir(runs_dir), name)
-    early = _import_torch()
-    with _fetching(quiet) as progress:
+    with _importing_torch(), _fetching(quiet) as progress:
         from tuitrain.runs.launch import load_data, prepare
 
         data = load_data(changed, config.data_dir(data_dir), progress)
-    early.join()
     from tuitrain.spec.preset import differences
 
     session = prepare(
@@ -193,8 +192,8 @@ def resume(
 
         let_go_on(directory, epochs)
         return
-    early = _import_torch()
-    early.join()
+    with _importing_torch():
+        pass
     from tuitrain.runs.launch import prepare_resume
 
     with _fetching(quiet) as progress:
@@ -252,11 +251,30 @@ def _command(
     })  # fmt: skip
 
 
-def _import_torch() -> threading.Thread:
-    """Imports torch beside the reading of the data; the longest part of the start."""
-    thread = threading.Thread(target=lambda: __import__("torch"), name="import-torch", daemon=True)
+@contextlib.contextmanager
+def _importing_torch() -> Iterator[None]:
+    """Imports torch, the longest part of the start, beside what is done meanwhile."""
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            importlib.import_module("torch")
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="import-torch", daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    except ImportError:  # what needs torch says that it can't be tried twice
+        thread.join()
+        if not failed:
+            raise
+    thread.join()
+    if failed:
+        raise DeviceError(
+            f"torch can't be imported: {visible(failed[0])[:300]}; look at `pip check` and the memory limit (ulimit -v)."
+        )
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor
 SIDE = 28
 FILL = 1  # what the published systems fill with: grey level 1 of 255
 FIXED = 1 << 16
-# On the CPU, so many images at a time: few enough for the caches, enough that calling torch costs little.
+# On the CPU, so many images a thread at a time: few enough for the caches, enough that calling torch costs little.
 CPU_CHUNK = 128
 # What a rotation sees outside the image, in pixels: its half diagonal less half its side.
 REACH = math.ceil(SIDE / 2 * (math.sqrt(2) - 1))
@@ -27,16 +27,17 @@ ERASE_AREA = (0.02, 0.33)
 ERASE_RATIO = (0.3, 3.3)
 
 
-def rotate(images: Tensor, degrees: Tensor, fill: int = FILL) -> Tensor:
+def rotate(images: Tensor, degrees: Tensor, fill: int = FILL, out: Tensor | None = None) -> Tensor:
     """Rotate each image counter-clockwise about its centre by its own angle.
 
     Args:
         images: (N, 28, 28) uint8.
         degrees: (N,) floating point, on any device.
         fill: grey level for what comes from outside the image.
+        out: (N, 28, 28) uint8, contiguous, to write to; may be the images themselves. New memory costs a sixth more.
 
     Returns:
-        (N, 28, 28) uint8, new memory.
+        (N, 28, 28) uint8, `out` or new memory.
     """
     # in double precision and reduced to [0, 360) first, as Pillow does
     angle = -torch.deg2rad(torch.remainder(degrees.to(torch.float64), 360.0))
@@ -44,12 +45,13 @@ def rotate(images: Tensor, degrees: Tensor, fill: int = FILL) -> Tensor:
     half = SIDE / 2
     x0 = half - half * (cos + sin)
     y0 = half - half * (cos - sin)
-    return _sample(images, (cos, sin, x0, -sin, cos, y0), fill, reach=REACH)
+    return _sample(images, (cos, sin, x0, -sin, cos, y0), fill, out, reach=REACH)
 
 
 def affine(
-    images: Tensor, degrees: Tensor, shift: Tensor, zoom: Tensor, shear: Tensor, fill: int = FILL
-) -> Tensor:
+    images: Tensor, degrees: Tensor, shift: Tensor, zoom: Tensor, shear: Tensor, fill: int = FILL,
+    out: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Rotate, shear, zoom about the centre, then shift, all in one nearest-neighbour look-up.
 
     torchvision's `functional.affine` on PIL images, with its angle (which is clockwise) negated; pixel
@@ -62,6 +64,7 @@ def affine(
         zoom: (N,) factor; above 1 enlarges.
         shear: (N,) in degrees, along x.
         fill: grey level for what comes from outside the image.
+        out: see `rotate`.
     """
     turn = -torch.deg2rad(degrees.to(torch.float64))
     tan = torch.deg2rad(shear.to(torch.float64)).tan()
@@ -75,12 +78,12 @@ def affine(
     half = SIDE / 2
     right = half + shift[:, 0].to(torch.float64)
     down = half + shift[:, 1].to(torch.float64)
-    return _sample(images, (a, b, half - a * right - b * down, d, e, half - d * right - e * down), fill)
+    return _sample(images, (a, b, half - a * right - b * down, d, e, half - d * right - e * down), fill, out)
 
 
 def _parts(images: Tensor) -> list[slice]:
     count = len(images)
-    chunk = CPU_CHUNK if images.device.type == "cpu" else GPU_CHUNK
+    chunk = CPU_CHUNK * torch.get_num_threads() if images.device.type == "cpu" else GPU_CHUNK
     return [slice(start, min(start + chunk, count)) for start in range(0, count, chunk)]
 
 
@@ -88,13 +91,16 @@ def _fixed(value: Tensor) -> Tensor:
     return torch.floor(value * FIXED + 0.5)
 
 
-def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | None = None) -> Tensor:
+def _sample(
+    images: Tensor, matrix: tuple[Tensor, ...], fill: int, out: Tensor | None, reach: int | None = None
+) -> Tensor:
     """Output pixel (x, y) is source pixel (a x + b y + c, d x + e y + f), taken at pixel centres.
 
     Args:
         images: (N, 28, 28) uint8.
         matrix: a to f, each (N,).
         fill: grey level for what comes from outside the image.
+        out: where to, or None for new memory.
         reach: how many pixels outside the image the matrices can lead; None where there is no such limit.
     """
     device = images.device
@@ -121,7 +127,8 @@ def _sample(images: Tensor, matrix: tuple[Tensor, ...], fill: int, reach: int | 
     begins = torch.arange(chunk, dtype=exact, device=device)[:, None] * (side * side)
     found = torch.empty((2, chunk, SIDE * SIDE), dtype=exact, device=device)
     index = torch.empty((chunk, SIDE * SIDE), dtype=torch.int32, device=device)
-    out = torch.empty_like(images, memory_format=torch.contiguous_format)
+    if out is None:
+        out = torch.empty_like(images, memory_format=torch.contiguous_format)
     for part in parts:
         n = part.stop - part.start
         framed[:n, frame:-frame, frame:-frame] = images[part]
@@ -173,12 +180,12 @@ class Augment:
         """Nothing is on."""
         return not (self.rotation or self.shift or self.zoom or self.shear or self.erase)
 
-    def apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def apply(self, images: Tensor, generator: torch.Generator, *, overwrite: bool = False) -> Tensor:
         """Augment (N, 28, 28) uint8 images with draws from the generator, which may be on another device.
 
         Angles are drawn first, in one batch, which for a CPU generator gives the very angles that
         RandomRotation would draw image by image; then shift, zoom, shear, erase, each only if on.
-        Returns the images themselves when nothing is on.
+        Returns the images themselves when nothing is on; with `overwrite` the result may lie in their memory.
         """
         count = len(images)
         if self.is_identity or count == 0:
@@ -187,13 +194,13 @@ class Augment:
         if moved:
             degrees = self._draw((count,), self.rotation, images, generator)
             if not (self.shift or self.zoom or self.shear):
-                images = rotate(images, degrees)
+                images = rotate(images, degrees, out=images if overwrite else None)
             else:
                 # whole pixels, as torchvision's RandomAffine shifts
                 shift = self._draw((count, 2), self.shift, images, generator).round()
                 zoom = (1.0 + self._draw((count,), self.zoom, images, generator)).clamp_min(0.01)
                 shear = self._draw((count,), self.shear, images, generator)
-                images = affine(images, degrees, shift, zoom, shear)
+                images = affine(images, degrees, shift, zoom, shear, out=images if overwrite else None)
         if self.erase:
             images = self._erase(images, generator)
         return images

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -27,7 +28,8 @@ from tuitrain.training.events import Record, StepProgress, from_dict, to_dict
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
 
-NEW_PREFIX = ".new-"
+NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
+_UNBORN = re.compile(r"\.new-([0-9]{1,10})-.*|\.gone-.*-([0-9]{1,10})", re.DOTALL)
 #: The text of a network in Python (`--model`), for readers; never run, so it is no `.py`.
 MODEL_SOURCE = "model.py.txt"
 _COMMAND_BYTES = 4096
@@ -158,9 +160,13 @@ class RunDirectory:
         """
         self.lock.acquire(self.name)
         try:
+            self._refuse_links()
             files.clean_leftovers(self.path)
             files.clean_leftovers(self.path / "checkpoints")
             self._log.open()
+        except RunDirectoryError:
+            self.lock.release()
+            raise
         except OSError as error:
             self.lock.release()
             raise unwritable(self.path, error) from None
@@ -169,18 +175,25 @@ class RunDirectory:
             with contextlib.suppress(OSError), files.open_plain(self.path / name) as file:
                 self._texts[name] = file.read(2 * _READ_BYTES)
 
+    def _refuse_links(self) -> None:
+        """In the run's own folders old files are removed; a link could lead to anybody's."""
+        for folder in (self.path / "checkpoints", self.path / "tensorboard"):
+            if folder.is_symlink():
+                raise RunDirectoryError(
+                    f"{visible(folder)} is a link, and a run removes old files there; put a folder in its place"
+                )
+
     def is_gone(self) -> bool:
-        """Whether somebody removed or moved it, or its log, since."""
+        """Whether somebody removed, moved or replaced it, its log or its lock since we hold it."""
         try:
-            (self.path / "events.jsonl").lstat()
+            return self._log.replaced() or self.lock.replaced()
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
             return False
-        return False
 
     def remake(self) -> None:
-        """Make it again at its place after it was removed, and hold that; the log is empty then.
+        """Make it again at its place and hold that; what is in a log there is superseded by a new beginning.
 
         Raises:
             OSError: it can't be made.
@@ -382,14 +395,14 @@ def check_place(runs_dir: Path, name: str | None = None) -> None:
 
 
 def clean_unborn(runs_dir: Path) -> int:
-    """Remove folders that a process began and was killed before it could name them."""
+    """Remove folders that a process was killed over: before it could name them, or while it removed them."""
     count = 0
     with os.scandir(runs_dir) as entries:
-        found = [entry.name for entry in entries if entry.name.startswith(NEW_PREFIX)]
+        found = [entry.name for entry in entries]
     for name in found:
-        pid = name.removeprefix(NEW_PREFIX).split("-")[0]
+        left = _UNBORN.fullmatch(name)
         folder = runs_dir / name
-        if pid.isdigit() and not locking.process_exists(int(pid)) and not locking.is_held(folder):
+        if left and not locking.process_exists(int(left[1] or left[2])) and not locking.is_held(folder):
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
     return count

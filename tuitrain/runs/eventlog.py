@@ -134,6 +134,7 @@ class LogWriter:
         self._fd: int | None = None
         self._size = 0
         self._torn = False
+        self._at_home = False  # whether the path named the open file when it was opened
 
     def append(self, record: Record, *, durable: bool = False) -> None:
         """Append one line; durable brings it to the disk before it returns.
@@ -154,6 +155,14 @@ class LogWriter:
             raise
         self._size += len(data)
 
+    def replaced(self) -> bool:
+        """Whether its path has come to name another file, as after `sed -i` or a copy put back.
+
+        Raises:
+            OSError: the path names nothing, or can't be looked at.
+        """
+        return not files.names_descriptor(self.path, self._fd) and self._at_home
+
     def open(self) -> None:
         """Open the log and cut a torn tail off, if that was not done yet."""
         self._ready()
@@ -170,6 +179,8 @@ class LogWriter:
                 os.close(fd)
                 raise
             self._fd = fd
+            with contextlib.suppress(OSError):
+                self._at_home = files.names_descriptor(self.path, fd)
         if self._torn:
             self._mend(self._fd)
         return self._fd

@@ -61,6 +61,16 @@ def open_append(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
+def names_descriptor(path: Path, fd: int | None) -> bool:
+    """Whether a path names the file of an open descriptor; without one it is enough that it names anything.
+
+    Raises:
+        OSError: it names nothing, or can't be looked at.
+    """
+    there = path.lstat()
+    return fd is None or os.path.samestat(os.fstat(fd), there)
+
+
 def create_new(path: Path) -> int:
     """A descriptor of a new file; never follows a link, never reuses a file."""
     announce("create", path)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import files, locking, names
-from tuitrain.runs.directory import RunDirectory, unwritable
+from tuitrain.runs.directory import GONE_PREFIX, RunDirectory, unwritable
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted
 
 RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
@@ -318,7 +318,7 @@ def delete(directory: RunDirectory) -> None:
     if path.is_symlink():
         raise RunDirectoryError(f"{visible(path)} is a link; remove the link itself with `rm`")
     directory.lock.acquire(directory.name)
-    grave = path.with_name(f".gone-{path.name[:100]}-{os.getpid()}")
+    grave = path.with_name(f"{GONE_PREFIX}{path.name[:100]}-{os.getpid()}")
     try:
         files.rename(path, grave)
         shutil.rmtree(grave)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -89,11 +90,20 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._fd: int | None = None
+        self._at_home = False  # whether the path named what is held when it was taken
 
     @property
     def held(self) -> bool:
         """Whether we hold it."""
         return self._fd is not None
+
+    def replaced(self) -> bool:
+        """Whether the lock that others see has become another file than the one that is held.
+
+        Raises:
+            OSError: there is none any more, or it can't be looked at.
+        """
+        return not files.names_descriptor(self.folder / LOCK_NAME, self._fd) and self._at_home
 
     def acquire(self, name: str) -> None:
         """Take the lock and write down who holds it.
@@ -120,6 +130,8 @@ class RunLock:
         except OSError:
             pass  # a full disk: the lock holds all the same, only the name of the holder is missing
         self._fd = fd
+        with contextlib.suppress(OSError):
+            self._at_home = files.names_descriptor(path, fd)
 
     def _take(self, fd: int, name: str) -> None:
         # A viewer that probes holds a shared lock for microseconds, so a refusal is believed at once

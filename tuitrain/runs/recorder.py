@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
@@ -21,6 +22,8 @@ from tuitrain.training.events import (
     RunStarted,
 )
 
+#: On a file system that gives a file another number each time it looks, a log must not be written again for ever.
+MOST_REMADE = 100
 #: Worth an fsync: what a checkpoint after it relies on, and how a run began and ended.
 DURABLE = (RunStarted, EpochFinished, RunFinished, Notice)
 
@@ -44,7 +47,7 @@ class Recorder:
         self._pending: list[Record] = []
         self._lock = threading.RLock()
         self._noticed = False
-        self._remade = False
+        self._remade = 0
         self._failures: dict[str, str] = {}
         self._start = time.monotonic()
         self._base_s = max((record.elapsed_s for record in earlier), default=0.0)
@@ -74,7 +77,7 @@ class Recorder:
 
     def _write(self) -> None:
         """Write what waits, in order; stops at the first record that the disk does not take."""
-        if self.directory.is_gone() and not self._remake():
+        if self._remade < MOST_REMADE and self.directory.is_gone() and not self._remake():
             return
         written = 0
         whole = False  # the derived files were written anew, so they have what still waits
@@ -97,20 +100,15 @@ class Recorder:
 
     def _remake(self) -> bool:
         """Make the directory again when somebody removed it under the run, all records written anew."""
+        replaced = (self.directory.path / "events.jsonl").exists()
         try:
             self.directory.remake()
         except (OSError, RunDirectoryError) as error:
             self.failed("events.jsonl", error)
             return False
-        if not self._remade:
-            self._remade = True
-            self._notice(
-                Notice(
-                    f"{visible(self.directory.path)} was removed while the run went on, and is made again",
-                    remedy="its earlier checkpoints are gone; `tuitrain stop` ends a run, `tuitrain runs rm` removes it",
-                    code="directory_removed",
-                )
-            )
+        self._remade += 1
+        if self._remade == 1:
+            self._notice(_replaced(self.directory.path) if replaced else _removed(self.directory.path))
         self._pending = list(self.records)
         self._derived.dirty = True
         return True
@@ -255,6 +253,22 @@ class Recorder:
             images_per_s=last.images_per_s if last else 0.0,
             message=message,
         )
+
+
+def _removed(path: Path) -> Notice:
+    return Notice(
+        f"{visible(path)} was removed while the run went on, and is made again",
+        remedy="its earlier checkpoints are gone; `tuitrain stop` ends a run, `tuitrain runs rm` removes it",
+        code="directory_removed",
+    )
+
+
+def _replaced(path: Path) -> Notice:
+    return Notice(
+        f"files of {visible(path)} were replaced by others while the run went on; its log is written anew",
+        remedy="change a copy of a run that goes on, not the run itself",
+        code="directory_replaced",
+    )
 
 
 def _restarts(event: Event) -> bool:

@@ -53,7 +53,7 @@ def project_preset_dir() -> Path:
 
 
 def _natural(text: str) -> list[tuple[int, str | int]]:
-    return [(1, int(part)) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text) if part]
+    return [(1, int(part)) if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text) if part]
 
 
 FAMILY_ORDER = ("era-s7", "twelvek", "drilldown", "mlp", "nishantb")
@@ -75,9 +75,13 @@ def list_presets() -> list[PresetEntry]:
     folders = [(builtin_dir(), "built-in"), (project_preset_dir(), "project"), (user_preset_dir(), "user")]
     resolved: set[Path] = set()
     for folder, origin in folders:
-        if folder.resolve() in resolved:
+        try:
+            place = folder.resolve()
+        except OSError:  # the folder one stands in was removed
             continue
-        resolved.add(folder.resolve())
+        if place in resolved:
+            continue
+        resolved.add(place)
         for entry in _in(folder, origin):
             seen.setdefault(entry.name, entry)
 

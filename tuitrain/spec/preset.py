@@ -215,7 +215,7 @@ def read_preset(path: Path) -> Preset:
 # --------------------------------------------------------------------------------------- changing
 
 
-_PATH = re.compile(r"([A-Za-z0-9_]+)|\[(-?\d+)\]")
+_PATH = re.compile(r"([A-Za-z0-9_]+)|\[(-?[0-9]{1,9})\]")
 
 
 def _walk_to(data: Any, key: str) -> tuple[Any, str | int]:

@@ -62,7 +62,8 @@ class Feed:
         generator = torch.Generator().manual_seed(key(self.seed, "order", epoch))
         order = torch.randperm(len(labels), generator=generator)[: self.images].to(images.device)
         generator.manual_seed(key(self.seed, "augment", epoch))
-        return self.augment.apply(images.index_select(0, order), generator), labels.index_select(0, order)
+        ordered = images.index_select(0, order)
+        return self.augment.apply(ordered, generator, overwrite=True), labels.index_select(0, order)
 
     def release(self) -> None:
         """Lets go of the data."""

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuitrain.errors import UsageError, visible
+from tuitrain.errors import UsageError, said, visible
 from tuitrain.paths import typed
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, MAX_PARAMETERS, NetworkTable, Row
@@ -85,8 +85,13 @@ class OwnNetwork:
             made = self.make()
         if not isinstance(made, nn.Module):
             raise self._refusal(f"it gives a {type(made).__name__}", "it must be or return a torch.nn.Module")
-        self._check(made)
-        return made.to("cpu").train()
+        try:
+            self._check(made)
+            return made.to("cpu").train()
+        except (RuntimeError, TypeError, ValueError) as error:  # sparse, quantized or meta tensors, say
+            raise self._refusal(
+                f"its weights can't be used: {_line(error)}", "keep to dense tensors"
+            ) from None
 
     def _check(self, network: nn.Module) -> None:
         parameters = list(network.parameters())
@@ -102,6 +107,8 @@ class OwnNetwork:
         for name, value in network.state_dict().items():
             if not isinstance(value, Tensor):
                 raise self._refusal(f"its state '{visible(name)}' is no tensor", "keep it out of the state")
+            if value.layout is not torch.strided or value.is_quantized:
+                raise self._refusal(f"its '{visible(name)}' is no dense tensor", "keep it out of the state")
             if not bool(torch.isfinite(value).all()):
                 raise self._refusal(
                     f"its '{visible(name)}' is not finite from the start",
@@ -232,7 +239,9 @@ def _theirs(flag: str, doing: str) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
         path = str(_parts(flag)[0])
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
@@ -243,7 +252,7 @@ def _theirs(flag: str, doing: str) -> Iterator[None]:
 
 
 def _line(error: BaseException) -> str:
-    lines = str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
+    lines = said(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
     return visible(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)[:300].rstrip(".")
 
 

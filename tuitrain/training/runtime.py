@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuitrain import plain
 from tuitrain.errors import UsageError, visible
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -51,6 +52,14 @@ class Runtime:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Runtime:
-        """The settings of a JSON form; keys of other versions are ignored."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{key: value for key, value in data.items() if key in known})
+        """The settings of a JSON form; keys of other versions are ignored.
+
+        Raises:
+            UsageError: one of them is of another type, or none that can be.
+        """
+        try:
+            return plain.read(cls, data)
+        except ValueError as error:
+            raise UsageError(
+                f"the run's settings of the machine can't be used: {error}; train it anew."
+            ) from None

@@ -357,6 +357,13 @@ class TuitrainApp(TerminalApp):
 
     # -- leaving -------------------------------------------------------------------------------
 
+    def action_command_palette(self) -> None:
+        """Every command, preset, run and theme, to be searched."""
+        from tuitrain.tui.palette import Palette
+
+        if self.screen.id != Palette.ID:
+            self.push_screen(Palette(id=Palette.ID))
+
     def action_leave(self) -> None:
         """Quit; while something trains here, ask first."""
         from tuitrain.tui.dialogs.leave import LeaveDialog

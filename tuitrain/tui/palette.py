@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.fuzzy import Matcher
 
@@ -31,6 +32,20 @@ def _highlight(matcher: Matcher, title: str) -> Content:
 def _plain(text: str) -> str:
     """Help that is shown as it is: Textual reads it as markup."""
     return text.replace("\\", "\\\\").replace("[", "\\[")
+
+
+class Palette(CommandPalette):
+    """Textual's; a page key before its list is laid out, or a second answer, does nothing where Textual fails."""
+
+    ID = "--command-palette"  # by which Textual knows that it is open
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """As `Modal.dismiss`."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).size or not action.startswith("page"):
+            super()._action_command_list(action)
 
 
 class EverythingProvider(Provider):

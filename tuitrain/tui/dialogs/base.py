@@ -9,11 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tuitrain.tui.dialogs.modal import Modal
 
-class Question(ModalScreen[str | None]):
+
+class Question(Modal[str | None]):
     """A modal question; its result is the chosen answer's key, or None when cancelled."""
 
     DEFAULT_CSS = """

@@ -7,11 +7,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tuitrain.tui.dialogs.modal import Modal
 
-class Prompt(ModalScreen[str | None]):
+
+class Prompt(Modal[str | None]):
     """A labelled line; the result is its text, or None when cancelled."""
 
     DEFAULT_CSS = """

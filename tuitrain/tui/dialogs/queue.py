@@ -11,12 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widgets import Input, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.tui.dialogs.modal import Modal
 from tuitrain.words import plural
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class PresetMarks(SelectionList[str]):
         return Strip([left, Segment(" ", inner.style), *rest], strip.cell_length)
 
 
-class QueueDialog(ModalScreen["Plan | None"]):
+class QueueDialog(Modal["Plan | None"]):
     """Presets to mark, seeds, settings to vary, devices; Enter puts them in line."""
 
     DEFAULT_CSS = """

@@ -11,14 +11,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
+
+from tuitrain.tui.dialogs.modal import Modal
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Modal[None]):
     """A list of keys in the reader's words, by where they work; Esc closes it."""
 
     DEFAULT_CSS = """

@@ -11,12 +11,12 @@ from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.train import Train
+from tuitrain.tui.dialogs.modal import Modal
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.lab_digits import crop, half_blocks, ramp, shrink
 from tuitrain.tui.widgets.lab_lines import Line, SectionLine, wrap
@@ -182,7 +182,7 @@ class DigitGrid(Widget, can_focus=False):
         return strip.adjust_cell_length(width).apply_style(self.rich_style)
 
 
-class DataScreen(ModalScreen[None]):
+class DataScreen(Modal[None]):
     """What the network gets to see. Space: another draw; a digit: only its class; + and -: degrees."""
 
     HELP_TITLE = "Data"

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.errors import visible
 from tuitrain.spec.layers import KIND_WORDS
 from tuitrain.spec.preset import NAME_PATTERN
+from tuitrain.tui.dialogs.modal import Modal
 from tuitrain.tui.editor import EditError, NetworkEditor
 from tuitrain.tui.layerform import apply_layer_field, layer_data, op_number
 from tuitrain.tui.widgets.footer import KeyFooter
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tuitrain.tui.screens.lab import LabScreen
 
 
-class LayerDialog(ModalScreen[None]):
+class LayerDialog(Modal[None]):
     """One layer's settings, over the form, so that the table beside it is seen to follow."""
 
     HELP_TITLE = "Layer"
@@ -154,7 +154,7 @@ class LayerDialog(ModalScreen[None]):
         self.dismiss(None)
 
 
-class KindDialog(ModalScreen[str | None]):
+class KindDialog(Modal[str | None]):
     """What to insert: the result is a kind of layer, or None."""
 
     HELP_TITLE = "Insert"
@@ -213,7 +213,7 @@ class KindDialog(ModalScreen[str | None]):
         self.dismiss(event.option.id)
 
 
-class PresetDropDown(ModalScreen[str | None]):
+class PresetDropDown(Modal[str | None]):
     """The presets where they have no column of their own; the result is a preset's name."""
 
     HELP_TITLE = "Presets"
@@ -249,7 +249,7 @@ class PresetDropDown(ModalScreen[str | None]):
         self.dismiss(event.name)
 
 
-class SaveDialog(ModalScreen[tuple[str, bool] | None]):
+class SaveDialog(Modal[tuple[str, bool] | None]):
     """A name to save under; the result is (name, overwrite)."""
 
     HELP_TITLE = "Save"
@@ -331,7 +331,7 @@ class SaveDialog(ModalScreen[tuple[str, bool] | None]):
             self.dismiss((self.query_one(Input).value, True))
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(Modal[None]):
     """A text to take along: shown whole, copied to the clipboard, and written to a file."""
 
     HELP_TITLE = "Text"

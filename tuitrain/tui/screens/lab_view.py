@@ -443,6 +443,8 @@ class LabView(Screen[None]):
 
     def strip_lines(self) -> list[str]:
         """For a terminal too small for the lab."""
+        if self.source not in self.editors:  # before its preset is read
+            return []
         editor = self.editor
         return [
             f"tuitrain lab: {visible(self.base.name)}",

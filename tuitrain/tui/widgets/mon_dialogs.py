@@ -9,11 +9,11 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tuitrain import words
 from tuitrain.tui.dialogs.base import Question
+from tuitrain.tui.dialogs.modal import Modal
 
 
 class StopDialog(Question):
@@ -29,7 +29,7 @@ class StopDialog(Question):
         )
 
 
-class NumberDialog(ModalScreen[float | None]):
+class NumberDialog(Modal[float | None]):
     """A number, checked at each key with the reason beside it; Enter takes it, Esc leaves it."""
 
     DEFAULT_CSS = """

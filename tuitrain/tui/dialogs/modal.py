@@ -1,0 +1,18 @@
+"""A screen above another one, that can be left only once."""
+
+from __future__ import annotations
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, ScreenResultType
+
+
+class Modal(ModalScreen[ScreenResultType]):
+    """A modal screen that ignores a second answer.
+
+    Two keys can come in one go, from a key that repeats or over a slow line; the second one would take the screen
+    below away with it.
+    """
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Leave with a result, unless that has happened."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
