@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ class Standing:
         correct: right predictions among them.
         train_s: seconds spent on them.
         history: the finished epochs.
+        lines: their JSON, each made once: every checkpoint has all of them.
     """
 
     epochs: int
@@ -32,10 +34,12 @@ class Standing:
     correct: int = 0
     train_s: float = 0.0
     history: list[EpochFinished] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def next_epoch(self, finished: EpochFinished) -> None:
         """Closes the epoch."""
         self.history.append(finished)
+        self.lines.append(json.dumps(events.to_dict(finished), separators=(",", ":")))
         self.epoch, self.step = self.epoch + 1, 0
         self.loss_sum, self.correct, self.train_s = 0.0, 0, 0.0
 
@@ -46,7 +50,7 @@ class Standing:
             "epoch": self.epoch,
             "step": self.step,
             "totals": {"loss_sum": self.loss_sum, "correct": self.correct, "train_s": self.train_s},
-            "history": [events.to_dict(event) for event in self.history],
+            "history": list(self.lines),
         }
 
     @classmethod
@@ -58,7 +62,8 @@ class Standing:
         """
         try:
             totals = meta["totals"]
-            found = [events.from_dict(data) for data in meta["history"]]
+            lines = [line if isinstance(line, str) else json.dumps(line) for line in meta["history"]]
+            found = [events.from_dict(json.loads(line)) for line in lines]
             standing = cls(
                 epochs=int(meta["epochs"]),
                 epoch=int(meta["epoch"]),
@@ -67,8 +72,9 @@ class Standing:
                 correct=int(totals["correct"]),
                 train_s=float(totals["train_s"]),
                 history=[event for event in found if isinstance(event, EpochFinished)],
+                lines=lines,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CheckpointError(
                 f"the checkpoint is not complete ({visible(error)[:80]}); resume from another."
             ) from None
