@@ -1,6 +1,6 @@
 """Measures tuitrain side by side with the other ways, on this machine's CPU.
 
-    python benchmarks/run.py                        # everything, about a quarter of an hour
+    python benchmarks/run.py                        # everything, about twenty minutes
     python benchmarks/run.py --quick                # does it all work? three minutes, figures mean little
     python benchmarks/run.py --arms training-128/eager training-128/loader-0
     python benchmarks/run.py --resume               # go on where the newest result file stops

@@ -115,7 +115,7 @@ def test_the_page_takes_the_newest_whole_result_and_keeps_its_own_words(tmp_path
 
     for name, quick, started, value in (
         ("old", False, "2026-01-01", 1.0), ("new", False, "2026-02-01", 7.0), ("quick", True, "2026-03-01", 9.0),
-        ("later_part", False, "2026-04-01", 9.0),
+        ("older_part", False, "2026-01-15", 9.0),
     ):  # fmt: skip
         results = document(
             tmp_path, rotation={"base": "pil", "arms": {"pil": arm(1.0), "batched": arm(value)}}
@@ -134,6 +134,36 @@ def test_the_page_takes_the_newest_whole_result_and_keeps_its_own_words(tmp_path
     assert "| batched | 7.00 |" in text and "2026-02-01" in text
     docs.write(page, tmp_path)
     assert page.read_text() == text
+
+
+def test_a_section_measured_again_takes_its_place_once_every_arm_of_it_is_there(tmp_path):
+    from bench import docs
+
+    whole = {"rotation": {"base": "pil", "arms": {"pil": arm(1.0), "batched": arm(7.0)}},
+             "runs": {"arms": {"list": arm(0.03)}}}  # fmt: skip
+    again = {"rotation": {"base": "pil", "arms": {"pil": arm(1.0), "batched": arm(11.0)}}}
+    lacking = {
+        "rotation": {"base": "pil", "arms": {"batched": arm(99.0)}},
+        "runs": {"arms": {"append": arm(1.0)}},
+    }
+    for name, month, sections in (
+        ("whole", 2, whole),
+        ("a_part", 3, again),
+        ("b_part", 4, lacking),
+        ("c_part", 1, lacking),
+    ):
+        results = document(tmp_path, **sections)
+        results.data |= {"started": f"2026-0{month}-01"}
+        results.path = tmp_path / f"{name}.json"
+        results.save()
+    (tmp_path / "r.json").unlink()
+    found = docs.load("cpu", tmp_path)
+    assert found["sections"]["rotation"]["arms"]["batched"]["samples"] == [11.0]
+    assert set(found["sections"]["runs"]["arms"]) == {"list"}
+    page = docs.parts(found, None)["cpu"]
+    assert (
+        "Measured again 2026-03-01 at commit" in page and "| batched | 11.00 |" in page and "99" not in page
+    )
 
 
 def test_the_committed_page_is_what_its_results_say():

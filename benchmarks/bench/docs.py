@@ -15,9 +15,21 @@ MARK = re.compile(r"(<!-- benchmarks: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOT
 
 
 def load(kind: str, folder: Path = results.FOLDER) -> dict[str, Any] | None:
-    """The newest whole result of a kind."""
+    """The newest whole result of a kind, with the sections that were measured again since, every arm of them."""
     path = results.newest(kind, folder=folder)
-    return json.loads(path.read_text("utf-8")) if path else None
+    if path is None:
+        return None
+    whole: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    for later in results.parts(whole, folder=folder):
+        for name, section in later["sections"].items():
+            before = whole["sections"].get(name)
+            done = {arm for arm, told in section["arms"].items() if told.get("state") == "done"}
+            if before is None or not done >= set(before["arms"]):
+                continue
+            again = f"Measured again {later['started'][:10]} at commit {later['commit']}"
+            load = f"load before the start {later['machine']['load_at_start']}."
+            whole["sections"][name] = section | {"again": f"{again}; {load}"}
+    return whole
 
 
 def parts(cpu: dict[str, Any] | None, gpu: dict[str, Any] | None) -> dict[str, str]:

@@ -138,6 +138,19 @@ def _ratios(samples: list[float], base: list[float], more_is_better: bool) -> li
     ] or [0.0]
 
 
+def parts(whole: dict[str, Any], *, folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """What was measured of the same things on a machine of the same kind after a whole result, the oldest first."""
+    found = []
+    for path in sorted(folder.glob("*_part.json")):
+        with contextlib.suppress(OSError, ValueError):
+            data = json.loads(path.read_text("utf-8"))
+            same = all(data.get(key) == whole[key] for key in ("schema", "kind", "quick"))
+            here = data["machine"].get("cpu") == whole["machine"].get("cpu")
+            if same and here and data["started"] > whole["started"]:
+                found.append(data)
+    return sorted(found, key=lambda data: data["started"])
+
+
 def newest(kind: str, *, quick: bool = False, folder: Path = FOLDER) -> Path | None:
     """The newest whole result file of a kind, `cpu` or `gpu`."""
     found = []

@@ -159,6 +159,8 @@ def _notes(section: Section) -> tuple[str, ...]:
             )
         if "p95" in arm:
             notes.append(f"{name}: 95th percentile {1000 * arm['p95']:.0f} ms.")
+    if section.get("again"):
+        notes.append(section["again"])
     return tuple(notes)
 
 
