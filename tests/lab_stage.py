@@ -7,12 +7,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 
 from tuitrain.spec.preset import Preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.screens.lab import LabScreen
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of the test's own, and nothing from the environment."""
+    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 class App(TuitrainApp):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
-import pkgutil
 from pathlib import Path
 
 import pytest
-from lab_stage import App, lab, settle, text_of
-from textual import events
-from textual.screen import ModalScreen, Screen
+from lab_stage import App, lab, own_folders, settle, text_of  # noqa: F401 - a fixture
 from textual.widgets import Input
 
-import tuitrain.tui
 from tuitrain.spec.library import load_preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.dialogs.base import Question
@@ -26,14 +20,6 @@ from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.lab_form import FormView
 from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView
 from tuitrain.tui.widgets.lab_presets import PresetBrowser
-
-
-@pytest.fixture(autouse=True)
-def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
-    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:
@@ -421,51 +407,3 @@ async def test_slash_searches_from_the_lab(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.screen is screen
         assert screen.base.name == "net8"
-
-
-def test_every_dialog_can_be_left_only_once() -> None:
-    for module in pkgutil.walk_packages(tuitrain.tui.__path__, "tuitrain.tui."):
-        importlib.import_module(module.name)
-    ours = [kind for kind in all_kinds(ModalScreen) if kind.__module__.startswith("tuitrain.")]
-    assert len(ours) >= 10
-    assert [kind.__name__ for kind in ours if kind.dismiss is Screen.dismiss] == []
-
-
-def all_kinds(kind: type) -> list[type]:
-    return [kind, *(below for one in kind.__subclasses__() for below in all_kinds(one))]
-
-
-@pytest.mark.parametrize("keys", ["p", "i", "e", "question_mark"])
-async def test_a_second_answer_does_not_take_the_screen_below_away(tmp_path: Path, keys: str) -> None:
-    async with lab(tmp_path) as (app, pilot, screen):
-        await pilot.press("right", keys)
-        await pilot.pause()
-        dialog = app.screen
-        assert dialog is not screen
-        dialog.dismiss(None)
-        dialog.dismiss(None)
-        await pilot.pause()
-        assert app.screen is screen
-
-
-@pytest.mark.parametrize("size", [(59, 24), (40, 2), (20, 5), (80, 1), (1, 1)])
-async def test_a_terminal_too_small_from_the_start(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = App(runs_dir=tmp_path / "runs")
-    async with app.run_test(size=size) as pilot:
-        assert app.screen.strip_lines() is not None
-        await pilot.pause(0.6)
-        await pilot.resize_terminal(80, 24)
-        await settle(app, pilot)
-        assert "step13" in text_of(app)
-
-
-@pytest.mark.parametrize("key", ["pagedown", "pageup", "end", "down"])
-async def test_a_key_before_the_palettes_list_is_there(tmp_path: Path, key: str) -> None:
-    async with lab(tmp_path) as (app, pilot, screen):
-        app.action_command_palette()
-        await asyncio.sleep(0)
-        for _ in range(3):
-            app.post_message(events.Key(key, None))
-        await pilot.pause()
-        await pilot.press("escape")
-        assert app.screen is screen

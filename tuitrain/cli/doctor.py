@@ -15,6 +15,7 @@ from tuitrain import __version__, config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import ExitCode, TuitrainError, visible
+from tuitrain.words import gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _gpus() -> list[Finding]:
                 p.pid for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()
             ]
             used = f", used by {len(others)} other processes" if others else ", nobody else on it"
-            name = f"{pynvml.nvmlDeviceGetName(handle)}, {memory.free / 2**30:.1f} of {memory.total / 2**30:.1f} GB free{used}"
+            name = f"{pynvml.nvmlDeviceGetName(handle)}, {gigabytes(memory.free)} of {gigabytes(memory.total)} GB free{used}"
             full = memory.free < 2**30
             out.append(
                 Finding(
@@ -209,10 +210,10 @@ def _folders(runs: Path) -> list[Finding]:
         writable = os.access(there, os.W_OK)
         free = shutil.disk_usage(there).free
         full = free < 2**30
-        state = f"{folder}{'' if folder.exists() else ' (made when needed)'}, {free / 2**30:.0f} GB free"
+        state = f"{folder}{'' if folder.exists() else ' (made when needed)'}, {gigabytes(free, 0)} GB free"
         remedy = "" if writable else "choose another with --runs-dir or TUITRAIN_RUNS_DIR"
         if full and writable:
-            remedy = "free some space; a run takes about 1 MiB"
+            remedy = "free some space; a run takes about 1 MB"
         out.append(Finding(what, state, writable and not full, remedy))
     builtin = [entry for entry in list_presets() if entry.builtin]
     out.append(

@@ -34,7 +34,7 @@ def rotate(images: Tensor, degrees: Tensor, fill: int = FILL, out: Tensor | None
         images: (N, 28, 28) uint8.
         degrees: (N,) floating point, on any device.
         fill: grey level for what comes from outside the image.
-        out: (N, 28, 28) uint8, contiguous, to write to; may be the images themselves. New memory costs a sixth more.
+        out: (N, 28, 28) uint8, contiguous, to write to; may be the images themselves. New memory costs a fifth more.
 
     Returns:
         (N, 28, 28) uint8, `out` or new memory.

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
 
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
-_UNBORN = re.compile(r"\.new-([0-9]{1,10})-.*|\.gone-.*-([0-9]{1,10})", re.DOTALL)
+#: Begun or being removed, with the process that is at it.
+_UNFINISHED = re.compile(
+    rf"{re.escape(NEW_PREFIX)}([0-9]{{1,10}})-.*|{re.escape(GONE_PREFIX)}.*-([0-9]{{1,10}})", re.DOTALL
+)
 #: The text of a network in Python (`--model`), for readers; never run, so it is no `.py`.
 MODEL_SOURCE = "model.py.txt"
 _COMMAND_BYTES = 4096
@@ -400,7 +403,7 @@ def clean_unborn(runs_dir: Path) -> int:
     with os.scandir(runs_dir) as entries:
         found = [entry.name for entry in entries]
     for name in found:
-        left = _UNBORN.fullmatch(name)
+        left = _UNFINISHED.fullmatch(name)
         folder = runs_dir / name
         if left and not locking.process_exists(int(left[1] or left[2])) and not locking.is_held(folder):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 """A Textual compositor that renders only the widgets under what is dirty.
 
 Textual's own asks every widget in the rectangle around all dirty regions for its lines, down to the screen behind
-them. One figure that moves at the top and one at the bottom make that the whole screen, four times a second, and
-with it two thirds of what the monitor takes from the training thread.
+them. One figure that moves at the top and one at the bottom make that the whole screen, four times a second: two
+fifths of the time for which the monitor held the interpreter lock.
 """
 
 from __future__ import annotations

@@ -151,9 +151,9 @@ class Chart(PlotWidget, inherit_bindings=False):
         self._draw()
 
     def notify_style_update(self) -> None:
-        """Another theme."""
+        """Another theme, or the focus; drawn when all styles are there, those of the components too."""
         super().notify_style_update()
-        self._draw()
+        self.call_later(self._draw)
 
     def _render_x_label(self) -> None:
         """The title says what it is."""

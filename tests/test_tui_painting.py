@@ -1,4 +1,4 @@
-"""Only what is dirty is rendered, and it looks as if everything had been."""
+"""Only what is dirty is rendered, it looks as if everything had been, and kept styles follow the theme."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from lab_stage import lab, settle
+from monitor_stage import StageApp, live
 from rich.color import ColorSystem
 from textual._compositor import ChopsUpdate, Compositor
 from textual.app import App
@@ -15,6 +16,7 @@ from textual.geometry import Region
 
 from tuitrain.tui.compositor import FrugalCompositor
 from tuitrain.tui.painter import Painter
+from tuitrain.tui.widgets.mon_paint import Painted
 
 
 def random_regions(chance: random.Random, screen: Region) -> set[Region]:
@@ -84,3 +86,21 @@ async def test_what_is_not_dirty_is_not_rendered(tmp_path, monkeypatch) -> None:
         compositor.render_partial_update()
         assert 1 <= len(rendered) <= 6
         assert len(compositor.visible_widgets) > 20
+
+
+async def test_another_theme_repaints_the_monitor_as_if_it_had_begun_in_it() -> None:
+    async def looks(app: StageApp) -> list[list[Any]]:
+        await pilot.pause(0.1)
+        app.monitor._redraw()
+        await pilot.pause(0.1)
+        return [list(line) for line in app.screen._compositor.render_strips()]
+
+    app = StageApp(live(), theme="tuitrain-light")
+    async with app.run_test(size=(120, 40)) as pilot:
+        wanted = await looks(app)
+    app = StageApp(live())
+    async with app.run_test(size=(120, 40)) as pilot:
+        dark = await looks(app)
+        assert len(app.query(Painted)) > 10
+        app.theme = "tuitrain-light"
+        assert await looks(app) == wanted != dark
