@@ -8,18 +8,21 @@ import os
 import shutil
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
 
 from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
-from tuitrain.training.devices import is_out_of_memory
+from tuitrain.training.devices import is_out_of_memory, usable_cpus
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
 
 #: An eager step on two CPU cores spends 3 ns on each number that a layer or operation puts out, an image.
 EAGER_NS = 3.0
+#: C++ compilers at once; each takes some hundred megabytes.
+COMPILERS = 4
 #: Compiling takes 11 to 18 s without its cache and saves a third of the time: worth it from here on.
 PAYS_FROM_S = 90.0
 
@@ -61,15 +64,23 @@ def compile_network(stepper: Stepper) -> str | None:
     cache = Path(platformdirs.user_cache_dir("tuitrain")) / "inductor"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
     import torch._dynamo
+    import torch._functorch.config
+    import torch._inductor.async_compile
     import torch._inductor.config
+
+    from tuitrain.training.recompute import RecomputeComparisons
 
     for name in ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.ERROR)  # what matters comes back as an exception
-    # Workers would be processes of their own, started for a dozen small kernels and left behind.
-    torch._inductor.config.compile_threads = 1
+    # On the CPU these are threads that each wait for a C++ compiler; on CUDA they would be processes that stay behind.
+    on_cpu = stepper.device.type == "cpu"
+    torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus()) if on_cpu else 1
+    # Else a batch norm's centred maps would be put aside, and not the convolution's from which they are made at once.
+    torch._functorch.config.ban_recompute_used_far_apart = False
     torch._dynamo.reset()
     try:
-        compiled = torch.compile(stepper.logits, dynamic=False, fullgraph=True)
+        options: dict[str, Any] = {"joint_custom_pre_pass": RecomputeComparisons()}
+        compiled = torch.compile(stepper.logits, dynamic=False, fullgraph=True, options=options)
         stepper.use_compiled(compiled)
         with stepper.rehearsal():
             stepper.seek(0, 0.0, 0)
@@ -80,4 +91,6 @@ def compile_network(stepper: Stepper) -> str | None:
             raise
         lines = str(error).strip().splitlines()
         return visible(lines[0] if lines else type(error).__name__)[:200]
+    finally:
+        torch._inductor.async_compile.AsyncCompile.pool.cache_clear()  # its threads would stay
     return None

@@ -13,6 +13,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from tuitrain.training.rows import along_rows, as_maps, as_rows
+
 LEVELS = 1 << 16
 
 
@@ -60,12 +62,9 @@ class Dropout2d(Dropout):
         """As `Dropout.forward`; `bits` are of N x C numbers."""
         if bits is None or not self.training or x.is_contiguous():
             return super().forward(x, bits)
-        # channels_last: the mask is repeated along a row of the map, so that the inner loop has C x W numbers to
-        # multiply and not C, which are too few for vector units.
         n, c, h, w = x.shape
         keep = (bits.view(n, c) >= self.threshold).to(x.dtype) * self.scale
-        rows = x.permute(0, 2, 3, 1).reshape(n, h, w * c) * keep.repeat(1, w).view(n, 1, w * c)
-        return rows.view(n, h, w, c).permute(0, 3, 1, 2)
+        return as_maps(as_rows(x).view(n, h, w * c) * along_rows(keep, w).unsqueeze(1), x.shape)
 
 
 def draw_bits(out: Tensor, generator: torch.Generator) -> None:

@@ -19,6 +19,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
 from tuitrain.training.batchnorm import BatchNorm2d
 from tuitrain.training.dropout import Dropout, Dropout2d
+from tuitrain.training.pooling import MaxPool2d
 from tuitrain.training.seeding import key
 
 
@@ -133,7 +134,7 @@ def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
             linear = nn.Linear(shape[0], layer.linear, bias=layer.bias, device="meta")
             return [("_flatten", nn.Flatten()), ("", linear)] if len(shape) == 3 else [("", linear)]
         case MaxPool():
-            return [("", nn.MaxPool2d(layer.maxpool, layer.stride, layer.padding))]
+            return [("", MaxPool2d(layer.maxpool, layer.stride, layer.padding))]
         case AvgPool():
             return [("", nn.AvgPool2d(layer.avgpool, layer.stride, layer.padding))]
         case GlobalAvgPool():

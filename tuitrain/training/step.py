@@ -24,6 +24,7 @@ from tuitrain.training.batchnorm import BatchNorm2d
 from tuitrain.training.dropout import draw_bits
 from tuitrain.training.model import Network
 from tuitrain.training.optimizer import Optimizer
+from tuitrain.training.pooling import MaxPool2d
 from tuitrain.training.seeding import key
 
 #: Random bits are drawn for several steps at once, up to this much, and for at most so many steps.
@@ -84,7 +85,7 @@ class Stepper:
         if self._channels_last:
             network.to(memory_format=torch.channels_last)
             for module in network.modules():
-                if isinstance(module, BatchNorm2d):
+                if isinstance(module, BatchNorm2d | MaxPool2d):
                     module.by_rows = True
         self._capturable = capturable
         self.batch = train.batch_size
