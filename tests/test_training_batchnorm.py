@@ -59,7 +59,6 @@ def test_it_is_used_where_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
     ours(last(2, 4, 5, 5, dtype=torch.float32))
     assert used == [(2, 4, 5, 5)]
     ours(torch.randn(2, 4, 5, 5))  # laid out as torch does by default
-    ours(last(2, 4, 5, 5).to(torch.bfloat16))
     ours.eval()(last(2, 4, 5, 5, dtype=torch.float32))
     ours.train().by_rows = False
     ours(last(2, 4, 5, 5, dtype=torch.float32))
@@ -73,3 +72,16 @@ def test_large_means_do_not_cancel() -> None:
     exact.load_state_dict(ours.state_dict())
     x = last(8, 3, 14, 14, dtype=torch.float32) + 1000
     torch.testing.assert_close(ours(x).double(), exact(x.double()), rtol=1e-3, atol=1e-3)
+
+
+def test_halves_are_summed_in_fp32() -> None:
+    torch.manual_seed(0)
+    ours, exact = pair(6, torch.float32)
+    x = (last(64, 6, 14, 14, dtype=torch.float32) * 3 + 20).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = ours(x)
+    assert y.dtype is torch.bfloat16 and y.stride() == x.stride()
+    torch.testing.assert_close(y.float(), exact(x.detach().float()), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(ours.running_var, exact.running_var, rtol=1e-4, atol=0)
+    y.sum().backward()
+    assert x.grad is not None and x.grad.dtype is torch.bfloat16

@@ -28,12 +28,13 @@ class BatchNorm2d(nn.BatchNorm2d):
         """Normalises maps (N, C, H, W)."""
         # A map of one channel, or of one pixel, is laid out either way; there is nothing to gain there.
         ours = self.by_rows and self.training
-        if not ours or x.is_contiguous() or x.dtype != self.weight.dtype:
+        if not ours or x.is_contiguous():
             return super().forward(x)
         self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         statistics = self.running_mean, self.running_var, self.momentum
-        y: Tensor = _ByRows.apply(x, self.weight, self.bias, *statistics, self.eps)
-        return y
+        with torch.autocast(x.device.type, enabled=False):
+            y: Tensor = _ByRows.apply(x.to(self.weight.dtype), self.weight, self.bias, *statistics, self.eps)
+        return y.to(x.dtype)
 
 
 class _ByRows(torch.autograd.Function):

@@ -285,7 +285,11 @@ def machine_fields() -> tuple[Field, ...]:
     """How the machine is used."""
     return (
         Field(
-            "lab.precision", "precision", "choice", "fp32; tf32 and bf16 are for GPUs.", choices=PRECISIONS
+            "lab.precision",
+            "precision",
+            "choice",
+            "fp32; bf16 is faster and coarser, tf32 is for GPUs.",
+            choices=PRECISIONS,
         ),
         Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
         Field(
