@@ -17,7 +17,7 @@ from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
 from tuitrain.training.devices import is_out_of_memory, usable_cpus
 from tuitrain.training.runtime import Runtime
-from tuitrain.training.step import Stepper
+from tuitrain.training.step import Forward, Stepper
 
 #: An eager step on two CPU cores spends 3 ns on each number that a layer or operation puts out, an image.
 EAGER_NS = 3.0
@@ -61,27 +61,8 @@ def compile_network(stepper: Stepper) -> str | None:
     """
     if compiler(stepper.device) is None:
         return "there is no compiler (g++ or clang++)"
-    cache = Path(platformdirs.user_cache_dir("tuitrain")) / "inductor"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
-    import torch._dynamo
-    import torch._functorch.config
-    import torch._inductor.async_compile
-    import torch._inductor.config
-
-    from tuitrain.training.recompute import RecomputeComparisons
-
-    for name in ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # what matters comes back as an exception
-    # On the CPU these are threads that each wait for a C++ compiler; on CUDA they would be processes that stay behind.
-    on_cpu = stepper.device.type == "cpu"
-    torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus()) if on_cpu else 1
-    # Else a batch norm's centred maps would be put aside, and not the convolution's from which they are made at once.
-    torch._functorch.config.ban_recompute_used_far_apart = False
-    torch._dynamo.reset()
     try:
-        options: dict[str, Any] = {"joint_custom_pre_pass": RecomputeComparisons()}
-        compiled = torch.compile(stepper.logits, dynamic=False, fullgraph=True, options=options)
-        stepper.use_compiled(compiled)
+        stepper.use_compiled(_compiled(stepper))
         with stepper.rehearsal():
             stepper.seek(0, 0.0, 0)
             stepper.step()
@@ -92,5 +73,30 @@ def compile_network(stepper: Stepper) -> str | None:
         lines = str(error).strip().splitlines()
         return visible(lines[0] if lines else type(error).__name__)[:200]
     finally:
-        torch._inductor.async_compile.AsyncCompile.pool.cache_clear()  # its threads would stay
+        from torch._inductor.async_compile import AsyncCompile
+
+        AsyncCompile.pool.cache_clear()  # its threads would stay
     return None
+
+
+def _compiled(stepper: Stepper) -> Forward:
+    """The forward pass to be compiled, with its backward pass, when it is first called."""
+    cache = Path(platformdirs.user_cache_dir("tuitrain")) / "inductor"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    import torch._dynamo
+    import torch._functorch.config
+    import torch._inductor.config
+
+    from tuitrain.training.recompute import RecomputeComparisons
+
+    for name in ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # what matters comes back as an exception
+    on_cpu = stepper.device.type == "cpu"
+    # On the CPU these are threads that each wait for a C++ compiler; on CUDA they would be processes that stay behind.
+    torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus()) if on_cpu else 1
+    # Else a batch norm's centred maps would be put aside, and not the convolution's from which they are made at once.
+    torch._functorch.config.ban_recompute_used_far_apart = not on_cpu
+    torch._dynamo.reset()
+    options: dict[str, Any] = {"joint_custom_pre_pass": RecomputeComparisons()} if on_cpu else {}
+    compiled: Forward = torch.compile(stepper.logits, dynamic=False, fullgraph=True, options=options)
+    return compiled
