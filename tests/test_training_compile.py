@@ -9,6 +9,7 @@ import torch
 from training_small import CPU, run, stripes, tiny
 
 from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset import override
 from tuitrain.training import compiling, profiling, tune
 from tuitrain.training.events import EpochFinished, Notice, Phase
 from tuitrain.training.model import build
@@ -93,6 +94,57 @@ def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
             break
     assert run(preset, runtime=ON, resume=trainer.state())[0].state().sha256() == compiled.state().sha256()
     assert not psutil.Process().children(recursive=True)
+
+
+ODD = {
+    "odd maps": [
+        {"conv": 6, "kernel": 4, "then": ["batchnorm", "relu", "dropout2d"]},
+        {"maxpool": 2},
+        {"conv": 7, "then": ["relu"]},
+        {"maxpool": 2},
+        {"conv": 10, "then": ["batchnorm"]},
+        {"global_avgpool": True},
+    ],
+    "pooled before anything else": [
+        {"conv": 8, "padding": 1},
+        {"maxpool": 2},
+        {"conv": 8, "then": ["gelu", "batchnorm", "dropout"]},
+        {"maxpool": 3, "stride": 2},
+        {"global_avgpool": True},
+        {"linear": 10},
+    ],
+    "other norms": [
+        {"conv": 8, "then": ["relu", {"groupnorm": 4}]},
+        {"maxpool": 2},
+        {"conv": 8, "then": ["instancenorm", "silu"]},
+        {"conv": 8, "then": ["layernorm", "tanh", "dropout2d"]},
+        {"maxpool": 2, "stride": 1},
+        {"flatten": True},
+        {"linear": 10},
+    ],
+}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@needs_compiler
+@pytest.mark.parametrize("layers", ODD.values(), ids=ODD)
+def test_compiled_steps_of_all_sorts_of_layers_are_the_eager_ones(layers: list[dict[str, Any]]) -> None:
+    preset = override(load_preset("step13"), {"model.layers": layers, "train.batch_size": 32})
+    images = torch.randint(
+        0, 256, (96, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    found = []
+    for compiled in (False, True):
+        stepper = Stepper(build(preset), preset.train, torch.device("cpu"))
+        stepper.begin_epoch(0, images, torch.arange(96) % 10)
+        stepper.set_lr(0.01)
+        assert not compiled or compiling.compile_network(stepper) is None
+        for _ in range(3):
+            stepper.step()
+        found.append([p.detach() for p in stepper.parameters])
+    for eager, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, eager, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.long
