@@ -1,7 +1,7 @@
 """Max pooling of channels_last maps by rows, for compiled steps on the CPU.
 
 What `torch.compile` makes of torch's own keeps an index for each window and scatters the gradients by it, into maps
-laid out the other way round, which every loop below then has to turn: a third of a compiled step.
+laid out the other way round, which every loop below then has to turn: a quarter of a compiled step.
 """
 
 from __future__ import annotations
