@@ -1,6 +1,7 @@
 """torch.compile: when it is taken, that it changes no result, and that a run survives its failure."""
 
 import math
+import sys
 from typing import Any
 
 import psutil
@@ -59,7 +60,7 @@ def failing(*args: Any, **kwargs: Any) -> Any:
     raise RuntimeError("C++ compile error\x1b[2J\nand two hundred lines more")
 
 
-@pytest.mark.parametrize("why", ["none", "broken"])
+@pytest.mark.parametrize("why", ["none", "broken", "not importable"])
 def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
     why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,9 @@ def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
     else:
         monkeypatch.setattr(compiling, "compiler", lambda device: "/usr/bin/g++")
         monkeypatch.setattr(torch, "compile", failing)
+    if why == "not importable":
+        monkeypatch.setitem(sys.modules, "torch._inductor.async_compile", None)
+        monkeypatch.setattr(compiling, "_compiled", failing)
     trainer, events = run(tiny(), runtime=ON)
     notices = [event for event in events if isinstance(event, Notice)]
     assert [notice.code for notice in notices] == ["compile_failed"]

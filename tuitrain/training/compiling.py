@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
+import sys
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ def compile_network(stepper: Stepper) -> str | None:
         lines = str(error).strip().splitlines()
         return visible(lines[0] if lines else type(error).__name__)[:200]
     finally:
-        from torch._inductor.async_compile import AsyncCompile
-
-        AsyncCompile.pool.cache_clear()  # its threads would stay
+        inductor = sys.modules.get("torch._inductor.async_compile")  # None where importing it is what failed
+        if inductor is not None:
+            inductor.AsyncCompile.pool.cache_clear()  # its threads would stay
     return None
 
 

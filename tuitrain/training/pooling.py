@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tuitrain.training.rows import as_maps, as_rows
+
 
 class MaxPool2d(nn.MaxPool2d):
     """torch's; with the same result by rows where `by_rows` is set and windows of 2 x 2 are compiled.
@@ -38,7 +40,7 @@ class _Halves(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        pairs = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w * c)
+        pairs = as_rows(x).view(n, h // 2, 2, w * c)
         highest = torch.maximum(pairs[:, :, 0], pairs[:, :, 1])  # rows first: they are long
         ctx.save_for_backward(pairs, highest)
         columns = highest.view(n, h // 2, w // 2, 2, c)
@@ -59,4 +61,4 @@ class _Halves(torch.autograd.Function):
             n, h // 2, w * c
         )
         both = torch.stack([torch.where(upper, row, zero), torch.where(upper, zero, row)], 2)
-        return both.view(n, h, w, c).permute(0, 3, 1, 2)
+        return as_maps(both.view(n * h, w * c), torch.Size((n, c, h, w)))

@@ -28,7 +28,8 @@ def along_rows(values: Tensor, width: int) -> Tensor:
     if not torch.compiler.is_compiling():
         return values.repeat(1, width)
     # A compiler would write the repetition into the loops that use it, as an index modulo C, and those would not be
-    # vectorised. A product's result it takes as it is; with ones and zeros the product is exact.
+    # vectorised. A product's result it takes as it is; with ones and zeros the product of
+    # finite values is exact.
     ones = torch.eye(values.shape[1], dtype=values.dtype, device=values.device)
     return values @ ones.repeat(1, width)
 

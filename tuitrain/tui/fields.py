@@ -288,7 +288,7 @@ def machine_fields() -> tuple[Field, ...]:
             "lab.precision",
             "precision",
             "choice",
-            "fp32; bf16 is faster and coarser, tf32 is for GPUs.",
+            "fp32; bf16 is coarser, faster where the chip has it; tf32: GPUs.",
             choices=PRECISIONS,
         ),
         Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
