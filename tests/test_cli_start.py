@@ -47,7 +47,7 @@ def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
 ROOMS = {
     "errors": {"torch", "numpy", "textual", "pydantic", "rich", "typer"},
     "spec.library": {"torch", "numpy", "textual", "rich", "typer"},
-    "data.mnist": {"torch", "textual", "torchvision", "typer"},
+    "data.load": {"torch", "textual", "torchvision", "typer"},
     "training.events": {"torch", "textual", "typer"},
     "training.trainer": {"textual", "typer", "torchvision"},
     "runs.session": {"textual", "typer", "torchvision"},

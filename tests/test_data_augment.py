@@ -10,13 +10,13 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
-from tuitrain.data import mnist
 from tuitrain.data.augment import Augment, affine, erase, normalize, rotate
+from tuitrain.data.load import load
 
 
 @pytest.fixture(scope="module")
 def digits() -> torch.Tensor:
-    return torch.from_numpy(mnist.load("digits").train.images)
+    return torch.from_numpy(load("digits").train.images)
 
 
 def noise(count: int, seed: int = 0) -> torch.Tensor:

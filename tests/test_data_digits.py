@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from tuitrain.data import digits
-from tuitrain.data.mnist import load
+from tuitrain.data.load import load
 from tuitrain.errors import DataError
 
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import data_tiny
 import pytest
 
-from tuitrain.data import catalog, mnist
+from tuitrain.data import catalog
 from tuitrain.data.fetch import _resources, fetch
-from tuitrain.data.mnist import SUMS_FILE
+from tuitrain.data.load import load
 from tuitrain.data.progress import FetchProgress
+from tuitrain.data.verify import SUMS_FILE
 from tuitrain.errors import DataError
 
 NAME = data_tiny.NAME
@@ -65,8 +66,8 @@ def process(home: Path, server: data_tiny.Server, known: bool = False) -> subpro
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         f"import data_tiny; data_tiny.install([{server.address!r}], {known})\n"
-        "from tuitrain.data import mnist\nfrom tuitrain.errors import TuitrainError\n"
-        f"try:\n    print('loaded', len(mnist.load({NAME!r}).train))\n"
+        "from tuitrain.data.load import load\nfrom tuitrain.errors import TuitrainError\n"
+        f"try:\n    print('loaded', len(load({NAME!r}).train))\n"
         "except TuitrainError as error:\n    print(error); sys.exit(int(error.exit_code))\n"
     )
     return subprocess.Popen(
@@ -83,7 +84,7 @@ def wait_until(true: Callable[[], bool], timeout_s: float = 20) -> None:
 
 def test_first_load_fetches_verifies_and_records(home: Path, server: data_tiny.Server) -> None:
     calls: list[tuple[str, int, int | None]] = []
-    loaded = mnist.load(NAME, progress=lambda *call: calls.append(call))
+    loaded = load(NAME, progress=lambda *call: calls.append(call))
     assert loaded.train.images.tobytes() == data_tiny.FILES["train-images-idx3-ubyte"][16:]
     assert "(verified by SHA-256)" in loaded.source  # by what the fetch recorded
     assert listing(home / BELOW) == WHOLE
@@ -92,7 +93,7 @@ def test_first_load_fetches_verifies_and_records(home: Path, server: data_tiny.S
         assert (name, len(packed), len(packed)) in calls
     check = subprocess.run(["sha256sum", "-c", SUMS_FILE], cwd=home / BELOW / "raw", capture_output=True)
     assert check.returncode == 0
-    mnist.load(NAME)
+    load(NAME)
     fetch(NAME)
     assert server.requests.total() == 4
 
@@ -106,12 +107,12 @@ def test_fetch_mends_only_what_is_damaged_and_load_never_does(home: Path, server
     with pytest.raises(
         DataError, match=r"t10k-images.*SHA-256.*expected.*`tuitrain data fetch --dataset kmnist`"
     ):
-        mnist.load(NAME)
+        load(NAME)
     assert server.requests.total() == 4
     assert fetch(NAME) == raw
     assert server.requests.total() == 5
     assert server.requests["t10k-images-idx3-ubyte.gz"] == 2
-    assert len(mnist.load(NAME).test) == 32
+    assert len(load(NAME).test) == 32
     assert listing(home / BELOW) == WHOLE
 
 
@@ -135,7 +136,7 @@ def test_killed_while_mending_leaves_what_the_next_start_refuses(
     monkeypatch.setattr(Path, "replace", replace)
     victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # right in structure, wrong in content
     with pytest.raises(DataError, match=SUMS_FILE):
-        mnist.load(NAME, home / "data")
+        load(NAME, home / "data")
     fetch(NAME, home / "data")
     assert victim.read_bytes() == content
     assert listing(home / "data/KMNIST") == WHOLE
@@ -144,7 +145,7 @@ def test_killed_while_mending_leaves_what_the_next_start_refuses(
 def test_fetch_into_a_named_folder(home: Path, server: data_tiny.Server) -> None:
     folder = home / "my data"
     assert fetch(NAME, folder) == folder / "KMNIST/raw"
-    assert len(mnist.load(NAME, folder).train) == 64
+    assert len(load(NAME, folder).train) == 64
     assert not (home / BELOW).exists()
 
 
@@ -181,7 +182,7 @@ def test_a_bad_answer_is_a_bounded_error_and_leaves_nothing(
     server.modes["train-images-idx3-ubyte.gz"] = mode
     started = time.monotonic()
     with pytest.raises(DataError) as caught:
-        mnist.load(NAME)
+        load(NAME)
     assert time.monotonic() - started < 4 * STALL_S + 2
     message = str(caught.value)
     assert caught.value.exit_code == 3
@@ -195,7 +196,7 @@ def test_a_bad_answer_is_a_bounded_error_and_leaves_nothing(
 def test_an_unreachable_server_is_an_error_at_once(home: Path, server: data_tiny.Server) -> None:
     server.close()
     with pytest.raises(DataError, match=r"train-images.*unreachable.*--dataset digits"):
-        mnist.load(NAME)
+        load(NAME)
 
 
 def test_a_published_sum_decides_even_when_the_archive_was_packed_anew(
@@ -207,9 +208,9 @@ def test_a_published_sum_decides_even_when_the_archive_was_packed_anew(
         f"{name}.gz": gzip.compress(content, 1, mtime=9) for name, content in data_tiny.FILES.items()
     }
     with pytest.raises(DataError, match="MD5"):
-        mnist.load(NAME)
+        load(NAME)
     monkeypatch.setitem(catalog.SETS, NAME, data_tiny.spec(known=True))
-    assert len(mnist.load(NAME).train) == 64
+    assert len(load(NAME).train) == 64
 
 
 def test_the_next_mirror_is_tried(
@@ -219,7 +220,7 @@ def test_the_next_mirror_is_tried(
     bad.modes["*"] = "html"
     monkeypatch.setenv("TUITRAIN_MIRROR", f"file:///etc/ {bad.address} {server.address}")
     try:
-        assert len(mnist.load(NAME).train) == 64
+        assert len(load(NAME).train) == 64
         assert (bad.requests.total(), server.requests.total()) == (4, 4)
     finally:
         bad.close()
@@ -265,7 +266,7 @@ def test_emnists_files_come_out_of_its_one_archive(
         url=f"{server.address}gzip.zip", md5=hashlib.md5(buffer.getvalue()).hexdigest()
     )
     monkeypatch.setitem(sys.modules, "torchvision.datasets", module)
-    assert len(mnist.load("emnist-digits").train) == 64
+    assert len(load("emnist-digits").train) == 64
     assert server.requests == {"gzip.zip": 1}
     assert listing(home / "cache/tuitrain/data/EMNIST") == WHOLE
     assert not list(home.rglob("escape*"))
@@ -279,10 +280,10 @@ def test_cancelling_from_the_progress_call_cleans_up(home: Path, server: data_ti
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        mnist.load(NAME, progress=cancel)
+        load(NAME, progress=cancel)
     assert listing(home / BELOW) == []
     server.modes.clear()
-    assert len(mnist.load(NAME).train) == 64
+    assert len(load(NAME).train) == 64
 
 
 def test_a_place_that_can_not_be_written_is_a_data_error(
@@ -294,7 +295,7 @@ def test_a_place_that_can_not_be_written_is_a_data_error(
     (home / "blocked").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "blocked"))
     with pytest.raises(DataError, match="while fetching"):
-        mnist.load(NAME)
+        load(NAME)
 
 
 def test_a_full_disk_is_a_data_error(home: Path, server: data_tiny.Server) -> None:
@@ -302,8 +303,8 @@ def test_a_full_disk_is_a_data_error(home: Path, server: data_tiny.Server) -> No
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         f"import data_tiny; data_tiny.install([{server.address!r}])\n"
-        "from tuitrain.data import mnist\nfrom tuitrain.errors import DataError\n"
-        f"try:\n    mnist.load({NAME!r})\nexcept DataError as error:\n    print(error)\n"
+        "from tuitrain.data.load import load\nfrom tuitrain.errors import DataError\n"
+        f"try:\n    load({NAME!r})\nexcept DataError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "File too large while fetching" in done.stdout, done.stdout + done.stderr
@@ -402,7 +403,7 @@ def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
     assert [one.returncode for one in processes] == [3] * 4
     assert server.requests.total() <= 2
     server.modes.clear()
-    assert len(mnist.load(NAME).train) == 64
+    assert len(load(NAME).train) == 64
 
 
 # --- the genuine files -----------------------------------------------------------------------------
@@ -419,7 +420,7 @@ def test_real_mnist_through_a_mirror(
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setenv("TUITRAIN_MIRROR", server.address)
         monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
-        loaded = mnist.load("mnist")
+        loaded = load("mnist")
         assert "(verified by SHA-256)" in loaded.source
         assert len(loaded.train) == 60_000
         assert (tmp_path / "tuitrain/data/MNIST/raw/train-images-idx3-ubyte").stat().st_size == 47_040_016

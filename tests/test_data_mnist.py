@@ -22,13 +22,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuitrain.data import catalog, mnist
+from tuitrain.data import catalog
+from tuitrain.data.dataset import hold_out
 from tuitrain.data.idx import IdxError, read_idx
+from tuitrain.data.load import load
+from tuitrain.data.verify import SUMS_FILE, data_folder, status, verify
 from tuitrain.errors import DataError, ExitCode, UsageError
 
 REAL = os.environ.get("TUITRAIN_DATA_DIR", "")
 needs_mnist = pytest.mark.skipif(
-    not (REAL and mnist.status("mnist", Path(REAL)).ok), reason="TUITRAIN_DATA_DIR names no folder with MNIST"
+    not (REAL and status("mnist", Path(REAL)).ok), reason="TUITRAIN_DATA_DIR names no folder with MNIST"
 )
 
 
@@ -47,7 +50,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> catalog.SetSpec:
 
 def refused(folder: Path, *parts: str, name: str = data_tiny.NAME) -> str:
     with pytest.raises(DataError) as caught:
-        mnist.load(name, folder)
+        load(name, folder)
     message = str(caught.value)
     assert caught.value.exit_code == ExitCode.DATA == 3
     assert f"`tuitrain data fetch --dataset {name} --data-dir " in message
@@ -71,7 +74,7 @@ def unpacks_to(content: bytes | bytearray) -> bytes | None:
 @needs_mnist
 def test_real_mnist_is_verified_and_loaded_fast() -> None:
     started = time.perf_counter()
-    loaded = mnist.load("mnist", Path(REAL))
+    loaded = load("mnist", Path(REAL))
     assert time.perf_counter() - started < 5  # 0.2 s on an idle machine
     assert loaded.train.images.shape == (60_000, 28, 28)
     assert loaded.test.images.shape == (10_000, 28, 28)
@@ -115,7 +118,7 @@ def test_real_mnist_cut_or_flipped_a_hundred_times(tmp_path: Path, packed: bool)
         if not (packed and unpacks_to(damaged) == unpacks_to(contents[name])):
             refused(tmp_path, name, name="mnist")
         (tmp_path / name).write_bytes(contents[name])
-    assert len(mnist.load("mnist", tmp_path).train) == 60_000
+    assert len(load("mnist", tmp_path).train) == 60_000
 
 
 @needs_mnist
@@ -150,27 +153,27 @@ def test_catalog_agrees_with_torchvision() -> None:
 @pytest.mark.parametrize("below", ["", "KMNIST/raw", "kmnist", "raw"])
 def test_raw_or_gz_in_every_layout(tiny: catalog.SetSpec, tmp_path: Path, below: str, packed: bool) -> None:
     data_tiny.write(tmp_path / below, packed)
-    loaded = mnist.load(data_tiny.NAME, tmp_path)
+    loaded = load(data_tiny.NAME, tmp_path)
     body = np.frombuffer(data_tiny.FILES["t10k-images-idx3-ubyte"][16:], dtype=np.uint8)
     assert np.array_equal(loaded.test.images, body.reshape(32, 28, 28))
     assert loaded.test.labels.tobytes() == data_tiny.FILES["t10k-labels-idx1-ubyte"][8:]
     assert len(loaded.train) == 64
-    assert mnist.status(data_tiny.NAME, tmp_path).ok
-    assert [report.problem for report in mnist.verify(data_tiny.NAME, tmp_path)] == [None] * 4
+    assert status(data_tiny.NAME, tmp_path).ok
+    assert [report.problem for report in verify(data_tiny.NAME, tmp_path)] == [None] * 4
 
 
 def test_the_sets_own_folder_goes_before_the_folder_itself(tiny: catalog.SetSpec, tmp_path: Path) -> None:
     data_tiny.write(tmp_path / "KMNIST/raw")
     for name in data_tiny.FILES:
         (tmp_path / name).write_bytes(b"another set's file of the same name")
-    assert len(mnist.load(data_tiny.NAME, tmp_path).train) == 64
+    assert len(load(data_tiny.NAME, tmp_path).train) == 64
 
 
 def test_an_incomplete_folder_does_not_hide_a_complete_one(tiny: catalog.SetSpec, tmp_path: Path) -> None:
     data_tiny.write(tmp_path)
     (tmp_path / "KMNIST/raw").mkdir(parents=True)
     (tmp_path / "KMNIST/raw/train-images-idx3-ubyte").write_bytes(b"")
-    assert len(mnist.load(data_tiny.NAME, tmp_path).train) == 64
+    assert len(load(data_tiny.NAME, tmp_path).train) == 64
 
 
 def test_a_read_only_folder_works_and_nothing_is_written(tiny: catalog.SetSpec, tmp_path: Path) -> None:
@@ -179,19 +182,19 @@ def test_a_read_only_folder_works_and_nothing_is_written(tiny: catalog.SetSpec, 
         path.chmod(0o444)
     folder.chmod(0o555)
     before = {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
-    mnist.load(data_tiny.NAME, folder)
-    mnist.status(data_tiny.NAME, folder)
-    mnist.verify(data_tiny.NAME, folder)
+    load(data_tiny.NAME, folder)
+    status(data_tiny.NAME, folder)
+    verify(data_tiny.NAME, folder)
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]} == before
     assert not (tmp_path / "cache").exists()
     folder.chmod(0o755)
 
 
 def test_data_folder_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert mnist.data_folder() == tmp_path / "cache/tuitrain/data"
+    assert data_folder() == tmp_path / "cache/tuitrain/data"
     monkeypatch.setenv("TUITRAIN_DATA_DIR", str(tmp_path / "env"))
-    assert mnist.data_folder() == tmp_path / "env"
-    assert mnist.data_folder(tmp_path / "flag") == tmp_path / "flag"
+    assert data_folder() == tmp_path / "env"
+    assert data_folder(tmp_path / "flag") == tmp_path / "flag"
 
 
 # --- missing, cut, flipped, lying ------------------------------------------------------------------
@@ -203,11 +206,11 @@ def test_missing_names_the_file_and_is_not_fetched_into_a_named_folder(
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # a fetch would fail to import it
     refused(tmp_path, "train-images-idx3-ubyte", "missing", "expected")
     refused(tmp_path / "nowhere", "train-images-idx3-ubyte", "missing", "expected")
-    assert not mnist.status(data_tiny.NAME, tmp_path).ok
+    assert not status(data_tiny.NAME, tmp_path).ok
     data_tiny.write(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     refused(tmp_path, "t10k-labels-idx1-ubyte", "missing", "expected")
-    assert "t10k-labels-idx1-ubyte missing" in mnist.status(data_tiny.NAME, tmp_path).text
+    assert "t10k-labels-idx1-ubyte missing" in status(data_tiny.NAME, tmp_path).text
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -225,13 +228,13 @@ def test_any_file_cut_or_flipped_is_found(tiny: catalog.SetSpec, tmp_path: Path,
             damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
         (tmp_path / name).write_bytes(damaged)
         if packed and unpacks_to(damaged) == data_tiny.FILES[name[:-3]]:
-            mnist.load(data_tiny.NAME, tmp_path)  # a time stamp or a spare bit: the data are whole
+            load(data_tiny.NAME, tmp_path)  # a time stamp or a spare bit: the data are whole
         else:
             refused(tmp_path, name)
             found += 1
         (tmp_path / name).write_bytes(contents[name])
     assert found >= 90
-    mnist.load(data_tiny.NAME, tmp_path)
+    load(data_tiny.NAME, tmp_path)
 
 
 IMAGES = catalog.SETS["mnist"].files[0]
@@ -343,13 +346,13 @@ def test_control_characters_in_paths_are_made_visible(tiny: catalog.SetSpec, tmp
 def test_without_a_known_sum_the_source_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(catalog.SETS, data_tiny.NAME, data_tiny.spec())
     data_tiny.write(tmp_path / "raw")
-    assert "not verified: structure checked only" in mnist.load(data_tiny.NAME, tmp_path / "raw").source
+    assert "not verified: structure checked only" in load(data_tiny.NAME, tmp_path / "raw").source
     data_tiny.write(tmp_path / "gz", packed=True)
-    assert "verified by MD5 of the .gz" in mnist.load(data_tiny.NAME, tmp_path / "gz").source
+    assert "verified by MD5 of the .gz" in load(data_tiny.NAME, tmp_path / "gz").source
     # packed again: another MD5, the same content
     for name, content in data_tiny.FILES.items():
         (tmp_path / "gz" / f"{name}.gz").write_bytes(gzip.compress(content, 1, mtime=1))
-    assert "not verified" in mnist.load(data_tiny.NAME, tmp_path / "gz").source
+    assert "not verified" in load(data_tiny.NAME, tmp_path / "gz").source
 
 
 def test_recorded_sums_are_held_against_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -358,12 +361,12 @@ def test_recorded_sums_are_held_against_the_files(monkeypatch: pytest.MonkeyPatc
     sums = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in data_tiny.FILES.items()
     )
-    (tmp_path / mnist.SUMS_FILE).write_text(sums)
-    assert "(verified by SHA-256)" in mnist.load(data_tiny.NAME, tmp_path).source
+    (tmp_path / SUMS_FILE).write_text(sums)
+    assert "(verified by SHA-256)" in load(data_tiny.NAME, tmp_path).source
     content = bytearray(data_tiny.FILES["t10k-images-idx3-ubyte"])
     content[5000] ^= 1
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(content)
-    refused(tmp_path, "t10k-images-idx3-ubyte", "SHA-256", "expected", mnist.SUMS_FILE)
+    refused(tmp_path, "t10k-images-idx3-ubyte", "SHA-256", "expected", SUMS_FILE)
 
 
 def test_emnist_is_turned_upright_and_qmnist_takes_the_first_column(
@@ -373,7 +376,7 @@ def test_emnist_is_turned_upright_and_qmnist_takes_the_first_column(
     emnist = replace(small, name="emnist-digits", transposed=True)
     monkeypatch.setitem(catalog.SETS, "emnist-digits", emnist)
     data_tiny.write(tmp_path)
-    upright = mnist.load("emnist-digits", tmp_path)
+    upright = load("emnist-digits", tmp_path)
     body = np.frombuffer(data_tiny.FILES["train-images-idx3-ubyte"][16:], dtype=np.uint8).reshape(64, 28, 28)
     assert np.array_equal(upright.train.images, body.transpose(0, 2, 1))
 
@@ -398,14 +401,14 @@ def test_emnist_is_turned_upright_and_qmnist_takes_the_first_column(
 def test_unknown_names_are_usage_errors() -> None:
     for name, hint in (("fashon-mnist", "did you mean 'fashion-mnist'?"), ("cifar", "use one of mnist")):
         with pytest.raises(UsageError, match="--dataset") as caught:
-            mnist.load(name)
+            load(name)
         assert hint in str(caught.value)
         assert caught.value.exit_code == 2
 
 
 def test_hold_out_parts_the_training_set_by_the_seed() -> None:
-    dataset = mnist.load("digits")
-    held = mnist.hold_out(dataset, 300, seed=3)
+    dataset = load("digits")
+    held = hold_out(dataset, 300, seed=3)
     assert (len(held.train), len(held.test)) == (1200, 300)
     assert held.judged_by == "validation"
     assert "300 training images held out" in held.source
@@ -420,9 +423,9 @@ def test_hold_out_parts_the_training_set_by_the_seed() -> None:
         (image.tobytes(), label) in lookup
         for image, label in zip(held.test.images, held.test.labels, strict=True)
     )
-    again = mnist.hold_out(dataset, 300, seed=3)
+    again = hold_out(dataset, 300, seed=3)
     assert np.array_equal(again.test.images, held.test.images)
-    assert not np.array_equal(mnist.hold_out(dataset, 300, seed=4).test.images, held.test.images)
+    assert not np.array_equal(hold_out(dataset, 300, seed=4).test.images, held.test.images)
     # the very images, so that a resumed run on another version judges by the same ones
     assert hashlib.sha256(held.test.images.tobytes()).hexdigest().startswith("5e444eb3c29d2223")
 
@@ -430,12 +433,12 @@ def test_hold_out_parts_the_training_set_by_the_seed() -> None:
 @pytest.mark.parametrize("count", [0, -1, 1500, 10**9])
 def test_hold_out_that_leaves_nothing_is_a_usage_error(count: int) -> None:
     with pytest.raises(UsageError, match="--val-split"):
-        mnist.hold_out(mnist.load("digits"), count, 1)
+        hold_out(load("digits"), count, 1)
 
 
 def test_loading_imports_neither_torch_nor_scikit_learn() -> None:
     code = (
-        "import sys\nfrom tuitrain.data import mnist\nmnist.load('digits')\n"
+        "import sys\nfrom tuitrain.data.load import load\nload('digits')\n"
         "print([m for m in ('torch', 'torchvision', 'sklearn', 'textual', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from training_small import CPU, TINY, run, shortened, stripes, tiny
 
-from tuitrain.data.mnist import Dataset, Images
+from tuitrain.data.dataset import Dataset, Images
 from tuitrain.errors import DeviceError, PresetError, UsageError
 from tuitrain.spec.preset import Preset
 from tuitrain.training import devices

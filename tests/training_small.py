@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tuitrain.data.mnist import Dataset, Images
+from tuitrain.data.dataset import Dataset, Images
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.training.control import RunControl

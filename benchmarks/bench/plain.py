@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuitrain.data.mnist import Dataset
+from tuitrain.data.dataset import Dataset
 from tuitrain.spec.preset import Preset
 
 FILL = 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tuitrain.data.mnist import Dataset, Images, load
+from tuitrain.data.dataset import Dataset, Images
+from tuitrain.data.load import load
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override
 

@@ -480,9 +480,9 @@ def leak_epochs(_: str) -> None:
 @named
 def no_data_digest(_: str) -> None:
     """Data files are taken by their structure alone."""
-    from tuitrain.data import mnist
+    from tuitrain.data import verify
 
-    mnist._judge = lambda *_: ("SHA-256", None)
+    verify._judge = lambda *_: ("SHA-256", None)
 
 
 @named
@@ -515,15 +515,15 @@ def fetch_in_place(_: str) -> None:
 @named
 def data_cache(_: str) -> None:
     """A cache of what was read is written beside it."""
-    from tuitrain.data import mnist
+    from tuitrain.data import load
 
-    check_files = mnist.check_files
+    check_files = load.check_files
 
     def caching(spec: Any, folder: Path) -> Any:
         (folder / "cache.npy").write_bytes(b"decoded")
         return check_files(spec, folder)
 
-    mnist.check_files = caching
+    load.check_files = caching
 
 
 @named
@@ -535,7 +535,7 @@ def trusting_idx(_: str) -> None:
 
     import numpy as np
 
-    from tuitrain.data import mnist
+    from tuitrain.data import verify
     from tuitrain.data.idx import IdxError, IdxFile
 
     def read(path: Path, spec: Any) -> IdxFile:
@@ -549,7 +549,7 @@ def trusting_idx(_: str) -> None:
             np.resize(array, sizes[:1] + list(spec.shape[1:])), hashlib.sha256(data).hexdigest(), None
         )
 
-    mnist.read_idx = read
+    verify.read_idx = read
 
 
 @named

@@ -41,7 +41,7 @@ def genuine(folder: Path) -> Path:
 
 def damage_data(folder: str, times: int, seed: int) -> dict[str, int]:
     """Flip or cut one of four files so many times; each time load, then mend it again."""
-    from tuitrain.data.mnist import load
+    from tuitrain.data.load import load
     from tuitrain.errors import DataError
 
     dice, seen = random.Random(seed), {"found": 0, "code": 0, "told": 0, "whole": 0}
@@ -104,12 +104,12 @@ def load_small(address: str) -> str:
     import data_tiny
 
     data_tiny.install([address])
-    from tuitrain.data import mnist
+    from tuitrain.data.load import load
     from tuitrain.errors import DataError
 
     begun = time.monotonic()
     try:
-        said = f"loaded {len(mnist.load(data_tiny.NAME).train)}"
+        said = f"loaded {len(load(data_tiny.NAME).train)}"
     except DataError as error:
         said = f"{int(error.exit_code)} {error}"
     return json.dumps({"said": said, "seconds": time.monotonic() - begun})
@@ -320,7 +320,7 @@ def load_lies(folder: str, times: int, seed: int) -> dict[str, float]:
     import data_tiny
 
     data_tiny.install([])
-    from tuitrain.data.mnist import load
+    from tuitrain.data.load import load
     from tuitrain.errors import DataError
 
     dice = random.Random(seed)

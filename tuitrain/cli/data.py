@@ -11,7 +11,7 @@ from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 
 if TYPE_CHECKING:
-    from tuitrain.data.mnist import Dataset, FileReport, Images
+    from tuitrain.data.dataset import Dataset, FileReport, Images
 
 app = typer.Typer(help="Look at, fetch and verify the data sets.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def _name(flag: str | None) -> str:
 @app.command()
 def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Show sizes, grey levels and class counts; fetches nothing."""
-    from tuitrain.data.mnist import load
+    from tuitrain.data.load import load
 
     loaded = load(_name(dataset), config.data_dir(data_dir), fetch=False)
     facts = _facts(loaded)
@@ -62,8 +62,8 @@ def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: o
     TUITRAIN_FETCH_TIMEOUT the seconds a transfer may make no progress (default 15).
     """
     from tuitrain.data.fetch import fetch as fetch_files
-    from tuitrain.data.mnist import verify as verify_files
     from tuitrain.data.progress import FetchProgress
+    from tuitrain.data.verify import verify as verify_files
 
     name, place = _name(dataset), config.data_dir(data_dir)
     with FetchProgress() as progress:
@@ -79,8 +79,8 @@ def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: o
 def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Check every file of a set; exit 3 when one is missing or damaged."""
     from tuitrain.data.catalog import SETS
-    from tuitrain.data.mnist import mending_command
-    from tuitrain.data.mnist import verify as verify_files
+    from tuitrain.data.verify import mending_command
+    from tuitrain.data.verify import verify as verify_files
     from tuitrain.errors import DataError, visible
 
     name, place = _name(dataset), config.data_dir(data_dir)

@@ -147,7 +147,8 @@ def _gpus() -> list[Finding]:
 
 
 def _data(folder: Path | None) -> list[Finding]:
-    from tuitrain.data.mnist import DATASETS, load
+    from tuitrain.data.catalog import DATASETS
+    from tuitrain.data.load import load
 
     out = []
     for name in DATASETS:

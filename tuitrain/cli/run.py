@@ -19,7 +19,7 @@ from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError,
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
-    from tuitrain.data.mnist import Progress
+    from tuitrain.data.dataset import Progress
     from tuitrain.runs.result import RunResult
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
@@ -318,7 +318,7 @@ def _dry_run(
 ) -> None:
     from tuitrain.cli import own as own_forms
     from tuitrain.cli import show
-    from tuitrain.data.mnist import status
+    from tuitrain.data.verify import status
     from tuitrain.training.devices import pick
 
     device = pick(runtime.device)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuitrain.data.catalog import DIGITS
-from tuitrain.data.mnist import Dataset, FileReport, Images
+from tuitrain.data.dataset import Dataset, FileReport, Images
 from tuitrain.errors import DataError, visible
 
 COUNT = 1797

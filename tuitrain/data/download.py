@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from tuitrain import __version__
-from tuitrain.data.mnist import Progress
+from tuitrain.data.dataset import Progress
 
 STALL_S = 15.0
 MINIMUM_BYTES_PER_S = 4096  # a server that drips slower than a modem counts as stalled

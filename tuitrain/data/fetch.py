@@ -26,10 +26,10 @@ from filelock import FileLock, Timeout
 
 from tuitrain.data import digits
 from tuitrain.data.catalog import SETS, FileSpec, SetSpec, check_name
+from tuitrain.data.dataset import Progress
 from tuitrain.data.download import TransferError, download
-from tuitrain.data.mnist import (
+from tuitrain.data.verify import (
     SUMS_FILE,
-    Progress,
     cache_folder,
     candidates,
     check_file,

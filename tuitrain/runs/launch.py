@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitrain.data.mnist import Dataset, Progress, hold_out, load
+from tuitrain.data.dataset import Dataset, Progress, hold_out
+from tuitrain.data.load import load
 from tuitrain.errors import RunDirectoryError, UsageError, visible
 from tuitrain.runs.directory import MODEL_SOURCE, RunDirectory
 from tuitrain.runs.session import Session

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from tuitrain.data.augment import normalize
-from tuitrain.data.mnist import Dataset
+from tuitrain.data.dataset import Dataset
 from tuitrain.errors import UsageError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tuitrain.data.augment import Augment
-from tuitrain.data.mnist import Dataset, Images
+from tuitrain.data.dataset import Dataset, Images
 from tuitrain.errors import PresetError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable

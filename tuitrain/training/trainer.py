@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tuitrain.data.mnist import Dataset
+from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate

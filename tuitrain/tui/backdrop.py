@@ -82,7 +82,8 @@ class Judged:
 
 def judged_images(started: RunStarted, data_dir: Path | None) -> Judged:
     """The judging set of a run; without images where the data isn't here (nothing is fetched)."""
-    from tuitrain.data.mnist import hold_out, load
+    from tuitrain.data.dataset import hold_out
+    from tuitrain.data.load import load
 
     try:
         dataset = load(started.dataset, data_dir, fetch=False)

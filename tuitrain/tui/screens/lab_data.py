@@ -38,7 +38,7 @@ def draw(
     """A draw of training images with the form's augmentation; the same number gives the same draw.
 
     Args:
-        dataset: a loaded `tuitrain.data.mnist.Dataset`.
+        dataset: a loaded `tuitrain.data.dataset.Dataset`.
         train: whose augmentation.
         count: how many.
         draw_number: which draw.
@@ -219,7 +219,7 @@ class DataScreen(Modal[None]):
         self.run_worker(self._load, thread=True, exclusive=True, group="data")
 
     def _load(self) -> None:
-        from tuitrain.data.mnist import load
+        from tuitrain.data.load import load
 
         try:
             self.dataset = load(self.train.dataset, self.data_dir, fetch=False)

@@ -187,7 +187,7 @@ class LabView(Screen[None]):
 
     def data_status(self, name: str) -> tuple[bool, str]:
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
-        from tuitrain.data.mnist import status
+        from tuitrain.data.verify import status
 
         data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
         try:

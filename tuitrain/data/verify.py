@@ -1,89 +1,57 @@
-"""The MNIST family: find, verify and load. Every start verifies; nothing is written outside a fetch."""
+"""Where a set's files lie, and whether they are what was published. Nothing is written here."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from tuitrain.data.catalog import DATASETS, SETS, FileSpec, SetSpec, check_name
+from tuitrain.data import digits
+from tuitrain.data.catalog import SETS, FileSpec, SetSpec, check_name
+from tuitrain.data.dataset import FileReport, Status
 from tuitrain.data.idx import IdxError, IdxFile, read_idx
-from tuitrain.errors import DataError, UsageError, visible
+from tuitrain.errors import DataError, visible
 from tuitrain.paths import typed
-
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "FileReport",
-    "Images",
-    "Progress",
-    "Status",
-    "data_folder",
-    "hold_out",
-    "load",
-    "status",
-    "verify",
-]
 
 SUMS_FILE = "SHA256SUMS"  # as sha256sum writes and checks it; put beside what a fetch brought
 SUMS_LIMIT_BYTES = 1 << 16
 
-Progress = Callable[[str, int, int | None], None]
-"""Called from the loading thread with (what, bytes done, bytes in all or None); may raise to cancel."""
+
+def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
+    """Check every file of a set and report on each, damaged or not. Raises DataError when none is there."""
+    check_name(name)
+    if name == "digits":
+        return [digits.verify()]
+    spec = SETS[name]
+    root = data_folder(data_dir)
+    found = locate(spec, root)
+    if found is None:
+        raise nothing_here(spec, root, data_dir)
+    return [report for report, _ in check_files(spec, found)]
 
 
-@dataclass(frozen=True)
-class Images:
-    """Images (N, 28, 28) uint8, background 0, and labels (N,) uint8 from 0 to 9."""
-
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A verified set; `source` says in words where it came from and how it was verified."""
-
-    name: str
-    train: Images
-    test: Images
-    classes: tuple[str, ...]
-    source: str
-    judged_by: Literal["test", "validation"] = "test"
+def status(name: str, data_dir: Path | None = None) -> Status:
+    """Where a set stands, from the presence of its files alone; they are verified when loaded."""
+    check_name(name)
+    if name == "digits":
+        return Status(name, True, "built in (scikit-learn's digits)", None)
+    spec = SETS[name]
+    root = data_folder(data_dir)
+    found = locate(spec, root)
+    remedy = mending_command(spec, data_dir)
+    if found is None:
+        if is_own_cache(data_dir):
+            return Status(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
+        return Status(name, False, visible(f"not in {root}"), None, remedy)
+    lacking = missing(spec, found)
+    if lacking:
+        names = ", ".join(lacking)
+        return Status(name, False, visible(f"incomplete in {found}: {names} missing"), found, remedy)
+    return Status(name, True, visible(f"in {found}"), found)
 
 
-@dataclass(frozen=True)
-class FileReport:
-    """What was found out about one file; `problem` is None when nothing is wrong with it."""
-
-    path: Path
-    sha256: str | None
-    verified_by: str  # "SHA-256", "MD5 of the .gz", "structure only", or "" when there is a problem
-    problem: str | None
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a set stands, without loading it: `ok` means that its files are all there."""
-
-    name: str
-    ok: bool
-    text: str
-    folder: Path | None
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return self.text
+# --- where files lie -------------------------------------------------------------------------------
 
 
 def data_folder(data_dir: Path | None = None) -> Path:
@@ -103,117 +71,9 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("tuitrain")
 
 
-def _is_own_cache(data_dir: Path | None) -> bool:
+def is_own_cache(data_dir: Path | None) -> bool:
+    """Whether the data folder is our own cache folder, which may be fetched to, and not one the user named."""
     return data_dir is None and not os.environ.get("TUITRAIN_DATA_DIR")
-
-
-def load(
-    name: str, data_dir: Path | None = None, *, fetch: bool = True, progress: Progress | None = None
-) -> Dataset:
-    """Load a set, verified, fetching it first where our own cache folder lacks files.
-
-    A folder that the user named is only read: missing files there are an error that says how to get
-    them. Damaged files are never replaced without being asked.
-
-    Raises:
-        UsageError: no such data set.
-        DataError: files missing, damaged or unreachable.
-    """
-    check_name(name)
-    if name == "digits":
-        from tuitrain.data import digits
-
-        return digits.load()
-    spec = SETS[name]
-    root = data_folder(data_dir)
-    found = locate(spec, root)
-    if (found is None or missing(spec, found)) and fetch and _is_own_cache(data_dir):
-        from tuitrain.data.fetch import fetch as fetch_files
-
-        found = fetch_files(name, data_dir, progress=progress)
-    if found is None:
-        raise _nothing_here(spec, root, data_dir)
-    checked = check_files(spec, found)
-    arrays: dict[str, npt.NDArray[np.uint8]] = {}
-    for file, (report, content) in zip(spec.files, checked, strict=True):
-        if report.problem is not None or content is None:
-            raise refusal(spec, report.path, report.problem or "unreadable", data_dir)
-        arrays[file.role] = content.array
-    if spec.transposed:
-        _turn_upright(arrays["train_images"])
-        _turn_upright(arrays["test_images"])
-    ways = sorted({report.verified_by for report, _ in checked})
-    how = "structure checked only, no sum is known" if "structure only" in ways else " and ".join(ways)
-    return Dataset(
-        name=name,
-        train=Images(arrays["train_images"], arrays["train_labels"]),
-        test=Images(arrays["test_images"], arrays["test_labels"]),
-        classes=spec.classes,
-        source=visible(f"{spec.title} in {found} (verified by {how})")
-        if "structure only" not in ways
-        else visible(f"{spec.title} in {found} (not verified: {how})"),
-    )
-
-
-def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
-    """Check every file of a set and report on each, damaged or not. Raises DataError when none is there."""
-    check_name(name)
-    if name == "digits":
-        from tuitrain.data import digits
-
-        return [digits.verify()]
-    spec = SETS[name]
-    root = data_folder(data_dir)
-    found = locate(spec, root)
-    if found is None:
-        raise _nothing_here(spec, root, data_dir)
-    return [report for report, _ in check_files(spec, found)]
-
-
-def status(name: str, data_dir: Path | None = None) -> Status:
-    """Where a set stands, from the presence of its files alone; they are verified when loaded."""
-    check_name(name)
-    if name == "digits":
-        return Status(name, True, "built in (scikit-learn's digits)", None)
-    spec = SETS[name]
-    root = data_folder(data_dir)
-    found = locate(spec, root)
-    remedy = mending_command(spec, data_dir)
-    if found is None:
-        if _is_own_cache(data_dir):
-            return Status(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
-        return Status(name, False, visible(f"not in {root}"), None, remedy)
-    lacking = missing(spec, found)
-    if lacking:
-        names = ", ".join(lacking)
-        return Status(name, False, visible(f"incomplete in {found}: {names} missing"), found, remedy)
-    return Status(name, True, visible(f"in {found}"), found)
-
-
-def hold_out(dataset: Dataset, count: int, seed: int) -> Dataset:
-    """Take `count` training images out, at random by the seed, and judge by them in place of the test set.
-
-    Both parts keep the order of the training set. Raises UsageError when the count leaves nothing.
-    """
-    total = len(dataset.train)
-    if not 0 < count < total:
-        raise UsageError(f"--val-split is {count}; use a number from 1 to {total - 1} for {dataset.name}.")
-    # RandomState's permutation is frozen by numpy's policy; a Generator's may change between versions
-    entropy = np.random.SeedSequence([seed % 2**63, 0x76616C])  # "val": this purpose's own stream
-    order = np.random.RandomState(np.random.MT19937(entropy)).permutation(total)
-    held = np.sort(order[:count])
-    kept = np.sort(order[count:])
-    train = dataset.train
-    return replace(
-        dataset,
-        train=Images(train.images[kept], train.labels[kept]),
-        test=Images(train.images[held], train.labels[held]),
-        source=f"{dataset.source}; {count:,} training images held out",
-        judged_by="validation",
-    )
-
-
-# --- where files lie -------------------------------------------------------------------------------
 
 
 def candidates(spec: SetSpec, root: Path) -> tuple[Path, ...]:
@@ -243,7 +103,7 @@ def locate(spec: SetSpec, root: Path) -> Path | None:
     return fewest[0] if fewest else None
 
 
-# --- verifying -------------------------------------------------------------------------------------
+# --- checking one file after the other -------------------------------------------------------------
 
 
 def check_files(spec: SetSpec, folder: Path) -> list[tuple[FileReport, IdxFile | None]]:
@@ -304,12 +164,6 @@ def recorded_sums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _turn_upright(images: npt.NDArray[np.uint8], chunk: int = 4096) -> None:
-    for start in range(0, len(images), chunk):  # in place: a second copy would be 190 MB
-        part = images[start : start + chunk]
-        part[:] = part.transpose(0, 2, 1).copy()
-
-
 # --- errors ----------------------------------------------------------------------------------------
 
 
@@ -319,7 +173,8 @@ def mending_command(spec: SetSpec, data_dir: Path | None) -> str:
     return f"tuitrain data fetch --dataset {spec.name}{where}"
 
 
-def _nothing_here(spec: SetSpec, root: Path, data_dir: Path | None) -> DataError:
+def nothing_here(spec: SetSpec, root: Path, data_dir: Path | None) -> DataError:
+    """The message for a data folder that holds none of the set's files."""
     below = ", ".join(str(folder.relative_to(root)) for folder in candidates(spec, root)[:-1])
     others = f"like the other {len(spec.files) - 1} files of {spec.title} (looked here and below in {below})"
     return refusal(
