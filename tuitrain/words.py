@@ -64,6 +64,22 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
+def about(seconds: float) -> str:
+    """An estimate of a duration, as exact as one is: `about 40 s`, `about 2 min`, `about 1 h 30 min`."""
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {round(seconds, -1):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {max(1, minutes)} min"
+    tens = round(seconds / 600) * 10
+    hours, rest = divmod(tens, 60)
+    if hours >= 48:
+        return f"about {hours / 24:.0f} d"
+    return f"about {hours} h" + (f" {rest} min" if rest else "")
+
+
 def took(seconds: float | None) -> str:
     """How long something that is over has taken: as `duration`, but `3.2 s` below ten seconds."""
     return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration(seconds)

@@ -25,11 +25,11 @@ def machine() -> str:
 
     import psutil
 
-    from tuitrain.training.devices import _cpu_model
+    from tuitrain.training.cpu import cpu_model
 
     parts = [f"{name} {metadata.version(name)}" for name in ("torch", "textual", "safetensors")]
     return (
-        f"{_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
+        f"{cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {', '.join(parts)}"
     )
 

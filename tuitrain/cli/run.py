@@ -156,6 +156,8 @@ def run(
         changed, runtime, runs_dir=config.runs_dir(runs_dir), dataset=data, name=name,
         changed=differences(base, changed), budget=limit, command=command, own=own,
     )  # fmt: skip
+    if not (quiet or events):
+        _say_estimate(changed, runtime, config.runs_dir(runs_dir), own)
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
@@ -206,6 +208,16 @@ def resume(
             model=model,
         )
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
+
+
+def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, own: OwnNetwork | None) -> None:
+    from tuitrain.runs.estimate import estimate
+    from tuitrain.training.devices import pick
+
+    found = estimate(preset, str(pick(runtime.device)), runs_dir, own.to_dict() if own else None)
+    if found is not None:
+        with contextlib.suppress(OSError, ValueError):
+            stderr().print(f"this takes {found.text}", soft_wrap=True)
 
 
 def _runtime(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tuitrain.errors import UsageError
 
+DIGITS_IMAGES = 1_500  # training images of `digits`
 DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -211,6 +212,11 @@ SETS: dict[str, SetSpec] = {
 }
 
 DATASETS = (*SETS, "digits")
+
+
+def training_images(name: str) -> int:
+    """How many training images a data set has."""
+    return SETS[name].files[0].shape[0] if name in SETS else DIGITS_IMAGES
 
 
 def check_name(name: str) -> str:

@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from tuitrain.training.events import Control, EpochFinished, Record, RunFinished
 RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
 INDEX = ".index.json"
 USER_FILE = "user.json"
-_VERSION = 2
+_VERSION = 3
 _MAX_INDEX = 64 << 20
 _MAX_USER = 1 << 16
 _MAX_NOTE = 4000
@@ -42,7 +43,8 @@ class RunSummary:
 
     `epochs` are finished, `epochs_planned` wanted, and `epochs_at_target` those with at least the
     challenge's accuracy (None without such a target). `layers` is the network's, where one of them
-    was changed, so that `changed` can name it.
+    was changed, so that `changed` can name it. `epoch_s` is the mean time of an epoch, pauses left out, and
+    `workload` the same for runs whose epochs are the same work (see `workload`).
     """
 
     run: str
@@ -69,6 +71,9 @@ class RunSummary:
     note: str = ""
     layers: list[Any] = dataclasses.field(default_factory=list)
     pid: int | None = None
+    device_name: str = ""
+    epoch_s: float = 0.0
+    workload: str = ""
 
     @property
     def name(self) -> str:
@@ -136,7 +141,32 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         command=start.command if start else "",
         message=finished.message if finished else "",
         layers=_changed_layers(start) if start else [],
+        device_name=start.device_name if start else "",
+        epoch_s=_epoch_s(epochs),
+        workload=workload(start.preset, start.own_network) if start else "",
     )
+
+
+def _epoch_s(epochs: list[EpochFinished]) -> float:
+    """The mean time of the epochs, without the first one where there are more: it holds the warm-up."""
+    sure = epochs[1:] or epochs
+    seconds = sum(e.train_s + e.test_s for e in sure) / max(1, len(sure))
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def workload(preset: Mapping[str, Any], own: Mapping[str, str] | None = None) -> str:
+    """A digest that is the same for runs whose epochs are the same work: network, data set and batch size.
+
+    Args:
+        preset: its plain form, whoever wrote it.
+        own: the network in Python in the place of the preset's, as `RunStarted.own_network` has it.
+    """
+    train = preset.get("train")
+    settings = train if isinstance(train, dict) else {}
+    parts = [settings.get(key) for key in ("dataset", "batch_size", "val_split")]
+    network = own.get("sha256") if own else preset.get("model")
+    text = json.dumps([network, parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _changed_layers(start: RunStarted) -> list[Any]:
@@ -266,7 +296,7 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
         summary = plain.read(RunSummary, {**cached["summary"], "run": path.name, "path": str(path)})
     except (KeyError, TypeError, ValueError):
         return None
-    figures = (summary.when, summary.seconds, summary.best or 0.0, summary.last or 0.0)
+    figures = (summary.when, summary.seconds, summary.epoch_s, summary.best or 0.0, summary.last or 0.0)
     return summary if all(math.isfinite(figure) for figure in figures) else None
 
 

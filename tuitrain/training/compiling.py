@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import sys
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,14 @@ import torch
 
 from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
-from tuitrain.training.devices import is_out_of_memory, usable_cpus
+from tuitrain.training.cost import PAYS_FROM_S, eager_s
+from tuitrain.training.cpu import usable_cpus
+from tuitrain.training.devices import is_out_of_memory
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Forward, Stepper
 
-#: An eager step on two CPU cores spends 3 ns on each number that a layer or operation puts out, an image.
-EAGER_NS = 3.0
 #: C++ compilers at once; each takes some hundred megabytes.
 COMPILERS = 4
-#: Compiling takes 27 s on two cores without its cache, 5 s with it, and saves a third of the time: worth it from here.
-PAYS_FROM_S = 90.0
 
 
 def compiler(device: torch.device) -> str | None:
@@ -48,9 +45,8 @@ def first_epoch(runtime: Runtime, stepper: Stepper, table: NetworkTable, epochs:
         return None
     if runtime.compile == "on":
         return 0
-    outputs = sum(prod(row.output_shape) for row in table.rows)
-    eager_s = 1e-9 * EAGER_NS * outputs * stepper.images * epochs
-    worth = stepper.device.type == "cpu" and eager_s >= PAYS_FROM_S and epochs > 1
+    long = eager_s(table, stepper.images, epochs) >= PAYS_FROM_S
+    worth = stepper.device.type == "cpu" and long and epochs > 1
     return 1 if worth and compiler(stepper.device) else None
 
 

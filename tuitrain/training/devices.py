@@ -9,12 +9,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import torch
 
 import tuitrain
 from tuitrain.errors import DeviceError, visible
+from tuitrain.training.cpu import describe_cpu
 from tuitrain.training.runtime import Runtime
 
 
@@ -57,23 +57,7 @@ def describe(device: torch.device) -> str:
         return str(torch.cuda.get_device_name(device))
     if device.type == "mps":
         return f"Apple GPU ({platform.machine()})"
-    return f"{_cpu_model()}, {usable_cpus()} cores"
-
-
-def usable_cpus() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
-def _cpu_model() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
-    except OSError:
-        text = ""
-    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return visible(match[1]).strip() if match else (platform.processor() or platform.machine() or "CPU")
+    return describe_cpu()
 
 
 def versions(device: torch.device) -> dict[str, str]:

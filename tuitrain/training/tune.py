@@ -14,7 +14,7 @@ from torch import nn
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
 from tuitrain.training import compiling, profiling
-from tuitrain.training.devices import usable_cpus
+from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.events import Notice
 from tuitrain.training.graph import GraphStepper
 from tuitrain.training.model import Network

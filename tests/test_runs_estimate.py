@@ -1,0 +1,87 @@
+"""The time a run will take, said before it begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tuitrain.data import catalog, mnist
+from tuitrain.runs.estimate import Estimate, estimate
+from tuitrain.runs.index import list_runs
+from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset import Preset, override
+from tuitrain.training.cpu import describe_cpu
+from tuitrain.words import about
+
+
+def past(runs: Path, name: str, preset: Preset, epoch_s: float, at: float, **started: object) -> None:
+    """The log of a finished run, whose first epoch took ten times as long as the others."""
+    path = runs / name
+    path.mkdir(parents=True)
+    (path / "run.lock").touch()
+    lines = [
+        {
+            "event": "RunStarted", "run": name, "name": preset.name, "preset": preset.to_dict(), "seed": 0,
+            "device": "cpu", "device_name": describe_cpu(), "versions": {}, "runtime": {}, "parameters": 1,
+            "mult_adds": 1, "dataset": preset.train.dataset, "train_images": 1, "test_images": 1,
+            "judged_by": "test", "epochs": 3, "steps_per_epoch": 1,
+        }
+        | started,
+        *(
+            {
+                "event": "EpochFinished", "epoch": epoch, "epochs": 3, "train_loss": 1.0, "train_acc": 0.5,
+                "test_loss": 1.0, "test_acc": 0.5, "lr": 0.1, "train_s": epoch_s * (10 if epoch == 1 else 1) - 0.5,
+                "test_s": 0.5, "elapsed_s": 1.0, "images_per_s": 1.0, "test_images": 1,
+            }
+            for epoch in (1, 2, 3)
+        ),
+    ]  # fmt: skip
+    (path / "events.jsonl").write_text(
+        "".join(json.dumps({"time": at, "elapsed_s": 0.0} | x) + "\n" for x in lines)
+    )
+
+
+def test_the_newest_runs_of_the_same_work_tell_it(tmp_path: Path) -> None:
+    preset = override(load_preset("step13"), {"train.epochs": 20})
+    for number, epoch_s in enumerate([100.0, 4.0, 6.0, 5.0]):
+        past(tmp_path, f"run{number}", override(preset, {"train.seed": number}), epoch_s, 1e9 + number)
+    past(tmp_path, "wider", override(preset, {"model.layers[0].conv": 11}), 50.0, 2e9)
+    past(tmp_path, "batch", override(preset, {"train.batch_size": 8}), 50.0, 2e9)
+    past(tmp_path, "data", override(preset, {"train.dataset": "kmnist"}), 50.0, 2e9)
+    past(tmp_path, "gpu", preset, 0.5, 1e8, device="cuda:0", device_name="H200")
+    past(tmp_path, "elsewhere", preset, 50.0, 2e9, device_name="another processor")
+    found = estimate(preset, "cpu", tmp_path)
+    assert found == Estimate(100.0, "from 3 earlier runs")
+    assert found.text == "about 2 min, from 3 earlier runs"
+    assert estimate(preset, "cuda:0", tmp_path) == Estimate(10.0, "from 1 earlier run")
+    assert estimate(preset, "cuda", tmp_path) == Estimate(10.0, "from 1 earlier run")
+    assert list_runs(tmp_path) == list_runs(tmp_path)  # the second from the index
+
+
+def test_without_runs_the_size_tells_it_and_for_a_gpu_nobody_does(tmp_path: Path) -> None:
+    preset = load_preset("step13")
+    found = estimate(preset, "cpu", tmp_path)
+    assert found is not None and found.basis == "by size"
+    assert 60 < found.seconds < 300  # 145 s were measured on two cores
+    longer = estimate(override(preset, {"train.epochs": 28}), "cpu", tmp_path)
+    wider = estimate(override(preset, {"model.layers[0].conv": 20}), "cpu", tmp_path)
+    assert longer is not None and wider is not None
+    assert found.seconds < wider.seconds < longer.seconds
+    assert estimate(preset, "cuda:0", tmp_path) is None
+    assert estimate(preset, "cpu", tmp_path, own={"sha256": "x"}) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(3, "a few seconds"), (44, "about 40 s"), (58, "about 1 min"), (100, "about 2 min"), (3500, "about 58 min"),
+     (3600, "about 1 h"), (5300, "about 1 h 30 min"), (1e6, "about 12 d")],
+)  # fmt: skip
+def test_an_estimate_is_said_no_more_exactly_than_it_is(seconds: float, text: str) -> None:
+    assert about(seconds) == text
+
+
+def test_the_catalog_knows_how_many_images_there_are() -> None:
+    assert catalog.training_images("digits") == len(mnist.load("digits").train.labels)
+    assert catalog.training_images("emnist-digits") == 240_000
