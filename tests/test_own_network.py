@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -224,7 +227,7 @@ LINEAR = """class Net(nn.Module):
         ("def Net(): return nn.Flatten()", "it has nothing to train"),
         ("def Net(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))", "it has lazy layers; write their input sizes."),
         ("net = nn.Linear(784, 10)\ndef Net(): return net", "it gives the same network each time"),
-        ("def Net(): return nn.Linear(784, 30_000)", "it has 23,550,000 parameters; the limit is 20,000,000, make it narrower."),
+        ("def Net(): return nn.Linear(784, 30_000)", "it has 23,520,000 parameters or more; the limit is 20,000,000, make it narrower."),
         ("def Net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 9))",
          "for 1 image, (1, 1, 28, 28), it gives (1, 9); it must be logits (1, 10)."),
         (f"{LINEAR}return (self.l(x.flatten(1)),)", "it gives a tuple; it must be logits (1, 10)."),
@@ -237,6 +240,21 @@ LINEAR = """class Net(nn.Module):
         ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10)\n"
          "  self.register_buffer('mask', torch.eye(2).to_sparse())", "its 'mask' is no dense tensor"),
         ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10, device='meta')", "its weights can't be used"),
+        ("def Net(): return nn.Linear(100_000, 100_000)", "it makes a tensor of 38,146 MiB; the limit is 500 MiB"),
+        ("def Net(): return nn.ParameterList([nn.Parameter(torch.full((10**9,), 1.0))])", "it makes a tensor of 3,814 MiB"),
+        ("def Net(): return nn.Sequential(*[nn.Linear(3000, 3000) for _ in range(100)])",
+         "it has 27,006,000 parameters or more; the limit is 20,000,000"),
+        (f"{LINEAR}return self.l(x.flatten(1))\n def state_dict(self, *_, **__): return {{}}",
+         "its state_dict() leaves out 'l.weight'; a checkpoint would lose it, add it."),
+        ("class Net(nn.Linear):\n def __init__(self):\n  super().__init__(784, 10)\n"
+         "  for n in range(5): self.register_buffer(f'b{n}', torch.zeros(27_000_000))",
+         "its checkpoints would take 515 MiB (buffers once, parameters three times, for the optimizer); the limit is 500 MiB"),
+        ("def Net(): return nn.ModuleList(nn.Linear(1, 1) for _ in range(600))", "would hold 4,800 tensors"),
+        ("def Net(): return Net()", "making it fails in line 3: RecursionError"),
+        ("def Net(): raise GeneratorExit('no')", "making it fails in line 3: GeneratorExit: no; mend that."),
+        (f"{LINEAR}raise GeneratorExit", "calling it with 1 image fails in line 7: GeneratorExit; mend that."),
+        (f"{LINEAR}raise StopIteration", "calling it with 1 image fails in line 7: StopIteration; mend that."),
+        ("import sys\nsys.exit()", "running the file fails in line 4: SystemExit"),
         ("class Mute(Exception):\n def __str__(self): raise ValueError\ndef Net(): raise Mute", "Mute: <Mute>"),
         ("class Mute(BaseException):\n def __str__(self): return '\\x1b[31m'\ndef Net(): raise Mute", "Mute: \\x1b[31m"),
         ("Net = 7", "'Net' is no class or function; define it there."),
@@ -259,6 +277,38 @@ def test_a_network_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path, 
 def test_a_flag_that_names_nothing_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match="FILE.py:NAME|there is no file"):
         load(flag)
+
+
+def test_what_it_sets_for_the_whole_process_is_put_back(tmp_path: Path) -> None:
+    before = (
+        os.getcwd(),
+        sys.stdout,
+        torch.get_default_dtype(),
+        sys.getrecursionlimit(),
+        list(warnings.filters),
+    )
+    sets = "os.chdir('/'); torch.set_default_dtype(torch.float64); torch.set_grad_enabled(False)\n"
+    sets += "sys.stdout = None; sys.setrecursionlimit(500); warnings.simplefilter('error')\n"
+    text = f"import os, sys, warnings\n{sets}{LINEAR}os.chdir('/'); return self.l(x.flatten(1))"
+    assert wrote(tmp_path, text).table.parameters == 7850
+    after = (
+        os.getcwd(),
+        sys.stdout,
+        torch.get_default_dtype(),
+        sys.getrecursionlimit(),
+        list(warnings.filters),
+    )
+    assert after == before and torch.is_grad_enabled()
+
+
+def test_tied_weights_are_counted_once_and_saved(tmp_path: Path) -> None:
+    tied = "self.m = nn.Linear(784, 10); self.m.weight = self.l.weight"
+    own = wrote(tmp_path, f"{LINEAR}return self.l(x.flatten(1)) + self.m(x.flatten(1))".replace("\n def f", f"\n  {tied}\n def f"))  # fmt: skip
+    assert own.table.parameters == 7860
+    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=own)
+    session.start()
+    assert session.join(120) and session.exit_code == 0
+    own.build(0).load_state_dict(load_file(tmp_path / "a" / "model.safetensors"))
 
 
 def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -288,6 +338,63 @@ def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, monkeypatch: pyte
     assert resumed.returncode == 0, resumed.stderr
     weights = [(tmp_path / "runs" / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
     assert weights[0] == weights[1]
+
+
+NOISY = """
+import os, subprocess, threading, time
+import torch.nn.functional as F
+from torch import nn
+
+print("file")
+os.environ["TUITRAIN_RUNS_DIR"] = os.getcwd() + "/elsewhere"
+threading.Thread(target=time.sleep, args=(10_000,)).start()
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+        print("init")
+
+    def forward(self, x):
+        print("forward")
+        os.write(1, b"raw\\n")
+        os.chdir("/")
+        return self.fc(x.flatten(1))
+"""
+
+
+def test_what_it_prints_is_not_among_the_results_and_where_it_goes_the_run_does_not(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NOISY)
+    flags = ["-d", "digits", "-e", "1", "--device", "cpu", "--threads", "1", "--model", "net.py:Net"]
+    done = tuitrain(tmp_path, "run", *flags, "--runs-dir", "runs", "--name", "a", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["run"] == "a"
+    assert all(word in done.stderr for word in ("file\n", "init\n", "forward\n", "raw\n"))
+    assert (tmp_path / "runs" / "a" / "model.safetensors").exists() and not (tmp_path / "elsewhere").exists()
+    more = ["resume", "a", "-e", "2", "--model", "net.py:Net", "--runs-dir", "runs", "--events"]
+    done = tuitrain(tmp_path, *more)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()][-1] == "RunFinished"
+
+
+@pytest.mark.parametrize(
+    ("where", "number", "code"), [("file", signal.SIGTERM, 143), ("forward", signal.SIGINT, 130)]
+)
+def test_a_signal_while_it_is_made_or_tried_out_is_not_its_fault(
+    tmp_path: Path, where: str, number: int, code: int
+) -> None:
+    wait = "import sys, time; print('here', file=sys.stderr, flush=True); time.sleep(60)"
+    text = f"{wait}\n" if where == "file" else f"{LINEAR}{wait}; return self.l(x.flatten(1))"
+    (tmp_path / "net.py").write_text(f"from torch import nn\n{text}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuitrain", "run", "--model", "net.py:Net", "-d", "digits", "--runs-dir", "runs"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    next(line for line in process.stderr if line == "here\n")
+    process.send_signal(number)
+    rest = process.stderr.read()
+    assert process.wait(30) == code and "fails" not in rest and not (tmp_path / "runs").exists()
 
 
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,10 @@ class ExitCode(IntEnum):
     SIGTERM = 143
 
 
+class Signalled(SystemExit):
+    """A signal ends this process, which has nothing to save; told from a `sys.exit()` in somebody's network."""
+
+
 class TuitrainError(Exception):
     """One sentence for the user: what is wrong, where (file, key or flag), and what to do."""
 

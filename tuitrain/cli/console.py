@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
+from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,8 +41,9 @@ def stderr() -> Console:
 
 def emit_json(data: Any) -> None:
     """One JSON value on stdout."""
-    sys.stdout.write(json.dumps(data, indent=2 if sys.stdout.isatty() else None, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    out = data_stream()
+    out.write(json.dumps(data, indent=2 if out.isatty() else None, allow_nan=False) + "\n")
+    out.flush()
 
 
 def complain(message: object) -> None:

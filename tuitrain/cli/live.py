@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
 from tuitrain.errors import visible
+from tuitrain.runs.signals import data_stream
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -115,8 +116,9 @@ class EventView:
         self._last: StepProgress | None = None
 
     def _emit(self, record: Record) -> None:
-        sys.stdout.write(to_line(record) + "\n")
-        sys.stdout.flush()
+        out = data_stream()
+        out.write(to_line(record) + "\n")
+        out.flush()
 
     def record(self, record: Record) -> None:
         """A new record as a JSON line."""

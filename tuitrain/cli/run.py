@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
+from tuitrain.runs.signals import data_stream, set_stdout_apart
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
@@ -131,12 +131,14 @@ def run(
         raise UsageError("--json and --events both want stdout; use one of them.")
     base, changed = options.tweaked(preset, dict(locals()))
     limit = config.setting("budget", budget) or None
-    own = None
+    own, place, data_place = None, config.runs_dir(runs_dir), config.data_dir(data_dir)
     if model is None:
         options.refuse_over_budget(changed, limit)
     else:
         from tuitrain.cli.own import own_network
 
+        place = place.absolute()  # before its code runs, which may go to another folder
+        set_stdout_apart()
         own = own_network(model, limit, dropout, set_)
     runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
     command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy, model)
@@ -145,15 +147,15 @@ def run(
         return
     from tuitrain.runs.directory import check_place
 
-    check_place(config.runs_dir(runs_dir), name)
+    check_place(place, name)
     with _importing_torch(), _fetching(quiet) as progress:
         from tuitrain.runs.launch import load_data, prepare
 
-        data = load_data(changed, config.data_dir(data_dir), progress)
+        data = load_data(changed, data_place, progress)
     from tuitrain.spec.preset import differences
 
     session = prepare(
-        changed, runtime, runs_dir=config.runs_dir(runs_dir), dataset=data, name=name,
+        changed, runtime, runs_dir=place, dataset=data, name=name,
         changed=differences(base, changed), budget=limit, command=command, own=own,
     )  # fmt: skip
     if not (quiet or events):
@@ -198,6 +200,9 @@ def resume(
         pass
     from tuitrain.runs.launch import prepare_resume
 
+    if model is not None:  # before its code runs, which may print, or go to another folder
+        set_stdout_apart()
+        directory = type(directory).open(directory.path.absolute())
     with _fetching(quiet) as progress:
         session = prepare_resume(
             directory,
@@ -410,5 +415,5 @@ def _say(session: Session, result: RunResult, *, json: bool, events: bool, quiet
             stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
     if json:
         emit_json(result.to_json(directory))
-    elif not (events or quiet or sys.stdout.isatty()):
-        sys.stdout.write(f"{directory}\n")  # so that a script can go on with it
+    elif not (events or quiet or data_stream().isatty()):
+        data_stream().write(f"{directory}\n")  # so that a script can go on with it

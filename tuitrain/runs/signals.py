@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
-from tuitrain.errors import ExitCode
+from tuitrain.errors import ExitCode, Signalled
 
 if TYPE_CHECKING:
     from tuitrain.runs.session import Session
@@ -37,6 +37,7 @@ class Signals:
         self.exit_code = 0
         self.sessions: list[Session] = []
         self.prepared = False
+        self.apart: Forgiving | None = None  # our own way to stdout, once it is set apart
         self._leaving = threading.Lock()
 
     def install(self) -> None:
@@ -75,7 +76,7 @@ class Signals:
         for session in running:
             session.control.stop(source, when="now", source=source)
         if not running:
-            raise SystemExit(int(self.exit_code))
+            raise Signalled(int(self.exit_code))
 
     def _on_hangup(self, signum: int, frame: FrameType | None) -> None:
         del signum, frame
@@ -115,6 +116,25 @@ def prepare_process() -> Signals:
     return signals
 
 
+def data_stream() -> TextIO:
+    """Where results go: stdout, whatever else prints."""
+    return cast(TextIO, signals.apart or sys.stdout)
+
+
+def set_stdout_apart() -> None:
+    """From now on only `data_stream` leads to stdout: what a network of the user's prints there goes to stderr.
+
+    Descriptor 1 too, for what is not printed by Python.
+    """
+    if signals.apart is None:
+        sys.stdout.flush()
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        signals.apart = Forgiving(open(kept, "w", encoding=encoding, errors=errors), kept)  # noqa: SIM115
+        sys.stdout = sys.stderr
+
+
 @contextlib.contextmanager
 def guarded(*sessions: Session) -> Iterator[Signals]:
     """While it lasts, signals stop these sessions; `exit_code` of what it gives says which did (0: none)."""
@@ -134,14 +154,17 @@ def guarded(*sessions: Session) -> Iterator[Signals]:
 def lost_output() -> str | None:
     """Why what was printed on stdout did not arrive (a full disk); None when it did, or nobody reads."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    return getattr(sys.stdout, "lost", "") or None
+        data_stream().flush()
+    return getattr(data_stream(), "lost", "") or None
 
 
 def leave(code: int) -> NoReturn:
-    """Exit; after a signal without taking the interpreter down in order, which torch makes slow."""
-    if signals.exit_code:
-        for stream in (sys.stdout, sys.stderr):
+    """Exit; after a signal without taking the interpreter down in order, which torch makes slow.
+
+    Nor after a network of the user's, whose threads may never end.
+    """
+    if signals.exit_code or signals.apart:
+        for stream in (data_stream(), sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)

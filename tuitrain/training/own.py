@@ -10,8 +10,8 @@ import contextlib
 import hashlib
 import importlib.util
 import sys
-import traceback
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -24,11 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuitrain.errors import UsageError, said, visible
+from tuitrain.errors import UsageError, visible
 from tuitrain.paths import typed
 from tuitrain.spec.layers import CLASSES
-from tuitrain.spec.table import INPUT_SHAPE, MAX_PARAMETERS, NetworkTable, Row
+from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Row
 from tuitrain.training.model import torchinfo_statistics
+from tuitrain.training.own_code import Refused, check_state, drawing, limited, one_line, theirs
 from tuitrain.training.seeding import key
 from tuitrain.training.step import Stepper
 
@@ -81,39 +82,24 @@ class OwnNetwork:
         Raises:
             UsageError: making it raises, or it can't be trained here.
         """
-        with _drawing(key(seed, "init")), _theirs(self.flag, "making it"):
+        with drawing(key(seed, "init")), self._theirs("making it"), limited():
             made = self.make()
         if not isinstance(made, nn.Module):
             raise self._refusal(f"it gives a {type(made).__name__}", "it must be or return a torch.nn.Module")
+        tensors = (*made.parameters(), *made.buffers())
+        if any(nn.parameter.is_lazy(tensor) for tensor in tensors):
+            raise self._refusal("it has lazy layers", "write their input sizes")
+        if not any(parameter.requires_grad for parameter in made.parameters()):
+            raise self._refusal("it has nothing to train", "give it parameters")
         try:
-            self._check(made)
+            check_state(made)
             return made.to("cpu").train()
+        except Refused as error:
+            raise self._refusal(error.what, error.remedy) from None
         except (RuntimeError, TypeError, ValueError) as error:  # sparse, quantized or meta tensors, say
             raise self._refusal(
-                f"its weights can't be used: {_line(error)}", "keep to dense tensors"
+                f"its weights can't be used: {one_line(error)}", "keep to dense tensors"
             ) from None
-
-    def _check(self, network: nn.Module) -> None:
-        parameters = list(network.parameters())
-        if any(nn.parameter.is_lazy(tensor) for tensor in (*parameters, *network.buffers())):
-            raise self._refusal("it has lazy layers", "write their input sizes")
-        count = sum(parameter.numel() for parameter in parameters)
-        if not any(parameter.requires_grad for parameter in parameters):
-            raise self._refusal("it has nothing to train", "give it parameters")
-        if count > MAX_PARAMETERS:
-            raise self._refusal(
-                f"it has {count:,} parameters", f"the limit is {MAX_PARAMETERS:,}, make it narrower"
-            )
-        for name, value in network.state_dict().items():
-            if not isinstance(value, Tensor):
-                raise self._refusal(f"its state '{visible(name)}' is no tensor", "keep it out of the state")
-            if value.layout is not torch.strided or value.is_quantized:
-                raise self._refusal(f"its '{visible(name)}' is no dense tensor", "keep it out of the state")
-            if not bool(torch.isfinite(value).all()):
-                raise self._refusal(
-                    f"its '{visible(name)}' is not finite from the start",
-                    "mend that, or register such a mask with persistent=False",
-                )
 
     @cached_property
     def table(self) -> NetworkTable:
@@ -126,7 +112,7 @@ class OwnNetwork:
         if network is self.build(0):
             raise self._refusal("it gives the same network each time", "make a new one in each call")
         rows: list[Row] = []
-        with _drawing(0):
+        with drawing(0):
             network.eval()
             with torch.no_grad(), _listening(network, rows):
                 self._try(network, 1)
@@ -134,7 +120,7 @@ class OwnNetwork:
                 self._try(network, 3)
             network.train()
             logits = self._try(network, 2)
-            with _theirs(self.flag, "its backward pass"):
+            with self._theirs("its backward pass"):
                 F.cross_entropy(logits.float(), torch.zeros(2, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
         # What no layer of its own reported: parameters of parts that are not called as modules.
         rest = sum(p.numel() for p in network.parameters()) - sum(row.parameters for row in rows)
@@ -143,7 +129,7 @@ class OwnNetwork:
         return NetworkTable(INPUT_SHAPE, tuple(rows))
 
     def _try(self, network: nn.Module, count: int) -> Tensor:
-        with _theirs(self.flag, f"calling it with {count} image{'s' * (count > 1)}"):
+        with self._theirs(f"calling it with {count} image{'s' * (count > 1)}"):
             logits = network(torch.randn(count, *INPUT_SHAPE))
         images = (
             f"for {count} image{'s' * (count > 1)}, ({count}, {', '.join(map(str, INPUT_SHAPE))}), it gives"
@@ -161,7 +147,10 @@ class OwnNetwork:
         try:
             return str(torchinfo_statistics(self.build(0)))
         except Exception as error:  # whatever a stranger's modules do to it
-            return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {_line(error)}\n"
+            return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {one_line(error)}\n"
+
+    def _theirs(self, doing: str) -> AbstractContextManager[None]:
+        return theirs(self.flag, _parts(self.flag)[0], doing)
 
     def _refusal(self, what: str, remedy: str) -> UsageError:
         return UsageError(f"--model {visible(self.flag)}: {what}; {remedy}.")
@@ -179,7 +168,7 @@ def load(flag: str, source: bytes | None = None) -> OwnNetwork:
     module = importlib.util.module_from_spec(ModuleSpec(_MODULE, loader, origin=str(path)))
     module.__file__ = str(path)
     sys.modules[_MODULE] = module  # as for an import: a dataclass looks its module up there
-    with _drawing(0), _theirs(flag, "running the file"):
+    with drawing(0), theirs(flag, path, "running the file"), limited():
         loader.exec_module(module)
     make = getattr(module, name, None)
     if not callable(make):
@@ -220,40 +209,6 @@ def read_source(flag: str) -> bytes:
 def _parts(flag: str) -> tuple[Path, str]:
     place, _, name = flag.rpartition(":")
     return typed(place), name
-
-
-@contextlib.contextmanager
-def _drawing(seed: int) -> Iterator[None]:
-    """torch's own generator of the CPU with a seed, and as it was afterwards."""
-    before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(before)
-
-
-@contextlib.contextmanager
-def _theirs(flag: str, doing: str) -> Iterator[None]:
-    """Their code at work: what it prints is talk, what it raises is told in a sentence."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:
-        path = str(_parts(flag)[0])
-        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-        line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
-        where = f" in line {line}" if line else ""
-        raise UsageError(
-            f"--model {visible(flag)}: {doing} fails{where}: {_line(error)}; mend that."
-        ) from None
-
-
-def _line(error: BaseException) -> str:
-    lines = said(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
-    return visible(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)[:300].rstrip(".")
 
 
 @contextlib.contextmanager
