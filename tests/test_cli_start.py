@@ -50,7 +50,7 @@ ROOMS = {
     "data.load": {"torch", "textual", "torchvision", "typer"},
     "training.events": {"torch", "textual", "typer"},
     "training.trainer": {"textual", "typer", "torchvision"},
-    "runs.session": {"textual", "typer", "torchvision"},
+    "runs.session": {"textual", "typer", "torchvision", "tensorboard"},
     "tui.state": {"textual", "torch", "typer"},
 }
 

@@ -29,9 +29,8 @@ MOST_CPU_S = 900
 #: What `tuitrain run`, `resume` and the app import at some time.
 PRELOAD = (
     "numpy", "torch", "safetensors.torch", "safetensors.numpy", "sklearn.datasets", "torchinfo", "tomlkit",
-    "rich.table", "rich.progress", "rich.live", "tensorboard.compat.proto.event_pb2",
-    "tensorboard.compat.proto.summary_pb2", "tensorboard.summary.writer.record_writer", "tuitrain.cli.root",
-    "tuitrain.cli.live", "tuitrain.cli.verdict", "tuitrain.spec.library", "tuitrain.spec.command",
+    "rich.table", "rich.progress", "rich.live", "tuitrain.cli.root", "tuitrain.cli.live",
+    "tuitrain.cli.verdict", "tuitrain.spec.library", "tuitrain.spec.command",
     "tuitrain.data.digits", "tuitrain.data.augment", "tuitrain.runs.launch", "tuitrain.runs.signals",
     "tuitrain.runs.result", "tuitrain.runs.index", "tuitrain.training.trainer", "tuitrain.training.model",
     "tuitrain.tui.app", "tuitrain.tui.child",

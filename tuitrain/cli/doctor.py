@@ -67,7 +67,7 @@ def _software() -> list[Finding]:
         Finding("tuitrain", __version__, None),
         Finding("Python", f"{version} ({sys.executable})", sys.version_info >= (3, 11), ""),
     ]
-    names = ("torch", "torchvision", "textual", "torchinfo", "scikit-learn", "tensorboard")
+    names = ("torch", "torchvision", "textual", "torchinfo", "scikit-learn")
     for name in names:
         try:
             out.append(Finding(name, metadata.version(name), True))

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tuitrain.errors import visible
 from tuitrain.runs import files
+from tuitrain.runs.tfevents import EventFile
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -106,7 +104,7 @@ class Derived:
         self.folder = folder
         self.dirty = True
         self._judged_by = "test"
-        self._board: Board | None = None
+        self._board: EventFile | None = None
         self._output_offset = 0
 
     def add(self, record: Record) -> None:
@@ -122,8 +120,8 @@ class Derived:
             self._append("log.txt", lines)
             if isinstance(record.event, EpochFinished):
                 self._append("metrics.csv", [csv_line(record.event)])
-                self._tensorboard().add(record)
-        except (OSError, ImportError):
+                self._add_to_board(record.event, record.time)
+        except OSError:
             self.dirty = True
             raise
 
@@ -133,23 +131,22 @@ class Derived:
         self._output_offset = 0
         lines: list[str] = []
         rows = [",".join(CSV_FIELDS)]
-        epochs: list[Record] = []
+        epochs: list[tuple[EpochFinished, float]] = []
         for record in records:
             if isinstance(record.event, RunStarted):
                 self._judged_by = record.event.judged_by
             lines += log_lines(record, self._judged_by)
             if isinstance(record.event, EpochFinished):
                 rows.append(csv_line(record.event))
-                epochs.append(record)
+                epochs.append((record.event, record.time))
         lines += self._output_lines()
         files.replace(self.folder / "log.txt", _text(lines), durable=False)
         files.replace(self.folder / "metrics.csv", _text(rows), durable=False)
         if self._board is not None:
             self._board.close()
             self._board = None
-        if epochs:
-            for record in epochs:
-                self._tensorboard().add(record)
+        for event, wall_time in epochs:
+            self._add_to_board(event, wall_time)
         self.dirty = False
 
     def close(self) -> None:
@@ -178,72 +175,12 @@ class Derived:
         self._output_offset += end
         return [f"| {visible(line)}" for line in data[:end].decode("utf-8", "replace").splitlines()]
 
-    def _tensorboard(self) -> Board:
+    def _add_to_board(self, event: EpochFinished, wall_time: float) -> None:
         if self._board is None:
-            self._board = Board(self.folder / "tensorboard")
-        return self._board
+            self._board = EventFile(self.folder / "tensorboard")
+        scalars = {tag: float(getattr(event, field)) for tag, field in SCALARS.items()}
+        self._board.add(scalars, event.epoch, wall_time)
 
 
 def _text(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace") if lines else b""
-
-
-def warm_up() -> None:
-    """Import what `Board` needs (half a second), so that the first epoch's end doesn't."""
-    with contextlib.suppress(ImportError):
-        import tensorboard.compat.proto.event_pb2
-        import tensorboard.summary.writer.record_writer  # noqa: F401
-
-
-class Board:
-    """A TensorBoard event file, written without torch and without a thread of its own.
-
-    A new file replaces the older ones of the folder, and begins with the mark at which a TensorBoard
-    that is looking on drops what it has read from them.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-        from tensorboard.summary.writer.record_writer import RecordWriter
-
-        self._event: Any = event_pb2.Event
-        self._summary: Any = summary_pb2.Summary
-        files.make_folder(folder, parents=True)
-        stamp = time.time()
-        name = f"events.out.tfevents.{int(stamp):010d}.{socket.gethostname()}.{os.getpid()}"
-        old = [path for path in folder.glob("events.out.tfevents.*") if path.name != name]
-        self.path = folder / name
-        files.unlink(self.path)
-        self._fd = files.create_new(self.path)
-        self._writer: Any = RecordWriter(self)
-        self._put(self._event(wall_time=stamp, file_version="brain.Event:2"))
-        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        self._put(self._event(wall_time=stamp, step=0, session_log=start))
-        for path in old:
-            files.unlink(path)
-
-    def add(self, record: Record) -> None:
-        """Write the scalars of an epoch."""
-        values = [
-            self._summary.Value(tag=tag, simple_value=float(getattr(record.event, field)))
-            for tag, field in SCALARS.items()
-        ]
-        step = getattr(record.event, "epoch", 0)
-        self._put(self._event(wall_time=record.time, step=step, summary=self._summary(value=values)))
-
-    def _put(self, event: Any) -> None:
-        self._parts: list[bytes] = []
-        self._writer.write(event.SerializeToString())
-        files.write_all(self._fd, b"".join(self._parts), self.path)
-
-    def write(self, data: bytes) -> int:
-        """Collect the parts of one record, for tensorboard's writer."""
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def close(self) -> None:
-        """Close the file."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            with contextlib.suppress(OSError):
-                os.close(fd)

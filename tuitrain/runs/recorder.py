@@ -91,7 +91,7 @@ class Recorder:
             written += 1
             try:
                 whole = self._derive(record, whole)
-            except (OSError, ImportError) as error:
+            except OSError as error:
                 self.failed("log.txt", error)
         del self._pending[:written]
         self._failures.pop("events.jsonl", None)
@@ -194,7 +194,7 @@ class Recorder:
                 try:
                     self._derived.rebuild(eventlog.current(self.records))
                     self._failures.pop("log.txt", None)
-                except (OSError, ImportError) as error:
+                except OSError as error:
                     self.failed("log.txt", error)
             self._derived.close()
             self.closed = True

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, derived, files, inspect
+from tuitrain.runs import checkpoint, files, inspect
 from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
@@ -384,7 +384,6 @@ class Session:
             self.control.checkpoint(source="keeper")
 
     def _keep_up(self) -> None:
-        derived.warm_up()
         beat = 0
         told: Snapshot | None = None
         told_at = 0.0
