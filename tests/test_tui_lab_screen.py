@@ -199,7 +199,7 @@ async def test_a_builtin_name_is_refused(tmp_path: Path) -> None:
 
 async def test_the_command_is_copied_shown_and_written(tmp_path: Path) -> None:
     async with lab(tmp_path) as (app, pilot, screen):
-        await pilot.press("down", "plus", "tab", *"0.5", "enter", "c")
+        await pilot.press("down", "plus", "tab", *"0.5", "enter", "y")
         await pilot.pause()
         assert isinstance(app.screen, TextDialog)
         command = app.clipboards[0]
@@ -216,7 +216,7 @@ async def test_insert_duplicate_move_delete_and_back(tmp_path: Path) -> None:
         await pilot.pause()
         assert len(screen.editor.layers) == len(base) + 1
         assert screen.query_one(NetworkView).cursor == 1
-        await pilot.press("D", "delete", "shift+down", "u", "u", "u", "u")
+        await pilot.press("I", "D", "shift+down", "u", "u", "u", "u")
         assert screen.editor.layers == base
         await pilot.press("u")
         assert screen.editor.layers == base
@@ -233,7 +233,7 @@ async def test_search_and_sort_of_presets(tmp_path: Path) -> None:
         assert screen.base.name == "net8"
         assert len(browser.presets._rows) > 30  # the search has ended
         assert browser.presets.cursor == "net8"
-        await pilot.press("p", "o")
+        await pilot.press("p", ">")
         await pilot.pause()
         first = browser.presets.items and browser.presets._rows[0]
         assert first == "step10" or first == "step13"  # 5,854 parameters: the fewest

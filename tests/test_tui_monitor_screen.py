@@ -85,7 +85,7 @@ async def test_views_by_number_and_tab() -> None:
             "8": "of 10,000 wrong",
             "9": "misclassified",
             "0": "10 first-layer kernels",
-            "v": "Challenge not met",
+            "V": "Challenge not met",
         }
         for key, piece in expected.items():
             await pilot.press(key)
@@ -162,7 +162,7 @@ async def test_two_charts_where_there_is_room() -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         text = await settle(pilot)
         assert "Accuracy %" in text and "Loss" in text
-        await pilot.press("c", "c")
+        await pilot.press("m", "m")
         text = await settle(pilot)
         assert "Accuracy %" in text and "Learning rate" in text and "schedule" in text
         await pilot.resize_terminal(80, 24)
@@ -186,9 +186,9 @@ async def test_the_cursor_reads_values_and_the_zoom_stays_while_epochs_come() ->
         feed.coming = [r for r in recorded() if getattr(r.event, "epoch", 0) == 9]
         await settle(pilot)
         assert (chart._x_min, chart._x_max) == zoomed
-        await pilot.press("r", "escape", "g")
+        await pilot.press("r", "escape", "L")
         assert "log" in await settle(pilot) and not chart.zoomed
-        await pilot.press("m")
+        await pilot.press("S")
         assert "log smooth" in await settle(pilot)
 
 
@@ -253,7 +253,7 @@ async def test_more_epochs_and_a_checkpoint() -> None:
     app = StageApp(feed)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        await pilot.press("a", "3", "enter", "k")
+        await pilot.press("E", "3", "enter", "s")
         text = await settle(pilot)
         assert feed.control.told == [("add_epochs", 3, "keyboard"), ("checkpoint", "keyboard")]
         assert "epoch 9 of 17" in text
@@ -277,7 +277,7 @@ async def test_what_can_not_be_steered_says_why(kind: str) -> None:
     app = StageApp(feed, readonly=kind == "readonly")
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        for count, key in enumerate(("space", "x", "k", "l", "a"), 1):
+        for count, key in enumerate(("space", "x", "s", "l", "E"), 1):
             await pilot.press(key)
             told = said(app)
             assert len(told) == count and reason in told[-1], key
@@ -300,10 +300,10 @@ async def test_the_end_brings_the_verdict() -> None:
             "Challenge not met",
             "claimed",
             "another seed",
-            "s Another seed",
+            "a Another seed",
         ):
             assert piece in text, piece
-        await pilot.press("s")
+        await pilot.press("a")
         preset, _runtime, budget, changed = app.started[0]
         assert preset.train.seed == 1 and budget is None and changed["train.seed"] == [0, 1]  # type: ignore[attr-defined]
 

@@ -225,7 +225,7 @@ async def test_ascii_only_is_ascii_everywhere(tmp_path: Path) -> None:
     app = app_of(tmp_path, ascii_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         assert text_of(app).isascii()
-        for key in ("3", "question_mark", "escape", "o", "escape", "a", "escape", "ctrl+p"):
+        for key in ("3", "question_mark", "escape", "o", "escape", "+", "escape", "ctrl+p"):
             await pilot.press(key)
             await pilot.pause(0.15)
             assert text_of(app).isascii(), text_of(app)
@@ -346,9 +346,9 @@ async def test_filter_sort_mark(tmp_path: Path) -> None:
         assert "1 of 6 runs" in text_of(app)
         await pilot.press("escape")
         await until(pilot, lambda: len(table.rows) == 6)
-        await pilot.press("s")  # best
+        await pilot.press(">")  # best
         await until(pilot, lambda: table.rows[0].key == "run-0005" and table.sort == "best")
-        await pilot.press("S")
+        await pilot.press("<")
         await until(pilot, lambda: table.rows[0].key == "run-0000")
         await pilot.press("home", "space", "space")
         assert list(table.marked) == ["run-0000", "run-0001"]
@@ -421,7 +421,7 @@ async def test_queue_dialog_puts_runs_in_line(tmp_path: Path) -> None:
     app = app_of(tmp_path, manager=line.manager)
     async with app.run_test(size=(80, 30)) as pilot:
         await runs_screen(app, pilot, 0)
-        await pilot.press("a")
+        await pilot.press("+")
         await until(pilot, lambda: "Put in line" in text_of(app))
         await pilot.press("space", "tab", "end", *"-1", "tab", *"rotation=5,7")
         await until(pilot, lambda: "4 runs" in text_of(app))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from tuitrain import config
 from tuitrain.errors import TuitrainError, visible
@@ -89,6 +89,17 @@ class TuitrainApp(TerminalApp):
         Binding("1", "mode('lab')", "Lab", show=False, id="app.lab"),
         Binding("2", "mode('monitor')", "Monitor", show=False, id="app.monitor"),
         Binding("3", "mode('runs')", "Runs", show=False, id="app.runs"),
+        *(
+            Binding(
+                f"alt+{key}",
+                f"leave_for('{mode}')",
+                f"{title}, from a field or a dialog too",
+                show=False,
+                priority=True,  # a dialog leaves nothing else to the app
+                id=f"app.{mode}_always",
+            )
+            for key, mode, title in (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
+        ),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("f1", "help_focused", "Explain what has the focus", show=False, id="app.explain"),
         Binding("ctrl+p", "command_palette", "All commands", show=False, priority=True, id="app.palette"),
@@ -254,8 +265,13 @@ class TuitrainApp(TerminalApp):
 
     async def action_mode(self, mode: str) -> None:
         """Go to `lab`, `monitor` or `runs`."""
-        if len(self.screen_stack) > 1:  # a dialog is open: answer it first
-            return
+        if not isinstance(self.screen, ModalScreen):  # a dialog is answered first
+            await self.switch_mode(mode)
+
+    async def action_leave_for(self, mode: str) -> None:
+        """Go there from anywhere: what is typed stands, a dialog is closed without an answer."""
+        while isinstance(self.screen, ModalScreen):
+            await self.screen.dismiss(None)
         await self.switch_mode(mode)
 
     def mode_screen(self, mode: str) -> Screen[Any] | None:

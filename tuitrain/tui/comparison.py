@@ -141,7 +141,7 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
             if images
             else ""
         )
-        lines.append(f"1 seed is no evidence of a difference{chance}. Train each with several seeds (a).")
+        lines.append(f"1 seed is no evidence of a difference{chance}. Train each with several seeds (+).")
     elif len(groups) > 1:
         lines.append(
             "The best of many epochs favours the longer and the noisier run; compare the last epochs too."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, ScreenResultType
 
+from tuitrain.tui.widgets.header import HeaderLine
+
 
 class Modal(ModalScreen[ScreenResultType]):
     """A modal screen that ignores a second answer.
@@ -12,6 +14,19 @@ class Modal(ModalScreen[ScreenResultType]):
     Two keys can come in one go, from a key that repeats or over a slow line; the second one would take the screen
     below away with it.
     """
+
+    def on_mount(self) -> None:
+        """The screen below stands back."""
+        self._header_again()
+
+    def on_unmount(self) -> None:
+        """And comes back."""
+        self._header_again()
+
+    def _header_again(self) -> None:
+        for screen in self.app.screen_stack:
+            for header in screen.query(HeaderLine):
+                header.refresh()
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Leave with a result, unless that has happened."""

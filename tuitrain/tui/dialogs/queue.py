@@ -129,7 +129,7 @@ class QueueDialog(Modal["Plan | None"]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="queue.cancel"),
-        Binding("ctrl+s,f5", "add", "Put in line", priority=True, id="queue.add"),
+        Binding("ctrl+s", "add", "Put in line", priority=True, id="queue.add"),
     ]
 
     def compose(self) -> ComposeResult:

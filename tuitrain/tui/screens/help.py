@@ -74,13 +74,22 @@ def binding_table(app: App[Any], screen: Screen[Any], only: DOMNode | None = Non
 def binding_groups(
     app: App[Any], screen: Screen[Any], only: DOMNode | None = None
 ) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """(where, [(keys, description, id)]) of everything that answers a key on a screen."""
+    """(where, [(keys, description, id)]) of everything that answers a key on a screen.
+
+    What has the focus comes first, then the screen, what works everywhere, and the other panes. Keys that
+    Textual binds by itself (scrolling, moving the focus) are left out.
+    """
     nodes: list[DOMNode] = []
     if only is not None:
         nodes = [only]
     else:
-        focusable = [node for node in screen.walk_children() if getattr(node, "can_focus", False)]
-        nodes = [screen, *focusable, app]
+        here = (
+            [node for node in screen.focused.ancestors_with_self if node not in (screen, app)]
+            if (screen.focused is not None)
+            else []
+        )
+        panes = [node for node in screen.walk_children() if getattr(node, "can_focus", False)]
+        nodes = [*here, screen, app, *panes]
     groups: list[tuple[str, list[tuple[str, str, str]]]] = []
     seen_types: set[type] = set()
     for node in nodes:
@@ -88,16 +97,29 @@ def binding_groups(
             continue
         seen_types.add(type(node))
         keys: dict[tuple[str, str], list[str]] = {}
+        ours = own_ids(type(node))
         for _key, binding in _bound(app, node):
-            if binding.description and binding.action != "screen.copy_text":  # ctrl+c leaves, here
+            if binding.description and binding.id in ours:
                 keys.setdefault((binding.description, binding.id or ""), []).append(
                     app.get_key_display(binding)
                 )
         if keys:
             where = "Everywhere" if node is app else getattr(node, "HELP_TITLE", None) or type(node).__name__
             rows = [(" ".join(dict.fromkeys(names)), what, name) for (what, name), names in keys.items()]
+            rows.sort(key=lambda row: ours.index(row[2]))
             groups.append((where, rows))
     return groups
+
+
+def own_ids(cls: type) -> list[str]:
+    """The ids of a class's bindings in their order, without those that it has from Textual."""
+    return [
+        binding.id
+        for base in cls.__mro__
+        if base.__module__.partition(".")[0] != "textual"
+        for binding in base.__dict__.get("BINDINGS", ())
+        if isinstance(binding, Binding) and binding.id
+    ]
 
 
 def _bound(app: App[Any], node: DOMNode) -> list[tuple[str, Binding]]:

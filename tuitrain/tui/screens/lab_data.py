@@ -188,11 +188,11 @@ class DataScreen(Modal[None]):
     HELP_TITLE = "Data"
     DEFAULT_CSS = "DataScreen { background: $background; layout: vertical; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,n,right", "another(1)", "Other draw", key_display="space", id="data.next"),
+        Binding("space,right", "another(1)", "Other draw", key_display="space", id="data.next"),
         Binding("left", "another(-1)", "Draw before", show=False, id="data.previous"),
         Binding("0,1,2,3,4,5,6,7,8,9", "nothing", "One class", key_display="0-9", id="data.class"),
-        Binding("a", "all", "All classes", id="data.all"),
-        Binding("o", "originals", "Originals", id="data.originals"),
+        Binding("asterisk", "all", "All classes", key_display="*", id="data.all"),
+        Binding("c", "originals", "Compare", id="data.originals"),
         Binding("z", "zoom", "Zoom", id="data.zoom"),
         Binding("plus,equals_sign,up", "rotation(1)", "Degrees", key_display="+/-", id="data.more"),
         Binding("minus,underscore,down", "rotation(-1)", "Fewer degrees", show=False, id="data.less"),

@@ -45,7 +45,7 @@ class LayerDialog(Modal[None]):
         Binding("J,shift+down", "move_op(1)", "Order", key_display="J/K", id="layer.op_down"),
         Binding("K,shift+up", "move_op(-1)", "Operation earlier", show=False, id="layer.op_up"),
         Binding("u", "undo", "Undo", id="layer.undo"),
-        Binding("ctrl+r,y", "redo", "Redo", show=False, id="layer.redo"),
+        Binding("ctrl+r", "redo", "Redo", show=False, id="layer.redo"),
     ]
 
     def __init__(self, lab: LabScreen, index: int) -> None:
@@ -345,7 +345,7 @@ class TextDialog(Modal[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc", id="text.close"),
-        Binding("c", "copy", "Copy again", id="text.copy"),
+        Binding("y", "copy", "Copy again", id="text.copy"),
     ]
 
     def __init__(self, title: str, text: str, file: Path | None) -> None:
@@ -362,7 +362,7 @@ class TextDialog(Modal[None]):
             with VerticalScroll():
                 yield Static(self.text, markup=False, id="text-body")
             yield Static(where, classes="text--hint", markup=False)
-            yield Static("esc closes, c copies again", classes="text--hint", markup=False)
+            yield Static("esc closes, y copies again", classes="text--hint", markup=False)
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
 MACHINE_S = 2.0  # between two looks at the sensors
 STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
-STEERING_KEYS = frozenset({"space", "x", "k", "l", "a", "e"})
+STEERING_KEYS = frozenset({"space", "x", "s", "l", "E"})
 SOURCE = "keyboard"
 REPORT = "report.md"
 
@@ -66,16 +66,16 @@ class MonitorScreen(Screen[None]):
         Binding("space", "resume", "Resume", id="monitor.resume"),
         Binding("x", "stop", "Stop", id="monitor.stop"),
         Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
-        Binding("s", "another_seed", "Another seed", id="monitor.another_seed"),
-        Binding("o", "report", "Report", id="monitor.report"),
+        Binding("a", "another_seed", "Another seed", id="monitor.another_seed"),
+        Binding("enter", "report", "Report", id="monitor.report"),
         Binding("d", "detach", "Detach", id="monitor.detach"),
         Binding("tab", "step_view(1)", "Next view", show=False, id="monitor.next_view"),
         Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
-        Binding("k", "checkpoint", "Checkpoint now", show=False, id="monitor.checkpoint"),
-        Binding("a,e", "add_epochs", "Add epochs", show=False, id="monitor.add_epochs"),
-        Binding("c", "next_chart", "Next chart", show=False, id="monitor.next_chart"),
-        Binding("g", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
-        Binding("m", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
+        Binding("s", "checkpoint", "Save a checkpoint now", show=False, id="monitor.checkpoint"),
+        Binding("E", "add_epochs", "More epochs", show=False, id="monitor.add_epochs"),
+        Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
+        Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
+        Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
         *(
             Binding(key, f"view('{name}')", f"View: {title}", show=False, id=f"monitor.{name}")
             for name, key, title in VIEWS

@@ -42,7 +42,7 @@ VIEWS: tuple[tuple[str, str, Quantity], ...] = (
 
 
 class OverlayScreen(Screen[None]):
-    """Up to twelve runs in one chart; m shows another quantity, g is logarithmic."""
+    """Up to twelve runs in one chart; m shows another quantity, L is logarithmic."""
 
     HELP_TITLE = "Overlay"
     DEFAULT_CSS = """
@@ -52,7 +52,7 @@ class OverlayScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,o", "back", "Back", key_display="esc", priority=True, id="overlay.back"),
         Binding("m,tab", "view(1)", "Next quantity", key_display="m", id="overlay.next"),
-        Binding("g", "logarithmic", "Logarithmic", id="overlay.log"),
+        Binding("L", "logarithmic", "Logarithmic", id="overlay.log"),
     ]
 
     def __init__(self, runs: list[RunSummary]) -> None:

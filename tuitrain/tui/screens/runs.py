@@ -41,19 +41,28 @@ class RunsScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="runs.compare"),
         Binding("o", "overlay", "Overlay", id="runs.overlay"),
-        Binding("a", "add", "Queue", id="runs.queue"),
-        Binding("r", "resume", "Resume", show=False, id="runs.resume"),
+        Binding("plus,equals_sign", "add", "Queue", key_display="+", id="runs.queue"),
+        Binding("R", "resume", "Resume", show=False, id="runs.resume"),
         Binding("t", "tag", "Tag", id="runs.tag"),
         Binding("n", "note", "Note", show=False, id="runs.note"),
         Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
         Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),
-        Binding("s", "sort", "Sort by the next column", show=False, id="runs.sort"),
-        Binding("S", "reverse", "Reverse the order", show=False, id="runs.reverse"),
+        Binding(
+            "greater_than_sign",
+            "sort",
+            "Sort by the next column",
+            key_display=">",
+            show=False,
+            id="runs.sort",
+        ),
+        Binding(
+            "less_than_sign", "reverse", "Reverse the order", key_display="<", show=False, id="runs.reverse"
+        ),
         Binding("shift+up,K", "earlier", "Move up in the queue", show=False, id="runs.earlier"),
         Binding("shift+down,J", "later", "Move down in the queue", show=False, id="runs.later"),
-        Binding("u", "unmark", "Unmark all", show=False, id="runs.unmark"),
+        Binding("U", "unmark", "Unmark all", show=False, id="runs.unmark"),
         Binding("escape", "clear", "Clear the filter", show=False, id="runs.clear"),
-        Binding("ctrl+r", "reload", "Read the folder again", show=False, id="runs.reload"),
+        Binding("f5", "reload", "Read the folder again", show=False, id="runs.reload"),
     ]
 
     def __init__(self) -> None:

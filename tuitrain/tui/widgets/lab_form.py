@@ -33,12 +33,12 @@ class FormView(LinesView):
         Binding("pagedown", "move(8)", "Eight fields down", show=False, id="form.page_down"),
         Binding("plus,equals_sign", "nudge(1)", "More", key_display="+/-", id="form.more"),
         Binding("minus,underscore", "nudge(-1)", "Less", show=False, id="form.less"),
-        Binding("right,l", "side(1)", "Next choice, or edit", show=False, id="form.right"),
-        Binding("left,h", "side(-1)", "Choice before, or edit", show=False, id="form.left"),
+        Binding("right", "side(1)", "Next choice, or edit", show=False, id="form.right"),
+        Binding("left", "side(-1)", "Choice before, or edit", show=False, id="form.left"),
         Binding("space", "nudge(1)", "Next choice, switch", show=False, id="form.choose"),
         Binding("r", "reset", "Reset", id="form.reset"),
         Binding("delete", "reset", "Reset this field", show=False, id="form.reset_too"),
-        Binding("R", "reset_all", "Reset all fields", show=False, id="form.reset_all"),
+        Binding("Z", "reset_all", "Reset all fields", show=False, id="form.reset_all"),
     ]
 
     class Changed(Message):
@@ -83,6 +83,7 @@ class FormView(LinesView):
         self.key = ""  # the field with the cursor
         self.errors: dict[str, tuple[str, str]] = {}  # what was typed, and why it won't do
         self._edit: LineEdit | None = None
+        self._took_digits = False
         self._label = label
         self._starts = starts
         self._where: list[str] = []  # key of the field that each line belongs to
@@ -104,6 +105,11 @@ class FormView(LinesView):
     def editing(self) -> bool:
         """Whether a value is being typed."""
         return self._edit is not None
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether a digit is typed into the field with the cursor."""
+        return self.field is not None and self.field.typed
 
     @property
     def fields(self) -> list[Field]:
@@ -147,6 +153,9 @@ class FormView(LinesView):
 
     def build(self, width: int) -> list[Strip]:
         """Label, value, and at the right the old value where it differs."""
+        if self.takes_digits != self._took_digits:
+            self._took_digits = self.takes_digits
+            self.refresh_bindings()  # the header's digits follow
         self.HELP = self._explanation()  # type: ignore[misc]  # of this form, at this field
         out: list[Strip] = []
         self._where = []

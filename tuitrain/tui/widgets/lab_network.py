@@ -93,7 +93,7 @@ def bar(share: float, width: int) -> str:
 
 
 class NetworkView(LinesView):
-    """The layers. + and - make one wider or narrower, e edits it, i inserts, D duplicates, u takes back."""
+    """The layers. + and - make one wider or narrower, e edits it, i inserts, I duplicates, D deletes, u takes back."""
 
     HELP_TITLE = "Network"
     HELP = """
@@ -117,12 +117,19 @@ class NetworkView(LinesView):
         Binding("minus,underscore", "screen.widen(-1)", "Narrower", show=False, id="network.narrower"),
         Binding("e", "screen.edit_layer", "Edit", id="network.edit"),
         Binding("i", "screen.insert_layer", "Insert", id="network.insert"),
-        Binding("D", "screen.duplicate_layer", "Duplicate", show=False, id="network.duplicate"),
-        Binding("delete,backspace,X", "screen.delete_layer", "Delete", show=False, id="network.delete"),
+        Binding("I", "screen.duplicate_layer", "Duplicate", show=False, id="network.duplicate"),
+        Binding(
+            "D,delete,backspace",
+            "screen.delete_layer",
+            "Delete",
+            key_display="D",
+            show=False,
+            id="network.delete",
+        ),
         Binding("shift+up,K", "screen.move_layer(-1)", "Move up", show=False, id="network.move_up"),
         Binding("shift+down,J", "screen.move_layer(1)", "Move down", show=False, id="network.move_down"),
-        Binding("left,h", "screen.focus_pane('form')", "To the form", show=False, id="network.to_form"),
-        Binding("R", "screen.reset_network", "Reset the network", show=False, id="network.reset"),
+        Binding("left", "screen.focus_pane('form')", "To the form", show=False, id="network.to_form"),
+        Binding("Z", "screen.reset_network", "Reset the network", show=False, id="network.reset"),
     ]
 
     class Opened(Message):

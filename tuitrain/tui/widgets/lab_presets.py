@@ -31,10 +31,10 @@ class PresetTree(LinesView):
         Binding("end,G", "move(999)", "Last", show=False, id="presets.last"),
         Binding("pageup", "move(-8)", "Eight up", show=False, id="presets.page_up"),
         Binding("pagedown", "move(8)", "Eight down", show=False, id="presets.page_down"),
-        Binding("left,h", "fold(True)", "Fold the family", show=False, id="presets.fold"),
-        Binding("right,l", "fold(False)", "Unfold the family", show=False, id="presets.unfold"),
+        Binding("left", "fold(True)", "Fold the family", show=False, id="presets.fold"),
+        Binding("right", "fold(False)", "Unfold the family", show=False, id="presets.unfold"),
         Binding("space", "turn", "Fold or unfold", show=False, id="presets.toggle"),
-        Binding("o", "sort", "Sort", id="presets.sort"),
+        Binding("greater_than_sign", "sort", "Sort", key_display=">", id="presets.sort"),
     ]
 
     class Moved(Message):

@@ -34,7 +34,7 @@ VIEWS = (
     ("confusion", "8", "Confusion"),
     ("mistakes", "9", "Mistakes"),
     ("kernels", "0", "Kernels"),
-    ("verdict", "v", "Verdict"),
+    ("verdict", "V", "Verdict"),
 )
 FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
 INSPECTED = ("confusion", "mistakes", "kernels")
