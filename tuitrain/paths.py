@@ -1,8 +1,11 @@
-"""Paths as people type them. Imports nothing of ours."""
+"""Paths as people type them, and whose files may be trusted. Imports nothing of ours."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 
 
@@ -12,3 +15,38 @@ def typed(path: str | os.PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def is_mine_or_roots(info: os.stat_result) -> bool:
+    """Whether a file belongs to the user of this process or to root; nobody else's is obeyed."""
+    return info.st_uid in (os.geteuid(), 0)
+
+
+def others_may_write(info: os.stat_result) -> bool:
+    """Whether a file's mode lets its group or everybody write to it."""
+    return bool(stat.S_IMODE(info.st_mode) & 0o022)
+
+
+def private_folder(path: Path) -> Path:
+    """A folder that nobody else can look into, whatever the umask: made where it is missing, tightened where it is ours.
+
+    Missing parents are made in the same way; those that are there are left as they are.
+
+    Raises:
+        OSError: it can't be made, is no folder, or belongs to somebody else.
+    """
+    if not path.parent.is_dir():
+        private_folder(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(0o700)
+    for info in (
+        path.lstat(),
+        path.stat(),
+    ):  # a link of one's own to another disk is fine, a stranger's is not
+        if not is_mine_or_roots(info):
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
+    if not stat.S_ISDIR(info.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(path))
+    if stat.S_IMODE(info.st_mode) & 0o077 and info.st_uid == os.geteuid():
+        path.chmod(0o700)
+    return path

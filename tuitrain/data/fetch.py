@@ -40,6 +40,7 @@ from tuitrain.data.verify import (
     recorded_sums,
 )
 from tuitrain.errors import DataError, visible
+from tuitrain.paths import private_folder
 
 TEMPORARY_PREFIX = ".fetch-"
 EMNIST_ARCHIVE_LIMIT_BYTES = 700_000_000  # the archive of all its splits is 562 MB
@@ -118,8 +119,8 @@ def _intact(spec: SetSpec, root: Path) -> Path | None:
 
 
 def _lock_path(spec: SetSpec, target: Path) -> Path:
-    folder = cache_folder() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(cache_folder()) / "locks"
+    folder.mkdir(exist_ok=True)
     key = hashlib.sha256(os.fsencode(target.resolve())).hexdigest()[:12]
     return folder / f"fetch-{spec.name}-{key}.lock"
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import platformdirs
 import torch
 
 from tuitrain.errors import visible
+from tuitrain.paths import others_may_write, private_folder
 from tuitrain.spec.table import NetworkTable
 from tuitrain.training.cost import PAYS_FROM_S, eager_s
 from tuitrain.training.cpu import usable_cpus
@@ -50,6 +52,30 @@ def first_epoch(runtime: Runtime, stepper: Stepper, table: NetworkTable, epochs:
     return 1 if worth and compiler(stepper.device) else None
 
 
+def use_own_folders() -> str | None:
+    """Has torch keep compiled code where nobody else can write; whoever can, has code of his run as ours.
+
+    Folders that the user chose (`TORCHINDUCTOR_CACHE_DIR`, `TRITON_CACHE_DIR`) stay.
+
+    Returns:
+        Why our cache folder can't be used, then a new temporary one is; or None.
+    """
+    refused = None
+    if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+        folder = Path(platformdirs.user_cache_dir("tuitrain")) / "inductor"
+        try:
+            private_folder(folder.parent)
+            if folder.is_dir() and others_may_write(folder.stat()):  # who knows what they wrote
+                shutil.rmtree(folder)
+            private_folder(folder)
+        except OSError as error:
+            refused = f"{visible(error.filename or folder)} can't be used: {visible(error.strerror)}"
+            folder = Path(tempfile.mkdtemp(prefix="tuitrain-"))
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("TRITON_CACHE_DIR", str(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) / "triton"))
+    return refused
+
+
 def compile_network(stepper: Stepper) -> str | None:
     """Compiles a stepper's forward and backward pass and takes a step that leaves no trace.
 
@@ -78,8 +104,11 @@ def compile_network(stepper: Stepper) -> str | None:
 
 def _compiled(stepper: Stepper) -> Forward:
     """The forward pass to be compiled, with its backward pass, when it is first called."""
-    cache = Path(platformdirs.user_cache_dir("tuitrain")) / "inductor"
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
+    use_own_folders()
+    from torch._inductor.runtime import cache_dir_utils, runtime_utils
+
+    # Precompiled headers go there whatever TORCHINDUCTOR_CACHE_DIR says: a name in /tmp that anybody can guess.
+    cache_dir_utils.default_cache_dir = runtime_utils.default_cache_dir = cache_dir_utils.cache_dir
     import torch._dynamo
     import torch._functorch.config
     import torch._inductor.config

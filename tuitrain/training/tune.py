@@ -100,15 +100,20 @@ def compile_is_due(stepper: Stepper, machine: Machine, epoch: int) -> bool:
 
 def compile_network(stepper: Stepper, machine: Machine) -> tuple[Machine, list[Notice]]:
     """Compiles the network; where that fails, the run goes on without."""
+    refused = compiling.use_own_folders()
+    notices = []
+    if refused is not None:
+        remedy = "mend its owner or mode, or set XDG_CACHE_HOME: until then every run compiles anew"
+        notices.append(Notice(f"compiled code is kept elsewhere: {refused}", remedy, code="cache_refused"))
     problem = compiling.compile_network(stepper)
     if problem is None:
-        return machine, []
+        return machine, notices
     notice = Notice(
         f"torch.compile failed, training goes on without it: {problem}",
         "install a C++ compiler that works, or use --compile off",
         code="compile_failed",
     )
-    return dataclasses.replace(machine, compiled_from=None), [notice]
+    return dataclasses.replace(machine, compiled_from=None), [*notices, notice]
 
 
 def _threads(stepper: Stepper, runtime: Runtime, machine: Machine) -> int:
