@@ -178,3 +178,25 @@ def test_resume_extends_a_finished_run(home, tiny) -> None:
         tuitrain(home, "run", "-p", tiny, "-d", "digits", "-e", "3", "--threads", threads, "--json").stdout
     )
     assert straight["model_sha256"] == longer["model_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--lr", "1e9"], ExitCode.DIVERGED, "diverged: the training loss is not finite in epoch 1"),
+        (["--model", "net.py:Net"], ExitCode.FAILED, "failed: RuntimeError: no more"),
+    ],
+)
+def test_a_failure_leaves_its_sentence_when_quiet_too(home, tiny, tmp_path, arguments, code, told) -> None:
+    (tmp_path / "net.py").write_text(
+        "import torch\n\nclass Net(torch.nn.Linear):\n"
+        "    def __init__(self):\n        super().__init__(784, 10)\n        self.calls = 0\n"
+        "    def forward(self, images):\n        self.calls += 1\n"
+        "        if self.calls > 30:\n            raise RuntimeError('no more')\n"
+        "        return super().forward(images.flatten(1))\n"
+    )
+    done = tuitrain(
+        home, "run", "-p", tiny, "-d", "digits", "-e", "9", "--device", "cpu", "-q", *arguments, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"tuitrain: {told}") and done.stderr.count("\n") == 1

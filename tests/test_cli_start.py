@@ -224,3 +224,29 @@ def test_a_group_without_a_command_prints_its_help() -> None:
         [sys.executable, "-m", "tuitrain", "data"], text=True, capture_output=True, timeout=60
     )
     assert done.returncode == 2 and done.stderr.startswith("Usage: tuitrain data") and "fetch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["lab"], ["demo"], ["attach"], ["watch"], ["--preset", "mlp"]], ids=" ".join
+)
+@pytest.mark.parametrize("without", ["stdout", "stdin", "TERM"])
+def test_a_screen_is_not_opened_where_nobody_sees_it_and_nothing_trains(
+    command, without, tmp_path: Path
+) -> None:
+    (tmp_path / "runs/one").mkdir(parents=True)
+    (tmp_path / "runs/one/events.jsonl").touch()
+    leader, follower = os.openpty()
+    env = {**os.environ, "TERM": "dumb" if without == "TERM" else "xterm", "TUITRAIN_RUNS_DIR": "runs"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tuitrain", *command], cwd=tmp_path, env=env, timeout=60, text=True,
+            stdin=subprocess.DEVNULL if without == "stdin" else follower,
+            stdout=subprocess.PIPE if without == "stdout" else follower, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.returncode == UsageError.exit_code and not done.stdout
+    assert done.stderr.startswith(f"tuitrain: {without} is ") and done.stderr.count("\n") == 1
+    assert "without a screen, use `tuitrain " in done.stderr
+    assert [path.name for path in (tmp_path / "runs").glob("[!.]*")] == ["one"]

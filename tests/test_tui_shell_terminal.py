@@ -278,6 +278,20 @@ def test_stdin_from_dev_null_is_refused(tmp_path: Path) -> None:
     assert "tuitrain run --preset step13" in done.stderr
 
 
+@pytest.mark.parametrize("after_s", [0.3, 0.6])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_s: float, runs: Path) -> None:
+    terminal = Terminal([sys.executable, "-m", "tuitrain"], env={"TUITRAIN_RUNS_DIR": str(runs)})
+    try:
+        terminal.read(after_s)
+        os.kill(terminal.pid, number)
+        assert terminal.ended(10) in (128 + number, -number)
+        assert b"Traceback" not in terminal.raw and b"tuitrain:" not in terminal.raw
+        assert terminal.restored() == [] and not list(runs.glob("*"))
+    finally:
+        terminal.kill()
+
+
 def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
     state = tmp_path / "state"
     code = (

@@ -18,13 +18,21 @@ def main() -> NoReturn:
             del os.environ[size]
     try:
         prepare_process()
+        if os.environ.get(
+            "_TUITRAIN_COMPLETE"
+        ):  # a shell asks what its user may type: nothing else may happen
+            from tuitrain.cli.completion import answer
+
+            answer()
         if len(sys.argv) == 1:  # the bare command opens the lab, and its first paint waits for every import
             from tuitrain.cli.opening import open_lab
 
             open_lab()
         else:
+            from tuitrain.cli.completion import with_shell
             from tuitrain.cli.root import app
 
+            sys.argv = with_shell(sys.argv)
             left = app(prog_name="tuitrain", standalone_mode=False)
             code = left if isinstance(left, int) else ExitCode.DONE
     except SystemExit as end:

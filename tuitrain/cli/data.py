@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuitrain import config
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at, fetch and verify the data sets.", no_args_is_help=True)
 
 DatasetFlag = Annotated[
-    str | None, typer.Option("--dataset", "-d", help=f"{', '.join(options.DATASETS)}; default mnist.")
+    str | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        help=f"{', '.join(options.DATASETS)}; default mnist.",
+        autocompletion=completion.one_of(options.DATASETS),
+    ),
 ]
 
 

@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.opening import open_demo, open_lab, open_run
 
 SCREEN = "Screen"
 
 PresetFlag = Annotated[
     str | None,
-    typer.Option("--preset", "-p", help="Preset name or TOML file to begin with.", show_default=False),
+    typer.Option(
+        "--preset",
+        "-p",
+        help="Preset name or TOML file to begin with.",
+        show_default=False,
+        autocompletion=completion.presets,
+    ),
 ]
 Theme = Annotated[
     str | None,
@@ -21,6 +27,7 @@ Theme = Annotated[
         "--theme",
         help="dark, light, safe (colour-blind), ansi, or any Textual theme.",
         rich_help_panel=SCREEN,
+        autocompletion=completion.one_of(("dark", "light", "safe", "ansi")),
     ),
 ]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII only.", rich_help_panel=SCREEN)]
@@ -31,7 +38,6 @@ LowBandwidth = Annotated[
 Plain = Annotated[
     bool, typer.Option("--plain", help="No screen: the lines of `tuitrain run`.", rich_help_panel=SCREEN)
 ]
-RunName = Annotated[str, typer.Argument(help="A run: its name, a unique part of it, a path, or latest.")]
 
 
 def lab(
@@ -55,7 +61,7 @@ def lab(
 
 
 def attach(
-    run: RunName = "latest",
+    run: options.RunName = "latest",
     runs_dir: options.RunsDir = None,
     theme: Theme = None,
     ascii_only: Ascii = False,
@@ -67,7 +73,7 @@ def attach(
 
 
 def watch(
-    run: RunName = "latest",
+    run: options.RunName = "latest",
     runs_dir: options.RunsDir = None,
     theme: Theme = None,
     ascii_only: Ascii = False,

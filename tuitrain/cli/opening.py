@@ -38,17 +38,20 @@ def open_lab(
     overrides: dict[str, Any] | None = None,
     start: bool = False,
 ) -> None:
-    """Opens the lab; without a terminal to draw on, trains as `tuitrain run` does.
+    """Opens the lab; with `plain`, trains as `tuitrain run` does.
 
     Raises:
-        UsageError: stdin is no terminal.
+        UsageError: there is no terminal to draw on, and `plain` was not asked for.
     """
-    from tuitrain.tui.launcher import check_terminal, wants_plain
+    from tuitrain.tui.launcher import check_terminal
 
-    if wants_plain(plain):
+    if plain:
         _run_headless(preset, runs_dir, data_dir, overrides or {})
         return
-    check_terminal(f"tuitrain run --preset {preset or 'step13'}")
+    check_terminal(
+        "the lab, a screen to train small image classifiers on,",
+        f"tuitrain run --preset {preset or 'step13'}",
+    )
     show(
         {
             "preset": preset,
@@ -73,21 +76,21 @@ def open_run(
     *,
     watch_only: bool,
 ) -> None:
-    """Opens the monitor on a run; without a terminal to draw on, prints its epochs until it ends.
+    """Opens the monitor on a run; with `plain`, prints its epochs until it ends.
 
     Raises:
-        UsageError: stdin is no terminal.
+        UsageError: there is no terminal to draw on, and `plain` was not asked for.
         RunDirectoryError: there is no such run.
     """
     from tuitrain.runs.index import resolve
-    from tuitrain.tui.launcher import check_terminal, wants_plain
+    from tuitrain.tui.launcher import check_terminal
 
     folder = config.runs_dir(runs_dir)
     directory = resolve(folder, run)
-    if wants_plain(plain):
+    if plain:
         _follow_plain(directory)
         return
-    check_terminal(f"tuitrain tail -f {directory.name}")
+    check_terminal("the monitor of a run", f"tuitrain tail -f {directory.name}")
     show(
         {
             "runs_dir": folder,
@@ -105,19 +108,18 @@ def open_demo(theme: str | None, ascii_only: bool, low_bandwidth: bool, plain: b
     """Opens the tour in a folder of its own, which goes with it.
 
     Raises:
-        UsageError: stdin is no terminal.
+        UsageError: there is no terminal to draw on, and `plain` was not asked for.
     """
     import shutil
     import tempfile
 
-    from tuitrain.tui.launcher import check_terminal, wants_plain
+    from tuitrain.tui.launcher import check_terminal
 
-    without_screen = wants_plain(plain)
-    if not without_screen:
-        check_terminal("tuitrain demo --plain")
+    if not plain:
+        check_terminal("the tour of the lab", "tuitrain demo --plain")
     folder = Path(tempfile.mkdtemp(prefix="tuitrain-demo-"))
     try:
-        if without_screen:
+        if plain:
             _run_headless("step13", folder, None, {"train.dataset": "digits", "train.epochs": 3})
             return
         show(

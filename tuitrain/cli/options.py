@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuitrain.cli import completion
 from tuitrain.config import setting
 from tuitrain.errors import PresetError, UsageError, nearest, visible
 from tuitrain.spec.names import DATASETS, OPTIMIZERS, SCHEDULES
@@ -21,7 +22,14 @@ PLACE = "Where and how"
 OUTPUT = "Output"
 
 PresetName = Annotated[
-    str, typer.Option("--preset", "-p", help="Preset name or TOML file.", show_default=False)
+    str,
+    typer.Option(
+        "--preset",
+        "-p",
+        help="Preset name or TOML file.",
+        show_default=False,
+        autocompletion=completion.presets,
+    ),
 ]
 Epochs = Annotated[
     int | None, typer.Option("--epochs", "-e", help="Passes over the training set.", rich_help_panel=TWEAK)
@@ -43,6 +51,7 @@ Optimizer = Annotated[
         "--optimizer",
         help=f"{', '.join(OPTIMIZERS)}; with settings: sgd:momentum=0.9,nesterov=true",
         rich_help_panel=TWEAK,
+        autocompletion=completion.one_of(OPTIMIZERS),
     ),
 ]
 Schedule = Annotated[
@@ -51,13 +60,21 @@ Schedule = Annotated[
         "--schedule",
         help=f"{', '.join(SCHEDULES)}; with settings: step:step_size=7,gamma=0.1",
         rich_help_panel=TWEAK,
+        autocompletion=completion.one_of(SCHEDULES),
     ),
 ]
 Seed = Annotated[
     int | None, typer.Option("--seed", "-s", help="Seed of everything random.", rich_help_panel=TWEAK)
 ]
 DatasetFlag = Annotated[
-    str | None, typer.Option("--dataset", "-d", help=", ".join(DATASETS), rich_help_panel=TWEAK)
+    str | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        help=", ".join(DATASETS),
+        rich_help_panel=TWEAK,
+        autocompletion=completion.one_of(DATASETS),
+    ),
 ]
 ValSplit = Annotated[
     int | None,
@@ -88,6 +105,13 @@ RunsDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT)]
+
+RunName = Annotated[
+    str,
+    typer.Argument(
+        help="A run: its name, a unique part of it, its path, or latest.", autocompletion=completion.runs
+    ),
+]
 
 #: Dotted key of each flag that overrides one value.
 KEYS = {

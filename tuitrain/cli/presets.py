@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr, stdout
 from tuitrain.errors import ExitCode, PresetError, visible
 from tuitrain.paths import typed
@@ -70,7 +70,10 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
 
 @app.command()
 def validate(
-    files: Annotated[list[str], typer.Argument(help="Preset files or names.", metavar="FILE...")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Preset files or names.", metavar="FILE...", autocompletion=completion.presets),
+    ],
 ) -> None:
     """Check presets; the exit code is 2 if one is not valid."""
     from tuitrain.spec.library import load_preset
@@ -98,7 +101,9 @@ def schema() -> None:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Name of the new preset, or a path ending in .toml.")],
-    from_: Annotated[str, typer.Option("--from", help="Preset to start from.")] = "step13",
+    from_: Annotated[
+        str, typer.Option("--from", help="Preset to start from.", autocompletion=completion.presets)
+    ] = "step13",
     force: Annotated[bool, typer.Option("--force", help="Replace a preset of that name.")] = False,
 ) -> None:
     """Write a preset of your own, starting from another."""

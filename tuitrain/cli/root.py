@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from tuitrain import __version__
-from tuitrain.cli import data, lab, options, presets, runs, steer
+from tuitrain.cli import completion, data, lab, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.run import resume, run
@@ -16,6 +17,7 @@ from tuitrain.cli.show import show
 app = typer.Typer(
     name="tuitrain",
     invoke_without_command=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -28,6 +30,19 @@ def _version(wanted: bool) -> None:
     if wanted:
         print(f"tuitrain {__version__}")
         raise typer.Exit
+
+
+def _shell_option(flag: str, callback: Callable[[str | None], None], text: str) -> Any:
+    return typer.Option(
+        flag,
+        metavar="SHELL",
+        callback=callback,
+        is_eager=True,
+        expose_value=False,
+        help=f"{text}: {', '.join(completion.SHELLS)}; left out: the shell this is.",
+        autocompletion=completion.one_of(completion.SHELLS),
+        show_default=False,
+    )
 
 
 @app.callback()
@@ -43,6 +58,14 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    show_completion: Annotated[
+        str | None,
+        _shell_option("--show-completion", completion.show_script, "Print what makes Tab work in a shell"),
+    ] = None,
+    install_completion: Annotated[
+        str | None,
+        _shell_option("--install-completion", completion.install_script, "Make Tab work in a shell"),
+    ] = None,
 ) -> None:
     """A terminal lab for training small image classifiers under a parameter budget.
 

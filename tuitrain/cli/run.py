@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuitrain import config
-from tuitrain.cli import options
-from tuitrain.cli.console import emit_json, stderr
+from tuitrain.cli import completion, options
+from tuitrain.cli.console import complain, emit_json, stderr
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
 from tuitrain.runs.signals import data_stream, set_stdout_apart
+from tuitrain.words import stands
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
@@ -30,7 +31,12 @@ POLL_S = 0.1
 
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda, cuda:N or mps.",
+        rich_help_panel=options.PLACE,
+        autocompletion=completion.one_of(("auto", "cpu", "cuda", "mps")),
+    ),
 ]
 Deterministic = Annotated[
     bool,
@@ -41,10 +47,22 @@ Deterministic = Annotated[
     ),
 ]
 Precision = Annotated[
-    str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
+    str | None,
+    typer.Option(
+        "--precision",
+        help="fp32, tf32 or bf16.",
+        rich_help_panel=options.PLACE,
+        autocompletion=completion.one_of(("fp32", "tf32", "bf16")),
+    ),
 ]
 Compile = Annotated[
-    str | None, typer.Option("--compile", help="auto, on or off.", rich_help_panel=options.PLACE)
+    str | None,
+    typer.Option(
+        "--compile",
+        help="auto, on or off.",
+        rich_help_panel=options.PLACE,
+        autocompletion=completion.one_of(("auto", "on", "off")),
+    ),
 ]
 Graph = Annotated[
     bool,
@@ -164,7 +182,7 @@ def run(
 
 
 def resume(
-    run: Annotated[str, typer.Argument(help="A run: its name, a unique prefix, or latest.")] = "latest",
+    run: options.RunName = "latest",
     model: Annotated[
         str | None,
         typer.Option("--model", help="The run's own network, named again: file.py:Net.", show_default=False),
@@ -411,6 +429,9 @@ def _say(session: Session, result: RunResult, *, json: bool, events: bool, quiet
     with contextlib.suppress(OSError, ValueError):
         if not quiet:
             stderr().print(verdict(result, directory), soft_wrap=True)
+        elif (done := result.finished) is None or stands(done.outcome)[1] == "bad":
+            why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
+            complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")
         if session.recorder.trouble:
             stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
     if json:

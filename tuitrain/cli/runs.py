@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuitrain import config
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
 from tuitrain.errors import TuitrainError, UsageError, visible
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_without_command=True)
 
-Run = Annotated[str, typer.Argument(help="A run: its name, a unique part of it, its path, or latest.")]
-Runs = Annotated[list[str], typer.Argument(help="Runs: names, unique parts of them, paths, or latest.")]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        help="Runs: names, unique parts of them, paths, or latest.", autocompletion=completion.runs
+    ),
+]
 
 COLUMNS = (
     "state", "run", "preset", "dataset", "params", "best", "last", "≥target", "epochs", "when", "took", "tags",
@@ -119,7 +123,9 @@ def table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
 
 
 @runs_app.command()
-def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+def show(
+    run: options.RunName = "latest", runs_dir: options.RunsDir = None, json: options.Json = False
+) -> None:
     """One run: what it was, every epoch, its verdict.
 
     At the end, the command that repeats it.
@@ -168,7 +174,9 @@ def show(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Js
 
 
 @runs_app.command()
-def path(run: Run = "latest", runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+def path(
+    run: options.RunName = "latest", runs_dir: options.RunsDir = None, json: options.Json = False
+) -> None:
     """The directory of a run, for scripts.
 
     As in `cd "$(tuitrain runs path latest)"`.
@@ -216,7 +224,7 @@ def rm(
 
 @runs_app.command()
 def tag(
-    run: Run,
+    run: options.RunName,
     tags: Annotated[list[str] | None, typer.Argument(help="Tags to add; none lists them.")] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="A tag to take off.")] = None,
     runs_dir: options.RunsDir = None,
@@ -237,7 +245,7 @@ def tag(
 
 @runs_app.command()
 def note(
-    run: Run,
+    run: options.RunName,
     text: Annotated[str | None, typer.Argument(help="The note; empty takes it off, none shows it.")] = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import visible
 from tuitrain.words import shape_text, size_text
@@ -20,9 +20,21 @@ if TYPE_CHECKING:
 
 
 def show(
-    preset: Annotated[str, typer.Argument(help="Preset name or TOML file.", show_default=False)] = "",
+    preset: Annotated[
+        str,
+        typer.Argument(
+            help="Preset name or TOML file.", show_default=False, autocompletion=completion.presets
+        ),
+    ] = "",
     preset_flag: Annotated[
-        str, typer.Option("--preset", "-p", help="The same, as a flag.", show_default=False)
+        str,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="The same, as a flag.",
+            show_default=False,
+            autocompletion=completion.presets,
+        ),
     ] = "",
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuitrain import config
-from tuitrain.cli import options
+from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import find
 from tuitrain.errors import RunDirectoryError, UsageError, visible
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 OBEY_S = 10.0
 
 LiveRun = Annotated[
-    str | None, typer.Argument(help="A run; left out: the one that is live.", show_default=False)
+    str | None,
+    typer.Argument(
+        help="A run; left out: the one that is live.", show_default=False, autocompletion=completion.live_runs
+    ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Don't wait until it is obeyed.")]
 
@@ -227,7 +230,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
 
 
 def tail(
-    run: Annotated[str, typer.Argument(help="A run: its name, a unique part of it, or latest.")] = "latest",
+    run: options.RunName = "latest",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 20,
     runs_dir: options.RunsDir = None,

@@ -7,16 +7,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuitrain.errors import PresetError, nearest, visible
 from tuitrain.paths import typed
-from tuitrain.spec.preset import (
-    NAME_PATTERN,
-    Preset,
-    PublishedLog,
-    read_preset,
-    read_published_log,
-)
+
+if TYPE_CHECKING:  # pydantic comes with the first preset that is read: shells ask for names at every Tab
+    from tuitrain.spec.preset import Preset, PublishedLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +118,8 @@ def load_preset(name_or_path: str) -> Preset:
     Raises:
         PresetError: there is none, or it is not valid.
     """
+    from tuitrain.spec.preset import NAME_PATTERN, read_preset
+
     path = find(name_or_path)
     preset = read_preset(path)
     if not preset.family and path.parent.name and re.fullmatch(NAME_PATTERN, path.parent.name):
@@ -130,6 +129,8 @@ def load_preset(name_or_path: str) -> Preset:
 
 def published_log(name: str) -> PublishedLog | None:
     """The published log of a built-in preset by its name, or None."""
+    from tuitrain.spec.preset import read_published_log
+
     for entry in list_presets():
         if entry.name == name and entry.builtin:
             return read_published_log(entry.path.with_suffix(".log.csv"))

@@ -33,21 +33,26 @@ DETACHED = b"D"
 RESTORED = b"R"
 
 
-def check_terminal(headless_command: str) -> None:
-    """Refuse a stdin that is no terminal.
+def check_terminal(what: str, headless: str) -> None:
+    """Refuse to open the app where nobody could see it or press a key.
+
+    Args:
+        what: it is that would open, in words.
+        headless: the command that does the same without a screen.
 
     Raises:
-        UsageError: with the command to use in its place.
+        UsageError: with that command.
     """
-    if not os.isatty(0):
-        raise UsageError(
-            f"stdin is not a terminal, so nobody could press a key; train without the screen: `{headless_command}`"
-        )
-
-
-def wants_plain(plain: bool) -> bool:
-    """Whether the lines of the headless run are wanted: asked for, a pipe, or a terminal that can't do more."""
-    return plain or not os.isatty(1) or os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}
+    term = os.environ.get("TERM", "")
+    if not os.isatty(1):
+        missing = "stdout is no terminal"
+    elif not os.isatty(0):
+        missing = "stdin is no terminal"
+    elif term in {"", "dumb", "unknown"}:
+        missing = f"TERM is '{term}', which can't draw"
+    else:
+        return
+    raise UsageError(f"{missing}: {what} needs one; without a screen, use `{headless}` (see `tuitrain -h`).")
 
 
 def launch(options: dict[str, Any]) -> int:
@@ -157,6 +162,8 @@ class _Waiter:
         number = os.WTERMSIG(status)
         if self.told == signal.SIGTERM:
             return int(ExitCode.SIGTERM)
+        if number == signal.SIGINT:  # Ctrl-C while the app was opened: later it is answered
+            return int(ExitCode.SIGINT)
         print(
             f"tuitrain: the app was killed by signal {number}; what it trained goes on from its last checkpoint: "
             "tuitrain resume latest",
