@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tuitrain.runs.feed import FeedUpdate
-from tuitrain.training.events import Control, Notice, Record, RunFinished
+from tuitrain.training.events import Control, EpochFinished, Notice, Record, RunFinished
 from tuitrain.training.inspection import Inspection
 from tuitrain.tui import pictures
 from tuitrain.tui.backdrop import Judged
@@ -71,6 +71,36 @@ async def test_ghost_curves_say_how_far_ahead() -> None:
                 break
         assert "0.07 behind published" in text
         assert "published: behind by 0.07 at this epoch" in text
+
+
+async def test_a_first_epoch_far_below_is_marked_where_it_leaves_the_chart() -> None:
+    feed = finished()
+    feed.coming = [
+        dataclasses.replace(r, event=dataclasses.replace(r.event, test_acc=0.6))
+        if isinstance(r.event, EpochFinished) and r.event.epoch == 1
+        else r
+        for r in feed.coming
+    ]
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("4")
+        assert "▼ 60.00" in await settle(pilot)
+
+
+async def test_with_a_ghost_the_first_epoch_of_the_run_is_in_the_chart() -> None:
+    feed = live(3, 100)
+    for record in feed.coming:
+        if isinstance(record.event, EpochFinished):
+            object.__setattr__(record.event, "test_acc", 0.95 + 0.01 * record.event.epoch)
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(40):
+            text = await settle(pilot)
+            if "published" in text:
+                break
+        chart = app.query_one("#left Chart", Chart)
+        assert chart._y_min < 96.0 and "▼" not in text
 
 
 async def test_views_by_number_and_tab() -> None:

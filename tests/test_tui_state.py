@@ -327,6 +327,46 @@ def test_a_bad_first_epoch_does_not_flatten_the_rest() -> None:
     assert low > 95 and 99.4 < high < 100
 
 
+@given(
+    st.lists(st.one_of(st.none(), st.floats(0, 1), st.just(math.nan)), max_size=30),
+    st.lists(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=30), max_size=3),
+    st.one_of(st.none(), st.floats(0.01, 1)),
+    st.sampled_from(["accuracy", "loss", "rate"]),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_latest_and_the_best_of_a_run_are_in_sight_whatever_is_beside_it(
+    own: list[float | None],
+    others: list[list[float | None]],
+    target: float | None,
+    quantity: scales.Quantity,
+    logarithmic: bool,
+) -> None:
+    ghosts = [
+        scales.Curve(str(i), tuple(values), "ghost", "dot", "beside") for i, values in enumerate(others)
+    ]
+    shown = scales.Picture(
+        (scales.Curve("test", tuple(own), "test"), *ghosts), 30, quantity, target, logarithmic
+    )
+    low, high = shown.limits()
+    axis = scales.scale(quantity, logarithmic).to_axis
+    known = [v for v in own if v is not None and math.isfinite(axis(v))]
+    if not known:
+        return
+    best = min(known) if quantity == "loss" else max(known)
+    for value in (known[-1], best, *(known[:1] if len(known) < scales.FEW else ())):
+        assert low <= axis(value) <= high
+
+
+def test_a_ghost_does_not_push_the_first_epoch_of_a_run_out_of_sight() -> None:
+    own = (0.975, 0.983, 0.986)
+    ghost = scales.Curve("published", (0.99, *(0.9935,) * 13), "ghost", "dot", "beside")
+    low, _ = scales.Picture((scales.Curve("test", own, "test"), ghost), 14, target=0.994).limits()
+    assert low < 97.5
+    # As a curve among equals the ghost alone decides what is extreme.
+    assert scales.limits("accuracy", False, [], 0.994, [own, ghost.values])[0] > 97.5
+
+
 def test_epochs_on_the_axis_are_whole_and_even() -> None:
     assert scales.epoch_ticks(0.9, 14.1, 8) == [1, 3, 5, 7, 9, 11, 13]
     assert scales.epoch_ticks(0.5, 100.5, 7) == [1, 20, 40, 60, 80, 100]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
@@ -125,7 +125,7 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
         }
         key = repr(sorted((k, repr(v)) for k, v in flat.items()))
         by_seed.setdefault(key, {})[preset.train.seed] = run.best * 100
-        names.setdefault(key, f"{visible(run.preset)} {changed_text(_without_seed(run))}")
+        names.setdefault(key, f"{visible(run.preset)} {changed_text(run, seed=False)}")
     groups = {key: list(seeds.values()) for key, seeds in by_seed.items()}
     lines = []
     for key, values in groups.items():
@@ -149,10 +149,6 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
     if len({run.judged_by for run in runs}) > 1:
         lines.append("Judged by different images (test, validation): the accuracies can't be compared.")
     return lines
-
-
-def _without_seed(run: RunSummary) -> RunSummary:
-    return replace(run, changed={key: pair for key, pair in run.changed.items() if key != "train.seed"})
 
 
 def _standard_error(runs: Sequence[RunSummary], images: int) -> float:

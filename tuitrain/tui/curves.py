@@ -9,12 +9,14 @@ from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.backdrop import PUBLISHED
 from tuitrain.tui.parts import Part, Parts, cells
-from tuitrain.tui.scales import Curve, Picture, Quantity, horizon
+from tuitrain.tui.scales import Curve, Pattern, Picture, Quantity, figure, horizon
 from tuitrain.tui.sheets import preset_of
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
 TITLES: dict[Quantity, str] = {"accuracy": "Accuracy %", "loss": "Loss", "rate": "Learning rate"}
-SIGNS = {"solid": "━", "dash": "╍", "dot": "·"}
+SIGNS: dict[Pattern, str] = {"solid": "━", "dash": "╌", "dot": "·", "dashdot": "╌·"}
+#: How the curves beside the run look: an earlier run, what was published.
+LOOKS: tuple[tuple[str, Pattern], ...] = (("earlier", "dashdot"), ("ghost", "dot"))
 NO_RUN = "No run is shown: start one in the Lab (1) or open one in Runs (3)."
 SMOOTHING = 0.6  # of the old value; TensorBoard's default
 
@@ -49,7 +51,7 @@ def picture(
     elif quantity == "loss":
         curves += [_ghost(g, g.test_loss) for g in ghosts if g.test_loss]
     else:
-        curves += [Curve("schedule", plan, "ghost", "dot")] if plan else []
+        curves += [Curve("schedule", plan, "ghost", "dot", "beside")] if plan else []
     target = state.target / 100 if quantity == "accuracy" and state.target is not None else None
     epochs = horizon(state.epochs[-1].epoch if state.epochs else 0, state.planned)
     return Picture(tuple(curves), epochs, quantity, target, logarithmic, cursor)
@@ -63,7 +65,7 @@ def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:
     test, train = (_by_epoch(state, name) for name in names)
     if smooth:
         test, train = smoothed(test), smoothed(train)
-    return [Curve(judged, test, "test"), Curve("train", train, "train", "dash")]
+    return [Curve(judged, test, "test"), Curve("train", train, "train", "dash", "end")]
 
 
 def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:
@@ -74,7 +76,8 @@ def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:
 
 
 def _ghost(ghost: Ghost, values: tuple[float | None, ...]) -> Curve:
-    return Curve(ghost.name, values, "ghost" if ghost.name == PUBLISHED else "earlier", "dot")
+    style, pattern = LOOKS[ghost.name == PUBLISHED]
+    return Curve(ghost.name, values, style, pattern, "beside")
 
 
 def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
@@ -122,6 +125,4 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
 
 def _value(shown: Picture, curve: Curve, epoch: int) -> str:
     value = curve.values[epoch - 1] if 1 <= epoch <= len(curve.values) else None
-    if shown.quantity == "accuracy":
-        return words.percent(value)
-    return words.loss(value) if shown.quantity == "loss" else words.rate(value)
+    return figure(shown.quantity, value)

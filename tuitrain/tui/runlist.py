@@ -28,9 +28,10 @@ def state_look(state: str) -> tuple[str, str, str]:
     return glyph, STATE_WORDS.get(state, state), COLOURS.get(kind, "secondary")
 
 
-def changed_text(run: RunSummary) -> str:
-    """What was changed, with its new value: `rotation 7.0, lr 0.01`; `–` for nothing."""
-    return changes_in_short(run.changed, run.layers) or "–"
+def changed_text(run: RunSummary, *, seed: bool = True) -> str:
+    """What was changed, with its new value: `rotation 7.0, lr 0.01`; `–` for nothing (but the seed)."""
+    changed = {key: pair for key, pair in run.changed.items() if seed or key != "train.seed"}
+    return changes_in_short(changed, run.layers) or "–"
 
 
 def when_text(when: float, now: float) -> str:

@@ -12,21 +12,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tuitrain import words
+
 Quantity = Literal["accuracy", "loss", "rate"]
-Pattern = Literal["solid", "dash", "dot"]
+Pattern = Literal["solid", "dash", "dot", "dashdot"]
+#: What of a curve has to be in sight: its latest and best value, and its beginning unless that is extreme
+#: ("own"); its latest values ("end"); as much of it as is not extreme ("beside").
+Sight = Literal["own", "end", "beside"]
 SMALLEST_ERROR = 1e-3  # percent: a perfect accuracy still has a place on a logarithmic axis
 SMALLEST = 1e-12  # of a loss or rate on a logarithmic axis
 PAD = 0.06  # of the range, above and below
+FEW = 6  # values: with fewer, none of them is extreme
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve: values by epoch from 1 (None and NaN leave gaps), a style and a pattern."""
+    """One curve: values by epoch from 1 (None and NaN leave gaps), a style, a pattern and perhaps a letter."""
 
     name: str
     values: tuple[float | None, ...]
     style: str
     pattern: Pattern = "solid"
+    sight: Sight = "own"
+    letter: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,16 @@ class Picture:
     target: float | None = None
     logarithmic: bool = False
     cursor: int | None = None
+
+    def limits(self) -> tuple[float, float]:
+        """The range of values to show, in axis units."""
+        own = [curve.values for curve in self.curves if curve.sight == "own"]
+        beside = [
+            curve.values[-2:] if curve.sight == "end" else curve.values
+            for curve in self.curves
+            if curve.sight != "own"
+        ]
+        return limits(self.quantity, self.logarithmic, own, self.target, beside)
 
 
 @dataclass(frozen=True)
@@ -73,37 +91,65 @@ def _log(value: float) -> float:
 def limits(
     quantity: Quantity,
     logarithmic: bool,
-    curves: Sequence[Sequence[float | None]],
+    own: Sequence[Sequence[float | None]],
     target: float | None = None,
+    beside: Sequence[Sequence[float | None]] = (),
 ) -> tuple[float, float]:
     """The range to show, in axis units, with a little air.
 
-    What is far below (above, for a loss) the middle of the values, as in a first epoch, is left out
-    of it: the end is what one looks at. Zooming out finds the rest.
+    What is far below (above, for a loss) the middle of a curve's own values, as in a first epoch, is
+    left out of it: the end is what one looks at. Zooming out finds the rest. The latest and the best
+    value of each of the curves in `own` are always in it, whatever is beside them.
     """
     axis = scale(quantity, logarithmic).to_axis
-    values = [axis(v) for curve in curves for v in curve if v is not None and math.isfinite(v)]
-    values = sorted(v for v in values if math.isfinite(v))
+    curves = [_on_axis(axis, curve) for curve in own]
+    values = [v for curve in (*curves, *(_on_axis(axis, curve) for curve in beside)) for v in curve]
     goal = axis(target) if target is not None else None
     if not values:
         middle = goal if goal is not None else 0.0
         return middle - 1.0, middle + 1.0
-    low, high = values[0], values[-1]
-    if goal is not None:
-        high = max(high, goal)
-        low = min(low, goal)
-    if not logarithmic and quantity != "rate" and len(values) >= 6:
-        middle = statistics.median(values)
-        if quantity == "accuracy":
-            low = max(low, middle - 3 * (high - middle) - 0.02)
-        else:
-            high = min(high, middle + 4 * (middle - low) + 0.002)
+    known = values if goal is None else [*values, goal]
+    low, high = min(known), max(known)
+    latest = [curve[-1] for curve in curves if curve]
+    parts = [known, *filter(None, curves)]
+    if not logarithmic and quantity == "accuracy":
+        low = min([*(_floor(part, high) for part in parts), *latest])
+    elif not logarithmic and quantity == "loss":
+        high = max([*(_ceiling(part, low) for part in parts), *latest])
     if quantity == "rate" and not logarithmic:
         low = 0.0
     span = high - low
     if span <= 1e-9 * max(1.0, abs(high)):
         span = max(abs(high) * 0.1, 1e-6)
     return low - PAD * span, high + PAD * span
+
+
+def _on_axis(axis: Callable[[float], float], curve: Sequence[float | None]) -> list[float]:
+    values = (axis(v) for v in curve if v is not None and math.isfinite(v))
+    return [v for v in values if math.isfinite(v)]
+
+
+def _floor(values: Sequence[float], high: float) -> float:
+    """The lowest of the values that is not far below their middle."""
+    if len(values) < FEW:
+        return min(values)
+    middle = statistics.median(values)
+    return max(min(values), middle - 3 * (high - middle) - 0.02)
+
+
+def _ceiling(values: Sequence[float], low: float) -> float:
+    """The highest of the values that is not far above their middle."""
+    if len(values) < FEW:
+        return max(values)
+    middle = statistics.median(values)
+    return min(max(values), middle + 4 * (middle - low) + 0.002)
+
+
+def figure(quantity: Quantity, value: float | None) -> str:
+    """A value as people read it: percent of an accuracy, a loss, a rate."""
+    if quantity == "accuracy":
+        return words.percent(value)
+    return words.loss(value) if quantity == "loss" else words.rate(value)
 
 
 def epoch_ticks(low: float, high: float, most: int) -> list[int]:

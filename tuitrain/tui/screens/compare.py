@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -14,11 +13,15 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tuitrain.errors import TuitrainError, visible
+from tuitrain.errors import visible
+from tuitrain.tui import together
 from tuitrain.tui.comparison import Line, evidence, result_lines, setting_lines
+from tuitrain.tui.curves import SIGNS
 from tuitrain.tui.runlist import state_look
+from tuitrain.tui.together import LETTERS, LOOKS
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
+from tuitrain.tui.widgets.mon_chart import Chart
 from tuitrain.tui.widgets.runs_table import fit
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.result import RunResult
 
 LABEL = 24
+TALL = 30  # lines from which the table and the chart are shown together
 
 
 class Sheet(Static):
@@ -42,15 +46,25 @@ class Sheet(Static):
 
 
 class CompareScreen(Screen[None]):
-    """A column a run. What differs comes first; a single seed is said to be no evidence."""
+    """A column a run. What differs comes first; a single seed is said to be no evidence.
+
+    Below it, or in its place where the terminal is low, the test accuracy of the runs in one chart (tab).
+    """
 
     HELP_TITLE = "Compare"
     DEFAULT_CSS = """
     CompareScreen VerticalScroll { padding: 0 1; }
+    CompareScreen #chart-title { height: 1; padding: 0 1; text-style: bold; }
+    CompareScreen #chart-title, CompareScreen Chart { display: none; }
+    CompareScreen.-chart #chart-title, CompareScreen.-chart Chart { display: block; }
+    CompareScreen.-chart.-low VerticalScroll { display: none; }
+    CompareScreen Chart { height: 1fr; }
+    CompareScreen.-chart VerticalScroll { height: 60%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,c", "back", "Back", key_display="esc", id="compare.back"),
         Binding("o", "overlay", "Overlay", id="compare.overlay"),
+        Binding("tab", "chart", "Curves", id="compare.chart"),
         Binding("left", "turn(-1)", "Runs to the left", show=False, id="compare.left"),
         Binding("right", "turn(1)", "Runs to the right", show=False, id="compare.right"),
     ]
@@ -66,24 +80,19 @@ class CompareScreen(Screen[None]):
         yield HeaderLine(f"comparing {len(self.runs)} runs")
         with VerticalScroll():
             yield Sheet(Text("reading ..."), id="table")
+        yield Static("test accuracy", id="chart-title", markup=False)
+        yield Chart()
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Read the runs' logs in a thread."""
+        self.set_class(self.size.height >= TALL, "-chart")
         self.query_one(VerticalScroll).focus()
         threading.Thread(target=self._read, daemon=True, name="tuitrain-compare").start()
 
     def _read(self) -> None:
-        from tuitrain.runs.directory import RunDirectory
-        from tuitrain.runs.result import RunResult
-
-        results = []
-        for run in self.runs:
-            try:
-                results.append(RunResult.of(RunDirectory.open(Path(run.path)).events()))
-            except TuitrainError:
-                results.append(RunResult())
-        self.app.call_later(self._have, results)
+        found, _ = together.results(self.runs)
+        self.app.call_later(self._have, found)
 
     def _have(self, results: list[RunResult]) -> None:
         self._results = results
@@ -91,7 +100,8 @@ class CompareScreen(Screen[None]):
             self._paint()
 
     def on_resize(self) -> None:
-        """The columns fit the width."""
+        """The columns fit the width; where it is low there is room for the table or the chart."""
+        self.set_class(self.size.height < TALL, "-low")
         if self._results:
             self._paint()
 
@@ -107,6 +117,7 @@ class CompareScreen(Screen[None]):
 
     def _paint(self) -> None:
         self.query_one("#table", Static).update(self.table())
+        self.query_one(Chart).show(together.picture(self.runs, self._results))
 
     def table(self) -> Text:
         """The whole comparison as text."""
@@ -115,6 +126,7 @@ class CompareScreen(Screen[None]):
             sheet.get_component_rich_style(f"sheet--{name}", partial=True)
             for name in ("head", "better", "dim")
         )
+        chart = self.query_one(Chart)
         columns = self.shown()
         first = min(self._first, len(self.runs) - columns)
         width = (self.size.width - LABEL - 4) // columns
@@ -128,6 +140,10 @@ class CompareScreen(Screen[None]):
             for index in range(first, first + columns):
                 best = line.better == index
                 value = f"{line.values[index]}{' ◂ better' if best else ''}"
+                if line.label == "curve" and index < len(LOOKS):
+                    look = chart.get_component_rich_style(f"chart--{LOOKS[index][0]}", partial=True)
+                    text.append(fit(value, width), look)
+                    continue
                 text.append(fit(value, width), good if best else "")
             text.append("\n")
 
@@ -149,7 +165,12 @@ class CompareScreen(Screen[None]):
 
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
         states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
+        curves = tuple(
+            f"{letter} {SIGNS[pattern] * 2}"
+            for letter, (_, pattern), _ in zip(LETTERS, LOOKS, self.runs, strict=False)
+        )
         return [
+            ("curve", curves + ("–",) * (len(self.runs) - len(curves))),
             ("preset", tuple(visible(run.preset) for run in self.runs)),
             ("run", tuple(visible(run.run.rpartition("_")[2] or run.run) for run in self.runs)),
             ("state", states),
@@ -158,6 +179,13 @@ class CompareScreen(Screen[None]):
     def action_back(self) -> None:
         """Back to the runs."""
         self.dismiss(None)
+
+    def action_chart(self) -> None:
+        """The curves, or without them again."""
+        shown = not self.has_class("-chart")
+        self.set_class(shown, "-chart")
+        focus: type[VerticalScroll | Chart] = Chart if shown and self.has_class("-low") else VerticalScroll
+        self.query_one(focus).focus()
 
     def action_overlay(self) -> None:
         """The curves in one chart."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -12,9 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tuitrain.errors import TuitrainError, visible
+from tuitrain.errors import visible
+from tuitrain.tui import together
+from tuitrain.tui.curves import SIGNS
 from tuitrain.tui.runlist import changed_text
-from tuitrain.tui.scales import Curve, Pattern, Picture, Quantity
+from tuitrain.tui.together import LETTERS, LOOKS, VIEWS
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.mon_chart import Chart
@@ -23,30 +24,15 @@ from tuitrain.words import percent
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.training.events import EpochFinished
-
-#: Told apart by colour and by pattern: 12 runs.
-LOOKS: tuple[tuple[str, Pattern], ...] = tuple(
-    (style, pattern)
-    for pattern in ("solid", "dash", "dot")
-    for style in ("test", "train", "earlier", "cursor")
-)
-STROKES = {"solid": "━━", "dash": "╌╌", "dot": "┈┈"}
-VIEWS: tuple[tuple[str, str, Quantity], ...] = (
-    ("test accuracy", "test_acc", "accuracy"),
-    ("test loss", "test_loss", "loss"),
-    ("train accuracy", "train_acc", "accuracy"),
-    ("train loss", "train_loss", "loss"),
-    ("learning rate", "lr", "rate"),
-)
+    from tuitrain.runs.result import RunResult
 
 
 class OverlayScreen(Screen[None]):
-    """Up to twelve runs in one chart; m shows another quantity, L is logarithmic."""
+    """Up to twelve runs in one chart, each with a letter; m shows another quantity, L is logarithmic."""
 
     HELP_TITLE = "Overlay"
     DEFAULT_CSS = """
-    OverlayScreen #legend-line { height: auto; max-height: 6; padding: 0 1; }
+    OverlayScreen #legend-line { height: auto; max-height: 7; padding: 0 1; }
     OverlayScreen #title { height: 1; padding: 0 1; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,8 +45,7 @@ class OverlayScreen(Screen[None]):
         super().__init__()
         self.runs = runs[: len(LOOKS)]
         self._left_out = len(runs) - len(self.runs)
-        self._histories: list[list[EpochFinished]] = []
-        self._target: float | None = None
+        self._results: list[RunResult] = []
         self._view = 0
         self._log = False
 
@@ -78,55 +63,40 @@ class OverlayScreen(Screen[None]):
         threading.Thread(target=self._read, daemon=True, name="tuitrain-overlay").start()
 
     def _read(self) -> None:
-        from tuitrain.runs.directory import RunDirectory
-        from tuitrain.runs.result import RunResult
+        found, troubles = together.results(self.runs)
+        for trouble in troubles:
+            self.app.call_later(self.notify, trouble, severity="error", markup=False)
+        self.app.call_later(self._have, found)
 
-        histories: list[list[EpochFinished]] = []
-        targets: set[float] = set()
-        for run in self.runs:
-            result = RunResult()
-            try:
-                result = RunResult.of(RunDirectory.open(Path(run.path)).events())
-                preset = result.preset
-                if preset is not None and preset.challenge.target_accuracy is not None:
-                    targets.add(preset.challenge.target_accuracy)
-            except TuitrainError as error:
-                self.app.call_later(self.notify, visible(error), severity="error", markup=False)
-            histories.append(result.history)
-        target = targets.pop() / 100 if len(targets) == 1 else None
-        self.app.call_later(self._have, histories, target)
-
-    def _have(self, histories: list[list[EpochFinished]], target: float | None) -> None:
-        self._histories, self._target = histories, target
+    def _have(self, found: list[RunResult]) -> None:
+        self._results = found
         if self.query(Chart):  # else closed meanwhile
             self._paint()
 
+    def on_resize(self) -> None:
+        """The legend fits the width."""
+        if self._results:
+            self._paint()
+
     def _paint(self) -> None:
-        title, field, quantity = VIEWS[self._view]
-        curves = []
-        for (style, pattern), run, history in zip(LOOKS, self.runs, self._histories, strict=False):
-            last = max((epoch.epoch for epoch in history), default=0)
-            by_epoch = {epoch.epoch: float(getattr(epoch, field)) for epoch in history}
-            values = tuple(by_epoch.get(number) for number in range(1, last + 1))
-            curves.append(Curve(run.run, values, style, pattern))
-        epochs = max((len(curve.values) for curve in curves), default=1)
-        target = self._target if field == "test_acc" else None
-        self.query_one(Chart).show(Picture(tuple(curves), max(epochs, 1), quantity, target, self._log))
-        self.query_one("#title", Static).update(title + ("  logarithmic" if self._log else ""))
+        view = VIEWS[self._view]
+        self.query_one(Chart).show(together.picture(self.runs, self._results, view, logarithmic=self._log))
+        self.query_one("#title", Static).update(view.title + ("  logarithmic" if self._log else ""))
         self.query_one("#legend-line", Static).update(self._legend())
 
     def _legend(self) -> Text:
         chart = self.query_one(Chart)
         text = Text()
-        width = max(20, (self.size.width - 2) // (2 if self.size.width >= 100 else 1))
+        per_line = 2 if self.size.width >= 100 or len(self.runs) > 6 else 1
+        width = max(20, (self.size.width - 2) // per_line)
         rows = []
-        for (style, pattern), run in zip(LOOKS, self.runs, strict=False):
-            changed = changed_text(run) if run.changed else ""
+        for letter, (style, pattern), run in zip(LETTERS, LOOKS, self.runs, strict=False):
+            changed = changed_text(run, seed=False).strip("–")
             what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
-            label = f" {what}  {percent(run.best)}"
-            cell = Text(STROKES[pattern], chart.get_component_rich_style(f"chart--{style}", partial=True))
-            rows.append(cell.append(fit(label, width - 2), "default"))
-        per_line = 2 if self.size.width >= 100 else 1
+            label = f" {percent(run.best):>6}  {what}"
+            look = chart.get_component_rich_style(f"chart--{style}", partial=True)
+            cell = Text(f"{letter} {SIGNS[pattern] * 2}", look)
+            rows.append(cell.append(fit(label, width - 4), "default"))
         for number, row in enumerate(rows, 1):
             text.append_text(row)
             if number % per_line == 0:

@@ -6,6 +6,7 @@ only the rows that came out different are sent, and it keeps a zoom while new po
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -27,15 +28,18 @@ from textual_plot.plot_widget import Legend, LinePlot
 from tuitrain.tui import scales
 from tuitrain.tui.scales import Curve, Pattern, Picture
 
-#: Dots of braille on and off along a line, by pattern.
-PATTERNS: dict[Pattern, tuple[int, int]] = {"solid": (1, 0), "dash": (5, 4), "dot": (1, 3)}
+#: Dots of braille along a line, on, off and on again, by pattern; nothing for a line without gaps.
+PATTERNS: dict[Pattern, tuple[int, ...]] = {
+    "solid": (), "dash": (5, 4), "dot": (1, 3), "dashdot": (6, 3, 1, 3),
+}  # fmt: skip
+LETTER_EVERY = 24  # cells from one letter on a curve to the next
 
 
 @dataclass
 class _Patterned(LinePlot):
     """A line plot that is drawn in a pattern."""
 
-    pattern: tuple[int, int] = field(default=(1, 0))
+    pattern: tuple[int, ...] = field(default=())
 
 
 class QuietCanvas(Canvas):
@@ -122,6 +126,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         self.picture = Picture()
         self.zoomed = False
         self._painting = False
+        self._points: list[tuple[Curve, list[tuple[float, float]]]] = []
 
     # -- textual-plot's own, made quiet ----------------------------------------------------------
 
@@ -176,7 +181,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         if not self.is_mounted:
             return
         with self._held():
-            self._datasets, self._labels = [], []
+            self._datasets, self._labels, self._points = [], [], []
             for curve in reversed(self.picture.curves):  # the first on top
                 self._add(curve)
             if not self.zoomed:
@@ -189,13 +194,14 @@ class Chart(PlotWidget, inherit_bindings=False):
         points = [(x, y) for x, y in known if math.isfinite(y)]
         if not points:
             return
+        self._points.append((curve, [(float(x), y) for x, y in points]))
         x, y = (np.array(column, dtype=float) for column in zip(*points, strict=True))
         if len(points) == 1:  # a line needs two
             x, y = np.array([x[0] - 0.08, x[0] + 0.08]), np.array([y[0], y[0]])
-        style = str(self.get_component_rich_style(f"chart--{curve.style}"))
-        on_off = PATTERNS[curve.pattern]
+        style = self._style_of(curve)
+        pattern = PATTERNS[curve.pattern]
         self._datasets.append(
-            _Patterned(x=x, y=y, hires_mode=HiResMode.BRAILLE, line_style=style, pattern=on_off)
+            _Patterned(x=x, y=y, hires_mode=HiResMode.BRAILLE, line_style=style, pattern=pattern)
         )
         self._labels.append(curve.name)
 
@@ -204,24 +210,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         span = max(1, picture.epochs - 1)
         air = span / max(8, self.size.width - self.margin_left)  # a cell, so that both ends are in sight
         self.set_xlimits(1.0 - air / 2, 1.0 + span + air)
-        low, high = scales.limits(picture.quantity, picture.logarithmic, self._values(), picture.target)
-        for latest in self._latest():  # an earlier run's end must not push this run's beginning out of sight
-            low, high = min(low, latest), max(high, latest)
-        self.set_ylimits(low, high)
-
-    def _values(self) -> list[Sequence[float | None]]:
-        """What has to be in sight; of the training curve, which runs under dropout, only its end."""
-        return [c.values[-2:] if c.name == "train" else c.values for c in self.picture.curves]
-
-    def _latest(self) -> list[float]:
-        """The latest value of the first curve, on the axis; nothing before there is one."""
-        scale = scales.scale(self.picture.quantity, self.picture.logarithmic)
-        own = [
-            scale.to_axis(v)
-            for v in (self.picture.curves[0].values if self.picture.curves else ())
-            if v is not None
-        ]
-        return [v for v in own if math.isfinite(v)][-1:]
+        self.set_ylimits(*picture.limits())
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -248,6 +237,7 @@ class Chart(PlotWidget, inherit_bindings=False):
             self._scale_rectangle = Region(1, 0, plot.size.width - 1, plot.size.height - 1)
             if self._datasets or self.picture.target is not None:
                 self._render_plot()
+                self._draw_over()
             else:
                 for canvas in canvases:
                     canvas.reset()
@@ -263,13 +253,13 @@ class Chart(PlotWidget, inherit_bindings=False):
         canvas = self.query_one("#plot", QuietCanvas)
         if dataset is self._datasets[0]:
             self._draw_behind(canvas)
-        on_cells, off_cells = getattr(dataset, "pattern", (1, 0))
-        if not off_cells:
+        pattern = getattr(dataset, "pattern", ())
+        if not pattern:
             super()._render_line_plot(dataset)
             return
         mapped = (self.get_hires_pixel_from_coordinate(*xy) for xy in zip(dataset.x, dataset.y, strict=True))
         pixels = [(float(px), float(py)) for px, py in mapped]
-        kept = list(_dashes(pixels, on_cells, off_cells))
+        kept = list(_dashes(pixels, pattern))
         box = self._scale_rectangle
         inside = [(x, y) for x, y in kept if box.x <= x < box.right and box.y <= y < box.bottom]
         canvas.set_hires_pixels(inside, HiResMode.BRAILLE, dataset.line_style)
@@ -287,6 +277,67 @@ class Chart(PlotWidget, inherit_bindings=False):
             if box.x <= x < box.right:
                 style = str(self.get_component_rich_style("chart--cursor"))
                 canvas.draw_line(x, 0, x, box.bottom - 1, char="│", style=style)
+
+    def _draw_over(self) -> None:
+        """The letters of the curves, and where a curve of the run itself leaves the chart."""
+        taken: set[tuple[int, int]] = set()
+        for number, (curve, points) in enumerate(reversed(self._points)):
+            if curve.letter:
+                self._draw_letters(curve, points, 4 * number, taken)
+        for curve, points in self._points:
+            if curve.sight == "own" or curve.letter:
+                self._draw_cut(curve, points)
+
+    def _draw_letters(
+        self, curve: Curve, points: list[tuple[float, float]], offset: int, taken: set[tuple[int, int]]
+    ) -> None:
+        """A curve's letter at its end, further to the left where another's is, and at intervals along it."""
+        canvas, style = self.query_one("#plot", QuietCanvas), self._style_of(curve)
+        line = self._cells_along(points)
+        if not line:
+            return
+        last = max(line)
+        free = (x for x in sorted(line, reverse=True) if not taken & _around(x, line[x]))
+        end = next(free, last)
+        along = range(end - LETTER_EVERY + offset % LETTER_EVERY // 2, min(line), -LETTER_EVERY)
+        for x in (end, *along):
+            if x in line and (x == end or not taken & _around(x, line[x])):
+                taken.add((x, line[x]))
+                canvas.set_pixel(x, line[x], curve.letter, style)
+
+    def _cells_along(self, points: list[tuple[float, float]]) -> dict[int, int]:
+        """The row of a curve in each column where it is in sight."""
+        box = self._scale_rectangle
+        cells = [self.get_pixel_from_coordinate(*point) for point in points]
+        rows = {cells[-1][0]: float(cells[-1][1])}
+        for (x0, y0), (x1, y1) in itertools.pairwise(cells):
+            rows |= {x: y0 + (y1 - y0) * (x - x0) / max(1, x1 - x0) for x in range(x0, x1 + 1)}
+        inside = {x: round(y) for x, y in rows.items() if box.x <= x < box.right}
+        return {x: y for x, y in inside.items() if box.y <= y < box.bottom}
+
+    def _draw_cut(self, curve: Curve, points: list[tuple[float, float]]) -> None:
+        """An arrow where a value lies above or below what is shown; the first with the curve's letter, or the value."""
+        text = ""
+        canvas, style, box = (
+            self.query_one("#plot", QuietCanvas),
+            self._style_of(curve),
+            self._scale_rectangle,
+        )
+        for epoch, at in points:
+            x, _ = self.get_pixel_from_coordinate(epoch, at)
+            if self._y_min <= at <= self._y_max or not box.x <= x < box.right:
+                continue
+            above = at > self._y_max
+            y = box.y if above else box.bottom - 1
+            canvas.set_pixel(x, y, "▲" if above else "▼", style)
+            if text:
+                continue
+            text = curve.letter or f" {scales.figure(self.picture.quantity, curve.values[round(epoch) - 1])}"
+            for offset, char in enumerate(text[: max(0, box.right - x - 1)], 1):
+                canvas.set_pixel(x + offset, y, char, style if curve.letter else self._axis_styles()[1])
+
+    def _style_of(self, curve: Curve) -> str:
+        return str(self.get_component_rich_style(f"chart--{curve.style}"))
 
     def _render_x_ticks(self) -> None:
         canvas = self.query_one("#plot", QuietCanvas)
@@ -365,14 +416,19 @@ class Chart(PlotWidget, inherit_bindings=False):
         self.post_message(self.CursorMoved(self, None))
 
 
-def _dashes(pixels: Sequence[tuple[float, float]], on: int, off: int) -> Iterator[tuple[float, float]]:
-    """Points along a polyline in cells, a braille dot apart, only in the `on` part of each period."""
+def _around(x: int, y: int) -> set[tuple[int, int]]:
+    return {(x - 1, y), (x, y), (x + 1, y)}
+
+
+def _dashes(pixels: Sequence[tuple[float, float]], pattern: Sequence[int]) -> Iterator[tuple[float, float]]:
+    """Points along a polyline in cells, a braille dot apart, where the pattern (on, off, on, ...) is on."""
+    edges = list(itertools.accumulate(pattern))
     travelled = 0.0
     for (x0, y0), (x1, y1) in itertools.pairwise(pixels):
         dots = math.hypot((x1 - x0) * 2, (y1 - y0) * 4)
         steps = min(4000, max(1, math.ceil(dots * 1.5)))
         for i in range(steps):
             part = i / steps
-            if (travelled + part * dots) % (on + off) < on:
+            if bisect.bisect_right(edges, (travelled + part * dots) % edges[-1]) % 2 == 0:
                 yield x0 + (x1 - x0) * part, y0 + (y1 - y0) * part
         travelled += dots

@@ -1,0 +1,143 @@
+"""A stage for Runs, Compare, Overlay and the queue: run directories with made-up curves, and the app around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.index import write_user
+from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset import differences, override
+from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
+from tuitrain.tui.app import TuitrainApp
+from tuitrain.tui.screens.runs import RunsScreen
+from tuitrain.tui.widgets import runs_table
+from tuitrain.tui.widgets.runs_table import RunTable
+
+#: Noon on 22 November 2026 in London, where the clock of the screens stands still.
+NOW = 1_795_348_800.0
+
+
+def fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Folders of the test's own, a clock that stands still, and nothing from the environment."""
+    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    for name in ("NO_COLOR", "COLORTERM", "TUITRAIN_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr(runs_table, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.chdir(tmp_path)
+
+
+def make_run(
+    runs: Path,
+    number: int,
+    preset: str = "step13",
+    *,
+    best: float = 0.9930,
+    epochs: int = 14,
+    outcome: str | None = "completed",
+    message: str = "",
+    tags: tuple[str, ...] = (),
+    note: str = "",
+    dataset: str = "mnist",
+    **changes: Any,
+) -> RunDirectory:
+    """A run that approaches an accuracy; a name with `__` in it stands for a key with a dot."""
+    base = load_preset(preset)
+    new = override(base, {key.replace("__", "."): value for key, value in changes.items()})
+    directory = RunDirectory.create(
+        runs, new.name, name=f"run-{number:04}_{number:04x}", preset_toml=new.to_toml()
+    )
+    changed = {key: list(pair) for key, pair in differences(base, new).items()}
+    started = RunStarted(
+        directory.name, preset, new.to_dict(), new.train.seed, "cpu", "CPU", {}, {}, new.table().parameters, 1_284_088,
+        dataset, 60000, 10000, "test", new.train.epochs, 938, changed,
+    )  # fmt: skip
+    events: list[Any] = [started]
+    last = 0.0
+    for epoch in range(1, epochs + 1):
+        last = round(best - 0.02 * 0.6 ** (epoch - 1) + (0.0004 if (epoch + number) % 3 else 0.0), 4)
+        lr = 0.019 if epoch < 8 else 0.0019
+        events.append(
+            EpochFinished(epoch, new.train.epochs, 0.3 / epoch, last - 0.008, 0.12 / epoch + 0.02, last, lr,
+                          3.0, 0.3, 3.3 * epoch, 20000.0, 10000)
+        )  # fmt: skip
+    if outcome is not None:
+        events.append(
+            RunFinished(outcome, epochs, best, epochs, last, 0.985, 0.03, 3.3 * epochs, 20000.0, message)  # type: ignore[arg-type]
+        )
+    for index, event in enumerate(events):
+        directory.append(Record(event, NOW - 86_400 + 600 * number + index, 3.3 * index), durable=False)
+    directory.close()
+    if tags or note:
+        write_user(directory.path, tags=tags, note=note)
+    return directory
+
+
+def some_runs(runs: Path) -> None:
+    """Eight runs of several presets, states and data sets."""
+    make_run(runs, 1, "step13", best=0.9938)
+    make_run(
+        runs,
+        2,
+        "step13",
+        best=0.9934,
+        train__rotation=7.0,
+        tags=("paper", "keep"),
+        note="rotation seems to help",
+    )
+    make_run(runs, 3, "step11", best=0.9943, epochs=20)
+    make_run(runs, 4, "mlp", best=0.9760, epochs=10)
+    make_run(runs, 5, "step13", best=0.9890, epochs=3, outcome="stopped", train__seed=1)
+    make_run(runs, 6, "step13", best=0.1135, epochs=2, outcome="diverged", message="the loss is not finite",
+             train__optimizer__lr=0.5)  # fmt: skip
+    make_run(runs, 7, "step13", best=0.9300, dataset="digits")
+    make_run(runs, 8, "step13", best=0.9935, outcome=None, train__rotation=7.0, train__dropout=0.05,
+             train__batch_size=128, train__optimizer__lr=0.025, train__optimizer__momentum=0.85)  # fmt: skip
+
+
+class NoLab(TuitrainApp):
+    """The app with an empty lab; nothing runs in the background."""
+
+    MODES = TuitrainApp.MODES | {"lab": Screen}
+
+    def __init__(self, runs: Path, **more: Any) -> None:
+        super().__init__(runs_dir=runs, theme=more.pop("theme", "dark"), **more)
+
+    def _after_first_paint(self) -> None:
+        pass
+
+
+def text_of(app: TuitrainApp) -> str:
+    """What is on the screen."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[Any], what: Callable[[], Any], seconds: float = 15.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, text_of(pilot.app)  # type: ignore[arg-type]
+        await pilot.pause(0.02)
+
+
+async def runs_shown(pilot: Pilot[Any], rows: int) -> RunTable:
+    """The Runs screen's table, once the runs are in it."""
+    app = pilot.app
+    await pilot.press("3")
+    await until(
+        pilot, lambda: isinstance(app.screen, RunsScreen) and len(app.screen.query_one(RunTable).rows) == rows
+    )
+    table: RunTable = app.screen.query_one(RunTable)
+    return table
