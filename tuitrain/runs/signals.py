@@ -131,7 +131,7 @@ def set_stdout_apart() -> None:
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         kept = os.dup(1)
         os.dup2(2, 1)
-        signals.apart = Forgiving(open(kept, "w", encoding=encoding, errors=errors), kept)  # noqa: SIM115
+        signals.apart = Forgiving(os.fdopen(kept, "w", encoding=encoding, errors=errors), kept)
         sys.stdout = sys.stderr
 
 

@@ -29,7 +29,7 @@ from tuitrain.paths import typed
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Row
 from tuitrain.training.model import torchinfo_statistics
-from tuitrain.training.own_code import Refused, check_state, drawing, limited, one_line, theirs
+from tuitrain.training.own_code import RefusedError, check_state, drawing, limited, one_line, theirs
 from tuitrain.training.seeding import key
 from tuitrain.training.step import Stepper
 
@@ -94,7 +94,7 @@ class OwnNetwork:
         try:
             check_state(made)
             return made.to("cpu").train()
-        except Refused as error:
+        except RefusedError as error:
             raise self._refusal(error.what, error.remedy) from None
         except (RuntimeError, TypeError, ValueError) as error:  # sparse, quantized or meta tensors, say
             raise self._refusal(

@@ -30,7 +30,7 @@ MAX_STATE_TENSORS = 4000
 _SIZED = frozenset({torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn})
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A network that can't be trained or saved: what is wrong, and what to do."""
 
     def __init__(self, what: str, remedy: str) -> None:
@@ -42,10 +42,10 @@ def check_count(parameters: int, words: str = "") -> None:
     """Refuses too many parameters; `words` follow their number.
 
     Raises:
-        Refused: they are more than `MAX_PARAMETERS`.
+        RefusedError: they are more than `MAX_PARAMETERS`.
     """
     if parameters > MAX_PARAMETERS:
-        raise Refused(
+        raise RefusedError(
             f"it has {parameters:,} parameters{words}", f"the limit is {MAX_PARAMETERS:,}, make it narrower"
         )
 
@@ -54,10 +54,10 @@ def check_bytes(count: int) -> None:
     """Refuses more bytes than a checkpoint can hold.
 
     Raises:
-        Refused: they are.
+        RefusedError: they are.
     """
     if count > MAX_STATE_BYTES:
-        raise Refused(
+        raise RefusedError(
             f"its checkpoints would take {count >> 20:,} MiB (buffers once, parameters three times, for the optimizer)",
             f"the limit is {MAX_STATE_BYTES >> 20} MiB, make its buffers smaller or register them with persistent=False",
         )
@@ -73,7 +73,7 @@ class _Sized(TorchFunctionMode):
             with contextlib.suppress(TypeError, RuntimeError):  # a mistake in it is told by the call itself
                 made = torch.empty(*size, dtype=kwargs.get("dtype"), device="meta")
                 if made.nbytes > MAX_STATE_BYTES:
-                    raise Refused(
+                    raise RefusedError(
                         f"it makes a tensor of {made.nbytes >> 20:,} MiB",
                         f"the limit is {MAX_STATE_BYTES >> 20} MiB and {MAX_PARAMETERS:,} parameters, make it smaller",
                     )
@@ -87,7 +87,7 @@ def limited() -> Iterator[None]:
     torch's layers register a parameter before they fill it, and memory that is not filled costs nothing.
 
     Raises:
-        Refused: in the code that makes them.
+        RefusedError: in the code that makes them.
     """
     thread, total = threading.get_ident(), 0
     alive: dict[int, weakref.ref[nn.Parameter]] = {}
@@ -136,7 +136,7 @@ def theirs(flag: str, path: Path, doing: str) -> Iterator[None]:
             yield
     except (KeyboardInterrupt, Signalled):
         raise
-    except Refused as error:
+    except RefusedError as error:
         raise UsageError(f"--model {visible(flag)}: {error}.") from None
     except BaseException as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
@@ -188,32 +188,32 @@ def check_state(network: nn.Module) -> None:
     """Refuses a network whose state can't be saved and read again.
 
     Raises:
-        Refused: it is too large, or can't be saved; what, and what to do.
+        RefusedError: it is too large, or can't be saved; what, and what to do.
     """
     parameters = dict(network.named_parameters())
     check_count(sum(parameter.numel() for parameter in parameters.values()))
     state = network.state_dict()
     for name, value in state.items():
         if not isinstance(value, Tensor):
-            raise Refused(f"its state '{visible(name)}' is no tensor", "keep it out of the state")
+            raise RefusedError(f"its state '{visible(name)}' is no tensor", "keep it out of the state")
         if value.layout is not torch.strided or value.is_quantized:
-            raise Refused(f"its '{visible(name)}' is no dense tensor", "keep it out of the state")
+            raise RefusedError(f"its '{visible(name)}' is no dense tensor", "keep it out of the state")
     saved = {value.data_ptr() for value in state.values()}
     for name, parameter in parameters.items():
         if parameter.numel() and name not in state and parameter.data_ptr() not in saved:
-            raise Refused(
+            raise RefusedError(
                 f"its state_dict() leaves out '{visible(name)}'", "a checkpoint would lose it, add it"
             )
     check_bytes(sum(v.nbytes for v in state.values()) + 2 * sum(p.nbytes for p in parameters.values()))
     count = len(state) + 3 * len(parameters)
     if count > MAX_STATE_TENSORS:
-        raise Refused(
+        raise RefusedError(
             f"its checkpoints would hold {count:,} tensors (up to four for each parameter, for the optimizer)",
             f"the limit is {MAX_STATE_TENSORS:,}, put some together",
         )
     for name, value in state.items():
         if not bool(torch.isfinite(value).all()):
-            raise Refused(
+            raise RefusedError(
                 f"its '{visible(name)}' is not finite from the start",
                 "mend that, or register such a mask with persistent=False",
             )
