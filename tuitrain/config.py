@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuitrain import tomltext
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import typed
 
@@ -71,11 +71,11 @@ def read_file(path: Path) -> dict[str, Any]:
             raise UsageError(
                 f"{visible(path)}: larger than {MAX_FILE_BYTES // 1024} KiB; a config is a small text file."
             )
-        return tomllib.loads(raw.decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{visible(path)}: can't be read as TOML ({visible(error)}); mend or remove it."
-        ) from None
+        return tomltext.tables(tomltext.decoded(raw))
+    except OSError as error:
+        raise UsageError(f"{visible(path)}: can't be read ({visible(error)}); mend or remove it.") from None
+    except ValueError as error:
+        raise UsageError(f"{visible(path)}: {visible(error)}.") from None
 
 
 def _parse(name: str, value: Any, origin: str) -> Any:

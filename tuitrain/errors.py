@@ -114,6 +114,13 @@ def visible(text: object) -> str:
     return "".join(out)
 
 
+def shortened(text: str, limit: int = 1000) -> str:
+    """A text without its middle where it is longer than anybody reads: an argument of 100 KB in an error."""
+    half = limit // 2
+    left_out = len(text) - 2 * half
+    return f"{text[:half]} … ({left_out:,} characters left out) … {text[-half:]}" if left_out > 60 else text
+
+
 def nearest(word: str, options: Sequence[str]) -> str | None:
     """The option most like the word, letters that changed places first; None where none is near."""
     swapped = [option for option in options if sorted(option) == sorted(word)]

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tuitrain.errors import visible
+from tuitrain.errors import shortened, visible
 from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def emit_json(data: Any) -> None:
 
 def complain(message: object) -> None:
     """One error sentence on stderr."""
-    text = visible(message)
+    text = shortened(visible(message))
     try:
         sys.stderr.write(f"tuitrain: {text}\n")
         sys.stderr.flush()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuitrain import tomltext
 from tuitrain.cli import completion
 from tuitrain.config import setting
 from tuitrain.errors import PresetError, UsageError, nearest, visible
@@ -128,8 +128,8 @@ KEYS = {
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
+        return tomltext.tables(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 
@@ -156,6 +156,10 @@ def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -
         key, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f"{flag}: '{visible(item)}' is no setting; write it as {name}:key=value.")
+        if key.strip() == "name":
+            raise UsageError(
+                f"{flag}: the kind stands before the colon; write it as {flag} {visible(value.strip())}."
+            )
         table[key.strip()] = _value(value.strip())
     return table
 

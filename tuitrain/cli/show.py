@@ -54,7 +54,11 @@ def show(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Show a preset: its parameter table, budget, challenge and claims."""
+    """Show a preset: its parameter table, budget, challenge and claims.
+
+    Layers are counted from 0, as TOML's lists are: the number before a layer is the one that
+    --set model.layers[0].conv=12 takes, and the "path" in --json.
+    """
     flags = dict(locals())
     name = preset or preset_flag
     if not name:
@@ -90,7 +94,8 @@ def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str
         "parameter_bytes": table.parameter_bytes,
         "layers": [
             {
-                "layer": row.layer + 1,
+                "path": row.path,
+                "layer": row.layer,
                 "kind": row.kind,
                 "label": row.label,
                 "kernel": row.kernel or None,

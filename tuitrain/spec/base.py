@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,12 +45,21 @@ _TAGS = frozenset(
 def dotted(loc: tuple[int | str, ...]) -> str:
     """The place in a TOML file: `model.layers[4].kernel`, without the tags of unions."""
     out = ""
-    for part in loc:
+    for part, before in _pairs(loc):
         if isinstance(part, int):
             out += f"[{part}]"
-        elif not part.startswith("(") and part not in _TAGS:
+        elif not part.startswith("(") and not _is_tag(part, before):
             out += f".{part}" if out else part
     return out
+
+
+def _pairs(loc: tuple[int | str, ...]) -> Iterator[tuple[int | str, int | str]]:
+    """Each part of a place and the one before it."""
+    return zip(loc, ("", *loc), strict=False)
+
+
+def _is_tag(part: int | str, before: int | str) -> bool:
+    return before in ("optimizer", "schedule") and part in _TAGS
 
 
 _BOUNDS = {
@@ -112,6 +122,11 @@ def _sentence(place: str, error: Any, keys: dict[str, list[str]]) -> str:
     shown = visible(place)
     if kind == "extra_forbidden":
         parent, _, key = place.rpartition(".")
+        tag = next((str(part) for part, before in _pairs(error["loc"]) if _is_tag(part, before)), "")
+        if tag:  # a key of another kind of optimizer or schedule, or of none
+            options = [o for o in keys.get(f"{parent}.{tag}", []) if o != "name"]
+            hint = suggest(key, options) if options else "; remove it"
+            return f"{shown} is not a setting of {tag}{hint}"
         options = keys.get(re.sub(r"\[\d+\]", "[]", parent), [])
         return f"{shown} is not a known key" + (suggest(key, options) if options else "; remove it")
     if kind == "missing":

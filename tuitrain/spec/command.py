@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from tuitrain.errors import visible
 from tuitrain.spec.preset import Preset, differences, toml_value
 
 #: Flag of each key that has one; everything else goes through --set.
@@ -70,4 +71,20 @@ def run_command(base: Preset, name: str, preset: Preset, extra: Mapping[str, Any
             arguments.append(flag)
         elif value is not None and value is not False:
             arguments += [flag, str(value)]
-    return shlex.join(arguments)
+    return " ".join(map(quoted, arguments))
+
+
+def quoted(argument: str) -> str:
+    """An argument for a shell line; with characters that a terminal would obey as `$'…'`, which bash and zsh read."""
+    if visible(argument) == argument:
+        return shlex.quote(argument)
+    plain = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return "$'" + "".join(plain.get(char) or _escaped(char) for char in argument) + "'"
+
+
+def _escaped(char: str) -> str:
+    if visible(char) == char:
+        return char
+    if 0xDC80 <= ord(char) <= 0xDCFF:  # a byte of a name that is no UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"

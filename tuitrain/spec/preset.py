@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from tuitrain import tomltext
 from tuitrain.errors import PresetError, visible
 from tuitrain.spec.base import Spec, explain
 from tuitrain.spec.challenge import Challenge
@@ -115,8 +115,8 @@ def _known_keys() -> dict[str, list[str]]:
                 walk(child, f"{place}.{name}" if place else name)
 
     walk(Preset, "")
-    out["train.optimizer"] = sorted({key for m in OPTIMIZERS.values() for key in m.model_fields})
-    out["train.schedule"] = sorted({key for m in SCHEDULES.values() for key in m.model_fields})
+    for table, kinds in (("train.optimizer", OPTIMIZERS), ("train.schedule", SCHEDULES)):
+        out |= {f"{table}.{kind}": list(model.model_fields) for kind, model in kinds.items()}
     out["model.layers[]"] = sorted({key for m in LAYERS.values() for key in m.model_fields})
     return out
 
@@ -167,11 +167,9 @@ def preset_from_toml(text: str, where: str, *, name: str | None = None) -> Prese
         PresetError: not TOML, or not a preset.
     """
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise PresetError(
-            f"{visible(where)}: not valid TOML: {visible(error) or 'nested too deeply'}; mend that place."
-        ) from None
+        data = tomltext.tables(text)
+    except ValueError as error:
+        raise PresetError(f"{visible(where)}: {visible(error)}.") from None
     if name is not None:
         data.setdefault("name", name)
     return preset_from_dict(data, where)
@@ -206,9 +204,9 @@ def read_preset(path: Path) -> Preset:
             f"{where}: larger than {MAX_FILE_BYTES // 1024} KiB; a preset is a small text file."
         )
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise PresetError(f"{where}: not UTF-8 text at byte {error.start}; save it as UTF-8.") from None
+        text = tomltext.decoded(raw)
+    except ValueError as error:
+        raise PresetError(f"{where}: {error}.") from None
     return preset_from_toml(text, str(path), name=slug(path.stem))
 
 
@@ -230,6 +228,11 @@ def _walk_to(data: Any, key: str) -> tuple[Any, str | int]:
             )
         parts.append(int(match[2]) if match[2] is not None else match[1])
         rest = rest[match.end() :].removeprefix(".")
+        if len(parts) > tomltext.MAX_PARTS:
+            raise PresetError(
+                f"--set {visible(key)}: a key of more than {tomltext.MAX_PARTS} parts; "
+                "write it as train.batch_size or model.layers[2].conv."
+            )
     if not parts:
         raise PresetError("--set: the key is empty; write it as train.batch_size=64.")
     for part in parts[:-1]:
@@ -258,8 +261,13 @@ def override(preset: Preset, changes: Mapping[str, Any], where: str = "the setti
     """
     data = json.loads(json.dumps(preset.to_dict()))
     for key, value in changes.items():
-        if key in ("train.optimizer", "train.schedule") and isinstance(value, str):
-            value = {"name": value}
+        for table, kind in (
+            ("train.optimizer", preset.train.optimizer),
+            ("train.schedule", preset.train.schedule),
+        ):
+            another = key == f"{table}.name" and value != kind.name
+            if isinstance(value, str) and (key == table or another):
+                key, value = table, {"name": value}  # another kind has other settings
         container, last = _walk_to(data, key)
         try:
             if isinstance(container, dict) and not isinstance(last, str):

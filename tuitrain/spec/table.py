@@ -72,6 +72,11 @@ class Row:
         return self.op is not None
 
     @property
+    def path(self) -> str:
+        """Its place in a preset, as `--set` takes it: `model.layers[0]`, `model.layers[0].then[1]`."""
+        return f"model.layers[{self.layer}]" + ("" if self.op is None else f".then[{self.op}]")
+
+    @property
     def title(self) -> str:
         """The label with the layer's number in it: `conv2 3×3 →10`, `max pool`, `batch norm`."""
         numbered = self.name and self.kind in ("conv", "linear")

@@ -105,7 +105,7 @@ def limited() -> Iterator[None]:
             total = sum(p.numel() for ref in alive.values() if (p := ref()) is not None)
             check_count(total, " or more")
 
-    handle = torch_module.register_module_parameter_registration_hook(count)  # type: ignore[no-untyped-call]
+    handle = torch_module.register_module_parameter_registration_hook(count)
     try:
         with _Sized():
             yield

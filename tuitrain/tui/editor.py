@@ -260,7 +260,7 @@ class NetworkEditor:
     def _copy(self, index: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         layers = copy.deepcopy(self.layers)
         if not 0 <= index < len(layers):
-            raise EditError(f"there is no layer {index + 1}; the network has {len(layers)}")
+            raise EditError(f"there is no layer [{index}]; the network has {len(layers)}, from [0]")
         return layers, layers[index]
 
     def widen(self, index: int, delta: int = 1) -> bool:
