@@ -108,7 +108,8 @@ def _compiled(stepper: Stepper) -> Forward:
     from torch._inductor.runtime import cache_dir_utils, runtime_utils
 
     # Precompiled headers go there whatever TORCHINDUCTOR_CACHE_DIR says: a name in /tmp that anybody can guess.
-    cache_dir_utils.default_cache_dir = runtime_utils.default_cache_dir = cache_dir_utils.cache_dir
+    for module in (cache_dir_utils, runtime_utils):
+        module.default_cache_dir = cache_dir_utils.cache_dir  # type: ignore[attr-defined]
     import torch._dynamo
     import torch._functorch.config
     import torch._inductor.config
