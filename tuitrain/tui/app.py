@@ -6,7 +6,6 @@ imports afterwards (see `warmup`).
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -19,7 +18,7 @@ from tuitrain import config
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui import themes
 from tuitrain.tui.sessions import SessionManager
-from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Settings, speaks_utf8
+from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Place, Settings, speaks_utf8
 from tuitrain.tui.terminal import Leaving, TerminalApp
 
 if TYPE_CHECKING:
@@ -153,12 +152,14 @@ class TuitrainApp(TerminalApp):
         self.config_problem: str | None = None
         keys: dict[str, str] = {}
         hz = REFRESH_HZ
+        place = Place()
         try:
             keys = config.keymap()
             theme = theme or config.setting("theme") or None
             hz = min(20.0, max(0.2, config.setting("refresh_hz")))
             low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
             ascii_only = ascii_only or config.setting("ascii")
+            place = Place.read()
         except TuitrainError as error:
             self.config_problem = str(error)
         self.settings = Settings(
@@ -168,6 +169,7 @@ class TuitrainApp(TerminalApp):
             ascii_only=ascii_only or not speaks_utf8(),
             refresh_hz=min(hz, LOW_BANDWIDTH_HZ) if low_bandwidth else hz,
             theme=theme,
+            place=place,
             keys=keys,
         )
         super().__init__()
@@ -283,20 +285,16 @@ class TuitrainApp(TerminalApp):
         """Train the preset that the app was opened with, as its flags and settings say."""
         from tuitrain.spec.library import load_preset
         from tuitrain.spec.preset import override
-        from tuitrain.training.runtime import Runtime
 
+        place = self.settings.place
         try:
-            preset = override(load_preset(self.start_preset or "step13"), self.start_overrides)
-            runtime = Runtime(
-                device=config.setting("device"),
-                precision=config.setting("precision"),
-                compile=config.setting("compile"),
-                threads=config.setting("threads") or None,
+            preset = override(
+                load_preset(self.start_preset or "step13"), place.changes | self.start_overrides
             )
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return
-        self.start_run(preset, runtime, config.setting("budget") or None)
+        self.start_run(preset, place.runtime, place.budget)
 
     def start_run(
         self,
@@ -315,9 +313,6 @@ class TuitrainApp(TerminalApp):
             changed: what differs from the preset it came from, dotted key to (old, new).
             command: the headless command that repeats it.
         """
-        threads = config.setting("threads") or None
-        if runtime.threads is None and threads:
-            runtime = dataclasses.replace(runtime, threads=threads)
         try:
             feed = self.manager.start(preset, runtime, budget, changed, command)
         except TuitrainError as error:

@@ -28,10 +28,11 @@ from tuitrain.spec.layers import (
     layer_names,
     op_kind,
 )
-from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.tui.evaluation import Evaluation, evaluate
+from tuitrain.tui.settings import Place
 
 #: How many steps can be undone.
 HISTORY = 500
@@ -65,20 +66,32 @@ class NetworkEditor:
 
     Args:
         base: the preset as it was chosen; what `reset` goes back to.
+        place: what the settings say; they come before the preset, and `reset` leaves them.
     """
 
     base: Preset
+    place: Place = field(default_factory=Place)
     data: dict[str, Any] = field(init=False)
     settings: dict[str, Any] = field(init=False)
     evaluation: Evaluation = field(init=False)
+    _kept: dict[tuple[str, str], dict[str, Any]] = field(init=False, default_factory=dict)
     _undo: list[_Step] = field(init=False, default_factory=list)
     _redo: list[_Step] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._base = self.base.to_dict()
-        self._base_settings = {**SETTINGS, "lab.budget": self.base.challenge.max_parameters}
-        self.data, self.settings = self._base, dict(self._base_settings)
-        self.evaluation = evaluate(self.base)
+        self._base_settings = {
+            **SETTINGS,
+            "lab.budget": self.place.budget or self.base.challenge.max_parameters,
+            **{
+                f"lab.{name}": getattr(self.place.runtime, name)
+                for name in ("device", "precision", "compile")
+            },
+        }
+        start = override(self.base, self.place.changes)
+        self._start = start.to_dict() if self.place.changes else self._base
+        self.data, self.settings = self._start, dict(self._base_settings)
+        self.evaluation = evaluate(start)
 
     # ------------------------------------------------------------------------------------ reading
 
@@ -220,24 +233,31 @@ class NetworkEditor:
         return self.apply(data, key, merge=key if merge else "")
 
     def choose(self, key: str, name: str) -> bool:
-        """Takes another kind of `train.optimizer` or `train.schedule`, with the preset's settings or the defaults."""
-        own = self._base["train"][key.rpartition(".")[2]]
-        table = dict(own) if own["name"] == name else {"name": name}
+        """Takes another kind of `train.optimizer` or `train.schedule`.
+
+        Its settings are those that it had here before, else the preset's, else the defaults.
+        """
+        kind = key.rpartition(".")[2]
+        own, here = self._base["train"][kind], self.data["train"][kind]
+        self._kept[kind, here["name"]] = here
+        table = dict(self._kept.get((kind, name)) or (own if own["name"] == name else {"name": name}))
         if name == "multistep" and "milestones" not in table:
             epochs = int(self.value("train.epochs"))
             table["milestones"] = sorted({max(1, epochs // 2), max(1, 3 * epochs // 4)})
         data = copy.deepcopy(self.data)
-        data["train"][key.rpartition(".")[2]] = table
+        data["train"][kind] = table
         return self.apply(data, key)
 
     def reset(self, key: str) -> bool:
         """Takes back a dotted key to the chosen preset's value; an optimizer or schedule with all of its settings."""
         if key in ("train.optimizer.name", "train.schedule.name"):
             table = key.split(".")[1]
+            self._kept = {at: kept for at, kept in self._kept.items() if at[0] != table}
             return self.apply(
                 {**self.data, "train": {**self.data["train"], table: self._base["train"][table]}}, table
             )
-        return self.set_value(key, copy.deepcopy(self.base_value(key)))
+        start = self._base_settings.get(key) if key in self._base_settings else lookup(self._start, key)
+        return self.set_value(key, copy.deepcopy(start))
 
     def reset_layers(self) -> bool:
         """Takes the network back to the chosen preset's."""
@@ -245,11 +265,13 @@ class NetworkEditor:
 
     def reset_all(self) -> bool:
         """Takes everything back to the chosen preset, the network too."""
-        return self.apply(self._base, "reset all", settings=dict(self._base_settings))
+        self._kept.clear()
+        return self.apply(self._start, "reset all", settings=dict(self._base_settings))
 
     def reset_train(self) -> bool:
         """Takes every field of the form back, not the network."""
-        data = {**self.data, "train": self._base["train"]}
+        self._kept.clear()
+        data = {**self.data, "train": self._start["train"]}
         return self.apply(data, "reset the form", settings=dict(self._base_settings))
 
     # -------------------------------------------------------------------------------- the network

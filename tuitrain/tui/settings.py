@@ -5,9 +5,55 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tuitrain import config
+from tuitrain.errors import UsageError, visible
+from tuitrain.spec.names import DATASETS
+from tuitrain.training.runtime import Runtime
 
 REFRESH_HZ = 4.0
 LOW_BANDWIDTH_HZ = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the settings say of the runs that are started here, as flags do on the command line.
+
+    Attributes:
+        dataset: in the place of the preset's; empty for the preset's own.
+        budget: the most parameters that a network may have; None for what its challenge says.
+        runtime: where and how it is trained.
+    """
+
+    dataset: str = ""
+    budget: int | None = None
+    runtime: Runtime = field(default_factory=Runtime)
+
+    @classmethod
+    def read(cls) -> Place:
+        """What the environment and the config files say.
+
+        Raises:
+            UsageError: a value that can't be used.
+        """
+        found = config.resolve("dataset")
+        if found.value and found.value not in DATASETS:
+            raise UsageError(
+                f"{found.origin}: dataset is '{visible(found.value)}'; use one of {', '.join(DATASETS)}."
+            )
+        runtime = Runtime(
+            device=config.setting("device"),
+            precision=config.setting("precision"),
+            compile=config.setting("compile"),
+            threads=config.setting("threads") or None,
+        )
+        return cls(found.value, config.setting("budget") or None, runtime)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What it changes in every preset, by dotted key."""
+        return {"train.dataset": self.dataset} if self.dataset else {}
 
 
 @dataclass
@@ -20,6 +66,7 @@ class Settings:
     low_bandwidth: bool = False
     ascii_only: bool = False
     theme: str | None = None
+    place: Place = field(default_factory=Place)
     keys: dict[str, str] = field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,7 @@ from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.tui.dialogs.modal import Modal
+from tuitrain.tui.settings import Place
 from tuitrain.words import plural
 
 if TYPE_CHECKING:
@@ -74,26 +76,27 @@ def variations_of(text: str) -> list[dict[str, Any]]:
     return [dict(combination) for combination in itertools.product(*choices)]
 
 
-def plan_of(names: list[str], seeds: str, variations: str, devices: str) -> Plan:
-    """Every preset with every variation and seed, dealt to the devices in turn.
+def plan_of(names: list[str], seeds: str, variations: str, devices: str, place: Place | None = None) -> Plan:
+    """Every preset with every variation and seed, dealt to the devices in turn; the rest as the settings say.
 
     Raises:
         TuitrainError: a preset, setting, seed or device that can't be used.
     """
     from tuitrain.spec.library import load_preset
     from tuitrain.spec.preset import differences, override
-    from tuitrain.training.runtime import Runtime
 
     if not names:
         raise UsageError("choose a preset with space")
+    place = place or Place()
+    wanted = [device.strip() for device in devices.split(",") if device.strip()]
     places = itertools.cycle(
-        [Runtime(device=d.strip()) for d in devices.split(",") if d.strip()] or [Runtime()]
+        [dataclasses.replace(place.runtime, device=device) for device in wanted] or [place.runtime]
     )
     plan: Plan = []
     for name in names:
         base = load_preset(name)
         for change, seed in itertools.product(variations_of(variations), seeds_of(seeds)):
-            preset = override(base, change | {"train.seed": seed})
+            preset = override(base, place.changes | change | {"train.seed": seed})
             plan.append((preset, next(places), dict(differences(base, preset))))
             if len(plan) > MOST:
                 raise UsageError(f"more than {MOST} runs at once; choose fewer")
@@ -153,19 +156,25 @@ class QueueDialog(Modal["Plan | None"]):
             )
             yield Input("", id="variations", select_on_focus=False, compact=True)
             yield Static("devices, dealt in turn, like cuda:0,cuda:1", classes="label", markup=False)
-            yield Input("auto", id="devices", select_on_focus=False, compact=True)
+            yield Input(self._place.runtime.device, id="devices", select_on_focus=False, compact=True)
             yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:
         """The list has the focus."""
         self.query_one(SelectionList).focus()
 
+    @property
+    def _place(self) -> Place:
+        place: Place = self.app.settings.place  # type: ignore[attr-defined]
+        return place
+
     def _value(self, name: str) -> str:
         return self.query_one(f"#{name}", Input).value
 
     def _plan(self) -> Plan:
         names = [str(name) for name in self.query_one(SelectionList).selected]
-        return plan_of(names, self._value("seeds"), self._value("variations"), self._value("devices"))
+        seeds, variations, devices = map(self._value, ("seeds", "variations", "devices"))
+        return plan_of(names, seeds, variations, devices, self._place)
 
     @on(Input.Changed)
     @on(SelectionList.SelectedChanged)

@@ -15,6 +15,7 @@ from tuitrain.spec.words import preset_changes
 from tuitrain.tui.editor import EditError
 from tuitrain.tui.screens.lab_start import LabStart
 from tuitrain.tui.widgets.lab_form import FormView
+from tuitrain.tui.widgets.lab_lines import SectionLine
 from tuitrain.tui.widgets.lab_network import NetworkView
 from tuitrain.tui.widgets.lab_parts import LabTitle
 from tuitrain.tui.widgets.lab_presets import PresetBrowser
@@ -39,6 +40,7 @@ class LabScreen(LabStart):
         Binding("s", "save", "Save", id="lab.save"),
         Binding("y", "copy_command", "Copy command", id="lab.copy_command"),
         Binding("Y", "copy_toml", "Copy as TOML", show=False, id="lab.copy_toml"),
+        Binding("w", "see_changes", "What changed", show=False, id="lab.changes"),
         Binding("b", "budget", "Budget", show=False, id="lab.budget"),
         Binding("a", "again", "Same again, same seed", show=False, id="lab.again"),
         Binding("ctrl+backspace", "reset_everything", "Reset form and network", show=False, id="lab.reset"),
@@ -51,6 +53,11 @@ class LabScreen(LabStart):
             self.action_budget()
         else:
             self.action_presets()
+
+    @on(SectionLine.Pressed, "#changed")
+    def _changes_pressed(self, event: SectionLine.Pressed) -> None:
+        event.stop()
+        self.action_see_changes()
 
     @on(NetworkView.Opened)
     def _layer_opened(self, event: NetworkView.Opened) -> None:
@@ -209,7 +216,18 @@ class LabScreen(LabStart):
         except OSError:
             file = None
         self.app.copy_to_clipboard(text)
-        self.app.push_screen(TextDialog(title, visible_lines(text), file))
+        where = "copied to the clipboard, if the terminal allows it"
+        if file is not None:
+            where += f"; also in {visible(file)}"
+        self.app.push_screen(TextDialog(title, visible_lines(text), where))
+
+    def action_see_changes(self) -> None:
+        """What differs from the preset, a line a change."""
+        from tuitrain.tui.screens.lab_dialogs import TextDialog
+
+        found = [visible(change) for change in preset_changes(self.base, self.preset)]
+        title = f"What changed in {visible(self.base.name)}"
+        self.app.push_screen(TextDialog(title, "\n".join(found) or "nothing yet"))
 
     def action_save(self) -> None:
         """Saves as a preset of one's own, never over a file without being told to."""

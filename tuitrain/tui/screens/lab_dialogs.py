@@ -68,8 +68,12 @@ class LayerDialog(Modal[None]):
         """The first field is ready to be changed."""
         self.set_focus(self.query_one(FormView))
         self.refresh_layer()
-
         self._fit()
+        self.lab.cover_form(True)
+
+    def on_unmount(self) -> None:
+        """The form is there again."""
+        self.lab.cover_form(False)
 
     def _fit(self) -> None:
         """Covers the form, and nothing of the table beside it."""
@@ -281,7 +285,7 @@ class SaveDialog(Modal[tuple[str, bool] | None]):
         """The name, where it goes, and why not."""
         with Vertical():
             yield Static("Save as a preset of your own", markup=False)
-            yield Input(self._name, select_on_focus=False, max_length=64, compact=True)
+            yield Input(self._name, select_on_focus=True, max_length=64, compact=True)
             yield Static("", id="save-note", markup=False)
             yield Static("enter saves, esc cancels", classes="save--hint", markup=False)
 
@@ -332,7 +336,7 @@ class SaveDialog(Modal[tuple[str, bool] | None]):
 
 
 class TextDialog(Modal[None]):
-    """A text to take along: shown whole, copied to the clipboard, and written to a file."""
+    """A text shown whole, to be copied."""
 
     HELP_TITLE = "Text"
     DEFAULT_CSS = """
@@ -345,24 +349,29 @@ class TextDialog(Modal[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc", id="text.close"),
-        Binding("y", "copy", "Copy again", id="text.copy"),
+        Binding("y", "copy", "Copy", id="text.copy"),
     ]
 
-    def __init__(self, title: str, text: str, file: Path | None) -> None:
+    def __init__(self, title: str, text: str, note: str = "") -> None:
+        """A dialog.
+
+        Args:
+            title: what the text is.
+            text: the text.
+            note: where else it is, in a line below.
+        """
         super().__init__()
-        self._title, self.text, self.file = title, text, file
+        self._title, self.text, self._note = title, text, note
 
     def compose(self) -> ComposeResult:
         """Title, text, and where else it is."""
-        where = "copied to the clipboard, if the terminal allows it"
-        if self.file is not None:
-            where += f"; also in {visible(self.file)}"
         with Vertical():
             yield Static(self._title, classes="text--title", markup=False)
             with VerticalScroll():
                 yield Static(self.text, markup=False, id="text-body")
-            yield Static(where, classes="text--hint", markup=False)
-            yield Static("esc closes, y copies again", classes="text--hint", markup=False)
+            if self._note:
+                yield Static(self._note, classes="text--hint", markup=False)
+            yield Static("esc closes, y copies", classes="text--hint", markup=False)
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""

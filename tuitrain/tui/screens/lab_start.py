@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import time
 from typing import Any
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.command import run_command
+from tuitrain.training.runtime import Runtime
 from tuitrain.tui.dialogs.base import Question
 from tuitrain.tui.dialogs.confirm import ConfirmDialog
 from tuitrain.tui.screens.lab_view import LabView
@@ -126,8 +128,6 @@ class LabStart(LabView):
             self._start_now()
 
     def _start_now(self) -> None:
-        from tuitrain.training.runtime import Runtime
-
         editor = self.editor
         try:
             preset = editor.checked()
@@ -135,7 +135,8 @@ class LabStart(LabView):
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=10)
             return
         settings = editor.settings
-        runtime = Runtime(
+        runtime = dataclasses.replace(
+            self.place.runtime,
             device=settings["lab.device"],
             precision=settings["lab.precision"],
             compile=settings["lab.compile"],
@@ -165,17 +166,17 @@ class LabStart(LabView):
         """The headless command of the form."""
         settings = getattr(self.app, "settings", None)
         editor = self.editor
-        own_budget = editor.budget == self.base.challenge.max_parameters
+        own_budget = editor.budget == self.base.challenge.max_parameters and self.place.budget is None
         extra: dict[str, Any] = {
             "--budget": None if own_budget or editor.over_budget else editor.budget,
-            "--device": _unless(editor.settings["lab.device"], "auto"),
-            "--precision": _unless(editor.settings["lab.precision"], "fp32"),
-            "--compile": _unless(editor.settings["lab.compile"], "auto"),
+            **{f"--{name}": self._flag(name) for name in ("device", "precision", "compile")},
             "--deterministic": editor.settings["lab.deterministic"],
             "--data-dir": getattr(settings, "data_dir", None),
         }
         return run_command(self.base, self.source, self.preset, extra)
 
-
-def _unless(value: Any, default: Any) -> Any:
-    return None if value == default else value
+    def _flag(self, name: str) -> str | None:
+        """The value of a flag, None where it would be the same without it, here and elsewhere."""
+        value: str = self.editor.settings[f"lab.{name}"]
+        default: str = getattr(Runtime(), name)
+        return None if value == default == getattr(self.place.runtime, name) else value

@@ -23,6 +23,7 @@ from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import EditError, NetworkEditor
 from tuitrain.tui.formdata import form_data, header_context, lr_curve, lr_note
 from tuitrain.tui.library import PresetItem, best_here, read_all, with_best
+from tuitrain.tui.settings import Place
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.lab_form import FormView
@@ -73,10 +74,17 @@ class LabView(Screen[None]):
         self.data_state: tuple[str, bool] | None = None  # data set and whether its files are there
         self.figures: dict[str, Any] | None = None  # torchinfo's, of the network as it stands
         self._figures_of = ""
+        self._form_covered = False
         self._torchinfo_timer: Timer | None = None
         self.last_started: tuple[str, dict[str, Any], dict[str, Any]] | None = None
 
     # -- what is in the lab --------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """What the settings say of the runs that are started here."""
+        settings = getattr(self.app, "settings", None)
+        return settings.place if settings is not None else Place()
 
     @property
     def editor(self) -> NetworkEditor:
@@ -113,7 +121,7 @@ class LabView(Screen[None]):
                 yield NetworkFoot(id="network-foot")
                 yield SectionLine("Learning rate", id="lr-head")
                 yield LrChart(id="lr-chart")
-        yield SectionLine("What changed", id="changed")
+        yield SectionLine("What changed", rest="w all", id="changed")
         yield KeyFooter()
         yield TextStrip()
 
@@ -133,11 +141,11 @@ class LabView(Screen[None]):
             self.notify(visible(error), title="preset", severity="error", markup=False, timeout=12)
             wanted, preset = FIRST, load_preset(FIRST)
         self.source = wanted
-        editor = self.editors[wanted] = NetworkEditor(preset)
+        editor = self.editors[wanted] = NetworkEditor(preset, self.place)
         overrides = getattr(app, "start_overrides", None)
         if overrides:
             try:
-                editor.apply(override(preset, overrides).to_dict(), "flags")
+                editor.apply(override(editor.preset, overrides).to_dict(), "flags")
             except PresetError as error:
                 self.notify(visible(error), title="flags", severity="error", markup=False, timeout=12)
 
@@ -215,11 +223,11 @@ class LabView(Screen[None]):
         """Takes a preset into the lab; edits made to it before are still there."""
         if name not in self.editors:
             try:
-                self.editors[name] = NetworkEditor(load_preset(name))
+                self.editors[name] = NetworkEditor(load_preset(name), self.place)
             except PresetError as error:
                 self.notify(visible(error), severity="error", markup=False, timeout=10)
                 return
-        elif self.editors[name].is_changed and name != self.source:
+        elif self.editors[name].can_undo and name != self.source:
             self.notify(f"{name} with your changes; ctrl+backspace takes them back", markup=False, timeout=4)
         self.source = name
         self.query_one(FormView).forget()
@@ -335,7 +343,13 @@ class LabView(Screen[None]):
         challenge = (
             self.query_one("#challenge-head", SectionLine).region.y - self.query_one("#lab-body").region.y
         )
-        self.query_one("#lab-divider", Divider).join({0: "┬", challenge: "┤"})
+        joints = {0: "┬"} if self._form_covered else {0: "┬", challenge: "┤"}
+        self.query_one("#lab-divider", Divider).join(joints)
+
+    def cover_form(self, covered: bool) -> None:
+        """A layer's settings stand in the place of form and challenge, or do no longer."""
+        self._form_covered = covered
+        self._join()
 
     def on_resize(self, event: events.Resize) -> None:
         """The gauge and the checklist have another width and height."""

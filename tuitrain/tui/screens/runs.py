@@ -377,8 +377,9 @@ class RunsScreen(Screen[None]):
     def _add(self, plan: Any) -> None:
         if plan is None:
             return
+        budget = self.lab.settings.place.budget
         for preset, runtime, changed in plan:
-            self._try(lambda p=preset, r=runtime, c=changed: self.lab.manager.start(p, r, None, c))  # type: ignore[misc]
+            self._try(lambda p=preset, r=runtime, c=changed: self.lab.manager.start(p, r, budget, c))  # type: ignore[misc]
         self.notify(f"{plural(len(plan), 'run')} in line", timeout=3)
         self.show_rows()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -200,25 +201,27 @@ class FormView(LinesView):
             line.add("▌", self.css("primary")).add(mark, tone)
         else:
             line.add(mark + " ", tone)
-        inset = 1 if row.group else 0
-        line.add(
-            " " * inset + row.label,
-            self.css("bold") if here and self.has_focus else None,
-            self._label - 2 + 1,
-        )
+        label = " " * (1 if row.group else 0) + row.label
+        edit = self._edit if self._edit and self._edit.key == row.key else None
+        text = edit.text + " " if edit else self.errors[row.key][0] if wrong else row.show(value)
+        # What is chosen is always whole: for a long one the label's column gives way.
+        most = width - line.x - cell_len(label) - 1
+        if folded:
+            text = f"{text} {self.data.summaries[row.key]}".strip()
+        elif here and self.has_focus and row.kind in ("choice", "toggle"):
+            forms = (f"‹ {text} ›", f"‹{text}›", f"‹{text}", text)
+            text = next((form for form in forms if cell_len(form) <= most), text)
+        label_cells = self._label - 2 + 1
+        if row.kind == "choice" and not folded:
+            label_cells = max(cell_len(label) + 1, min(label_cells, width - line.x - cell_len(text)))
+        line.add(label, self.css("bold") if here and self.has_focus else None, label_cells)
         old = row.show(base) if changed else ""
-        shown = self._edit.text + " " if self._edit and self._edit.key == row.key else row.show(value)
-        old_cells = len(old) + 1 if old and len(shown) + len(old) < width - line.x else 0
+        old_cells = len(old) + 1 if old and cell_len(text) + len(old) < width - line.x else 0
         room = width - line.x - old_cells
-        if self._edit and self._edit.key == row.key:
-            self._typed(line, self._edit, room)
+        if edit:
+            self._typed(line, edit, room)
         else:
-            text = self.errors[row.key][0] if wrong else row.show(value)
             empty = not wrong and value is None
-            if folded:
-                text = f"{text} {self.data.summaries[row.key]}".strip()
-            elif here and self.has_focus and row.kind in ("choice", "toggle"):
-                text = f"‹ {text} ›"
             style = self.css("bad") if wrong else self.css("accent") if changed else None
             style = self.css("dim") if empty and not changed else style
             line.add(text, style, room)

@@ -210,6 +210,18 @@ class LinesView(ScrollView, can_focus=True):
 class SectionLine(Widget, can_focus=False):
     """`── Title ─────────── right ──`: heads a pane; heavy while the pane has the focus."""
 
+    class Pressed(Message):
+        """The line was clicked."""
+
+        def __init__(self, line: SectionLine) -> None:
+            super().__init__()
+            self.line = line
+
+        @property
+        def control(self) -> SectionLine:
+            """The line."""
+            return self.line
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "section--line",
         "section--title",
@@ -231,9 +243,16 @@ class SectionLine(Widget, can_focus=False):
     }
     """
 
-    def __init__(self, title: str, *, id: str | None = None) -> None:
+    def __init__(self, title: str, *, rest: str = "", id: str | None = None) -> None:
+        """A line.
+
+        Args:
+            title: of the pane.
+            rest: how to see what comes after the title, said where that is cut.
+            id: of the widget.
+        """
         super().__init__(id=id)
-        self.title = title
+        self.title, self.rest = title, rest
         self.right: tuple[tuple[str, str], ...] = ()
         self.after: tuple[tuple[str, str], ...] = ()
         self.here = False
@@ -265,14 +284,18 @@ class SectionLine(Widget, can_focus=False):
         rule, line = ("━", css("here")) if self.here else ("─", css("line"))
         out = Line().add(rule * 2 + " ", line).add(self.title, css("here" if self.here else "title"))
         out.add(" ", line)
+        right = self.right
         if self.after:
             out.add(rule * 2 + " ", line)
+            end = width - 2
+            if self.rest and sum(cell_len(text) for text, _ in self.after) > end - out.x:
+                right = (("… ", "dim"), (self.rest, "title"))
+                end -= cell_len(self.rest) + 5
             for text, name in self.after:
-                room = width - out.x - 2
+                room = end - out.x
                 if room > 1:
                     out.add(text, css(name), min(cell_len(text), room))
             out.add(" ", line)
-        right = self.right
         while right and sum(cell_len(text) for text, _ in right) + 3 > width - out.x:
             right = right[1:]
         cells = sum(cell_len(text) for text, _ in right)
@@ -284,6 +307,10 @@ class SectionLine(Widget, can_focus=False):
             out.add(" ", line)
         out.to(width, line, rule)
         return out.strip().adjust_cell_length(width).apply_style(self.rich_style)
+
+    def on_click(self, event: events.Click) -> None:
+        """Said to the screen."""
+        self.post_message(self.Pressed(self))
 
 
 def wrap(text: str, width: int) -> list[str]:

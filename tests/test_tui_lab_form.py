@@ -1,0 +1,124 @@
+"""The lab's form, its dialogs and its line of changes: what is typed, chosen and read there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lab_stage import lab, own_folders, settle, text_of
+from rich.cells import cell_len
+from textual.widgets import Input
+
+from tuitrain.spec.library import load_preset
+from tuitrain.tui import devices
+from tuitrain.tui.devices import Device
+from tuitrain.tui.editor import NetworkEditor
+from tuitrain.tui.fields import Field
+from tuitrain.tui.formdata import form_data
+from tuitrain.tui.screens.lab_dialogs import SaveDialog, TextDialog
+from tuitrain.tui.widgets.lab_form import FormView
+from tuitrain.tui.widgets.lab_parts import Divider
+
+__all__ = ["own_folders"]
+
+
+async def test_an_optimizer_keeps_what_was_typed_for_it(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press("tab", *"0.0345", "enter")  # the learning rate
+        form = screen.query_one(FormView)
+        form.go_to("train.optimizer.lr")
+        await pilot.press(*"0.123", "enter")
+        form.go_to("train.optimizer.name")
+        await pilot.press("right", "right")  # by way of others
+        assert screen.preset.train.optimizer.name not in ("sgd",)
+        await pilot.press("left", "left")
+        await pilot.pause()
+        assert (screen.preset.train.optimizer.name, screen.preset.train.optimizer.lr) == ("sgd", 0.123)
+        await pilot.press("r")  # with all of its settings
+        assert screen.preset.train.optimizer == screen.base.train.optimizer
+
+
+def test_a_schedule_keeps_its_settings_and_a_reset_forgets_them() -> None:
+    editor = NetworkEditor(load_preset("step13"))
+    editor.set_value("train.schedule.step_size", 3)
+    editor.choose("train.schedule", "exponential")
+    editor.set_value("train.schedule.gamma", 0.8)
+    editor.choose("train.schedule", "step")
+    assert editor.value("train.schedule.step_size") == 3
+    editor.choose("train.schedule", "exponential")
+    assert editor.value("train.schedule.gamma") == 0.8
+    editor.reset_all()
+    editor.choose("train.schedule", "exponential")
+    editor.choose("train.schedule", "step")
+    assert editor.value("train.schedule.step_size") == editor.base_value("train.schedule.step_size")
+
+
+async def test_typing_takes_the_place_of_the_suggested_name(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press("down", "minus", "s")
+        await pilot.pause()
+        assert isinstance(app.screen, SaveDialog)
+        field = app.screen.query_one(Input)
+        assert field.value == "step13-mine" and field.selected_text == "step13-mine"
+        await pilot.press(*"small")
+        assert field.value == "small"
+
+
+async def test_all_changes_can_be_seen_at_80_columns(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        line = text_of(app).splitlines()[-2]
+        assert "w all" not in line
+        for key, value in (("dropout", 0.25), ("rotation", 12.0), ("epochs", 9), ("batch_size", 256)):
+            screen.editor.set_value(f"train.{key}", value)
+        screen.editor.widen(1, 1)
+        screen.after_edit()
+        await pilot.pause()
+        line = text_of(app).splitlines()[-2]
+        assert line.endswith("… w all ─") and len(line) == 80
+        await pilot.press("w")
+        await settle(app, pilot)
+        assert isinstance(app.screen, TextDialog)
+        for piece in ("dropout 0.069 → 0.25", "batch size 64 → 256", "epochs 14 → 9", "10 → 11"):
+            assert piece in text_of(app)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_no_joint_stands_beside_the_settings_of_a_layer(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lab(tmp_path, size=size) as (app, pilot, screen):
+        divider = screen.query_one("#lab-divider", Divider)
+        assert "┤" in divider.joints.values()
+        await pilot.press("e", "plus")
+        await settle(app, pilot)
+        assert "┤" not in divider.joints.values()
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert "┤" in divider.joints.values()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
+async def test_a_choice_is_whole_whatever_stood_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    found = [Device("cuda:0", "NVIDIA H200", 138 << 30, 140 << 30), Device("cpu", "16 cores")]
+    monkeypatch.setattr(devices, "devices", lambda: found)
+    async with lab(tmp_path, size=size) as (app, pilot, screen):
+        screen._devices_found(found)
+        form = screen.query_one(FormView)
+        screen.set_focus(form)
+        choices = [
+            row
+            for row in form_data(screen.editor, found).rows
+            if isinstance(row, Field) and row.kind == "choice"
+        ]
+        assert {"train.dataset", "lab.device", "train.schedule.name"} <= {row.key for row in choices}
+        for row in choices:
+            form.go_to(row.key)
+            for _ in row.choices:
+                await pilot.press("right")
+                await pilot.pause()
+                top, _ = form.cursor_span()
+                line = "".join(segment.text for segment in form._strips[top])
+                chosen = form.field.show(form.data.values[row.key])  # type: ignore[union-attr]
+                assert chosen in line and row.label in line, line
+                assert "… " not in line.partition("‹")[2], line
+                assert cell_len(line) <= form.size.width
