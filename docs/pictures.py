@@ -69,7 +69,7 @@ class Playing:
 
 
 async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
-    from tuitrain.runs.directory import list_runs, resolve
+    from tuitrain.runs.index import list_runs, resolve
     from tuitrain.tui.app import TuitrainApp
 
     app = TuitrainApp(runs_dir=runs, preset="step13", overrides={"train.rotation": 7.0})

@@ -19,7 +19,7 @@ import pytest
 from tuitrain.data import catalog
 from tuitrain.data.fetch import _resources, fetch
 from tuitrain.data.load import load
-from tuitrain.data.progress import FetchProgress
+from tuitrain.cli.fetch_progress import FetchProgress
 from tuitrain.data.verify import SUMS_FILE
 from tuitrain.errors import DataError
 

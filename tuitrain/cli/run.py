@@ -206,7 +206,7 @@ def resume(
     """
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
-    from tuitrain.runs.directory import resolve
+    from tuitrain.runs.index import resolve
 
     directory = resolve(config.runs_dir(runs_dir), run)
     if directory.is_held():

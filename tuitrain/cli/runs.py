@@ -44,7 +44,7 @@ def find(run: str, runs_dir: Path | None) -> RunDirectory:
     Raises:
         RunDirectoryError: none, or more than one.
     """
-    from tuitrain.runs.directory import resolve
+    from tuitrain.runs.index import resolve
 
     return resolve(config.runs_dir(runs_dir), run)
 
@@ -54,7 +54,7 @@ def runs(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.Jso
     """List the runs, the newest first."""
     if ctx.invoked_subcommand:
         return
-    from tuitrain.runs.directory import list_runs
+    from tuitrain.runs.index import list_runs
 
     folder = config.runs_dir(runs_dir)
     found = list_runs(folder)

@@ -39,7 +39,8 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
     Raises:
         RunDirectoryError: it is not running, or several are and none was named.
     """
-    from tuitrain.runs.directory import RunDirectory, list_runs
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import list_runs
 
     if run is not None:
         directory = find(run, runs_dir)
@@ -176,8 +177,8 @@ def steer(
 
 def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
     """Where the live runs are now; or one run, live or not."""
-    from tuitrain.runs.directory import RunDirectory, list_runs
-    from tuitrain.runs.index import summarise
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import list_runs, summarise
 
     if run is not None:
         summaries = [summarise(find(run, runs_dir).path)]

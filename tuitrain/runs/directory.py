@@ -18,15 +18,12 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog, files, locking, names
 from tuitrain.training.events import Record, StepProgress, from_dict, to_dict
-
-if TYPE_CHECKING:
-    from tuitrain.runs.index import RunSummary
 
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
 #: Begun or being removed, with the process that is at it.
@@ -409,22 +406,3 @@ def clean_unborn(runs_dir: Path) -> int:
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
     return count
-
-
-def runs_folder(flag: Path | str | None = None) -> Path:
-    """Where runs are kept: the flag, else `TUITRAIN_RUNS_DIR`, else `runs` in the current folder."""
-    return names.runs_folder(flag)
-
-
-def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
-    """The run directory of a path, a name, a unique part of it, or `latest`; see `index.resolve`."""
-    from tuitrain.runs import index
-
-    return index.resolve(runs_dir, wanted)
-
-
-def list_runs(runs_dir: Path) -> list[RunSummary]:
-    """Every run of a folder, the newest first; see `index.list_runs`."""
-    from tuitrain.runs import index
-
-    return index.list_runs(runs_dir)

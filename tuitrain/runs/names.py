@@ -33,12 +33,6 @@ def fresh_name(preset_name: str) -> str:
     return f"{stamp}_{safe_name(preset_name)}_{secrets.token_hex(2)}"
 
 
-def runs_folder(flag: Path | str | None = None) -> Path:
-    """Where runs are kept: the flag, else `TUITRAIN_RUNS_DIR`, else `runs` in the current folder."""
-    chosen = flag or os.environ.get("TUITRAIN_RUNS_DIR") or "runs"
-    return typed(chosen)
-
-
 def looks_like_run(path: Path) -> bool:
     """Whether a folder is a run directory."""
     try:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
 from tuitrain.spec.base import Spec
 from tuitrain.spec.layers import Conv, Network
 from tuitrain.spec.table import NetworkTable
-
-if TYPE_CHECKING:
-    from tuitrain.spec.preset import Preset
+from tuitrain.spec.train import Train
 
 RequiredLayer = Literal[
     "conv", "conv1x1", "linear", "maxpool", "avgpool", "global_avgpool", "batchnorm", "dropout", "relu"
@@ -85,6 +83,22 @@ class Point:
     met: bool | None
 
 
+class Planned(Protocol):
+    """What is looked at of a preset, which holds its challenge."""
+
+    @property
+    def challenge(self) -> Challenge:
+        """What must be achieved."""
+
+    @property
+    def train(self) -> Train:
+        """How it is trained."""
+
+    @property
+    def model(self) -> Network:
+        """What is trained."""
+
+
 class Judged(Protocol):
     """What is needed of a finished epoch; accuracy as a fraction."""
 
@@ -138,7 +152,7 @@ def _epochs(challenge: Challenge, epochs: int) -> list[Point]:
     return []
 
 
-def _layers(preset: Preset, table: NetworkTable | int) -> list[Point]:
+def _layers(preset: Planned, table: NetworkTable | int) -> list[Point]:
     points = []
     for kind in preset.challenge.required_layers:
         known = isinstance(table, NetworkTable)
@@ -158,7 +172,7 @@ def _dropout(challenge: Challenge, table: NetworkTable | int) -> list[Point]:
     return [Point("dropout", f"exactly {challenge.dropout:g}", got, rates == [challenge.dropout])]
 
 
-def _settings(challenge: Challenge, preset: Preset) -> list[Point]:
+def _settings(challenge: Challenge, preset: Planned) -> list[Point]:
     points = []
     if challenge.batch_size is not None:
         got = preset.train.batch_size
@@ -199,7 +213,7 @@ def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -
 
 
 def check(
-    preset: Preset,
+    preset: Planned,
     table: NetworkTable | int,
     history: Sequence[Judged] = (),
     *,
