@@ -16,10 +16,10 @@ from pathlib import Path
 import data_tiny
 import pytest
 
+from tuitrain.cli.fetch_progress import FetchProgress
 from tuitrain.data import catalog
 from tuitrain.data.fetch import _resources, fetch
 from tuitrain.data.load import load
-from tuitrain.cli.fetch_progress import FetchProgress
 from tuitrain.data.verify import SUMS_FILE
 from tuitrain.errors import DataError
 

@@ -67,8 +67,8 @@ def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: o
     TUITRAIN_MIRROR names other addresses to fetch from (base addresses, separated by spaces),
     TUITRAIN_FETCH_TIMEOUT the seconds a transfer may make no progress (default 15).
     """
-    from tuitrain.data.fetch import fetch as fetch_files
     from tuitrain.cli.fetch_progress import FetchProgress
+    from tuitrain.data.fetch import fetch as fetch_files
     from tuitrain.data.verify import verify as verify_files
 
     name, place = _name(dataset), config.data_dir(data_dir)
