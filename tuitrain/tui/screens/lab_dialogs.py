@@ -279,13 +279,13 @@ class SaveDialog(Modal[tuple[str, bool] | None]):
             refused: why a name can't be used, or nothing.
         """
         super().__init__()
-        self._name, self._folder, self._refused = name, folder, refused
+        self._suggestion, self._folder, self._refused = name, folder, refused
 
     def compose(self) -> ComposeResult:
         """The name, where it goes, and why not."""
         with Vertical():
             yield Static("Save as a preset of your own", markup=False)
-            yield Input(self._name, select_on_focus=True, max_length=64, compact=True)
+            yield Input(self._suggestion, select_on_focus=True, max_length=64, compact=True)
             yield Static("", id="save-note", markup=False)
             yield Static("enter saves, esc cancels", classes="save--hint", markup=False)
 
