@@ -32,7 +32,9 @@ def _run(*arguments: str) -> list[dict[str, Any]]:
 
 
 def _sound(found: list[dict[str, Any]]) -> None:
-    wrong = {line["section"]: line["error"] or line["faults"] for line in found if line["error"] or line["faults"]}
+    wrong = {
+        line["section"]: line["error"] or line["faults"] for line in found if line["error"] or line["faults"]
+    }
     assert not wrong
 
 

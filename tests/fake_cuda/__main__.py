@@ -22,7 +22,9 @@ def main() -> int:
     parser.add_argument("--teeth", choices=sorted(FAULTS), help="break the step in one way")
     parser.add_argument("--list", action="store_true", help="name the sections and do nothing")
     arguments = parser.parse_args()
-    wanted = [name for name in sections.names() if not arguments.only or name.startswith(tuple(arguments.only))]
+    wanted = [
+        name for name in sections.names() if not arguments.only or name.startswith(tuple(arguments.only))
+    ]
     if arguments.list:
         sys.stdout.write("\n".join(wanted) + "\n")
         return 0

@@ -36,6 +36,9 @@ FAULTS: dict[str, tuple[str, Callable[[], None]]] = {
     "host": ("mixed", lambda: _in_tally(lambda loss, labels: labels.float() + torch.arange(len(labels)))),
     "upload": ("copy", lambda: _in_tally(lambda loss, labels: torch.zeros(3).to(labels.device))),
     "random": ("random", lambda: _in_tally(lambda loss, labels: torch.rand(3, device=loss.device))),
-    "integers": ("no kernel", lambda: _in_tally(lambda loss, labels: labels.view(1, -1) @ labels.view(-1, 1))),
+    "integers": (
+        "no kernel",
+        lambda: _in_tally(lambda loss, labels: labels.view(1, -1) @ labels.view(-1, 1)),
+    ),
     "images": ("replaced", _images_replaced),
 }

@@ -117,8 +117,10 @@ class Lint(TorchDispatchMode):
         devices = {t.device.type for t in given}
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.fault("random", str(func))
-        if name in ("_to_copy", "copy_"):
-            target = given[0].device if name == "copy_" else torch.device(kwargs.get("device") or given[0].device)
+        if given and name in ("_to_copy", "copy_"):
+            target = (
+                given[0].device if name == "copy_" else torch.device(kwargs.get("device") or given[0].device)
+            )
             if target.type != given[-1].device.type:
                 self.fault("copy", f"{func} {tuple(given[-1].shape)}")
         elif devices == {"cuda", "cpu"} and any(t.dim() for t in given if t.device.type == "cpu"):

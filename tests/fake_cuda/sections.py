@@ -122,7 +122,11 @@ def run(name: str, teeth: str | None = None) -> dict[str, Any]:
             {"kind": f.kind, "what": f.what, "where": f.where, "times": n} for f, n in seen.faults.items()
         ],
         "captures": [
-            {"operators": c.operators.total(), "bytes": c.bytes_moved, "by_name": dict(c.operators.most_common())}
+            {
+                "operators": c.operators.total(),
+                "bytes": c.bytes_moved,
+                "by_name": dict(c.operators.most_common()),
+            }
             for c in seen.captures
         ],
     }

@@ -20,6 +20,19 @@ _OF_KIND = {"f": torch.float32, "i": torch.int64, "b": torch.bool}
 _real_generator, _real_tensor = torch.Generator, torch.tensor
 
 
+class _Event:
+    """An event that has come."""
+
+    def record(self) -> None:
+        """Nothing is queued anywhere."""
+
+    def synchronize(self) -> None:
+        """It has come."""
+
+    def query(self) -> bool:
+        return True
+
+
 class _Generator(_real_generator):
     """A CPU generator that says it is CUDA's."""
 
@@ -70,6 +83,7 @@ def install(waited: Callable[[str], None]) -> None:
     importlib.import_module("torch.utils._foreach_utils")
     # A real parameter is of a type in that list, and decides how RMSprop runs.
     sys.modules["torch.optim.optimizer"]._foreach_supported_types.append(FakeTensor)
+    torch.cuda.Event = _Event  # type: ignore[misc, assignment]
     torch.Generator = _Generator  # type: ignore[misc]
     torch.tensor = _tensor  # type: ignore[assignment]
     torch.nn.Module.to = _to  # type: ignore[method-assign, assignment]

@@ -29,6 +29,11 @@ class Stopwatch:
         """Begins a lap here."""
         self._lap = (time.monotonic(), images, step)
 
+    @property
+    def step(self) -> int:
+        """The step at which this lap began."""
+        return self._lap[2]
+
     def lap(self, images: int, step: int) -> float:
         """Ends a lap and begins the next; milliseconds a step in it. `rate` follows, smoothed."""
         (before, images_before, step_before), now = self._lap, time.monotonic()

@@ -25,7 +25,7 @@ def pick(name: str = "auto") -> torch.device:
         DeviceError: a device that was asked for by name is not there.
     """
     if name == "auto":
-        if torch.cuda.is_available():
+        if torch.cuda.is_available() and unsupported(torch.cuda.current_device()) is None:
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     if name == "cpu":
@@ -48,7 +48,36 @@ def pick(name: str = "auto") -> torch.device:
         raise DeviceError(
             f"--device {name}: there {'is' if count == 1 else 'are'} only {count}; use cuda:0 to cuda:{count - 1}."
         )
+    reason = unsupported(index)
+    if reason is not None:
+        raise DeviceError(f"--device {name}: {reason}; use another device, or a torch built for it.")
     return torch.device("cuda", index)
+
+
+def unsupported(index: int) -> str | None:
+    """Why this torch has no kernels for a CUDA device, or None where it has."""
+    major, minor = torch.cuda.get_device_capability(index)
+    built_for = torch.cuda.get_arch_list()
+    for architecture in built_for:
+        kind, _, version = architecture.partition("_")
+        digits = re.match(r"\d+", version)
+        if digits is None:
+            continue
+        there = divmod(int(digits[0]), 10)
+        # Machine code (sm) runs on cards of the same major version, PTX (compute) is compiled for any later card.
+        if there <= (major, minor) and (kind == "compute" or there[0] == major):
+            return None
+    if not built_for:  # a build that does not say
+        return None
+    name = visible(torch.cuda.get_device_name(index))
+    return f"{name} is of compute capability {major}.{minor}, and this torch has kernels for {', '.join(built_for)}"
+
+
+def passed_over(name: str) -> str | None:
+    """Why `auto` does not take a CUDA device that is there; None where it does, or where there is none."""
+    if name != "auto" or not torch.cuda.is_available():
+        return None
+    return unsupported(torch.cuda.current_device())
 
 
 def describe(device: torch.device) -> str:
@@ -74,13 +103,26 @@ def versions(device: torch.device) -> dict[str, str]:
     return out
 
 
+#: The CPU's allocator raises a plain RuntimeError. cuBLAS and cuDNN have sentences of their own: the first says on a
+#: full card that it is not initialized, and cuDNN's search passes over every plan that finds no memory.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out, on the device or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # The CPU allocator raises a plain RuntimeError; cuBLAS and cuDNN have sentences of their own.
-    words = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 @contextmanager
@@ -91,6 +133,7 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
     strict = runtime.deterministic and device.type == "cuda"
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     tf32 = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
     cudnn = (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark)
     try:
@@ -99,6 +142,8 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
             # whose backward is deterministic for maps that are not channels_last, as ours are here.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.use_deterministic_algorithms(True, warn_only=True)
+            # Else every new tensor is filled with NaN, by a kernel of its own.
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.deterministic = runtime.deterministic
@@ -109,6 +154,7 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
         if strict:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
 

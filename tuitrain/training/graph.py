@@ -7,6 +7,7 @@ position in the epoch, the row of random bits, the learning rate, the running su
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,11 @@ from tuitrain.training.model import Network
 from tuitrain.training.step import Stepper
 
 WARM_UPS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
+#: One stream of captures for each device: memory belongs to its stream, so graphs of several could share none,
+#: and cuBLAS makes a workspace for each.
+_streams: dict[int, torch.cuda.Stream] = {}
+#: While one run captures, the allocator may not free what another wants.
+_capturing = threading.Lock()
 
 
 class GraphStepper(Stepper):
@@ -85,14 +91,18 @@ def capture(
     Returns:
         The replay, and the pool.
     """
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM_UPS):
-            warm_up()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    # Only this thread's forbidden calls must break the capture: another run or a sensor may use CUDA as well.
-    with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-        body()
-    return graph.replay, graph.pool()
+    with _capturing:
+        device = torch.cuda.current_device()
+        if device not in _streams:
+            _streams[device] = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = _streams[device]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                warm_up()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        # Only this thread's forbidden calls must break the capture: another run or a sensor may use CUDA as well.
+        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+            body()
+        return graph.replay, graph.pool()

@@ -8,7 +8,7 @@ a compiled network, or captured as a CUDA graph.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from tuitrain.training.dropout import draw_bits
 from tuitrain.training.model import Network
 from tuitrain.training.optimizer import Optimizer
 from tuitrain.training.pooling import MaxPool2d
+from tuitrain.training.run_ahead import Report, RunAhead, on_cuda
 from tuitrain.training.seeding import key
 
 #: Random bits are drawn for several steps at once, up to this much, and for at most so many steps.
@@ -106,6 +107,9 @@ class Stepper:
         self._generator = torch.Generator(device="cpu" if device.type == "mps" else device)
         self.epoch, self._step = -1, 0
         self._drawn = -1
+        self._ahead: RunAhead | None = None
+        if device.type == "cuda":
+            self._ahead = on_cuda(lambda: (self._loss_sum, self._correct))
 
     # ------------------------------------------------------------------------------- the epoch
 
@@ -132,6 +136,8 @@ class Stepper:
         self._row.fill_(step % self._rows)
         self._loss_sum.fill_(loss_sum)
         self._correct.fill_(correct)
+        if self._ahead is not None:
+            self._ahead.restart()
 
     @property
     def position(self) -> int:
@@ -142,6 +148,12 @@ class Stepper:
     def images(self) -> int:
         """Images of an epoch."""
         return len(self._images)
+
+    def report(self) -> Report | None:
+        """The latest steps that are done, without waiting for the device; None where none are known to be."""
+        if self._ahead is not None:
+            return self._ahead.report()
+        return Report(self._step, *self.read())
 
     def read(self) -> tuple[float, int]:
         """The running sums of loss and of right predictions; waits for the device."""
@@ -161,6 +173,8 @@ class Stepper:
         self._draw()
         self._take(min(self.batch, len(self._images) - self._step * self.batch))
         self._step += 1
+        if self._ahead is not None:
+            self._ahead.queued(self._step)
 
     def step_eagerly(self) -> None:
         """The same update, neither captured nor replayed."""
@@ -288,9 +302,8 @@ class Stepper:
         held = [*self.parameters, *self.network.buffers(), *self.optimizer.tensors().values()]
         copies = [tensor.detach().clone() for tensor in held]
         place = (self._step, *self.read())
-        try:
-            yield
-        finally:
+
+        def restore() -> None:
             # In place, since a graph holds the addresses.
             with torch.no_grad():
                 for tensor, copy in zip(held, copies, strict=True):
@@ -298,3 +311,11 @@ class Stepper:
             for parameter in self.parameters:
                 parameter.grad = None
             self.seek(*place)
+
+        try:
+            yield
+        except BaseException:
+            with suppress(RuntimeError):  # a device that has failed answers every call with an error
+                restore()
+            raise
+        restore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import time
@@ -34,6 +35,7 @@ from tuitrain.training.feed import Feed
 from tuitrain.training.inspection import Inspection, kernels
 from tuitrain.training.model import build, first_layer
 from tuitrain.training.own import OwnNetwork
+from tuitrain.training.run_ahead import Report
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.standing import Standing
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model
@@ -166,6 +168,9 @@ class Trainer:
         # Only now is it known how the run uses the machine, which its first event tells.
         yield self._first_event()
         yield from notices
+        if reason := devices.passed_over(self.runtime.device):
+            remedy = "install a torch that is built for it, or name another --device"
+            yield Notice(f"training on the CPU: {reason}", remedy, code="gpu_unsupported")
         if self.feed.dropped:
             yield Notice(
                 "the single image left over at each epoch's end is not trained on, as batch norm can't learn from it",
@@ -197,8 +202,8 @@ class Trainer:
             stepper.set_lr(self.schedule.lr_at(now.epoch, now.step))
             stepper.step()
             now.step += 1
-            if watch.due():
-                yield self._progress(stepper)
+            if watch.due() and (report := stepper.report()) is not None and report.step > watch.step:
+                yield self._progress(report)
         self._read(stepper)
         yield Phase("evaluating", now.epoch + 1)
         yield self._end_epoch(stepper)
@@ -233,24 +238,25 @@ class Trainer:
         self._seen = (now.epoch, seen, None if first is None else first[1].detach().float().cpu())
         return finished
 
-    def _progress(self, stepper: Stepper) -> StepProgress:
-        now, seen = self.standing, max(stepper.position, 1)
-        self._read(stepper)
-        step_ms = self._watch.lap(stepper.position, now.step)
+    def _progress(self, done: Report) -> StepProgress:
+        now, images = self.standing, max(min(done.step * self._stepper.batch, self.feed.images), 1)
+        if not math.isfinite(done.loss_sum):
+            raise self._diverged("the training loss is not finite")
+        step_ms = self._watch.lap(images, done.step)
         return StepProgress(
             epoch=now.epoch + 1,
-            step=now.step,
+            step=done.step,
             steps=self.feed.steps,
-            train_loss=now.loss_sum / seen,
-            train_acc=now.correct / seen,
-            lr=self.schedule.lr_at(now.epoch, now.step - 1),
+            train_loss=done.loss_sum / images,
+            train_acc=done.correct / images,
+            lr=self.schedule.lr_at(now.epoch, max(done.step - 1, 0)),
             images_per_s=self._watch.rate,
             step_ms=step_ms,
             elapsed_s=self._elapsed(),
         )
 
     def _read(self, stepper: Stepper) -> None:
-        """The running sums; the one place where training waits for the device and looks at the loss."""
+        """The running sums; the one place where training waits for the device."""
         now = self.standing
         now.loss_sum, now.correct = stepper.read()
         now.train_s = self._watch.seconds()
@@ -343,12 +349,15 @@ class Trainer:
         self._stepper = None
         self._judged = None  # type: ignore[assignment]
         self.feed.release()
-        self.network.to("cpu")
+        # A device that has failed answers every call with an error, which must not hide what ended the run.
+        with contextlib.suppress(RuntimeError):
+            self.network.to("cpu")
         for parameter in self.network.parameters():
             parameter.grad = None
         gc.collect()
         if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            with contextlib.suppress(RuntimeError):
+                torch.cuda.empty_cache()
 
     # --------------------------------------------------------------------------------- events
 
