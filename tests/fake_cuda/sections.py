@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from fake_cuda import faults, lint, tensors
 from training_small import stripes, tiny
+
+from fake_cuda import faults, lint, tensors
 from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES

@@ -103,7 +103,7 @@ def on_cuda(sums: Callable[[], tuple[Tensor, Tensor]]) -> RunAhead:
 
     def record() -> Event:
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record()  # type: ignore[no-untyped-call]
+        event.record()
         return event
 
     return RunAhead(copy, record)
