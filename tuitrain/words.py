@@ -52,6 +52,29 @@ def beside(difference: float) -> str:
     return f"{'ahead' if difference > 0 else 'behind'} by {points(difference)}"
 
 
+def standard_error(accuracy: float, images: int) -> float:
+    """Of an accuracy that so many images have shown, as a fraction: the binomial's.
+
+    One image is taken to be wrong, and one right, where none was: 297 of 297 leaves a doubt too.
+    """
+    if images < 2:
+        return 0.5
+    right = min(max(accuracy * images, 1.0), images - 1.0)
+    return math.sqrt(right / images * (1 - right / images) / images)
+
+
+def by_chance(accuracy: float, images: int, judged_by: str = "test") -> str:
+    """What a difference of two accuracies is worth: `judged by 297 test images (one is 0.34 points), ...`.
+
+    Two standard errors, which is what nineteen of twenty accuracies of a network lie within.
+    """
+    doubt = 200 * standard_error(accuracy, images)
+    return (
+        f"judged by {images:,} {judged_by} images (one is {100 / max(images, 1):.2f} points), "
+        f"a difference below about {doubt:.{2 if doubt < 1 else 1}f} points may be luck"
+    )
+
+
 def duration(seconds: float | None) -> str:
     """`0:21`, `12:05`, `1:02:03`, `2 d 3 h`; `–` where there is no number."""
     if seconds is None or not math.isfinite(seconds):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.words import RICH_COLOURS, accuracy, plural, stands, took
+from tuitrain.words import RICH_COLOURS, accuracy, by_chance, plural, stands, took
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,9 +36,9 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
     if done and done.message:
         parts.append(Text(visible(done.message)))
     if best and started:
-        preset = result.preset
-        # What the source claims is about the preset's own network.
-        claims = preset.claims if preset and result.own_network is None else None
+        published = result.published
+        claims = published.on(started.dataset) if published else None
+        judged_alike = claims if started.judged_by == "test" else None
         last = result.history[-1]
         grid = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("", "here", "claimed"):
@@ -51,9 +51,13 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
         row(
             f"best {judge} accuracy (epoch {best.epoch})",
             accuracy(best.test_acc),
-            claims.test_accuracy if claims else None,
+            judged_alike.test_accuracy if judged_alike else None,
         )
-        row(f"last {judge} accuracy", accuracy(last.test_acc), claims.last_test_accuracy if claims else None)
+        row(
+            f"last {judge} accuracy",
+            accuracy(last.test_acc),
+            judged_alike.last_test_accuracy if judged_alike else None,
+        )
         count = min(len(result.history), 5)
         row(f"mean of the last {plural(count, 'epoch')}", accuracy(result.last_mean), None)
         row(
@@ -74,9 +78,11 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
                     style="dim",
                 )
             )
-        parts.append(
-            Text("One run of one seed: a difference below about 0.1 points may be luck.", style="dim")
-        )
+        worth = by_chance(best.test_acc, last.test_images, judge)
+        parts.append(Text(f"One run of one seed, {worth}.", style="dim"))
+        if published and published.figures and not claims:
+            about = f"{visible(published.dataset)}; this run used {visible(started.dataset)}"
+            parts.append(Text(f"The source's claims are about {about}.", style="dim"))
         parts.append(Text())
     parts += checklist(result.points())[:-1]
     if started and started.command:

@@ -11,7 +11,7 @@ from typing import Any
 from tuitrain import plain
 from tuitrain.errors import PresetError
 from tuitrain.spec.challenge import Point, check, reached
-from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.preset import Claims, Preset, preset_from_dict
 from tuitrain.training.events import EpochFinished, Notice, Record, RunFinished, RunStarted
 
 LAST_EPOCHS = 5
@@ -63,6 +63,12 @@ class RunResult:
         return (
             self.started.own_network.get("model", "?") if self.started and self.started.own_network else None
         )
+
+    @property
+    def published(self) -> Claims | None:
+        """What the source reported of the preset's own network, of whatever data set; None where another trained."""
+        preset = self.preset
+        return preset.claims if preset is not None and self.own_network is None else None
 
     @property
     def best(self) -> EpochFinished | None:

@@ -46,13 +46,23 @@ class Story(Spec):
 
 
 class Claims(Spec):
-    """What the source reported; accuracies in percent, each the best over epochs unless the source says else."""
+    """What the source reported of one data set; accuracies in percent, each the best over epochs unless it says else."""
 
+    dataset: Text = "mnist"
     parameters: Annotated[int, Field(ge=1)] | None = None
     train_accuracy: Percent | None = None
     test_accuracy: Percent | None = None
     last_test_accuracy: Percent | None = None
     note: Text = ""
+
+    def on(self, dataset: str) -> Claims | None:
+        """These, where they are about this data set and hold a figure."""
+        return self if self.dataset == dataset and self.figures else None
+
+    @property
+    def figures(self) -> bool:
+        """Whether any was reported."""
+        return any((self.parameters, self.train_accuracy, self.test_accuracy, self.last_test_accuracy))
 
 
 class Preset(Spec):

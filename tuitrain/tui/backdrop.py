@@ -34,8 +34,8 @@ def ghosts(started: RunStarted, runs_dir: Path | None) -> tuple[Ghost, ...]:
 def _published(started: RunStarted) -> Ghost | None:
     from tuitrain.spec.library import published_log
 
-    if started.dataset != "mnist":
-        return None
+    if started.dataset != "mnist" or started.judged_by != "test" or started.own_network:
+        return None  # it tells how the preset's own network did on that test set
     log = published_log(started.name)
     return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
 
@@ -55,14 +55,14 @@ def _earlier(started: RunStarted, runs_dir: Path) -> Ghost | None:
             and run.best is not None
             and run.judged_by == started.judged_by
         ]
-        if not same:
+        for best in sorted(same, key=lambda run: (run.best or 0.0, run.when), reverse=True):
+            records = RunDirectory.open(Path(best.path)).events()
+            epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
+            if epochs and epochs[-1].test_images == started.test_images:
+                break
+        else:
             return None
-        best = max(same, key=lambda run: (run.best or 0.0, run.when))
-        records = RunDirectory.open(Path(best.path)).events()
     except (TuitrainError, OSError):
-        return None
-    epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
-    if not epochs:
         return None
     accuracy: list[float | None] = [None] * max(e.epoch for e in epochs)
     loss = list(accuracy)

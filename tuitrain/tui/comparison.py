@@ -13,7 +13,7 @@ from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened
 from tuitrain.spec.words import label_of, layer_settings, layers_of, number
 from tuitrain.tui.runlist import changed_text
-from tuitrain.words import accuracy, count, percent, took
+from tuitrain.words import accuracy, by_chance, count, percent, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -31,10 +31,26 @@ def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     )
     best = f"best {percent(first.best)} → {percent(second.best)}"
     more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
-    return [
-        f"Compare  {what}{more}",
-        f"{best}     no evidence of a difference (1 seed each)",
-    ]
+    worth = judged_apart(runs) or "no evidence of a difference (1 seed each)"
+    return [f"Compare  {what}{more}", f"{best}     {worth}"]
+
+
+def judged_apart(runs: Sequence[RunSummary], results: Sequence[RunResult] = ()) -> str | None:
+    """Why the accuracies of these runs can't be compared; None where they were judged by the same images.
+
+    Args:
+        runs: that are set side by side.
+        results: theirs, which tell how many images judged them; empty where they were not read.
+    """
+    images = {f"{result.history[-1].test_images:,}" for result in results if result.history}
+    for what, kinds in (
+        ("on different data sets", {visible(run.dataset) for run in runs if run.best is not None}),
+        ("by different images", {visible(run.judged_by) for run in runs if run.best is not None}),
+        ("by different numbers of images", images),
+    ):
+        if len(kinds) > 1:
+            return f"judged {what} ({', '.join(sorted(kinds))}): the accuracies can't be compared"
+    return None
 
 
 @dataclass(frozen=True)
@@ -68,17 +84,18 @@ def _in_words(preset: dict[str, Any]) -> dict[str, str]:
 
 
 def result_lines(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[Line]:
-    """The figures, the better one marked; equal or missing ones are not."""
+    """The figures, the better one marked; equal or missing ones are not, and none of runs that were judged apart."""
+    more, less = (None, None) if judged_apart(runs, results) else (True, False)
     lines = [
-        _line("best test accuracy", [run.best for run in runs], accuracy, more=True),
+        _line("best test accuracy", [run.best for run in runs], accuracy, more=more),
         Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
-        _line("last test accuracy", [run.last for run in runs], accuracy, more=True),
-        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy, more=True),
-        _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=False),
+        _line("last test accuracy", [run.last for run in runs], accuracy, more=more),
+        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy, more=more),
+        _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=less),
         _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy, more=None),
-        _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=False),
-        _line("parameters", [float(run.parameters) for run in runs], count, more=False),
-        _line("took", [run.seconds or None for run in runs], took, more=False),
+        _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=less),
+        _line("parameters", [float(run.parameters) for run in runs], count, more=less),
+        _line("took", [run.seconds or None for run in runs], took, more=less),
         Line("device", tuple(visible(run.device) or "–" for run in runs)),
         Line("judged by", tuple(visible(run.judged_by) for run in runs)),
     ]  # fmt: skip
@@ -134,24 +151,14 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[s
             lines.append(
                 f"{names[key]}: best {statistics.fmean(values):.2f} % ± {spread:.2f} (mean and sd of {len(values)} seeds)"
             )
-    if len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
-        images = next((result.history[-1].test_images for result in results if result.history), 0)
-        chance = (
-            f"; {images:,} test images alone leave ±{_standard_error(runs, images):.2f} points"
-            if images
-            else ""
-        )
-        lines.append(f"1 seed is no evidence of a difference{chance}. Train each with several seeds (+).")
+    if apart := judged_apart(runs, results):
+        lines.append(f"{apart[0].upper()}{apart[1:]}.")
+    elif len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
+        judged = next((result.best for result in results if result.best), None)
+        worth = f": {by_chance(judged.test_acc, judged.test_images, runs[0].judged_by)}" if judged else ""
+        lines.append(f"1 seed is no evidence of a difference{worth}. Train each with several seeds (+).")
     elif len(groups) > 1:
         lines.append(
             "The best of many epochs favours the longer and the noisier run; compare the last epochs too."
         )
-    if len({run.judged_by for run in runs}) > 1:
-        lines.append("Judged by different images (test, validation): the accuracies can't be compared.")
     return lines
-
-
-def _standard_error(runs: Sequence[RunSummary], images: int) -> float:
-    best = [run.best for run in runs if run.best is not None]
-    p = min(best, default=0.5)
-    return 100 * math.sqrt(max(p * (1 - p), 0.0) / images)

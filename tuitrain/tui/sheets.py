@@ -208,15 +208,16 @@ def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
     claims, best = preset.claims, state.best
     rows: list[Parts] = []
     dataset = state.started.dataset if state.started is not None else ""
-    if dataset not in ("", "mnist") and claims.test_accuracy:
-        return [((f"   the source's claims are about mnist; this run used {visible(dataset)}", "dim"),)]
-    if best is not None and state.started is not None and (claims.test_accuracy or claims.parameters):
+    if claims.figures and not claims.on(dataset):
+        about = visible(claims.dataset)
+        return [((f"   the source's claims are about {about}; this run used {visible(dataset)}", "dim"),)]
+    if best is not None and state.started is not None and claims.figures:
         trained = max(e.train_acc for e in state.epochs)
         claimed = (claims.test_accuracy, claims.train_accuracy, claims.parameters)
         got = (best.test_acc * 100, trained * 100, state.started.parameters)
         rows.append(((f"     {'claimed':15}", "dim"), (_figures(*claimed), "dim")))
         beside: Part = ("", "")
-        if claims.test_accuracy is not None:
+        if claims.test_accuracy is not None and state.started.judged_by == "test":
             by = best.test_acc - claims.test_accuracy / 100
             beside = (f"  test {_by(by)}", "good" if by >= -words.LEVEL else "warn")
         rows.append(((f"     {'here':15}", ""), (_figures(*got), "bold"), beside))
@@ -245,12 +246,16 @@ def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, has_rep
     if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
         tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
     if can_start:
-        tip("s", "another seed: one run is one draw, the spread is the result")
+        worth = ""
+        if state.best is not None:
+            judged_by = state.started.judged_by if state.started is not None else "test"
+            worth = f" ({words.by_chance(state.best.test_acc, state.best.test_images, judged_by)})"
+        tip("a", f"another seed: one run is one draw, the spread is the result{worth}")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
         tip("3", f"compare in Runs: against the best earlier run it ended {words.beside(by)}")
     else:
         tip("3", "compare it with other runs, side by side")
     if has_report:
-        tip("o", "open the report")
+        tip("enter", "open the report")
     return tips

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from tuitrain.errors import visible
 from tuitrain.tui import together
+from tuitrain.tui.comparison import judged_apart
 from tuitrain.tui.curves import SIGNS
 from tuitrain.tui.runlist import changed_text
 from tuitrain.tui.together import LETTERS, LOOKS, VIEWS
@@ -81,7 +82,9 @@ class OverlayScreen(Screen[None]):
     def _paint(self) -> None:
         view = VIEWS[self._view]
         self.query_one(Chart).show(together.picture(self.runs, self._results, view, logarithmic=self._log))
-        self.query_one("#title", Static).update(view.title + ("  logarithmic" if self._log else ""))
+        apart = judged_apart(self.runs, self._results)
+        title = view.title + ("  logarithmic" if self._log else "") + (f"  {apart}" if apart else "")
+        self.query_one("#title", Static).update(title)
         self.query_one("#legend-line", Static).update(self._legend())
 
     def _legend(self) -> Text:
