@@ -159,7 +159,7 @@ def test_compiling_after_the_first_epoch_is_kept_by_a_resumed_run(monkeypatch: p
     auto, preset = Runtime(device="cpu", threads=1), tiny()
     whole, events = run(preset, runtime=auto)
     phases = [event.phase for event in events if isinstance(event, Phase)]
-    assert phases[2:6] == ["training", "evaluating", "warming up", "training"]
+    assert phases[2:6] == ["training", "evaluating", "compiling", "training"]
     trainer = Trainer(preset, stripes(), auto)
     for event in trainer.run():
         if isinstance(event, EpochFinished) and event.epoch == 2:

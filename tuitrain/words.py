@@ -10,13 +10,14 @@ LEVEL = 5e-5  # of accuracies, as fractions: less does not show in two digits of
 
 #: For each way in which a run can stand a glyph and how good that is; the word beside them says the same.
 _STANDS = {
-    **dict.fromkeys(("live", "training", "evaluating", "saving"), ("●", "live")),
+    **dict.fromkeys(("live", "training", "compiling", "evaluating", "saving"), ("●", "live")),
     **dict.fromkeys(("done", "completed"), ("✓", "good")),
     **dict.fromkeys(("failed", "diverged", "out_of_memory"), ("✗", "bad")),
     **dict.fromkeys(("queued", "starting"), ("◌", "waiting")),
     "paused": ("‖", "warn"),
     "stopped": ("■", "warn"),
     "interrupted": ("⚠", "warn"),
+    "stalled": ("⚠", "warn"),
 }
 #: What Rich calls the colours of that on a terminal without a theme of ours.
 RICH_COLOURS = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red"}
@@ -106,6 +107,16 @@ def about(seconds: float) -> str:
 def took(seconds: float | None) -> str:
     """How long something that is over has taken: as `duration`, but `3.2 s` below ten seconds."""
     return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration(seconds)
+
+
+def waited(seconds: float) -> str:
+    """How long something has lasted that isn't over: `12 s`, from two minutes on as `duration`."""
+    return f"{seconds:.0f} s" if seconds < 120 else duration(seconds)
+
+
+def doing(word: str, seconds: float | None) -> str:
+    """What a run is doing, with the time where people wait for it to end: `compiling 12 s`, `stalled 63 s`."""
+    return f"{word} {waited(seconds)}" if word in ("compiling", "stalled") and seconds is not None else word
 
 
 def loss(value: float | None) -> str:

@@ -15,16 +15,19 @@ from tuitrain.training.events import (
     Control,
     EpochFinished,
     Notice,
+    Phase,
     Record,
     RunFinished,
     RunStarted,
     StepProgress,
     to_line,
 )
-from tuitrain.words import accuracy, duration, plural, sparkline
+from tuitrain.words import accuracy, doing, duration, plural, sparkline, waited
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from tuitrain.runs.session import Snapshot
 
 SPARKLINE = 24  # cells
 
@@ -35,8 +38,8 @@ class View(Protocol):
     def record(self, record: Record) -> None:
         """A new record."""
 
-    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
-        """The latest step, a few times a second."""
+    def progress(self, now: Snapshot) -> None:
+        """The latest step and phase, a few times a second."""
 
     def close(self) -> None:
         """The run has ended."""
@@ -74,6 +77,7 @@ class PlainView:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self._compiling_s: float | None = None
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -101,8 +105,16 @@ class PlainView:
             case Control() as e:
                 self._say(control_line(e))
 
-    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
-        """Not shown."""
+    def progress(self, now: Snapshot) -> None:
+        """Not shown, but for compiling: a line when it begins and one when it is over."""
+        if now.phase == "compiling":
+            if self._compiling_s is None and not self.quiet:
+                self._say("compiling the network")
+            self._compiling_s = now.phase_s
+        elif self._compiling_s is not None and now.phase == "training":
+            if not self.quiet:
+                self._say(f"compiling took {waited(self._compiling_s)}")
+            self._compiling_s = None
 
     def close(self) -> None:
         """Nothing to tidy."""
@@ -114,6 +126,7 @@ class EventView:
     def __init__(self) -> None:
         self._talk = PlainView(quiet=True)
         self._last: StepProgress | None = None
+        self._phase: str | None = None
 
     def _emit(self, record: Record) -> None:
         out = data_stream()
@@ -125,8 +138,13 @@ class EventView:
         self._emit(record)
         self._talk.record(record)
 
-    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
-        """The latest step, when it is new."""
+    def progress(self, now: Snapshot) -> None:
+        """The latest step, when it is new; and that compiling has begun."""
+        progress = now.progress
+        if now.phase == "compiling" != self._phase:
+            elapsed_s = progress.elapsed_s if progress else 0.0
+            self._emit(Record(Phase("compiling", now.epoch), time.time(), elapsed_s))
+        self._phase = now.phase
         if progress is not None and progress is not self._last and progress != self._last:
             self._last = progress
             self._emit(Record(progress, time.time(), progress.elapsed_s))
@@ -163,9 +181,10 @@ class BarsView:
         with contextlib.suppress(OSError, ValueError):
             self._plain.record(record)
 
-    def progress(self, progress: StepProgress | None, phase: str | None) -> None:
+    def progress(self, now: Snapshot) -> None:
         """The latest step."""
-        self._step, self._phase = progress, phase or self._phase
+        self._step = now.progress
+        self._phase = doing(now.phase, now.phase_s) if now.phase else self._phase
 
     def close(self) -> None:
         """Takes the bars away."""

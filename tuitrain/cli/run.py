@@ -413,7 +413,7 @@ def _follow(session: Session, view: View, result: RunResult) -> None:
             try:
                 for record in records:
                     view.record(record)
-                view.progress(session.snapshot.progress, session.snapshot.phase)
+                view.progress(session.snapshot)
             except (OSError, ValueError):
                 listening = False
         if ended and seen == len(session.records):

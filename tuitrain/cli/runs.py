@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
 from tuitrain.errors import TuitrainError, UsageError, visible
-from tuitrain.words import accuracy, stands, took
+from tuitrain.words import accuracy, doing, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -68,6 +68,20 @@ def runs(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.Jso
     for line in table([row(summary) for summary in found], width):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
+    no_terminal(found)
+
+
+def standing(summary: RunSummary) -> str:
+    """A run's state with its glyph, and with the time where it compiles or stands still."""
+    return f"{stands(summary.doing)[0]} {doing(summary.doing.replace('_', ' '), summary.doing_s)}"
+
+
+def no_terminal(summaries: Sequence[RunSummary]) -> None:
+    """Say on stderr how to find the paused runs whose terminal has gone."""
+    for summary in summaries:
+        if summary.state == "paused" and summary.detached:
+            name = visible(summary.run)
+            stderr().print(f"{name}: paused, no terminal; `tuitrain attach {name}`", soft_wrap=True)
 
 
 def row(summary: RunSummary) -> dict[str, str]:
@@ -75,7 +89,7 @@ def row(summary: RunSummary) -> dict[str, str]:
     target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
     of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
     return {
-        "state": f"{stands(summary.state)[0]} {summary.state.replace('_', ' ')}",
+        "state": standing(summary),
         "run": visible(summary.run),
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",

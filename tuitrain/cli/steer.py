@@ -13,9 +13,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.runs import find
+from tuitrain.cli.runs import find, no_terminal, standing
 from tuitrain.errors import RunDirectoryError, UsageError, visible
-from tuitrain.words import accuracy, duration, stands
+from tuitrain.words import accuracy, duration
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -40,7 +40,7 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
         RunDirectoryError: it is not running, or several are and none was named.
     """
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.index import list_runs
+    from tuitrain.runs.index import HELD, list_runs
 
     if run is not None:
         directory = find(run, runs_dir)
@@ -49,7 +49,7 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
             raise RunDirectoryError(f"run {name} is not running; go on with it by `tuitrain resume {name}`")
         return directory
     folder = config.runs_dir(runs_dir)
-    live = [summary for summary in list_runs(folder) if summary.state in ("live", "paused")]
+    live = [summary for summary in list_runs(folder) if summary.state in HELD]
     if not live:
         raise RunDirectoryError(f"no run is live in {visible(folder)}; list them with `tuitrain runs`")
     if len(live) > 1:
@@ -178,12 +178,12 @@ def steer(
 def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
     """Where the live runs are now; or one run, live or not."""
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.index import list_runs, summarise
+    from tuitrain.runs.index import HELD, list_runs, summarise
 
     if run is not None:
         summaries = [summarise(find(run, runs_dir).path)]
     else:
-        summaries = [s for s in list_runs(config.runs_dir(runs_dir)) if s.state in ("live", "paused")]
+        summaries = [s for s in list_runs(config.runs_dir(runs_dir)) if s.state in HELD]
     found = [(summary, RunDirectory.open(summary.path)) for summary in summaries]
     if json:
         emit_json([_status(summary, directory) for summary, directory in found])
@@ -192,36 +192,35 @@ def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.
         stderr().print("no run is live; list them with `tuitrain runs`")
     for summary, directory in found:
         sys.stdout.write(_status_line(summary, directory) + "\n")
+    no_terminal(summaries)
 
 
 def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
     from tuitrain.training.events import to_dict
 
-    live = directory.live() if summary.state in ("live", "paused") else None
+    live = directory.live() if summary.phase is not None else None
     progress = to_dict(live.progress) if live and live.progress else None
     return {
         **summary.to_dict(),
-        "phase": live.phase if live else None,
         "progress": progress,
         "progress_age_s": round(live.age_s, 3) if live else None,
     }
 
 
 def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
-    live = directory.live() if summary.state in ("live", "paused") else None
-    parts = [f"{stands(summary.state)[0]} {summary.state.replace('_', ' ')}", visible(summary.run)]
+    live = directory.live() if summary.phase is not None else None
+    parts = [standing(summary), visible(summary.run)]
     step = live.progress if live else None
-    if step is not None and live is not None:
+    if step is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
         parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
         parts.append(f"loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}")
-        parts.append(f"{step.images_per_s:,.0f} images/s")
-        if live.phase not in ("training", "paused"):
-            parts.append(visible(live.phase))
-    elif live is not None and live.phase:
-        parts.append(visible(live.phase))
+        if summary.doing == "live":
+            parts.append(f"{step.images_per_s:,.0f} images/s")
     else:
         parts.append(f"{summary.epochs} epochs")
+    if summary.phase and summary.doing == "live" and summary.phase != "training":
+        parts.append(visible(summary.phase))
     if summary.best is not None:
         parts.append(f"best {accuracy(summary.best)} in epoch {summary.best_epoch}")
     parts.append(duration(summary.seconds))

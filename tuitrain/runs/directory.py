@@ -39,9 +39,13 @@ _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 monotonic = time.monotonic
 
 
+#: A process that trains writes `progress.json` once a second or more often, whatever its run is doing.
+STALLED_S = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What `progress.json` says: where the run is, and how long ago that was written."""
+    """What `progress.json` says: where the run is, how long ago that was written, how long its phase has lasted."""
 
     progress: StepProgress | None
     phase: str | None
@@ -50,6 +54,12 @@ class Live:
     host: str
     beat: int
     age_s: float
+    phase_s: float = 0.0
+
+    @property
+    def stalled_s(self) -> float | None:
+        """For how long the process has stood still (suspended, or its machine too busy); None where it has not."""
+        return self.age_s if self.age_s > STALLED_S else None
 
 
 class RunDirectory:
@@ -245,7 +255,9 @@ class RunDirectory:
 
     # Progress for viewers
 
-    def write_progress(self, progress: StepProgress | None, phase: str | None, epoch: int, beat: int) -> None:
+    def write_progress(
+        self, progress: StepProgress | None, phase: str | None, epoch: int, beat: int, phase_s: float = 0.0
+    ) -> None:
         """Replace `progress.json` (no fsync: it is worth nothing after a crash)."""
         holder = locking.this_process()
         data = {
@@ -255,6 +267,7 @@ class RunDirectory:
             "time": time.time(),
             "monotonic": monotonic(),
             "phase": phase,
+            "phase_s": round(phase_s, 3),
             "epoch": epoch,
             "progress": to_dict(progress) if progress is not None else None,
         }
@@ -269,7 +282,7 @@ class RunDirectory:
             step = data["progress"]
             event = from_dict(step) if step else None
             same_host = data["host"] == locking.this_process().host
-            age = monotonic() - data["monotonic"] if same_host else time.time() - data["time"]
+            age = max(0.0, monotonic() - data["monotonic"] if same_host else time.time() - data["time"])
             return Live(
                 progress=event if isinstance(event, StepProgress) else None,
                 phase=str(data["phase"]) if data["phase"] else None,
@@ -277,7 +290,8 @@ class RunDirectory:
                 pid=int(data["pid"]),
                 host=str(data["host"]),
                 beat=int(data["beat"]),
-                age_s=max(0.0, age),
+                age_s=age,
+                phase_s=age + plain.number(data.get("phase_s") or 0.0, plain.LATEST_S),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

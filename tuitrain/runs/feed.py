@@ -14,7 +14,7 @@ from tuitrain.training.events import Control, Record, RunFinished, RunStarted, S
 if TYPE_CHECKING:
     from tuitrain.runs.session import Session
 
-FeedState = Literal["starting", "live", "paused", "ended", "interrupted"]
+FeedState = Literal["starting", "live", "paused", "stalled", "ended", "interrupted"]
 #: A lock is looked at this often; between that, a feed's poll is one or two `stat` calls.
 _LOCK_S = 0.25
 
@@ -24,7 +24,8 @@ class FeedUpdate:
     """What is new since the last poll.
 
     With `reset`, `records` is the whole history again (the run was restarted by another process), and a
-    viewer starts over from nothing. `age_s` says how old `progress` is.
+    viewer starts over from nothing. `age_s` says how old `progress` is, `phase_s` how long the phase has lasted,
+    and `stalled_s` for how long the process has stood still (0: it has not).
     """
 
     records: list[Record] = field(default_factory=list)
@@ -34,6 +35,8 @@ class FeedUpdate:
     state: FeedState = "ended"
     age_s: float = 0.0
     reset: bool = False
+    phase_s: float = 0.0
+    stalled_s: float = 0.0
 
 
 class Feed(Protocol):
@@ -80,7 +83,8 @@ class SessionFeed:
         elif snapshot.phase == "paused":
             state = "paused"
         age = max(0.0, time.monotonic() - snapshot.at) if snapshot.at else 0.0
-        return FeedUpdate(new, snapshot.progress, snapshot.phase if alive else None, alive, state, age)
+        phase = snapshot.phase if alive else None
+        return FeedUpdate(new, snapshot.progress, phase, alive, state, age, phase_s=snapshot.phase_s)
 
 
 class DirectoryFeed:
@@ -121,7 +125,8 @@ class DirectoryFeed:
         if self._all:
             self._finished = any(isinstance(record.event, RunFinished) for record in self._all[-2:])
         live = self.directory.live() if self._alive else None
-        state = self._state(live.phase if live else None)
+        stalled_s = (live.stalled_s if live else None) or 0.0
+        state = "stalled" if stalled_s else self._state(live.phase if live else None)
         return FeedUpdate(
             records,
             live.progress if live else None,
@@ -130,6 +135,8 @@ class DirectoryFeed:
             state,
             live.age_s if live else 0.0,
             reset,
+            live.phase_s if live else 0.0,
+            stalled_s,
         )
 
     def _state(self, phase: str | None) -> FeedState:

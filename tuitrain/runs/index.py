@@ -21,7 +21,11 @@ from tuitrain.runs import files, locking, names
 from tuitrain.runs.directory import GONE_PREFIX, RunDirectory, unwritable
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted
 
-RunState = Literal["live", "paused", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"]
+RunState = Literal[
+    "live", "paused", "stalled", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"
+]
+#: Held by a process that trains it, or that could.
+HELD: frozenset[RunState] = frozenset({"live", "paused", "stalled"})
 INDEX = ".index.json"
 USER_FILE = "user.json"
 _VERSION = 3
@@ -37,6 +41,10 @@ _STATES: dict[str, RunState] = {
 }
 
 
+#: What says whether a run has a terminal: a resumed one has that of its new process.
+_TERMINAL = ("detached", "attached", "restarted")
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run in a line. Accuracies are fractions, None while there are none; `when` is unix seconds.
@@ -44,7 +52,9 @@ class RunSummary:
     `epochs` are finished, `epochs_planned` wanted, and `epochs_at_target` those with at least the
     challenge's accuracy (None without such a target). `layers` is the network's, where one of them
     was changed, so that `changed` can name it. `epoch_s` is the mean time of an epoch, pauses left out, and
-    `workload` the same for runs whose epochs are the same work (see `workload`).
+    `workload` the same for runs whose epochs are the same work (see `workload`). `phase` is what a live run is doing
+    (compiling, say), `phase_s` for how long, and `stalled_s` for how long its process has stood still. `detached`:
+    its terminal has gone.
     """
 
     run: str
@@ -74,6 +84,20 @@ class RunSummary:
     device_name: str = ""
     epoch_s: float = 0.0
     workload: str = ""
+    phase: str | None = None
+    phase_s: float | None = None
+    stalled_s: float | None = None
+    detached: bool = False
+
+    @property
+    def doing(self) -> str:
+        """The state in a word for people: a live run that compiles its network is `compiling`."""
+        return "compiling" if self.state == "live" and self.phase == "compiling" else self.state
+
+    @property
+    def doing_s(self) -> float | None:
+        """For how long it has been compiling or stalled; None for what needs no time beside it."""
+        return {"stalled": self.stalled_s, "compiling": self.phase_s}.get(self.doing)
 
     @property
     def name(self) -> str:
@@ -105,6 +129,8 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
     for record in records:
         if isinstance(record.event, Control) and record.event.action == "extended":
             planned += int(record.event.value or 0)
+    moves = [r.event.action for r in records if isinstance(r.event, Control)]
+    detached = next((move == "detached" for move in reversed(moves) if move in _TERMINAL), False)
     challenge = (start.preset.get("challenge") if start else None) or {}
     target = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
     at_target = None
@@ -144,6 +170,7 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         device_name=start.device_name if start else "",
         epoch_s=_epoch_s(epochs),
         workload=workload(start.preset, start.own_network) if start else "",
+        detached=detached,
     )
 
 
@@ -193,11 +220,15 @@ def _with_life(path: Path, summary: RunSummary) -> RunSummary:
     holder = locking.read_holder(path)
     live = RunDirectory(path).live()
     here = live is not None and holder is not None and live.pid == holder.pid
-    state: RunState = "paused" if here and live is not None and live.phase == "paused" else "live"
-    seconds = summary.seconds
-    if here and live is not None and live.progress is not None:
-        seconds = max(seconds, live.progress.elapsed_s)
-    return dataclasses.replace(summary, state=state, pid=holder.pid if holder else None, seconds=seconds)
+    pid = holder.pid if holder else None
+    if not here or live is None:
+        return dataclasses.replace(summary, state="live", pid=pid)
+    state: RunState = "paused" if live.phase == "paused" else "live"
+    seconds = max(summary.seconds, live.progress.elapsed_s if live.progress is not None else 0.0)
+    return dataclasses.replace(
+        summary, state=state if live.stalled_s is None else "stalled", pid=pid, seconds=seconds,
+        phase=live.phase, phase_s=round(live.phase_s, 3), stalled_s=live.stalled_s,
+    )  # fmt: skip
 
 
 # What a person wrote on a run

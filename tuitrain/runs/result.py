@@ -87,7 +87,9 @@ class RunResult:
         if started is None or preset is None:
             return []
         table = started.parameters if started.own_network else preset.table()
-        return check(preset, table, self.history, finished=self.finished is not None)
+        done = self.finished
+        cut_off = done is not None and done.outcome != "completed"
+        return check(preset, table, self.history, finished=done is not None, cut_off=cut_off)
 
     def epochs_at(self, target_percent: float) -> list[int]:
         """The epochs that reached an accuracy."""

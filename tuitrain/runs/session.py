@@ -84,7 +84,8 @@ Factory = Callable[[Any, Callable[[Event], None]], TrainerLike]
 class Snapshot:
     """The latest of a run: replaced whole, so that any thread may read it without a lock.
 
-    `cpu_s` is the training thread's own CPU time; over wall time it shows what a screen costs it.
+    `cpu_s` is the training thread's own CPU time; over wall time it shows what a screen costs it. `at` and `since`
+    are seconds of the monotonic clock: of the latest news, and of the phase's beginning.
     """
 
     progress: StepProgress | None = None
@@ -92,6 +93,12 @@ class Snapshot:
     epoch: int = 0
     at: float = 0.0
     cpu_s: float = 0.0
+    since: float = 0.0
+
+    @property
+    def phase_s(self) -> float:
+        """Seconds in this phase so far."""
+        return max(0.0, time.monotonic() - self.since) if self.since else 0.0
 
 
 class Session:
@@ -309,9 +316,10 @@ class Session:
         now, cpu = time.monotonic(), time.thread_time()
         old = self.snapshot
         if isinstance(event, StepProgress):
-            self.snapshot = Snapshot(event, "training", event.epoch, now, cpu)
+            since = old.since if old.phase == "training" else now
+            self.snapshot = Snapshot(event, "training", event.epoch, now, cpu, since)
         elif isinstance(event, Phase):
-            self.snapshot = Snapshot(old.progress, event.phase, event.epoch or old.epoch, now, cpu)
+            self.snapshot = Snapshot(old.progress, event.phase, event.epoch or old.epoch, now, cpu, now)
         else:
             self.recorder.add(event)
 
@@ -333,13 +341,13 @@ class Session:
             self._publish(event)
 
     def _save(self, trainer: TrainerLike, *, best: bool) -> None:
-        phase = self.snapshot.phase
+        before = self.snapshot
         self._publish(Phase("saving"))
         state = trainer.state()
         here = (int(state.meta["epoch"]), int(state.meta.get("step", 0)))
         if here != self._saved:
             self._save_state(state, here, best=best)
-        self.snapshot = dataclasses.replace(self.snapshot, phase=phase)
+        self.snapshot = dataclasses.replace(self.snapshot, phase=before.phase, since=before.since)
 
     def _save_state(self, state: StateLike, here: tuple[int, int], *, best: bool) -> None:
         folder = self.directory.path / "checkpoints"
@@ -398,7 +406,9 @@ class Session:
             beat += 1
             told, told_at = snapshot, now
             try:
-                self.directory.write_progress(snapshot.progress, snapshot.phase, snapshot.epoch, beat)
+                self.directory.write_progress(
+                    snapshot.progress, snapshot.phase, snapshot.epoch, beat, snapshot.phase_s
+                )
             except OSError as error:
                 self.recorder.failed("progress.json", error)
             else:

@@ -99,7 +99,7 @@ class Signals:
                     os.set_blocking(2, False)
                     os.write(2, _SHOW_CURSOR)
         finally:
-            os._exit(code)
+            exit_at_once(code)
 
 
 signals = Signals()
@@ -159,16 +159,29 @@ def lost_output() -> str | None:
 
 
 def leave(code: int) -> NoReturn:
-    """Exit; after a signal without taking the interpreter down in order, which torch makes slow.
+    """Exit; where that would take long without taking the interpreter down in order.
 
-    Nor after a network of the user's, whose threads may never end.
+    So it would after a signal, as torch is slow then; while a network is compiled for a run that has ended; and after
+    a network of the user's, whose threads may never end.
     """
-    if signals.exit_code or signals.apart:
+    if _end_compilers() or signals.exit_code or signals.apart:
         for stream in (data_stream(), sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def exit_at_once(code: int) -> NoReturn:
+    """End the process as it is, with the compilers that it started."""
+    _end_compilers()
+    os._exit(code)
+
+
+def _end_compilers() -> bool:
+    """Ends what compiles a network for a run that is over; whether there was any. Imports no torch for that."""
+    compiling = sys.modules.get("tuitrain.training.compiling")
+    return compiling is not None and bool(compiling.end_compilers())
 
 
 def say(text: str) -> None:

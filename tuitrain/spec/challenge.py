@@ -138,18 +138,16 @@ def _parameters(challenge: Challenge, parameters: int) -> list[Point]:
     return [Point("parameters", wanted, f"{parameters:,}", met)]
 
 
-def _epochs(challenge: Challenge, epochs: int) -> list[Point]:
-    if challenge.exact_epochs is not None:
-        return [
-            Point(
-                "epochs", f"exactly {challenge.exact_epochs}", str(epochs), epochs == challenge.exact_epochs
-            )
-        ]
-    if challenge.max_epochs is not None:
-        return [
-            Point("epochs", f"at most {challenge.max_epochs}", str(epochs), epochs <= challenge.max_epochs)
-        ]
-    return []
+def _epochs(challenge: Challenge, epochs: int, *, cut_off: bool) -> list[Point]:
+    exact, most = challenge.exact_epochs, challenge.max_epochs
+    limit = most if exact is None else exact
+    if limit is None:
+        return []
+    met: bool | None = epochs <= limit if exact is None else epochs == exact
+    got = str(epochs)
+    if cut_off and epochs <= limit:  # it may still become more
+        met, got = None, f"{epochs} so far" if epochs else "–"
+    return [Point("epochs", f"{'at most' if exact is None else 'exactly'} {limit}", got, met)]
 
 
 def _layers(preset: Planned, table: NetworkTable | int) -> list[Point]:
@@ -218,6 +216,7 @@ def check(
     history: Sequence[Judged] = (),
     *,
     finished: bool = False,
+    cut_off: bool = False,
     epochs: int | None = None,
 ) -> list[Point]:
     """The challenge as a checklist.
@@ -227,14 +226,15 @@ def check(
         table: its network's figures; of a network in Python (`--model`) the number of its parameters alone.
         history: the finished epochs so far, in order.
         finished: whether the run has ended; then nothing that concerns accuracy stays open.
+        cut_off: whether it ended before its last epoch; then the number of its epochs stays open.
         epochs: epochs of the run where they differ from the preset (extended, or stopped early).
     """
     challenge = preset.challenge
     if epochs is None:
-        epochs = len(history) if finished and history else preset.train.epochs
+        epochs = len(history) if cut_off or (finished and history) else preset.train.epochs
     return (
         _parameters(challenge, table if isinstance(table, int) else table.parameters)
-        + _epochs(challenge, epochs)
+        + _epochs(challenge, epochs, cut_off=cut_off)
         + _layers(preset, table)
         + _dropout(challenge, table)
         + _settings(challenge, preset)

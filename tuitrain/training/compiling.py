@@ -6,12 +6,16 @@ import importlib.util
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+import psutil
 import torch
 
 from tuitrain.errors import visible
@@ -25,6 +29,9 @@ from tuitrain.training.step import Forward, Stepper
 
 #: C++ compilers at once; each takes some hundred megabytes.
 COMPILERS = 4
+#: torch's compiler keeps state that all of a process shares.
+_ONE_AT_A_TIME = threading.Lock()
+_THREAD = "compile-network"
 
 
 def compiler(device: torch.device) -> str | None:
@@ -76,6 +83,69 @@ def use_own_folders() -> str | None:
     return refused
 
 
+class Compilation:
+    """A network that is compiled in a thread of its own, so that its run can be paused and stopped meanwhile.
+
+    Until `running` is false nobody else may touch the stepper or its network: the last part is a step that leaves
+    no trace once it is over. There is no way to break it off; who doesn't want it any more leaves it behind.
+
+    Args:
+        stepper: with an epoch before it.
+    """
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._problem: str | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, args=(stepper,), name=_THREAD, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is still at work."""
+        return self._thread.is_alive()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over, and something went wrong."""
+        return not self.running and (self._problem is not None or self._error is not None)
+
+    def problem(self) -> str | None:
+        """What went wrong, then the stepper is as it was; or None. For when it no longer runs.
+
+        Raises:
+            RuntimeError: memory ran out.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._problem
+
+    def _work(self, stepper: Stepper) -> None:
+        # The C++ compilers inherit this: Ctrl-C and a closed terminal reach every process in the foreground, and are
+        # for the run to answer.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+        try:
+            on_device = torch.cuda.device(stepper.device) if stepper.device.type == "cuda" else nullcontext()
+            with _ONE_AT_A_TIME, on_device:
+                self._problem = compile_network(stepper)
+        except BaseException as error:
+            self._error = error
+
+
+def end_compilers() -> bool:
+    """Ends the C++ compilers of a compilation that still goes on, for a process that is about to end.
+
+    Returns:
+        Whether one goes on.
+    """
+    if not any(thread.name == _THREAD for thread in threading.enumerate()):
+        return False
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.terminate()  # then they remove what they have half written
+    return True
+
+
 def compile_network(stepper: Stepper) -> str | None:
     """Compiles a stepper's forward and backward pass and takes a step that leaves no trace.
 
@@ -121,6 +191,8 @@ def _compiled(stepper: Stepper) -> Forward:
     on_cpu = stepper.device.type == "cpu"
     # On the CPU these are threads that each wait for a C++ compiler; on CUDA they would be processes that stay behind.
     torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus()) if on_cpu else 1
+    # Else it is asked for again and again while compiling goes on, and another run of this process may change it.
+    torch._inductor.config.cpp.threads = torch.get_num_threads() if on_cpu else -1
     # Else a batch norm's centred maps would be put aside, and not the convolution's from which they are made at once.
     torch._functorch.config.ban_recompute_used_far_apart = not on_cpu
     torch._dynamo.reset()

@@ -17,7 +17,7 @@ from tuitrain import plain
 
 SCHEMA = 1
 
-PhaseName = Literal["loading data", "warming up", "training", "evaluating", "saving", "paused"]
+PhaseName = Literal["loading data", "warming up", "compiling", "training", "evaluating", "saving", "paused"]
 Outcome = Literal["completed", "stopped", "diverged", "out_of_memory", "failed"]
 ControlAction = Literal[
     "paused",

@@ -19,6 +19,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices, tune
 from tuitrain.training.clock import Stopwatch
+from tuitrain.training.compiling import Compilation
 from tuitrain.training.control import Command, RunControl
 from tuitrain.training.events import (
     Control,
@@ -27,6 +28,7 @@ from tuitrain.training.events import (
     Notice,
     Outcome,
     Phase,
+    PhaseName,
     RunFinished,
     RunStarted,
     StepProgress,
@@ -40,6 +42,9 @@ from tuitrain.training.runtime import Runtime
 from tuitrain.training.standing import Standing
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model
 from tuitrain.training.step import Evaluation, Stepper
+
+LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
+UNTOLD_S = 0.5  # a signal that ended the compilers has become a command by then
 
 
 class Trainer:
@@ -101,6 +106,7 @@ class Trainer:
         self._watch = Stopwatch()
         self._stop: Command | None = None
         self._stepper: Any = None  # a Stepper from _prepare to _release
+        self._compiling: Compilation | None = None  # then the network is not ours to look at
         self._announced = False
         self._seen: tuple[int, Evaluation, Tensor | None] | None = None
         self._state = resume or self._capture()
@@ -186,9 +192,9 @@ class Trainer:
     def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
         now, steps = self.standing, self.feed.steps
         if tune.compile_is_due(stepper, self.machine, now.epoch):
-            yield Phase("warming up", now.epoch + 1)
-            self.machine, notices = tune.compile_network(stepper, self.machine)
-            yield from notices
+            yield from self._compile(stepper, control)
+            if self._stopped_now:
+                return
         yield Phase("training", now.epoch + 1)
         self._watch = watch = Stopwatch(now.train_s, self._watch.rate)
         if stepper.epoch != now.epoch:
@@ -197,7 +203,7 @@ class Trainer:
         while now.step < steps:
             if control.pending:
                 yield from self._obey(control)
-                if self._stop is not None and self._stop.when == "now":
+                if self._stopped_now:
                     return
             stepper.set_lr(self.schedule.lr_at(now.epoch, now.step))
             stepper.step()
@@ -211,6 +217,28 @@ class Trainer:
             yield from self._obey(control)
         if self._stop is not None and self._stop.when == "epoch":
             yield Control("stop", now.epoch, detail=self._stop.reason, source=self._stop.source)
+
+    def _compile(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
+        """Compiles the network and obeys meanwhile; at a stop the compilation is left behind."""
+        yield Phase("compiling", self.standing.epoch + 1)
+        self._compiling, notices = tune.begin_compiling(stepper)
+        compilation = self._compiling
+        yield from notices
+        patience_s = UNTOLD_S
+        while compilation.running or (compilation.failed and patience_s > 0):
+            if not compilation.running:  # perhaps by the signal that stops the run, which says so in a moment
+                patience_s -= LOOK_S
+            if control.wait(LOOK_S):
+                yield from self._obey(control)
+                if self._stopped_now:
+                    return
+        self._compiling = None
+        self.machine, notices = tune.after_compiling(self.machine, compilation)
+        yield from notices
+
+    @property
+    def _stopped_now(self) -> bool:
+        return self._stop is not None and self._stop.when == "now"
 
     def _end_epoch(self, stepper: Stepper) -> EpochFinished:
         now, begun = self.standing, time.monotonic()
@@ -266,11 +294,12 @@ class Trainer:
     def _obey(self, control: RunControl) -> Iterator[Event]:
         """Carries out what was commanded; returns when no command is left and the run is not paused."""
         now, paused = self.standing, False
+        working: PhaseName = "training" if self._compiling is None else "compiling"
         while (command := control.take()) is not None or paused:
             if command is None:
                 control.wait()
                 continue
-            if self._stepper is not None and now.step:
+            if self._compiling is None and self._stepper is not None and now.step:
                 self._read(self._stepper)
             event = Control("paused", now.epoch, now.step, command.value, source=command.source)
             match command.action:
@@ -282,7 +311,7 @@ class Trainer:
                 case "resume" if paused:
                     paused = False
                     yield replace(event, action="resumed")
-                    yield Phase("training", now.epoch + 1)
+                    yield Phase(working, now.epoch + 1)
                 case "checkpoint":
                     self._state = self._capture()
                     yield replace(event, action="checkpoint")
@@ -301,7 +330,7 @@ class Trainer:
                         return
                     if paused:
                         paused = False
-                        yield Phase("training", now.epoch + 1)
+                        yield Phase(working, now.epoch + 1)
         self._watch.go()
 
     # ---------------------------------------------------------------------------------- state
@@ -312,7 +341,6 @@ class Trainer:
         Raises:
             DivergedError: a number in it is not finite.
         """
-        optimizer = {} if self._stepper is None else self._stepper.optimizer.tensors()
         meta = self.standing.to_meta() | {
             "schema": SCHEMA,
             "seed": self.preset.train.seed,
@@ -326,6 +354,9 @@ class Trainer:
             "machine": self.machine.to_dict(),
             "own_network": self.own.sha256 if self.own else "",
         }
+        if self._compiling is not None:  # the last state is of this very step
+            return replace(self._state, meta=meta)
+        optimizer = {} if self._stepper is None else self._stepper.optimizer.tensors()
         state = TrainerState.of(self.network.state_dict(), optimizer, meta)
         if not state.finite():
             raise self._diverged("a weight is not finite")
@@ -349,6 +380,8 @@ class Trainer:
         self._stepper = None
         self._judged = None  # type: ignore[assignment]
         self.feed.release()
+        if self._compiling is not None:  # left behind: it still has them in hand
+            return
         # A device that has failed answers every call with an error, which must not hide what ended the run.
         with contextlib.suppress(RuntimeError):
             self.network.to("cpu")

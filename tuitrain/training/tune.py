@@ -98,22 +98,26 @@ def compile_is_due(stepper: Stepper, machine: Machine, epoch: int) -> bool:
     return machine.compiled_from is not None and epoch >= machine.compiled_from and not stepper.compiled
 
 
-def compile_network(stepper: Stepper, machine: Machine) -> tuple[Machine, list[Notice]]:
-    """Compiles the network; where that fails, the run goes on without."""
-    refused = compiling.use_own_folders()
-    notices = []
-    if refused is not None:
+def begin_compiling(stepper: Stepper) -> tuple[compiling.Compilation, list[Notice]]:
+    """Begins to compile the network."""
+    notices: list[Notice] = []
+    if (refused := compiling.use_own_folders()) is not None:
         remedy = "mend its owner or mode, or set XDG_CACHE_HOME: until then every run compiles anew"
         notices.append(Notice(f"compiled code is kept elsewhere: {refused}", remedy, code="cache_refused"))
-    problem = compiling.compile_network(stepper)
+    return compiling.Compilation(stepper), notices
+
+
+def after_compiling(machine: Machine, compilation: compiling.Compilation) -> tuple[Machine, list[Notice]]:
+    """What a compilation came to; where it failed, the run goes on without."""
+    problem = compilation.problem()
     if problem is None:
-        return machine, notices
+        return machine, []
     notice = Notice(
         f"torch.compile failed, training goes on without it: {problem}",
         "install a C++ compiler that works, or use --compile off",
         code="compile_failed",
     )
-    return dataclasses.replace(machine, compiled_from=None), [*notices, notice]
+    return dataclasses.replace(machine, compiled_from=None), [notice]
 
 
 def _threads(stepper: Stepper, runtime: Runtime, machine: Machine) -> int:

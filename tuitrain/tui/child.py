@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import ExitCode, TuitrainError, visible
+from tuitrain.runs.signals import exit_at_once
 from tuitrain.tui.launcher import DETACHED, RESTORED, redirect_output
 from tuitrain.tui.settings import log_file
 
@@ -89,7 +90,7 @@ class Child:
             self.terminate()
         elif number == signal.SIGINT and self.app is not None and self.app.manager.closing:
             self.app.manager.abandon_all("left at once", "keyboard")
-            os._exit(int(ExitCode.SIGINT))
+            exit_at_once(int(ExitCode.SIGINT))
 
     def _log_of_run(self, entry: Entry) -> None:
         """From now on what is printed belongs to this run."""
@@ -115,7 +116,7 @@ class Child:
             app.manager.abandon_all("SIGTERM; saving took too long", "signal")
             if not self._screen_over:
                 app.emergency()
-        os._exit(int(ExitCode.SIGTERM))
+        exit_at_once(int(ExitCode.SIGTERM))
 
     def _without_the_screen(self) -> None:
         """After a hangup nobody can see or end a screen that doesn't close: the process ends all the same."""
@@ -123,7 +124,7 @@ class Child:
         if self._screen_over or self.app is None:
             return
         self.app.manager.join()
-        os._exit(self.app.manager.exit_code())
+        exit_at_once(self.app.manager.exit_code())
 
     def hangup(self) -> None:
         """SIGHUP, a terminal that is gone, or a waiter that was killed: go on without a screen."""

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from tuitrain.errors import ExitCode, UsageError
+from tuitrain.runs.signals import exit_at_once
 
 #: Ends of everything that the app may have switched on; see `driver.RESTORE`.
 RESTORE = (
@@ -93,7 +94,7 @@ def _child(options: dict[str, Any], life: int, word: int) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        os._exit(code)  # torch's own teardown takes long and can't be interrupted
+        exit_at_once(code)  # torch's own teardown takes long and can't be interrupted
 
 
 class _Waiter:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.spec.words import changes_in_short
-from tuitrain.words import count, percent, stands, took
+from tuitrain.words import count, percent, stands, took, waited
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
     from tuitrain.tui.sessions import Entry
 
 #: A run's state in a word of eight letters at most.
-STATE_WORDS = {"out_of_memory": "no mem", "interrupted": "cut off"}
+STATE_WORDS = {"out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles"}
 #: What the theme calls the colour of each kind of state.
 COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
 
@@ -64,6 +64,7 @@ class Row:
     seed: int
     tags: str
     note: str
+    state_s: float | None = None  # for how long it has been compiling or stalled
     summary: RunSummary | None = None
     entry: Entry | None = field(default=None, compare=False)
 
@@ -85,7 +86,8 @@ def row_of(run: RunSummary) -> Row:
     """The row of a run on disk."""
     return Row(
         key=run.run,
-        state=run.state,
+        state=run.doing,
+        state_s=run.doing_s,
         preset=visible(run.preset),
         changed=changed_text(run),
         parameters=run.parameters,
@@ -156,6 +158,8 @@ def _params(row: Row, now: float) -> str:
 
 
 def _when(row: Row, now: float) -> str:
+    if row.state_s is not None:
+        return waited(row.state_s)
     return "now" if row.state == "live" else when_text(row.when, now)
 
 

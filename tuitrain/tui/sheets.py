@@ -175,12 +175,15 @@ def verdict(
     done, rows = state.finished, list[Parts]()
     try:
         table = state.started.parameters if state.started.own_network else preset.table()
-        points = check(preset, table, state.epochs, finished=True)
+        points = check(preset, table, state.epochs, finished=True, cut_off=done.outcome != "completed")
     except TuitrainError:
         points = []
     missed = [point for point in points if point.met is False]
+    unknown = [point for point in points if point.met is None]
     if not points:
         title: Parts = ((" No challenge was set for this preset", "bold"),)
+    elif unknown and not missed:
+        title = ((" · Challenge open", "warn"), (f": {', '.join(visible(p.point) for p in unknown)}", ""))
     elif not missed:
         title = ((" ✓ Challenge met", "good"), (" on every point", "dim"))
     else:

@@ -37,6 +37,7 @@ STATUS_WORDS = {
     "waiting": "waiting",
     "loading data": "loading data",
     "warming up": "warming up",
+    "compiling": "compiling",
     "training": "training",
     "evaluating": "evaluating",
     "saving": "saving",
@@ -47,6 +48,7 @@ STATUS_WORDS = {
     "out_of_memory": "out of memory",
     "failed": "failed",
     "interrupted": "interrupted",
+    "stalled": "stalled",
 }
 
 
@@ -76,6 +78,8 @@ class MonitorState:
     planned: int = 0
     progress: StepProgress | None = None
     phase: str = "waiting"
+    phase_s: float = 0.0  # whole seconds in it, while it is compiling
+    stalled_s: float = 0.0  # whole seconds for which the process has stood still
     paused: bool = False
     paused_at: tuple[int, int] = (0, 0)  # epoch and step of the pause
     stopping: str = ""
@@ -96,7 +100,15 @@ class MonitorState:
             return self.finished.outcome
         if not self.alive:
             return "interrupted"
+        if self.stalled_s:
+            return "stalled"
         return "paused" if self.paused else self.phase
+
+    @property
+    def status_text(self) -> str:
+        """The state in words, with the time where one waits for its end: `compiling 12 s`."""
+        word = STATUS_WORDS.get(self.status, visible(self.status))
+        return words.doing(word, self.stalled_s or self.phase_s)
 
     @property
     def over(self) -> bool:
@@ -235,13 +247,22 @@ def with_alive(state: MonitorState, alive: bool) -> MonitorState:
     return state if state.alive == alive else replace(state, alive=alive)
 
 
-def with_phase(state: MonitorState, phase: str | None) -> MonitorState:
+def with_phase(
+    state: MonitorState, phase: str | None, phase_s: float = 0.0, stalled_s: float = 0.0
+) -> MonitorState:
     """The state with the phase as a feed names it; before a run begins that may be any word.
 
     A pause ends with its event or with a later step, not with a phase: a viewer of another process
-    may see that half a second late.
+    may see that half a second late. But a process that has only begun with the run is not in the pause of another.
     """
-    if phase is None or phase == state.phase or state.finished is not None:
+    phase_s = float(int(phase_s)) if phase == "compiling" else 0.0
+    if (phase_s, int(stalled_s)) != (state.phase_s, state.stalled_s):
+        state = replace(state, phase_s=phase_s, stalled_s=float(int(stalled_s)))
+    if phase is None or state.finished is not None:
+        return state
+    if phase in ("loading data", "warming up") and state.paused:
+        state = replace(state, paused=False)
+    if phase == state.phase:
         return state
     if phase == "paused":
         return state if state.paused else replace(state, paused=True, pace=state.pace.interrupted())
@@ -255,7 +276,7 @@ def _answered(state: MonitorState, action: str) -> tuple[Ask, ...]:
 def _progress(state: MonitorState, progress: StepProgress) -> MonitorState:
     if progress == state.progress or state.finished is not None:
         return state
-    phase = state.phase if state.phase in ("evaluating", "saving", "warming up") else "training"
+    phase = state.phase if state.phase in ("evaluating", "saving", "warming up", "compiling") else "training"
     if state.last is not None and progress.epoch <= state.last.epoch:
         return state  # an older report than what is known already
     paused = state.paused and (progress.epoch, progress.step) <= state.paused_at

@@ -214,7 +214,8 @@ class MonitorScreen(Screen[None]):
         state = with_alive(reduce_all(state, update.records), update.alive or not state.started)
         if update.progress is not None:
             state = reduce_all(state, (update.progress,))
-        self.state = with_phase(state, update.phase if update.alive else None)
+        phase = update.phase if update.alive else None
+        self.state = with_phase(state, phase, update.phase_s, update.stalled_s)
 
     def _followed(self, before: MonitorState, state: MonitorState) -> None:
         """What follows from news, but for painting."""

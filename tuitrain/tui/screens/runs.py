@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.runs.index import HELD
 from tuitrain.tui.runlist import SORTS, Row, arrange, row_of, row_of_entry
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
@@ -155,7 +156,7 @@ class RunsScreen(Screen[None]):
         table.show(shown)
         total = plural(len(self._summaries), "run")
         context = f"{len(shown)} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
-        live = sum(run.state in {"live", "paused"} for run in self._summaries)
+        live = sum(run.state in HELD for run in self._summaries)
         waiting = len(self.lab.manager.waiting())
         extra = [f"{live} live"] if live else []
         extra += [f"{waiting} queued"] if waiting else []
@@ -285,7 +286,7 @@ class RunsScreen(Screen[None]):
             self.show_rows()
             return
         runs = [row.summary for row in self.table.chosen() if row.summary is not None]
-        busy = [run for run in runs if run.state in {"live", "paused"}]
+        busy = [run for run in runs if run.state in HELD]
         if busy:
             self.notify(
                 f"{busy[0].run} is training; stop it first (Enter, then x)", severity="warning", markup=False

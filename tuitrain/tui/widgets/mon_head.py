@@ -13,7 +13,7 @@ from tuitrain.tui.alerts import Alert
 from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.sensors import Reading
 from tuitrain.tui.sheets import LEVEL_STYLES
-from tuitrain.tui.state import STATUS_WORDS, Ghost, MonitorState, ahead
+from tuitrain.tui.state import Ghost, MonitorState, ahead
 from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark, spark_range
 
 NARROW = 74  # columns below which the headline is shortened
@@ -93,8 +93,7 @@ class Headline(Vertical):
             return
         glyph, kind = words.stands(state.status)
         style = {"live": "good", "waiting": "dim"}.get(kind, kind)
-        word = STATUS_WORDS.get(state.status, visible(state.status))
-        parts: list[Part] = [(f"{glyph} {word}", style)]
+        parts: list[Part] = [(f"{glyph} {state.status_text}", style)]
         if state.started is not None or state.epochs:
             over = state.over
             where = words.plural(state.epoch, "epoch") if over else self._epoch_of(state)
@@ -192,8 +191,7 @@ def brief(state: MonitorState) -> list[str]:
     glyph, _ = words.stands(state.status)
     where = f"{words.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
     time = f"took {words.duration(state.elapsed_s)}" if state.over else f"ETA {words.duration(state.eta_s)}"
-    word = STATUS_WORDS.get(state.status, visible(state.status))
-    lines = [f"{glyph} {word}  {where}  {time}", visible(state.started.name or "run")]
+    lines = [f"{glyph} {state.status_text}  {where}  {time}", visible(state.started.name or "run")]
     if state.best is not None and state.last is not None:
         best, last = words.accuracy(state.best.test_acc), words.accuracy(state.last.test_acc)
         lines.insert(1, f"best {best} in epoch {state.best.epoch}, last {last}")
