@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ def mnist_dir() -> Path:
         pytest.skip("needs genuine MNIST: set TUITRAIN_DATA_DIR to a folder with its files")
     return Path(folder)
 
+
+# Where runs find each other: those of a test are not to meet the tester's own, nor those of another worker.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tuitrain-state-")
 
 # A shell that starts the tests in the background, and nohup, leave signals ignored, and every process of a test
 # would inherit that.

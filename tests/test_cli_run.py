@@ -19,6 +19,7 @@ def home(tmp_path: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUITRAIN_", "XDG_"))}
     return kept | {
         "XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
         "TUITRAIN_RUNS_DIR": str(tmp_path / "runs"), "COLUMNS": "100", "TUITRAIN_THREADS": "1",
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import random
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from runs_fake import run_to_end
 
 from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.training.events import Control, EpochFinished, RunFinished
+from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
 
 FAKE = Path(__file__).with_name("runs_fake.py")
 
@@ -167,3 +169,105 @@ def test_killed_at_random_times_and_resumed_until_done(tmp_path: Path) -> None:
     assert (run.path / "metrics.csv").read_bytes() == (plain.path / "metrics.csv").read_bytes()
     assert not list(run.path.rglob("*.tmp"))
     assert len(checkpoint.entries(run.path / "checkpoints")) <= 3
+
+
+def test_a_process_that_stands_still_is_stalled_in_every_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from tuitrain.cli.root import app
+    from tuitrain.runs import directory, index
+    from tuitrain.runs.feed import DirectoryFeed
+    from tuitrain.tui.runlist import row_of, state_look
+    from tuitrain.tui.state import MonitorState, reduce_all, with_phase
+
+    monkeypatch.setattr(directory, "STALLED_S", 4.0)
+    process = start(
+        tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
+    try:
+        (live,) = index.list_runs(tmp_path)
+        assert (live.state, live.stalled_s) == ("live", None)
+        process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + 30
+        while (summary := index.summarise(tmp_path / "a")).state != "stalled":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert summary.stalled_s is not None and 4 < summary.stalled_s < 8 and summary.pid == process.pid
+        update = DirectoryFeed(RunDirectory.open(tmp_path / "a")).poll()
+        assert update.state == "stalled" and update.stalled_s > 4
+        state = with_phase(reduce_all(MonitorState(), update.records), update.phase, 0.0, update.stalled_s)
+        assert state.status_text.startswith("stalled ") and state.status_text.endswith(" s")
+        assert state_look(row_of(summary).state)[:2] == ("⚠", "stalled")
+        arguments = ["--runs-dir", str(tmp_path)]
+        for command in ("runs", "status"):
+            out = CliRunner().invoke(app, [command, *arguments]).stdout
+            assert "⚠ stalled " in out and "images/s" not in out
+            (data,) = json.loads(CliRunner().invoke(app, [command, *arguments, "--json"]).stdout)
+            assert data["state"] == "stalled" and data["stalled_s"] > 4
+        process.send_signal(signal.SIGCONT)
+        while index.summarise(tmp_path / "a").state != "live":
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tuitrain.cli.root import app
+    from tuitrain.runs.commands import RemoteControl
+
+    process = start(
+        tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
+    run = RunDirectory.open(tmp_path / "a")
+
+    def until(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not true():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    try:
+        RemoteControl(run).pause()
+        until(lambda: (live := run.live()) is not None and live.phase == "paused")
+        process.send_signal(signal.SIGHUP)
+        until(lambda: any(isinstance(r.event, Notice) for r in run.events()))
+        notice = next(r.event for r in run.events() if isinstance(r.event, Notice))
+        assert notice.code == "paused_no_terminal" and "`tuitrain attach a`" in notice.remedy
+        assert "its terminal has gone" in (run.path / "log.txt").read_text()
+        for command in ("runs", "status"):
+            shown = CliRunner().invoke(app, [command, "--runs-dir", str(tmp_path)])
+            assert "a: paused, no terminal; `tuitrain attach a`" in shown.stderr
+        RemoteControl(run).resume()
+        until(lambda: (live := run.live()) is not None and live.phase == "training")
+        assert "no terminal" not in CliRunner().invoke(app, ["status", "--runs-dir", str(tmp_path)]).stderr
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_two_runs_on_the_same_cores_say_so_once(tmp_path: Path) -> None:
+    def notices(runs: Path) -> list[Notice]:
+        events = [record.event for record in RunDirectory.open(runs / "a").events()]
+        return [event for event in events if isinstance(event, Notice)]
+
+    first = start(tmp_path / "1", "--epochs", "10000", "--steps", "50", "--step-s", "0.01")
+    second = start(
+        tmp_path / "2", "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
+    try:
+        assert notices(tmp_path / "1") == []
+        (notice,) = notices(tmp_path / "2")
+        assert notice.code == "shares_machine" and f"process {first.pid}" in notice.message
+        assert "--threads" in notice.remedy and "queue" in notice.remedy
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+    third = start(tmp_path / "3", "--epochs", "2", "--steps", "5", wait="CheckpointSaved")
+    assert third.wait(30) == 0 and notices(tmp_path / "3") == []

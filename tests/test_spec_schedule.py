@@ -129,6 +129,20 @@ def test_one_lucky_epoch_is_not_consistency() -> None:
     assert judged("step13", [0.99] * 3, finished=False)["accuracy"] is None
 
 
+@pytest.mark.parametrize(
+    ("name", "epochs", "met", "got"),
+    [("step13", 0, None, "–"), ("step13", 3, None, "3 so far"), ("step13", 16, False, "16"), ("twelvek", 4, None, "4 so far")],
+)  # fmt: skip
+def test_of_a_run_that_was_cut_off_the_number_of_epochs_stays_open(
+    name: str, epochs: int, met: bool | None, got: str
+) -> None:
+    preset, history = load_preset(name), [Epoch(i + 1, 0.9) for i in range(epochs)]
+    (point,) = [
+        p for p in check(preset, preset.table(), history, finished=True, cut_off=True) if p.point == "epochs"
+    ]
+    assert (point.met, point.got) == (met, got)
+
+
 def test_target_is_reached_exactly_whatever_binary_rounding() -> None:
     assert judged("step13", [9940 / 10000])["accuracy"] is True
     assert judged("step13", [9939 / 10000])["accuracy"] is False

@@ -177,6 +177,25 @@ def test_a_pause_ends_with_its_event_or_a_later_step_not_with_a_late_word() -> N
     assert not reduce(state, at(Control("resumed", 0, 310))).paused
 
 
+def test_a_process_that_has_only_begun_is_not_in_the_pause_of_the_one_before() -> None:
+    state = reduce_all(begun(), [report(1, 300), at(Control("paused", 0, 310))])
+    assert not with_phase(state, "loading data").paused
+    assert with_phase(state, "warming up").status == "warming up"
+
+
+def test_compiling_and_standing_still_are_told_with_their_time() -> None:
+    state = reduce_all(begun(), [report(1, 300), at(epoch(1))])
+    state = with_phase(state, "compiling", 12.3)
+    assert (state.status, state.status_text) == ("compiling", "compiling 12 s")
+    assert reduce(state, report(1, 300)).status == "compiling", "the last step of the epoch before"
+    assert with_phase(state, "compiling", 12.9) is state, "nothing to paint anew"
+    assert with_phase(state, "compiling", 190.0).status_text == "compiling 3:10"
+    assert with_phase(state, "training", 2.0).status_text == "training"
+    stalled = with_phase(state, "training", 70.0, 63.4)
+    assert (stalled.status, stalled.status_text) == ("stalled", "stalled 63 s")
+    assert with_phase(stalled, "training", 71.0).status == "training"
+
+
 def test_a_checkpoint_that_was_asked_for_is_answered_by_the_file() -> None:
     state = asked(asked(begun(), "paused", "pausing"), "checkpoint", "saving")
     before = len(state.log)

@@ -45,6 +45,10 @@ _STATES: dict[str, RunState] = {
 _TERMINAL = ("detached", "attached", "restarted")
 
 
+#: What is true of a held run alone, so no index may say it.
+_OF_NOW: dict[str, Any] = {"pid": None, "phase": None, "phase_s": None, "stalled_s": None}
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run in a line. Accuracies are fractions, None while there are none; `when` is unix seconds.
@@ -324,7 +328,8 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
     try:
         if cached["key"] != key:
             return None
-        summary = plain.read(RunSummary, {**cached["summary"], "run": path.name, "path": str(path)})
+        ours = {"run": path.name, "path": str(path), **_OF_NOW}
+        summary = plain.read(RunSummary, {**cached["summary"], **ours})
     except (KeyError, TypeError, ValueError):
         return None
     figures = (summary.when, summary.seconds, summary.epoch_s, summary.best or 0.0, summary.last or 0.0)

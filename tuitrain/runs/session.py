@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, files, inspect
+from tuitrain.runs import checkpoint, files, inspect, neighbours
 from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
@@ -31,6 +31,7 @@ from tuitrain.training.events import (
     Phase,
     Record,
     RunFinished,
+    RunStarted,
     StepProgress,
 )
 
@@ -190,6 +191,10 @@ class Session:
         """Record that the terminal is gone and the run goes on without it."""
         step = self.snapshot.progress.step if self.snapshot.progress else 0
         self.note(Control("detached", self._finished_epochs(), step, source=source))
+        if self.snapshot.phase == "paused":
+            name = visible(self.directory.name)
+            remedy = f"`tuitrain attach {name}` shows it, `tuitrain resume {name}` lets it go on"
+            self.note(Notice("paused, and its terminal has gone", remedy, code="paused_no_terminal"))
 
     def abandon(self, message: str, source: str) -> bool:
         """Write down that the run stopped, when its thread does not come to it in time."""
@@ -222,6 +227,7 @@ class Session:
         if self._keeper.is_alive():
             self._keeper.join(2.0)
         self.recorder.finish()
+        neighbours.withdraw(self.directory)
         with contextlib.suppress(OSError):
             (self.directory.path / "progress.json").unlink(missing_ok=True)
 
@@ -334,11 +340,22 @@ class Session:
             self.recorder.add(event)
             if event.action in ("checkpoint", "stop"):
                 self._save(trainer, best=False)
+            elif event.action == "restarted":
+                self._look_for_neighbours(event.detail)
         elif isinstance(event, RunFinished):
             self._catch_up(trainer)
             self.recorder.add(self._save_model(event, trainer))
         else:
             self._publish(event)
+            if isinstance(event, RunStarted):
+                self._look_for_neighbours(event.device)
+
+    def _look_for_neighbours(self, device: str) -> None:
+        started = next((r.event for r in self.records if isinstance(r.event, RunStarted)), None)
+        threads = started.runtime.get("threads") if started else None
+        notice = neighbours.announce(self.directory, device, threads if isinstance(threads, int) else 0)
+        if notice is not None:
+            self.recorder.add(notice)
 
     def _save(self, trainer: TrainerLike, *, best: bool) -> None:
         before = self.snapshot
