@@ -17,7 +17,7 @@ import torch
 from runs_fake import FakeTrainer, run_to_end
 
 from tuitrain.errors import CheckpointError, ExitCode
-from tuitrain.runs import checkpoint, files
+from tuitrain.runs import checkpoint, files, model_file
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.training.control import RunControl
 from tuitrain.training.events import Notice, RunFinished
@@ -211,7 +211,7 @@ def test_all_damaged_is_exit_3_and_a_sentence_and_keeps_the_files(tmp_path: Path
 
 def test_weights_alone_are_the_same_bytes_for_the_same_weights(tmp_path: Path) -> None:
     tensors = {"b": torch.ones(3), "a": torch.zeros(2, 2)}
-    one = checkpoint.write_model(tmp_path / "1", tensors)
-    two = checkpoint.write_model(tmp_path / "2", dict(reversed(tensors.items())))
+    one = model_file.write(tmp_path / "1", tensors, {"a": 1, "b": 2})
+    two = model_file.write(tmp_path / "2", dict(reversed(tensors.items())), {"b": 2, "a": 1})
     assert one == two == hashlib.sha256((tmp_path / "2").read_bytes()).hexdigest()
-    assert checkpoint.write_model(tmp_path / "3", {**tensors, "a": torch.ones(2, 2)}) != one
+    assert model_file.write(tmp_path / "3", {**tensors, "a": torch.ones(2, 2)}, {"a": 1, "b": 2}) != one

@@ -60,7 +60,7 @@ def test_a_seed_that_diverges_leaves_the_others_alone() -> None:
     preset = tiny(epochs=2)
     ensemble = Ensemble(preset, stripes(), [3, 11], CPU)
     with torch.no_grad():
-        ensemble._parameters["conv0.weight"][0].fill_(math.nan)
+        ensemble._parameters["conv1.weight"][0].fill_(math.nan)
     epochs: list[EnsembleEpoch] = list(ensemble.run())
     alone = list(Ensemble(preset, stripes(), [11], CPU).run())
     assert math.isnan(epochs[-1].test_acc[0])

@@ -136,7 +136,7 @@ def test_the_global_generator_is_left_alone() -> None:
 
 
 def test_the_seed_decides_the_weights() -> None:
-    first, same, other = (build(tiny(), seed=seed).state_dict()["conv0.weight"] for seed in (1, 1, 2))
+    first, same, other = (build(tiny(), seed=seed).state_dict()["conv1.weight"] for seed in (1, 1, 2))
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
@@ -149,11 +149,12 @@ def test_names_follow_the_presets_layers() -> None:
     ]
     names = [name for name, _ in build(tiny(layers)).named_children()]
     assert names == [
-        "input_batchnorm", "conv1", "conv1_relu", "conv1_batchnorm", "conv1_relu_2", "maxpool2", "flatten3", "linear4",
+        "input_batchnorm", "conv1", "conv1_relu", "conv1_batchnorm", "conv1_relu_2",
+        "max_pool_after_conv1", "flatten_after_conv1", "linear2",
     ]  # fmt: skip
 
 
 def test_torchinfos_summary_names_the_modules() -> None:
     text = torchinfo_summary(load_preset("step13"))
-    for word in ("Conv2d (conv0)", "BatchNorm2d (conv0_batchnorm)", "Dropout2d", "GlobalAvgPool2d", "5,854"):
+    for word in ("Conv2d (conv1)", "BatchNorm2d (conv1_batchnorm)", "Dropout2d", "GlobalAvgPool2d", "5,854"):
         assert word in text

@@ -59,7 +59,7 @@ def test_its_state_comes_back() -> None:
         parameter.grad = torch.ones_like(parameter)
     optimizer.step()
     held = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
-    assert "conv0.weight.exp_avg" in held and held["conv0.weight.step"] == 1
+    assert "conv1.weight.exp_avg" in held and held["conv1.weight.step"] == 1
     other = Optimizer(preset.train, dict(build(preset).named_parameters()))
     other.load(held)
     assert all(torch.equal(held[name], tensor) for name, tensor in other.tensors().items())
@@ -70,14 +70,14 @@ def test_a_state_that_does_not_fit_is_refused(change: str) -> None:
     preset = tiny()
     optimizer = Optimizer(preset.train, dict(build(preset).named_parameters()))
     state = {name: tensor.clone() for name, tensor in optimizer.tensors().items()}
-    name = "conv0.weight.momentum_buffer"
+    name = "conv1.weight.momentum_buffer"
     if change == "missing":
         del state[name]
     elif change == "unknown":
-        state["conv0.weight.exp_avg"] = state[name]
+        state["conv1.weight.exp_avg"] = state[name]
     elif change == "shape":
         state[name] = state[name][:1]
     else:
         state[name] = state[name].double()
-    with pytest.raises(CheckpointError, match=r"conv0\.weight"):
+    with pytest.raises(CheckpointError, match=r"conv1\.weight"):
         optimizer.load(state)

@@ -202,11 +202,11 @@ def test_the_first_state_is_before_the_first_step() -> None:
 
 HOSTILE: list[Any] = [
     ("a tensor of another name", lambda t, m: t.update({"weird\x1b[2J": torch.zeros(1)})),
-    ("a tensor missing", lambda t, m: t.pop("model.conv0.weight")),
+    ("a tensor missing", lambda t, m: t.pop("model.conv1.weight")),
     ("a tensor too many", lambda t, m: t.update({"model.conv9.weight": torch.zeros(1)})),
-    ("another shape", lambda t, m: t.update({"model.conv0.weight": torch.zeros(1)})),
-    ("another type", lambda t, m: t.update({"model.conv0.weight": t["model.conv0.weight"].double()})),
-    ("no momentum", lambda t, m: t.pop("optimizer.conv0.weight.momentum_buffer")),
+    ("another shape", lambda t, m: t.update({"model.conv1.weight": torch.zeros(1)})),
+    ("another type", lambda t, m: t.update({"model.conv1.weight": t["model.conv1.weight"].double()})),
+    ("no momentum", lambda t, m: t.pop("optimizer.conv1.weight.momentum_buffer")),
     ("another schema", lambda t, m: m.update(schema=99)),
     ("no epoch", lambda t, m: m.pop("epoch")),
     ("a negative epoch", lambda t, m: m.update(epoch=-1)),

@@ -1,6 +1,12 @@
 """tuitrain: a terminal lab for training small image classifiers under a parameter budget."""
 
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuitrain.runs.model_file import load_model
+
+__all__ = ["load_model"]
 
 __version__ = "0.1.0"
 
@@ -12,3 +18,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "50000")
 
 # Plug-ins of pydantic would be looked for in what every installed package says of itself, at each start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load_model":  # on demand, because it needs torch
+        from tuitrain.runs.model_file import load_model
+
+        return load_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

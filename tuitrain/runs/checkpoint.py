@@ -131,7 +131,7 @@ def load(entry: Entry) -> Stored:
         CheckpointError: it is damaged, or not one of ours.
     """
     data = read_verified(entry.path, entry.sha256)
-    metadata = _metadata(entry.path, data)
+    metadata = read_metadata(entry.path, data)
     if (metadata.get("epoch"), metadata.get("step", 0)) != (entry.epoch, entry.step):
         raise CheckpointError(_refusal(entry.path, "says another epoch inside than in its name"))
     from safetensors import SafetensorError
@@ -143,7 +143,12 @@ def load(entry: Entry) -> Stored:
         raise CheckpointError(_refusal(entry.path, f"is no checkpoint: {visible(error)[:120]}")) from None
 
 
-def _metadata(path: Path, data: bytes) -> dict[str, Any]:
+def read_metadata(path: Path, data: bytes) -> dict[str, Any]:
+    """What `pack` was given beside the tensors.
+
+    Raises:
+        CheckpointError: the bytes are not what it made.
+    """
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 2 <= length <= min(_MAX_HEADER, len(data) - 8):
         raise CheckpointError(_refusal(path, "is no checkpoint: its header is cut or far too long"))
@@ -183,17 +188,6 @@ def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
             files.unlink(path)
             removed.append(path)
     return removed
-
-
-def write_model(path: Path, tensors: Mapping[str, Tensor]) -> str:
-    """Write weights alone, the same bytes for the same weights; their SHA-256.
-
-    Raises:
-        OSError: it could not be written.
-    """
-    data = pack(tensors)
-    files.replace(path, data)
-    return hashlib.sha256(data).hexdigest()
 
 
 def fingerprint(tensors: Mapping[str, Tensor], schedule: Any = None) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, files, inspect, neighbours
+from tuitrain.runs import checkpoint, files, inspect, model_file, neighbours
 from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
@@ -392,7 +392,8 @@ class Session:
             return event
         path = self.directory.path / "model.safetensors"
         try:
-            sha256 = checkpoint.write_model(path, trainer.state().model)
+            state = trainer.state()
+            sha256 = model_file.write(path, state.model, model_file.about(state.meta, self.records))
         except OSError as error:
             self.recorder.failed("model.safetensors", error)
             return event

@@ -1,8 +1,8 @@
 """From a preset's layers to a torch module, and torchinfo's view of it.
 
-Names in a `state_dict` follow the preset: `conv4.weight` is entry `model.layers[4]`, `conv4_batchnorm.bias`
-the batch norm in its `then` (a second one of the same kind there would be `conv4_batchnorm_2`); operations
-before the first layer begin with `input`.
+Names in a `state_dict` are those of the tables (`layer_names`): `conv2.weight` is the second layer with weights,
+`conv2_batchnorm.bias` the batch norm in its `then` (a second one of the same kind there would be
+`conv2_batchnorm_2`); operations before the first layer begin with `input`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tuitrain.spec.layers import AvgPool, Conv, Flatten, GlobalAvgPool, Input, Linear, MaxPool, Op, _Layer
+from tuitrain.spec.layers import (
+    AvgPool,
+    Conv,
+    Flatten,
+    GlobalAvgPool,
+    Input,
+    Linear,
+    MaxPool,
+    Op,
+    _Layer,
+    layer_names,
+)
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
 from tuitrain.training.batchnorm import BatchNorm2d
@@ -55,6 +66,7 @@ class Network(nn.Module):
 
     Attributes:
         bits_per_image: 16-bit random numbers that one image's dropout masks take.
+        earlier_names: the names of modules by those of earlier versions, which counted all layers from 0.
     """
 
     def __init__(self, preset: Preset, table: NetworkTable) -> None:
@@ -62,20 +74,26 @@ class Network(nn.Module):
         shapes = {(row.layer, row.op): row.output_shape for row in table.rows}
         self._plan: list[tuple[nn.Module, int]] = []  # each with where its bits begin, an image
         self.bits_per_image = 0
+        self.earlier_names: dict[str, str] = {}
         shape: Shape = INPUT_SHAPE
+        names = layer_names(preset.model.layers)
         for index, layer in enumerate(preset.model.layers):
-            name = f"{layer.kind}{index}" if not isinstance(layer, Input) else "input"
-            if not isinstance(layer, Input):
+            both = names[index].replace(" ", "_"), f"{layer.kind}{index}"
+            if isinstance(layer, Input):
+                both = "input", "input"
+            else:
                 for suffix, module in _layer_modules(layer, shape):
-                    self._append(name + suffix, module)
+                    self._append(both, suffix, module)
                 shape = shapes[index, None]
             for number, op in enumerate(layer.then):
                 repeat = sum(other.kind == op.kind for other in layer.then[:number])
                 suffix = f"_{op.kind}" if not repeat else f"_{op.kind}_{repeat + 1}"
-                self._append(name + suffix, _op_module(op, shape, preset.train.dropout))
+                self._append(both, suffix, _op_module(op, shape, preset.train.dropout))
 
-    def _append(self, name: str, module: nn.Module) -> None:
-        self.add_module(name, module)
+    def _append(self, both: tuple[str, str], suffix: str, module: nn.Module) -> None:
+        name, earlier = both
+        self.add_module(name + suffix, module)
+        self.earlier_names[earlier + suffix] = name + suffix
         self._plan.append((module, self.bits_per_image))
         if isinstance(module, Dropout):
             self.bits_per_image += module.count

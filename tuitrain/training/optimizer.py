@@ -131,7 +131,7 @@ class Optimizer:
                 )
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by "PARAMETER.NAME" (`conv0.weight.momentum_buffer`)."""
+        """The state by "PARAMETER.NAME" (`conv1.weight.momentum_buffer`)."""
         return {
             f"{parameter}.{name}": tensor
             for name, tensors in self.state.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ class TrainerState:
 
     Attributes:
         model: the network's `state_dict`, on the CPU, contiguous.
-        optimizer: its tensors by "PARAMETER.NAME" (`conv0.weight.momentum_buffer`), on the CPU. Settings
+        optimizer: its tensors by "PARAMETER.NAME" (`conv1.weight.momentum_buffer`), on the CPU. Settings
             are not stored: preset and schedule give them.
         meta: plain JSON: `schema`, `epoch` (finished), `step` (into the next), `epochs`, `seed`, `schedule`,
             `totals` (running sums of the unfinished epoch), `history` (finished epochs), `elapsed_s`,
@@ -131,6 +131,21 @@ def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int, o
         raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")
     if meta.get("own_network", "") != own_sha256:
         raise CheckpointError("the checkpoint belongs to another --model; resume with the same file.")
+
+
+def with_todays_names(state: TrainerState, network: nn.Module) -> TrainerState:
+    """The state with the network's names of its layers, where it was saved with those of an earlier version."""
+    own = network.state_dict().keys()
+    model = _renamed(state.model, network)
+    if state.model.keys() == own or model.keys() != own:
+        return state
+    return replace(state, model=model, optimizer=_renamed(state.optimizer, network))
+
+
+def _renamed(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    names: Mapping[str, str] = getattr(network, "earlier_names", {})
+    parts = ((name.partition("."), tensor) for name, tensor in tensors.items())
+    return {f"{names.get(module, module)}{dot}{rest}": tensor for (module, dot, rest), tensor in parts}
 
 
 def load_model(network: nn.Module, state: TrainerState) -> None:

@@ -40,7 +40,7 @@ from tuitrain.training.own import OwnNetwork
 from tuitrain.training.run_ahead import Report
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.standing import Standing
-from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model
+from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
@@ -98,9 +98,10 @@ class Trainer:
         self.machine = tune.Machine()
         self.network = build(preset) if own is None else own.build(preset.train.seed)
         self._elapsed_before, self._begun = 0.0, time.monotonic()
-        self._resumed = resume
         if resume is not None:
+            resume = with_todays_names(resume, self.network)
             self._take_up(resume)
+        self._resumed = resume
         if epochs is not None:
             self.standing.epochs = self.schedule.epochs = max(epochs, self.standing.epoch)
         self._watch = Stopwatch()
