@@ -1,0 +1,170 @@
+"""What a run's events come to: the one fold from its stream to its preset, epochs, best, target and outcome.
+
+A live run, one that is attached to again, a replay, a run on another machine, a list of runs: all take their figures
+from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tuitrain.errors import PresetError
+from tuitrain.spec.challenge import Point, check, reached
+from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Event,
+    Notice,
+    Record,
+    RunFinished,
+    RunStarted,
+    best_epoch,
+    better,
+)
+
+LAST_EPOCHS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A run so far.
+
+    Attributes:
+        started: how it began; None before that.
+        epochs: the finished ones that count, in order: a restart takes back what came after its place.
+        planned: how many it is to have.
+        best: the first of the epochs with the highest accuracy; None where none is finite.
+        checkpoint: the latest.
+        notices: all of them, in order.
+        finished: how it ended; None while it goes on, or where it was killed.
+        began: unix seconds of its first record.
+        newest: unix seconds of its latest record.
+        elapsed_s: seconds of run at its latest record.
+    """
+
+    started: RunStarted | None = None
+    epochs: tuple[EpochFinished, ...] = ()
+    planned: int = 0
+    best: EpochFinished | None = None
+    checkpoint: CheckpointSaved | None = None
+    notices: tuple[Notice, ...] = ()
+    finished: RunFinished | None = None
+    began: float = 0.0
+    newest: float = 0.0
+    elapsed_s: float = 0.0
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> History:
+        """The history of all records of a run, in order."""
+        history = cls()
+        for record in records:
+            history = history.add(record)
+        return history
+
+    def add(self, record: Record) -> History:
+        """With one more record."""
+        return replace(
+            self._with(record.event),
+            began=self.began or record.time,
+            newest=max(self.newest, record.time),
+            elapsed_s=record.elapsed_s,
+        )
+
+    def _with(self, event: Event) -> History:
+        match event:
+            case RunStarted():
+                return History(started=event, planned=event.epochs)
+            case EpochFinished():
+                return self._epoch(event)
+            case Control(action="extended", value=value) if value is not None and math.isfinite(value):
+                return replace(self, planned=self.planned + max(0, round(value)))
+            case Control(action="restarted"):
+                kept = tuple(e for e in self.epochs if e.epoch <= event.epoch)
+                return replace(self, epochs=kept, best=best_epoch(kept), finished=None)
+            case CheckpointSaved():
+                return replace(self, checkpoint=event)
+            case Notice():
+                return replace(self, notices=(*self.notices, event))
+            case RunFinished():
+                return replace(self, finished=event)
+        return self
+
+    def _epoch(self, event: EpochFinished) -> History:
+        if self.epochs and self.epochs[-1].epoch >= event.epoch:  # done again after a restart
+            epochs = (*(e for e in self.epochs if e.epoch < event.epoch), event)
+            best = best_epoch(epochs)
+        else:
+            epochs, best = (*self.epochs, event), better(self.best, event)
+        return replace(self, epochs=epochs, best=best, planned=max(event.epochs, event.epoch), finished=None)
+
+    # ------------------------------------------------------------------------------ what it means
+
+    @property
+    def last(self) -> EpochFinished | None:
+        """The latest finished epoch."""
+        return self.epochs[-1] if self.epochs else None
+
+    @property
+    def outcome(self) -> str:
+        """How it ended; `unfinished` while it goes on, or where it was killed."""
+        return self.finished.outcome if self.finished is not None else "unfinished"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, pauses included."""
+        if self.finished is not None:
+            return self.finished.seconds
+        return self.epochs[-1].elapsed_s if self.epochs else 0.0
+
+    @property
+    def preset(self) -> Preset | None:
+        """The resolved preset; None before the run has started, or where this version can't read it."""
+        if self.started is None:
+            return None
+        try:
+            return preset_from_dict(self.started.preset, "the run's preset")
+        except PresetError:
+            return None
+
+    @property
+    def user_network(self) -> str | None:
+        """The network in Python that took the place of the preset's, as it was named; None without one."""
+        return (
+            self.started.own_network.get("model", "?") if self.started and self.started.own_network else None
+        )
+
+    @property
+    def target(self) -> float | None:
+        """The challenge's accuracy in percent; None where it has none."""
+        challenge = self.started.preset.get("challenge") if self.started is not None else None
+        value = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def at_target(self) -> tuple[int, ...]:
+        """The epochs at or above the target; none where there is no target."""
+        target = self.target
+        if target is None:
+            return ()
+        return tuple(e.epoch for e in self.epochs if reached(e.test_acc, target))
+
+    @property
+    def last_mean(self) -> float:
+        """Mean accuracy of the last five epochs (or as many as there are); NaN without any."""
+        last = self.epochs[-LAST_EPOCHS:]
+        return sum(e.test_acc for e in last) / len(last) if last else math.nan
+
+    def points(self) -> list[Point]:
+        """The challenge, point by point; none before the run has started, or where its preset can't be read."""
+        started, preset = self.started, self.preset
+        if started is None or preset is None:
+            return []
+        try:
+            table = started.parameters if started.own_network else preset.table()
+        except PresetError:
+            return []
+        return check(preset, table, self.epochs, finished=self.finished is not None)
