@@ -6,6 +6,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is no question of right or wrong, and a busy machine would answer it differently.
+settings.register_profile("tuitrain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tuitrain")
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
 from tuitrain.runs import checkpoint, files, inspect, model_file, neighbours
-from tuitrain.runs.commands import forward
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
-from tuitrain.training.control import RunControl
+from tuitrain.training.control import Command, RunControl
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -414,8 +413,9 @@ class Session:
         told: Snapshot | None = None
         told_at = 0.0
         while not self._done.wait(KEEPER_S):
-            for command in self.directory.new_commands():
-                forward(command, self.control)
+            for line in self.directory.new_commands():
+                if (command := Command.from_json(line)) is not None:  # anybody may write there
+                    self.control.post(command)
             self._look_after_directory()
             now = time.monotonic()
             snapshot = self.snapshot

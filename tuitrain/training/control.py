@@ -1,51 +1,103 @@
-"""The commands to a running training, from any thread. Imports no torch."""
+"""The commands to a running training: one value, whoever sends it and by whichever way. Imports no torch."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
-from tuitrain.errors import UsageError
+from tuitrain.errors import UsageError, visible
 
 Action = Literal["stop", "pause", "resume", "checkpoint", "set_lr", "add_epochs"]
+When = Literal["now", "epoch"]
+MOST_EPOCHS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: `value` is a learning rate or a number of epochs, `when` belongs to stop."""
+    """One command.
+
+    Attributes:
+        action: what is to be done.
+        value: a learning rate, or a number of epochs.
+        when: of a stop: after this step, or after this epoch and its evaluation.
+        reason: of a stop, for people.
+        source: who sent it: keyboard, signal, a shell.
+
+    Raises:
+        UsageError: a learning rate that is no finite number above 0; a number of epochs not from 1 to 10,000.
+    """
 
     action: Action
     value: float | None = None
-    when: Literal["now", "epoch"] = "now"
+    when: When = "now"
     reason: str = ""
     source: str = ""
 
+    def __post_init__(self) -> None:
+        value = math.nan if self.value is None else self.value
+        if self.action == "set_lr" and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"learning rate {self.value}: use a finite number above 0.")
+        if self.action == "add_epochs" and not (1 <= value <= MOST_EPOCHS and value == int(value)):
+            raise UsageError(f"{self.value} more epochs: use a number from 1 to {MOST_EPOCHS}.")
 
-class RunControl:
-    """Steers one run. Every method may be called from any thread; the trainer looks once a step."""
+    def to_json(self) -> dict[str, Any]:
+        """The object of a line of `control.jsonl`."""
+        out: dict[str, Any] = {"command": self.action, "source": self.source}
+        if self.action == "stop":
+            out |= {"reason": self.reason, "when": self.when}
+        if self.value is not None:
+            out["value"] = self.value
+        return out
 
-    def __init__(self) -> None:
-        self._commands: deque[Command] = deque()
-        self._arrived = threading.Condition()
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Command | None:
+        """The command of such an object; None for one that is none of ours or makes no sense."""
+        value = data.get("value")
+        action: Action | None = next((name for name in get_args(Action) if name == data.get("command")), None)
+        if action is None:
+            return None
+        try:
+            if action not in ("set_lr", "add_epochs"):
+                value = None
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                return None
+            return cls(
+                action,
+                float(value) if action == "set_lr" and value is not None else value,
+                "epoch" if data.get("when") == "epoch" else "now",
+                visible(data.get("reason") or "asked")[:200] if action == "stop" else "",
+                visible(data.get("source") or "shell")[:80],
+            )
+        except (UsageError, OverflowError):
+            return None
 
-    def stop(self, reason: str = "", when: Literal["now", "epoch"] = "now", source: str = "") -> None:
+
+class Steering:
+    """What sends commands to a run: says where they go with `post`."""
+
+    def post(self, command: Command) -> None:
+        """Send a command."""
+        raise NotImplementedError
+
+    def stop(self, reason: str = "", when: When = "now", source: str = "") -> None:
         """Ends the run, its state saved: after this step, or after this epoch and its evaluation."""
-        self._post(Command("stop", when=when, reason=reason, source=source))
+        self.post(Command("stop", when=when, reason=reason, source=source))
 
     def pause(self, source: str = "") -> None:
         """Waits after this step until `resume` or `stop`."""
-        self._post(Command("pause", source=source))
+        self.post(Command("pause", source=source))
 
     def resume(self, source: str = "") -> None:
         """Goes on after a pause."""
-        self._post(Command("resume", source=source))
+        self.post(Command("resume", source=source))
 
     def checkpoint(self, source: str = "") -> None:
         """Saves the state after this step."""
-        self._post(Command("checkpoint", source=source))
+        self.post(Command("checkpoint", source=source))
 
     def set_lr(self, lr: float, source: str = "") -> None:
         """Makes the learning rate `lr` from the next step on; the rest of the schedule scales with it.
@@ -53,9 +105,7 @@ class RunControl:
         Raises:
             UsageError: not a finite number above 0.
         """
-        if not (math.isfinite(lr) and lr > 0):
-            raise UsageError(f"learning rate {lr}: use a finite number above 0.")
-        self._post(Command("set_lr", value=float(lr), source=source))
+        self.post(Command("set_lr", float(lr), source=source))
 
     def add_epochs(self, count: int, source: str = "") -> None:
         """Makes the run `count` epochs longer.
@@ -63,11 +113,18 @@ class RunControl:
         Raises:
             UsageError: not from 1 to 10,000.
         """
-        if not 1 <= count <= 10_000:
-            raise UsageError(f"{count} more epochs: use a number from 1 to 10000.")
-        self._post(Command("add_epochs", value=count, source=source))
+        self.post(Command("add_epochs", count, source=source))
 
-    def _post(self, command: Command) -> None:
+
+class RunControl(Steering):
+    """Steers one run of this process. Every method may be called from any thread; the trainer looks once a step."""
+
+    def __init__(self) -> None:
+        self._commands: deque[Command] = deque()
+        self._arrived = threading.Condition()
+
+    def post(self, command: Command) -> None:
+        """Put a command in line."""
         with self._arrived:
             self._commands.append(command)
             self._arrived.notify_all()

@@ -6,6 +6,7 @@ what the UI sees of a run is its feed, which exists from the moment the run was 
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 import traceback
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.spec.words import changes_in_short, layers_of
-from tuitrain.training.control import RunControl
+from tuitrain.training.control import Command, RunControl, Steering
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -78,36 +79,17 @@ class Entry:
         return self.state not in FINISHED
 
 
-class EntryControl:
+class EntryControl(Steering):
     """Steers an entry from the moment it was asked for: commands wait until training looks at them."""
 
     def __init__(self, manager: SessionManager, entry: Entry) -> None:
         self._manager, self._entry = manager, entry
 
-    def stop(self, reason: str = "", when: Literal["now", "epoch"] = "now", source: str = "keyboard") -> None:
-        """Stop now or after this epoch; a run that hasn't begun is taken out of the line."""
-        if not self._manager.cancel(self._entry):
-            self._entry.control.stop(reason, when=when, source=source)
-
-    def pause(self, source: str = "keyboard") -> None:
-        """Pause at the next step."""
-        self._entry.control.pause(source=source)
-
-    def resume(self, source: str = "keyboard") -> None:
-        """Go on."""
-        self._entry.control.resume(source=source)
-
-    def checkpoint(self, source: str = "keyboard") -> None:
-        """Save a checkpoint at the next step."""
-        self._entry.control.checkpoint(source=source)
-
-    def set_lr(self, lr: float, source: str = "keyboard") -> None:
-        """A new base learning rate from the next step."""
-        self._entry.control.set_lr(lr, source=source)
-
-    def add_epochs(self, count: int, source: str = "keyboard") -> None:
-        """Train so many epochs longer."""
-        self._entry.control.add_epochs(count, source=source)
+    def post(self, command: Command) -> None:
+        """Send a command; a stop takes a run that hasn't begun out of the line."""
+        if command.action == "stop" and self._manager.cancel(self._entry):
+            return
+        self._entry.control.post(dataclasses.replace(command, source=command.source or "keyboard"))
 
 
 class EntryFeed:
