@@ -88,7 +88,8 @@ def test_rm_asks_and_tags_and_notes_stay(tmp_path: Path) -> None:
     assert json.loads(tuitrain(tmp_path, "runs", "note", "a", "--json").stdout)["note"] == "first of its kind"
     assert "#good" in tuitrain(tmp_path, "runs").stdout
     removed = tuitrain(tmp_path, "runs", "rm", "a", "--yes", "--json")
-    assert json.loads(removed.stdout) == {"removed": ["a"], "errors": []} and not path.exists()
+    said = json.loads(removed.stdout)
+    assert (said["removed"], said["errors"]) == (["a"], []) and not path.exists()
     assert list(tmp_path.glob(".gone*")) == []
 
 

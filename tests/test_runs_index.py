@@ -131,25 +131,6 @@ def test_a_run_is_found_by_name_beginning_end_path_or_latest(tmp_path: Path) -> 
         resolve(tmp_path / "nothing", "latest")
 
 
-def test_removing(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "keep").write_text("x")
-    runs = tmp_path / "runs"
-    path = old_run(runs, "a", 1e9)
-    (path / "link").symlink_to(outside)
-    (runs / "linked").symlink_to(old_run(tmp_path / "elsewhere", "b", 1e9))
-    index.delete(resolve(runs, "a"))
-    assert not path.exists() and (outside / "keep").exists()
-    with pytest.raises(RunDirectoryError, match="is a link"):
-        index.delete(resolve(runs, "linked"))
-    live = RunDirectory.create(runs, "fake", name="live")
-    with pytest.raises(RunDirectoryError, match="busy"):
-        index.delete(RunDirectory.open(live.path))
-    assert live.path.exists()
-    live.close()
-
-
 def test_tags_and_notes(tmp_path: Path) -> None:
     path = old_run(tmp_path, "a", 1e9)
     list_runs(tmp_path)

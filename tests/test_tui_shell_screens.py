@@ -367,15 +367,18 @@ async def test_tag_note_and_delete(tmp_path: Path) -> None:
         await until(pilot, lambda: table.rows[0].note == "a note")
         assert "[/b]" in text_of(app)
         await pilot.press("D")
-        await until(pilot, lambda: "gone for good" in text_of(app))
+        await until(pilot, lambda: "To the trash" in text_of(app))
         await pilot.press("enter")  # Keep has the focus
         await pilot.pause(0.2)
         assert (tmp_path / "runs" / "run-0001").exists()
         await pilot.press("D")
-        await until(pilot, lambda: "gone for good" in text_of(app))
+        await until(pilot, lambda: "To the trash" in text_of(app))
         await pilot.press("y")
         await until(pilot, lambda: len(table.rows) == 1)
         assert not (tmp_path / "runs" / "run-0001").exists()
+        await pilot.press("u")
+        await until(pilot, lambda: len(table.rows) == 2 and table.rows[0].note == "a note")
+        assert not (tmp_path / "runs" / ".trash").exists()
 
 
 async def test_a_living_run_is_not_deleted(tmp_path: Path) -> None:

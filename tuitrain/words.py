@@ -16,8 +16,7 @@ _STANDS = {
     **dict.fromkeys(("queued", "starting"), ("◌", "waiting")),
     "paused": ("‖", "warn"),
     "stopped": ("■", "warn"),
-    "interrupted": ("⚠", "warn"),
-    "stalled": ("⚠", "warn"),
+    **dict.fromkeys(("interrupted", "stalled", "locked", "later_version"), ("⚠", "warn")),
 }
 #: What Rich calls the colours of that on a terminal without a theme of ours.
 RICH_COLOURS = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red"}

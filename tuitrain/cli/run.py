@@ -209,6 +209,7 @@ def resume(
     from tuitrain.runs.index import resolve
 
     directory = resolve(config.runs_dir(runs_dir), run)
+    directory.refuse_other_holder()
     if directory.is_held():
         from tuitrain.cli.steer import let_go_on
 

@@ -1,4 +1,4 @@
-"""`tuitrain runs`: list, show, rm, path, tag, note."""
+"""`tuitrain runs`: list, show, rm, restore, path, tag, note."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
-from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
 from tuitrain.words import accuracy, doing, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.index import RunSummary
+    from tuitrain.runs.trash import Removed
 
 runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_without_command=True)
 
@@ -206,34 +207,103 @@ def path(
 def rm(
     run: Runs,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    forever: Annotated[
+        bool, typer.Option("--forever", help="Not to the trash, but for good; takes from the trash too.")
+    ] = False,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Remove runs for good; asks first. A live run is not removed."""
-    from tuitrain.runs.index import delete
+    """Remove runs; asks first. `tuitrain runs restore` brings them back.
 
-    directories = {str(d.path): d for d in (find(name, runs_dir) for name in run)}
+    They go to the trash folder beside the runs; with --forever they are gone. A live run is not removed.
+    """
+    from tuitrain.runs import trash
+
+    folder = config.runs_dir(runs_dir)
+    chosen = [one for name in run for one in _to_remove(folder, name, forever)]
+    chosen = list({str(one.path if isinstance(one, trash.Removed) else one): one for one in chosen}.values())
+    for one in chosen:
+        if isinstance(one, Path):
+            trash.check_removable(one, folder)
     if not yes:
-        if not sys.stdin or not sys.stdin.isatty():
-            raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes")
-        for directory in directories.values():
-            stderr().print(f"  {visible(directory.path)}", soft_wrap=True)
-        count = f"{len(directories)} runs" if len(directories) > 1 else "this run"
-        typer.confirm(f"Remove {count} for good?", abort=True, err=True)
-    removed, errors = [], []
-    for directory in directories.values():
+        _ask(chosen, forever)
+    removed, kept, errors = [], [], []
+    for one in chosen:
         try:
-            delete(directory)
-            removed.append(directory.name)
+            if isinstance(one, trash.Removed):
+                trash.erase(one, folder)
+                removed.append(one.run)
+            else:
+                place = trash.remove(one, folder, forever=forever)
+                removed.append(one.name)
+                kept += [] if forever else [str(place)]
         except TuitrainError as error:
             errors.append(error)
     if json:
-        emit_json({"removed": removed, "errors": [str(error) for error in errors]})
+        emit_json({"removed": removed, "errors": [str(error) for error in errors], "trash": kept})
     else:
         for name in removed:
-            stderr().print(f"removed {visible(name)}", soft_wrap=True)
+            back = "for good" if forever else f"it is in the trash: `tuitrain runs restore {visible(name)}`"
+            stderr().print(f"removed {visible(name)}; {back}", soft_wrap=True)
     if errors:
         raise errors[0]
+
+
+def _to_remove(folder: Path, name: str, forever: bool) -> Sequence[Path | Removed]:
+    """The run of a name; where there is none and it is to go for good, all that the trash has under it."""
+    from tuitrain.runs import index, trash
+
+    try:
+        return [index.find(folder, name)]
+    except RunDirectoryError:
+        if not forever or "/" in name:
+            raise
+        try:
+            return trash.find(folder, name)
+        except RunDirectoryError:
+            pass
+        raise
+
+
+def _ask(chosen: Sequence[Path | Removed], forever: bool) -> None:
+    if not sys.stdin or not sys.stdin.isatty():
+        raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes")
+    for one in chosen:
+        stderr().print(f"  {visible(one if isinstance(one, Path) else one.path)}", soft_wrap=True)
+    count = f"{len(chosen)} runs" if len(chosen) > 1 else "this run"
+    typer.confirm(f"Remove {count} {'for good' if forever else '(to the trash)'}?", abort=True, err=True)
+
+
+@runs_app.command()
+def restore(
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Removed runs, by name; none lists them.", show_default=False)
+    ] = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+) -> None:
+    """Bring removed runs back from the trash, or list what is there.
+
+    Of several that had one name the last removed comes back. Nothing is overwritten.
+    """
+    from tuitrain.runs import trash
+
+    folder = config.runs_dir(runs_dir)
+    if run:
+        places = [trash.restore(trash.find(folder, name)[0], folder) for name in run]
+        if json:
+            emit_json({"restored": [str(place) for place in places]})
+        for place in [] if json else places:
+            stderr().print(f"restored {visible(place.name)}", soft_wrap=True)
+        return
+    there = trash.listing(folder)
+    if json:
+        emit_json([{"run": one.run, "removed": one.when, "path": str(one.path)} for one in there])
+    elif not there:
+        stderr().print(f"the trash of {visible(folder)} is empty")
+    else:
+        for one in there:
+            sys.stdout.write(f"{when(one.when):>10}  {visible(one.run)}\n")
 
 
 @runs_app.command()

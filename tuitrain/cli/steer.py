@@ -14,15 +14,15 @@ from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import find, no_terminal, standing
-from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
 from tuitrain.words import accuracy, duration
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.index import RunSummary
 
-#: How long a command waits to see that it was obeyed.
-OBEY_S = 10.0
+#: How long a command waits to see that it was obeyed; a stop, which saves, longer.
+OBEY_S, STOP_S = 10.0, 30.0
 
 LiveRun = Annotated[
     str | None,
@@ -44,6 +44,7 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
 
     if run is not None:
         directory = find(run, runs_dir)
+        directory.refuse_other_holder()
         if not directory.is_held():
             name = visible(directory.name)
             raise RunDirectoryError(f"run {name} is not running; go on with it by `tuitrain resume {name}`")
@@ -105,15 +106,19 @@ def stop(
 ) -> None:
     """Stop a live run and save its state.
 
-    `tuitrain resume` goes on with it.
+    `tuitrain resume` goes on with it. Exit code 4 where it has not stopped in half a minute.
     """
+    from tuitrain.runs import locking
     from tuitrain.runs.commands import RemoteControl
 
     directory = live_run(run, runs_dir)
     RemoteControl(directory).stop("asked from a shell", when="epoch" if after_epoch else "now")
     wait = not no_wait and not after_epoch
-    obeyed = wait and wait_until(lambda: not directory.is_held())
+    obeyed = wait and wait_until(lambda: locking.standing(directory.path) == "free", STOP_S)
     _report(directory, "stopped" if obeyed else "stop", obeyed, json)
+    if wait and not obeyed:
+        directory.refuse_other_holder()
+        raise typer.Exit(ExitCode.RUN_DIRECTORY)
 
 
 def let_go_on(directory: RunDirectory, epochs: int | None = None) -> None:
@@ -141,8 +146,12 @@ def let_go_on(directory: RunDirectory, epochs: int | None = None) -> None:
         name = visible(directory.name)
         stderr().print(f"{name} is live; look on with `tuitrain attach {name}`", soft_wrap=True)
         return
-    obeyed = wait_until(lambda: phase_of(directory) != "paused")
+    wait_until(lambda: phase_of(directory) != "paused")
+    goes_on = directory.is_held() and phase_of(directory) != "paused"
+    obeyed = goes_on or summarise(directory.path).state == "done"
     _report(directory, "goes on" if obeyed else "resume", obeyed, json=False)
+    if not obeyed:
+        raise typer.Exit(ExitCode.RUN_DIRECTORY)
 
 
 def steer(

@@ -30,7 +30,7 @@ MAX_BYTES = 512 << 20
 _MAX_HEADER = 8 << 20
 _MAX_TENSORS = 4096
 _META = "tuitrain"
-_NAME = re.compile(r"epoch-(\d{4,6})(?:-step-(\d{5,9}))?(-best)?\.([0-9a-f]{64})\.safetensors")
+NAME = re.compile(r"epoch-(\d{4,6})(?:-step-(\d{5,9}))?(-best)?\.([0-9a-f]{64})\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def entries(folder: Path) -> list[Entry]:
     except OSError:
         return []
     for item in listing:
-        match = _NAME.fullmatch(item.name)
+        match = NAME.fullmatch(item.name)
         if match is None:
             continue
         with contextlib.suppress(OSError):

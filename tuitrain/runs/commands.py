@@ -29,6 +29,7 @@ class RemoteControl(Steering):
         Raises:
             RunDirectoryError: nobody holds the run, so that no command is lost silently.
         """
+        self.directory.refuse_other_holder()
         if not self.directory.is_held():
             name = visible(self.directory.name)
             raise RunDirectoryError(f"run {name} is not running; go on with `tuitrain resume {name}`")

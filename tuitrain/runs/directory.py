@@ -22,8 +22,9 @@ from typing import Any, Self
 
 from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import eventlog, files, locking, names
-from tuitrain.training.events import Record, StepProgress, from_dict, to_dict
+from tuitrain.runs import eventlog, files, locking, names, posted
+from tuitrain.runs.posted import PostedCommands
+from tuitrain.training.events import SCHEMA, Record, StepProgress, from_dict, to_dict
 
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
 #: Begun or being removed, with the process that is at it.
@@ -32,7 +33,14 @@ _UNFINISHED = re.compile(
 )
 #: The text of a network in Python (`--model`), for readers; never run, so it is no `.py`.
 MODEL_SOURCE = "model.py.txt"
-_COMMAND_BYTES = 4096
+#: How the comment begins that `preset.toml` begins with.
+PRESET_MARK = "What really ran."
+#: All that a run writes into its directory, beside temporary files.
+FILES = (
+    "preset.toml", "events.jsonl", locking.PROGRESS, posted.FILE, "log.txt", "output.txt", "summary.txt", "metrics.csv",
+    "inspection.safetensors", "model.safetensors", MODEL_SOURCE, "user.json", locking.LOCK_NAME,
+)  # fmt: skip
+FOLDERS = ("checkpoints", "tensorboard")
 _READ_BYTES = 1 << 20
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 #: On Linux this clock is shared by all processes of a machine, and no change of date moves it.
@@ -70,7 +78,7 @@ class RunDirectory:
         self.name = path.name
         self.lock = locking.RunLock(path)
         self._log = eventlog.LogWriter(path / "events.jsonl")
-        self._control_offset = 0
+        self._posted = PostedCommands(path)
         self._texts: dict[str, bytes] = {}  # what only this process still has when the directory is removed
 
     def __repr__(self) -> str:
@@ -112,6 +120,7 @@ class RunDirectory:
             if model_source is not None:
                 run._texts[MODEL_SOURCE] = model_source
             run._write_texts()
+            run._posted.begin()
             run._log.open()
             files.fsync_dir(temp)
             run._take_name(runs_dir, preset_name, name)
@@ -138,8 +147,7 @@ class RunDirectory:
                 if error.errno not in _TAKEN:
                     raise
                 if name is not None and locking.is_held(target):
-                    holder = locking.read_holder(target)
-                    raise RunDirectoryError(locking.busy_message(wanted, holder)) from None
+                    raise RunDirectoryError(locking.busy_message(wanted, target)) from None
                 continue
             self._moved(target)
             return
@@ -149,28 +157,33 @@ class RunDirectory:
         self.path, self.name = path, path.name
         self.lock.folder = path
         self._log.path = path / "events.jsonl"
+        self._posted.path = path / posted.FILE
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """An existing run directory, for reading.
 
         Raises:
-            RunDirectoryError: there is none.
+            RunDirectoryError: there is none, or it was written by a later version of tuitrain.
         """
         path = Path(path)
         if not names.looks_like_run(path):
             raise RunDirectoryError(f"{visible(path)} is no run directory; list runs with `tuitrain runs`")
-        return cls(path if path.name not in ("", "..") else path.resolve())
+        refuse_later_version(path)
+        return cls(path.resolve() if path.name in ("", "..") or path.is_symlink() else path)
 
     def acquire(self) -> None:
         """Hold the directory for writing: clean leftovers, mend the log, skip old commands.
 
+        What others could write in it, by an umask of earlier, they no longer can.
+
         Raises:
             RunDirectoryError: somebody else holds it, or it can't be written.
         """
+        self._refuse_links()
         self.lock.acquire(self.name)
         try:
-            self._refuse_links()
+            files.keep_from_others(self.path)
             files.clean_leftovers(self.path)
             files.clean_leftovers(self.path / "checkpoints")
             self._log.open()
@@ -180,17 +193,18 @@ class RunDirectory:
         except OSError as error:
             self.lock.release()
             raise unwritable(self.path, error) from None
-        self._control_offset = self._control_size()
+        self._posted.begin()
         for name in ("preset.toml", MODEL_SOURCE, "user.json"):
             with contextlib.suppress(OSError), files.open_plain(self.path / name) as file:
                 self._texts[name] = file.read(2 * _READ_BYTES)
 
     def _refuse_links(self) -> None:
-        """In the run's own folders old files are removed; a link could lead to anybody's."""
-        for folder in (self.path / "checkpoints", self.path / "tensorboard"):
-            if folder.is_symlink():
+        """In a directory that came from elsewhere a link may lead anywhere, and a run writes in all of these."""
+        for name in (*FILES, *FOLDERS):
+            path = self.path / name
+            if path.is_symlink():
                 raise RunDirectoryError(
-                    f"{visible(folder)} is a link, and a run removes old files there; put a folder in its place"
+                    f"{visible(path)} is a link, and a run would write there; put the file or folder in its place"
                 )
 
     def is_gone(self) -> bool:
@@ -213,6 +227,7 @@ class RunDirectory:
         files.make_folder(self.path / "checkpoints", parents=True)
         self.lock.acquire(self.name)
         self._write_texts()
+        self._posted.begin()
         self._log.open()
         files.fsync_dir(self.path)
         files.fsync_dir(self.path.parent)
@@ -229,6 +244,15 @@ class RunDirectory:
     def is_held(self) -> bool:
         """Whether a living process (perhaps this one) holds the directory."""
         return self.lock.held or locking.is_held(self.path)
+
+    def refuse_other_holder(self) -> None:
+        """Nobody can go on with a run, or steer one, whose lock somebody else has.
+
+        Raises:
+            RunDirectoryError: somebody has it who is not the process that it names.
+        """
+        if not self.lock.held and locking.standing(self.path) == "other":
+            raise RunDirectoryError(locking.other_message(self.name, self.path))
 
     def holder(self) -> locking.Holder | None:
         """Who holds it now; None when nobody does."""
@@ -272,12 +296,12 @@ class RunDirectory:
             "progress": to_dict(progress) if progress is not None else None,
         }
         text = json.dumps(plain.finite(data), separators=(",", ":"), allow_nan=False)
-        files.replace(self.path / "progress.json", text.encode(), durable=False)
+        files.replace(self.path / locking.PROGRESS, text.encode(), durable=False)
 
     def live(self) -> Live | None:
         """What `progress.json` says, or None when there is none that can be read."""
         try:
-            with files.open_plain(self.path / "progress.json") as file:
+            with files.open_plain(self.path / locking.PROGRESS) as file:
                 data = json.loads(file.read(_READ_BYTES))
             step = data["progress"]
             event = from_dict(step) if step else None
@@ -309,50 +333,18 @@ class RunDirectory:
         Raises:
             RunDirectoryError: it can't be written.
         """
-        line = json.dumps(plain.finite({**command, "time": time.time()}), separators=(",", ":")).encode()
-        if len(line) > _COMMAND_BYTES:
-            raise RunDirectoryError("the command is too long")
-        path = self.path / "control.jsonl"
         try:
-            fd = files.open_append(path)
-            try:
-                size = os.fstat(fd).st_size
-                torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-                files.write_all(fd, (b"\n" if torn else b"") + line + b"\n", path)
-            finally:
-                os.close(fd)
+            self._posted.post(command)
         except OSError as error:
-            raise unwritable(path, error) from None
+            raise unwritable(self._posted.path, error) from None
 
     def new_commands(self) -> list[dict[str, Any]]:
-        """Commands posted since the last look (one `stat` when there are none)."""
-        size = self._control_size()
-        if size <= self._control_offset:
-            self._control_offset = size
-            return []
-        try:
-            with files.open_plain(self.path / "control.jsonl") as file:
-                file.seek(self._control_offset)
-                data = file.read(_READ_BYTES)
-        except OSError:
-            return []
-        end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) == _READ_BYTES:  # one endless line: none of ours
-            end = len(data)
-        self._control_offset += end
-        commands: list[dict[str, Any]] = []
-        for line in data[:end].split(b"\n"):
-            with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(line) if line.strip() else None
-                if isinstance(value, dict):
-                    commands.append(value)
-        return commands
+        """Commands posted since the last look (one `stat` when there are none).
 
-    def _control_size(self) -> int:
-        try:
-            return (self.path / "control.jsonl").stat().st_size
-        except OSError:
-            return 0
+        Raises:
+            RunDirectoryError: there are some, in a file of another user's.
+        """
+        return self._posted.new()
 
     def preset_toml(self) -> str:
         """The text of `preset.toml`: what really ran.
@@ -380,6 +372,23 @@ class RunDirectory:
             ) from None
 
 
+def refuse_later_version(path: Path) -> None:
+    """This version would misread what a later one wrote.
+
+    Raises:
+        RunDirectoryError: a later one did, or the log can't be read.
+    """
+    try:
+        version = eventlog.version(path / "events.jsonl")
+    except OSError:
+        return  # who reads it says so
+    if version > SCHEMA:
+        raise RunDirectoryError(
+            f"run {visible(path.name)} was written by a later version of tuitrain (event log {version}, this one "
+            f"reads {SCHEMA}); update tuitrain to open it"
+        )
+
+
 def unwritable(path: Path, error: Exception) -> RunDirectoryError:
     """The sentence for a folder or file that can't be written."""
     reason = visible(getattr(error, "strerror", None) or error)
@@ -404,8 +413,7 @@ def check_place(runs_dir: Path, name: str | None = None) -> None:
         if not os.path.lexists(runs_dir / wanted):
             return
         if locking.is_held(runs_dir / wanted):
-            holder = locking.read_holder(runs_dir / wanted)
-            raise RunDirectoryError(locking.busy_message(wanted, holder))
+            raise RunDirectoryError(locking.busy_message(wanted, runs_dir / wanted))
 
 
 def clean_unborn(runs_dir: Path) -> int:
@@ -416,7 +424,11 @@ def clean_unborn(runs_dir: Path) -> int:
     for name in found:
         left = _UNFINISHED.fullmatch(name)
         folder = runs_dir / name
-        if left and not locking.process_exists(int(left[1] or left[2])) and not locking.is_held(folder):
+        if (
+            left
+            and not locking.process_exists(int(left[1] or left[2]))
+            and locking.standing(folder) == "free"
+        ):
             shutil.rmtree(folder, ignore_errors=True)
             count += 1
     return count

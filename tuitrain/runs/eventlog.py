@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import stat
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 from tuitrain.runs import files
 from tuitrain.training.events import (
+    SCHEMA,
     CheckpointSaved,
     Control,
     EpochFinished,
@@ -29,6 +31,8 @@ from tuitrain.training.events import (
 _BLOCK = 1 << 16
 #: 10,000 epochs with a checkpoint each are 10 MB of log; what is far beyond that is not read.
 _MAX_BYTES = 256 << 20
+#: A preset of the largest size is far below this.
+_FIRST_LINE_BYTES = 4 << 20
 
 
 def parse(data: bytes) -> list[Record]:
@@ -92,6 +96,21 @@ def _rest(file: BinaryIO) -> bytes:
     """What is left of a file, up to the limit; never asks for more than is there, since a read allocates first."""
     left = os.fstat(file.fileno()).st_size - file.tell()
     return file.read(max(0, min(left, _MAX_BYTES)))
+
+
+def version(path: Path) -> int:
+    """The version of a log, as its first line says; this version's own where there is no such line.
+
+    Raises:
+        OSError: it is there but can't be read.
+    """
+    try:
+        with files.open_plain(path) as file:
+            line = file.readline(_FIRST_LINE_BYTES)
+        found = json.loads(line).get("schema") if line.endswith(b"\n") else None
+    except (FileNotFoundError, ValueError, AttributeError, RecursionError):
+        return SCHEMA
+    return found if type(found) is int else SCHEMA
 
 
 class LogTail:

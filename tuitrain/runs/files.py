@@ -1,5 +1,8 @@
 """Every file operation a run makes goes through here, so that faults can be injected and order recorded.
 
+No link is followed: what is opened is never one, nor is the folder that it lies in, for a run directory may come
+from anybody, and a link in it lead anywhere. No other user can write what is made here, whatever the umask.
+
 `hook`, when set, is called before each operation with its name and path; a harness records the order
 there, raises `OSError` in place of the k-th one, or kills the process. Operations: `mkdir`, `create`,
 `open`, `write`, `fsync`, `truncate`, `rename`, `fsync_dir`, `unlink`.
@@ -16,12 +19,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from tuitrain.paths import others_may_write
+
 Hook = Callable[[str, Path], None]
 
 hook: Hook | None = None
 
 _CHUNK = 1 << 20
 _TMP = ".tmp"
+#: Of what others may read (the umask takes away from it), and of what they may not.
+PUBLIC, PRIVATE = 0o644, 0o600
+_FOLDER = 0o755
 
 
 def announce(operation: str, path: Path) -> None:
@@ -33,32 +41,74 @@ def announce(operation: str, path: Path) -> None:
 def make_folder(path: Path, *, parents: bool = False) -> None:
     """Make a folder; with `parents`, its parents too and no error when it is there."""
     announce("mkdir", path)
-    path.mkdir(parents=parents, exist_ok=parents)
+    if parents and not path.parent.is_dir():
+        make_folder(path.parent, parents=True)
+    try:
+        path.mkdir(_FOLDER)
+    except FileExistsError:
+        if not parents or not path.is_dir():
+            raise
+
+
+def refuse_link(path: Path) -> None:
+    """An error where a path is a link.
+
+    Raises:
+        OSError: it is one.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, and none is followed", str(path))
+
+
+def _open(path: Path, flags: int, mode: int = PUBLIC) -> int:
+    """A descriptor of a plain file, closed in children: no link; a pipe would block for ever, a device never end."""
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, "it is no plain file", str(path))
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """A file opened for reading, when it is a plain one: a pipe would block for ever, a device never end.
+    """A plain file opened for reading; a link is refused.
 
     Raises:
         OSError: it can't be opened, or is no plain file.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file", str(path))
-        return os.fdopen(fd, "rb")
-    except BaseException:
-        os.close(fd)
-        raise
+    return os.fdopen(_open(path, os.O_RDONLY), "rb")
 
 
-def open_append(path: Path) -> int:
-    """A descriptor that appends, closed in children; the file is created when missing.
+def open_to_write(path: Path, flags: int, mode: int = PUBLIC) -> int:
+    """A descriptor of a plain file: what everything that writes in a run directory opens.
 
-    A link is refused: in a run directory that came from elsewhere it may lead anywhere.
+    Raises:
+        OSError: it can't be opened, or it or the folder that it lies in is a link.
     """
+    refuse_link(path.parent)
+    refuse_link(path)
+    return _open(path, flags, mode)
+
+
+def open_append(path: Path, mode: int = PUBLIC) -> int:
+    """A descriptor that appends; the file is created when missing."""
     announce("open", path)
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    return open_to_write(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode)
+
+
+def keep_from_others(folder: Path) -> None:
+    """Take from others the right to write in a folder of ours."""
+    info = folder.stat()
+    if info.st_uid == os.geteuid() and others_may_write(info):
+        with contextlib.suppress(OSError):  # a file system without modes
+            folder.chmod(stat.S_IMODE(info.st_mode) & ~0o022)
+
+
+def keep_private(fd: int) -> None:
+    """Take from others what they may do with an open file of ours, as an earlier version may have let them."""
+    info = os.fstat(fd)
+    if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) & 0o077:
+        with contextlib.suppress(OSError):  # a file system without modes
+            os.fchmod(fd, PRIVATE)
 
 
 def names_descriptor(path: Path, fd: int | None) -> bool:
@@ -74,7 +124,7 @@ def names_descriptor(path: Path, fd: int | None) -> bool:
 def create_new(path: Path) -> int:
     """A descriptor of a new file; never follows a link, never reuses a file."""
     announce("create", path)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    return open_to_write(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
 def write_all(fd: int, data: bytes, path: Path) -> None:
@@ -127,6 +177,7 @@ def fsync_dir(path: Path) -> None:
 def unlink(path: Path) -> None:
     """Remove a file; no error when it is gone."""
     announce("unlink", path)
+    refuse_link(path.parent)
     path.unlink(missing_ok=True)
 
 
@@ -155,12 +206,17 @@ def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) 
         fsync_dir(path.parent)
 
 
+def is_leftover(name: str) -> bool:
+    """Whether a file is one that `replace` was killed over."""
+    return name.startswith(".") and name.endswith(_TMP)
+
+
 def clean_leftovers(folder: Path) -> int:
     """Remove the temp files that a killed process left in `folder`; how many there were."""
     count = 0
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):
-            if entry.name.startswith(".") and entry.name.endswith(_TMP):
+            if is_leftover(entry.name):
                 with contextlib.suppress(OSError):
                     unlink(Path(entry.path))
                     count += 1

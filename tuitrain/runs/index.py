@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from typing import Any, Literal
 from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import files, locking, names
-from tuitrain.runs.directory import GONE_PREFIX, RunDirectory, unwritable
+from tuitrain.runs.directory import RunDirectory, refuse_later_version, unwritable
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted
 
 RunState = Literal[
-    "live", "paused", "stalled", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted"
-]
+    "live", "paused", "stalled", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted", "locked",
+    "later_version",
+]  # fmt: skip
 #: Held by a process that trains it, or that could.
 HELD: frozenset[RunState] = frozenset({"live", "paused", "stalled"})
 INDEX = ".index.json"
@@ -120,7 +120,16 @@ def summarise(path: Path) -> RunSummary:
     Raises:
         RunDirectoryError: its log can't be read.
     """
-    return _with_life(path, _with_user(path, _from_records(path, RunDirectory(path).events())))
+    return _with_life(path, _of_files(path))
+
+
+def _of_files(path: Path) -> RunSummary:
+    """What its files say, whoever holds it; of one that a later version wrote only that."""
+    try:
+        refuse_later_version(path)
+    except RunDirectoryError as error:
+        return dataclasses.replace(_from_records(path, []), state="later_version", message=str(error))
+    return _with_user(path, _from_records(path, RunDirectory(path).events()))
 
 
 def _from_records(path: Path, records: list[Record]) -> RunSummary:
@@ -219,12 +228,15 @@ def _number(value: float) -> float | None:
 
 def _with_life(path: Path, summary: RunSummary) -> RunSummary:
     """The state of now: a run without an end is live, paused or interrupted, whoever holds it or not."""
-    if not locking.is_held(path):
+    standing = locking.standing(path)
+    if standing == "free":
         return summary
+    if standing == "other":
+        return dataclasses.replace(summary, state="locked", message=locking.other_message(summary.run, path))
     holder = locking.read_holder(path)
     live = RunDirectory(path).live()
-    here = live is not None and holder is not None and live.pid == holder.pid
-    pid = holder.pid if holder else None
+    here = live is not None and (holder is None or live.pid == holder.pid)
+    pid = holder.pid if holder else live.pid if live else None
     if not here or live is None:
         return dataclasses.replace(summary, state="live", pid=pid)
     state: RunState = "paused" if live.phase == "paused" else "live"
@@ -292,11 +304,12 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
         summary = _from_cache(cached, key, path)
         if summary is None:
             try:
-                summary = _with_user(path, _from_records(path, RunDirectory(path).events()))
+                summary = _of_files(path)
             except RunDirectoryError:
                 continue
-            changed = True
-        kept[name] = {"key": key, "summary": summary}
+            changed = changed or summary.state != "later_version"
+        if summary.state != "later_version":  # a later version is to read it, not this line about it
+            kept[name] = {"key": key, "summary": summary}
         ended = summary.state != "interrupted"
         found.append(summary if ended and not _recent(key) else _with_life(path, summary))
     if changed or set(kept) != set(cache):
@@ -355,11 +368,11 @@ def _write_index(runs_dir: Path, kept: dict[str, Any]) -> None:
     body = json.dumps({"version": _VERSION, "runs": entries}, separators=(",", ":")).encode()
     digest = hashlib.sha256(body).hexdigest().encode()
     with contextlib.suppress(OSError):  # it only saves time
-        files.replace(runs_dir / INDEX, digest + b"\n" + body, durable=False)
+        files.replace(runs_dir.resolve() / INDEX, digest + b"\n" + body, durable=False)
 
 
-def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
-    """The run directory of a path, a name, a unique beginning or end of one, or `latest`.
+def find(runs_dir: Path, wanted: str) -> Path:
+    """The folder of a path, a name, a unique beginning or end of one, or `latest`; it may be no run.
 
     Raises:
         RunDirectoryError: no run, or more than one, is called that.
@@ -368,30 +381,16 @@ def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
     if wanted == "latest":
         runs = list_runs(runs_dir)
         newest = runs[0].run if runs else None
-    path = names.find(runs_dir, wanted, newest)
+    return names.find(runs_dir, wanted, newest)
+
+
+def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
+    """The run directory of a path, a name, a unique beginning or end of one, or `latest`.
+
+    Raises:
+        RunDirectoryError: no run, or more than one, is called that; or a later version of tuitrain wrote it.
+    """
+    path = find(runs_dir, wanted)
     if not names.looks_like_run(path):
         raise RunDirectoryError(f"{visible(path)} is no run directory; list the runs with `tuitrain runs`")
     return RunDirectory.open(path)
-
-
-def delete(directory: RunDirectory) -> None:
-    """Remove a run for good: it vanishes from the list in one step, then its files go.
-
-    Raises:
-        RunDirectoryError: it is busy, is a link, or can't be removed.
-    """
-    path = directory.path
-    if path.is_symlink():
-        raise RunDirectoryError(f"{visible(path)} is a link; remove the link itself with `rm`")
-    directory.lock.acquire(directory.name)
-    grave = path.with_name(f"{GONE_PREFIX}{path.name[:100]}-{os.getpid()}")
-    try:
-        files.rename(path, grave)
-        shutil.rmtree(grave)
-    except OSError as error:
-        reason = visible(error.strerror or error)
-        raise RunDirectoryError(
-            f"{visible(path)} can't be removed: {reason}; check its owner and mode"
-        ) from None
-    finally:
-        directory.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuitrain.data.dataset import Dataset, Progress, hold_out
 from tuitrain.data.load import load
 from tuitrain.errors import RunDirectoryError, UsageError, visible
-from tuitrain.runs.directory import MODEL_SOURCE, RunDirectory
+from tuitrain.runs.directory import MODEL_SOURCE, PRESET_MARK, RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.spec.preset import Preset, preset_from_dict, preset_from_toml
 from tuitrain.training.control import RunControl
@@ -79,7 +79,7 @@ def prepare(
 
     devices.pick(runtime.device)
     Trainer(preset, dataset, runtime, own=own)  # refuses what can't be trained before a directory exists
-    comment = f"What really ran. To repeat it:\n  {command}" if command else "What really ran."
+    comment = f"{PRESET_MARK} To repeat it:\n  {command}" if command else PRESET_MARK
     if own is not None:
         comment += (
             f"\nIn the place of [model] ran {own.flag}: its text is {MODEL_SOURCE}, SHA-256 {own.sha256}."

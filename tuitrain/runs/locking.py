@@ -1,4 +1,8 @@
-"""One process holds a run directory; the kernel frees it however that process ends."""
+"""One process holds a run directory; the kernel frees it however that process ends.
+
+The lock file says who that is. Anybody who may open the file could hold it, so it is 0600, and a lock whose named
+process is gone is not taken for a run that lives.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +16,39 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import files
 
 LOCK_NAME = "run.lock"
+PROGRESS = "progress.json"
+#: Nobody holds it; the living process that it names does; somebody else does.
+Standing = Literal["free", "held", "other"]
+#: A process that has just taken the lock writes its name within that; only what lasts is "other".
+_LOOKS, _LOOK_S = 5, 0.02
+_NAME_BYTES, _MOST_BYTES, _MOST_COMMAND = 512, 8192, 1000
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a run directory."""
+    """Who holds a run directory; `started` is as `process_start` gives it, None where that isn't known."""
 
     pid: int
     host: str
     command: str
     since: float
+    started: float | None = None
 
     def here_and_dead(self) -> bool:
-        """Whether the process was of this machine and is gone."""
-        return self.host == socket.gethostname() and not process_exists(self.pid)
+        """Whether the process was of this machine and is gone, its number perhaps another's by now."""
+        if self.host != socket.gethostname():
+            return False
+        if not process_exists(self.pid):
+            return True
+        now = process_start(self.pid) if self.started is not None else None
+        return now is not None and now != self.started
 
 
 def process_exists(pid: int) -> bool:
@@ -45,43 +62,101 @@ def process_exists(pid: int) -> bool:
     return True
 
 
+def process_start(pid: int) -> float | None:
+    """When a process of this machine began, to be compared with itself alone; None where that can't be known.
+
+    In clock ticks since the machine's start on Linux, where no change of date moves it; else in unix seconds.
+    """
+    try:
+        if sys.platform == "linux":
+            fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+            return float(fields[19])
+        import psutil
+
+        return float(psutil.Process(pid).create_time())
+    except Exception:  # gone, or not to be looked at
+        return None
+
+
 def this_process() -> Holder:
     """This process as a holder."""
-    return Holder(os.getpid(), socket.gethostname(), " ".join(sys.argv), time.time())
+    pid = os.getpid()
+    return Holder(
+        pid, socket.gethostname(), " ".join(sys.argv)[:_MOST_COMMAND], time.time(), process_start(pid)
+    )
 
 
 def read_holder(folder: Path) -> Holder | None:
     """What the lock file says of its holder; None when it says nothing. Looks at no lock."""
     try:
         with files.open_plain(folder / LOCK_NAME) as file:
-            data = json.loads(file.read(8192))
-        return Holder(int(data["pid"]), str(data["host"]), str(data["command"]), float(data["since"]))
+            data = json.loads(file.read(_MOST_BYTES))
+        started = data.get("started")
+        return Holder(
+            int(data["pid"]), str(data["host"]), str(data["command"]), float(data["since"]),
+            None if started is None else float(started),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def is_held(folder: Path) -> bool:
     """Whether a living process holds the run directory."""
-    try:
-        fd = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
+    return standing(folder) == "held"
+
+
+def standing(folder: Path) -> Standing:
+    """Who holds the run directory."""
+    for look in range(_LOOKS):
+        try:
+            fd = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except PermissionError:  # another user's run: only what it publishes can be looked at
+            return "held" if _publishes(folder) else "free"
+        except OSError:
+            return "free"
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return "free"
+        except OSError as error:
             holder = read_holder(folder)
-            return holder is not None and not holder.here_and_dead()
-        return True
-    finally:
-        os.close(fd)
-    return False
+            if holder is not None and not holder.here_and_dead():
+                return "held"
+            if error.errno in _NO_LOCKS:
+                return "free"
+        finally:
+            os.close(fd)
+        if look < _LOOKS - 1:
+            time.sleep(_LOOK_S)
+    return "other"
 
 
-def busy_message(name: str, holder: Holder | None) -> str:
-    """The sentence for a run that somebody else holds."""
-    who = f"process {holder.pid} on {visible(holder.host)}" if holder else "another process"
-    return f"run {visible(name)} is busy: {who} holds it; wait or use `tuitrain stop {visible(name)}`"
+def _publishes(folder: Path) -> bool:
+    """Whether the process that writes the run's progress is one of this machine, and there."""
+    try:
+        with files.open_plain(folder / PROGRESS) as file:
+            data = json.loads(file.read(1 << 20))
+        return data["host"] == socket.gethostname() and process_exists(int(data["pid"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def busy_message(name: str, folder: Path) -> str:
+    """The sentence for a run that somebody holds."""
+    holder, shown = read_holder(folder), visible(name)
+    if holder is not None and not holder.here_and_dead():
+        who = f"process {holder.pid} on {visible(holder.host)}"
+        return f"run {shown} is busy: {who} holds it; wait or use `tuitrain stop {shown}`"
+    return other_message(name, folder)
+
+
+def other_message(name: str, folder: Path) -> str:
+    """The sentence for a run that is held, but not by the process that its lock names."""
+    holder, lock = read_holder(folder), visible(folder / LOCK_NAME)
+    gone = f"process {holder.pid}, which the lock names, is gone" if holder else "its lock names no process"
+    return (
+        f"run {visible(name)} is held by somebody else: {gone}; "
+        f"end who holds it (`fuser {lock}` finds the process) or remove {lock}"
+    )
 
 
 class RunLock:
@@ -114,16 +189,17 @@ class RunLock:
         path = self.folder / LOCK_NAME
         try:
             files.announce("open", path)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+            fd = files.open_to_write(path, os.O_RDWR | os.O_CREAT, files.PRIVATE)
         except OSError as error:
             raise RunDirectoryError(
                 f"{visible(path)} can't be written: {visible(error.strerror)}; check its owner and mode"
             ) from None
         try:
             self._take(fd, name)
+            files.keep_private(fd)
             data = json.dumps(asdict(this_process())).encode()
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, data, 0)
+            os.pwrite(fd, data.ljust(_NAME_BYTES), 0)
+            os.ftruncate(fd, max(len(data), _NAME_BYTES))
         except RunDirectoryError:
             os.close(fd)
             raise
@@ -145,12 +221,12 @@ class RunLock:
                 if error.errno in _NO_LOCKS:
                     if holder is None or holder.here_and_dead() or holder.pid == os.getpid():
                         return
-                    raise RunDirectoryError(busy_message(name, holder)) from None
+                    raise RunDirectoryError(busy_message(name, self.folder)) from None
                 alive = holder is not None and not holder.here_and_dead()
                 if alive and holder is not None and (holder.pid != os.getpid() or attempt > 2):
-                    raise RunDirectoryError(busy_message(name, holder)) from None
+                    raise RunDirectoryError(busy_message(name, self.folder)) from None
                 time.sleep(0.01)
-        raise RunDirectoryError(busy_message(name, read_holder(self.folder)))
+        raise RunDirectoryError(busy_message(name, self.folder))
 
     def release(self) -> None:
         """Let go; the holder's name goes too."""
@@ -158,7 +234,8 @@ class RunLock:
             return
         fd, self._fd = self._fd, None
         try:
-            os.ftruncate(fd, 0)
+            os.pwrite(fd, b" " * _NAME_BYTES, 0)  # its place is kept, for a disk that is full the next time
+            os.ftruncate(fd, _NAME_BYTES)
         except OSError:
             pass
         finally:

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
@@ -54,6 +55,25 @@ def run_names(runs_dir: Path) -> list[str]:
         ) from None
 
 
+def match(names: Sequence[str], wanted: str) -> str | None:
+    """The one of the names that is called so, or that alone begins or ends so; None where none does.
+
+    Raises:
+        RunDirectoryError: more than one does.
+    """
+    if wanted in names:
+        return wanted
+    for matches in ([n for n in names if n.startswith(wanted)], [n for n in names if n.endswith(wanted)]):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            some = ", ".join(visible(n) for n in matches[:3]) + (", …" if len(matches) > 3 else "")
+            raise RunDirectoryError(
+                f"'{visible(wanted)}' may be {len(matches)} runs ({some}); give more of the name"
+            )
+    return None
+
+
 def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
     """The directory of a run named by its path, its name, or a unique beginning or end of it.
 
@@ -77,16 +97,9 @@ def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
             return path
         raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`")
     names = run_names(runs_dir)
-    if wanted in names:
-        return runs_dir / wanted
-    for matches in ([n for n in names if n.startswith(wanted)], [n for n in names if n.endswith(wanted)]):
-        if len(matches) == 1:
-            return runs_dir / matches[0]
-        if matches:
-            some = ", ".join(visible(n) for n in matches[:3]) + (", …" if len(matches) > 3 else "")
-            raise RunDirectoryError(f"'{shown}' may be {len(matches)} runs ({some}); give more of the name")
-    if looks_like_run(Path(wanted)):
-        return Path(wanted)
+    name = match(names, wanted)
+    if name is not None:
+        return runs_dir / name
     close = difflib.get_close_matches(wanted, [*names, "latest"], n=1, cutoff=0.5)
     hint = f"did you mean '{visible(close[0])}'?" if close else "list them with `tuitrain runs`"
     raise RunDirectoryError(f"no run '{shown}' in {visible(runs_dir)}; {hint}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
+from tuitrain.errors import CheckpointError, ExitCode, RunDirectoryError, TuitrainError, visible
 from tuitrain.runs import checkpoint, files, inspect, model_file, neighbours
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
@@ -130,6 +130,7 @@ class Session:
         self.error: BaseException | None = None
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._saved: tuple[int, int] | None = None
+        self._deaf = False  # commands from a stranger were refused, and that was said
         self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
         self._done = threading.Event()
@@ -408,14 +409,25 @@ class Session:
                 self._write_summary()
             self.control.checkpoint(source="keeper")
 
+    def _obey_shells(self) -> None:
+        try:
+            for line in self.directory.new_commands():
+                if (
+                    command := Command.from_json(line)
+                ) is not None:  # whoever may write there, may write anything
+                    self.control.post(command)
+        except RunDirectoryError as error:
+            if not self._deaf:  # said once: whoever does that may do it every second
+                self._deaf = True
+                remedy = "remove that file, and look who may write in this folder"
+                self.recorder.add(Notice(str(error), remedy, code="commands_refused"))
+
     def _keep_up(self) -> None:
         beat = 0
         told: Snapshot | None = None
         told_at = 0.0
         while not self._done.wait(KEEPER_S):
-            for line in self.directory.new_commands():
-                if (command := Command.from_json(line)) is not None:  # anybody may write there
-                    self.control.post(command)
+            self._obey_shells()
             self._look_after_directory()
             now = time.monotonic()
             snapshot = self.snapshot

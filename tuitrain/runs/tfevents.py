@@ -39,6 +39,7 @@ class EventFile:
     """
 
     def __init__(self, folder: Path) -> None:
+        files.refuse_link(folder)
         files.make_folder(folder, parents=True)
         now = time.time()
         # TensorBoard takes every file with "tfevents" in its name; the rest is what its own writer puts there.

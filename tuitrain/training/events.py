@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from tuitrain import plain
 
+#: The version of the event log, in its first line; raised when an older program would misread it.
 SCHEMA = 1
 
 PhaseName = Literal["loading data", "warming up", "compiling", "training", "evaluating", "saving", "paused"]

@@ -187,10 +187,12 @@ def _nothing(number: int, frame: FrameType | None) -> None:
 
 
 def redirect_output(path: Path) -> None:
-    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened."""
+    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened, or is a link to somewhere else."""
+    from tuitrain.runs import files
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = files.open_append(path.parent.resolve() / path.name, files.PRIVATE)
     except OSError:
         log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tuitrain.tui.sessions import Entry
 
 #: A run's state in a word of eight letters at most.
-STATE_WORDS = {"out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles"}
+STATE_WORDS = {
+    "out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles", "later_version": "newer",
+}  # fmt: skip
 #: What the theme calls the colour of each kind of state.
 COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
 

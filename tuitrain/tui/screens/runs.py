@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -61,6 +62,7 @@ class RunsScreen(Screen[None]):
         ),
         Binding("shift+up,K", "earlier", "Move up in the queue", show=False, id="runs.earlier"),
         Binding("shift+down,J", "later", "Move down in the queue", show=False, id="runs.later"),
+        Binding("u", "undo", "Undo the last deletion", show=False, id="runs.undo"),
         Binding("U", "unmark", "Unmark all", show=False, id="runs.unmark"),
         Binding("escape", "clear", "Clear the filter", show=False, id="runs.clear"),
         Binding("f5", "reload", "Read the folder again", show=False, id="runs.reload"),
@@ -71,6 +73,7 @@ class RunsScreen(Screen[None]):
         self._summaries: list[RunSummary] = []
         self._loading = False
         self._trouble = ""
+        self._deleted: list[Path] = []  # where the runs lie in the trash that were deleted last
 
     @property
     def lab(self) -> TuitrainApp:
@@ -262,8 +265,6 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(prompt, lambda text: None if text is None else self._write([run], note=text))
 
     def _write(self, runs: list[RunSummary], **values: Any) -> None:
-        from pathlib import Path
-
         from tuitrain.runs.index import write_user
 
         for run in runs:
@@ -277,7 +278,7 @@ class RunsScreen(Screen[None]):
             self.notify(visible(error), severity="error", markup=False, timeout=10)
 
     def action_delete(self) -> None:
-        """Delete runs for good, after a question; a waiting one leaves the line at once."""
+        """Move runs to the trash, after a question; a waiting one leaves the line at once."""
         from tuitrain.tui.dialogs.confirm import ConfirmDialog
 
         row = self.table.current
@@ -294,21 +295,33 @@ class RunsScreen(Screen[None]):
         elif runs:
             title = f"Delete {runs[0].run}?" if len(runs) == 1 else f"Delete {len(runs)} runs?"
             names = "\n".join(visible(run.run) for run in runs[:6]) + ("\n..." if len(runs) > 6 else "")
-            whose = "Its" if len(runs) == 1 else "Their"
-            body = f"{names}\n\n{whose} events, checkpoints and logs are gone for good."
+            body = f"{names}\n\nTo the trash beside the runs: u undoes, `tuitrain runs restore` too."
             dialog = ConfirmDialog(visible(title), body, yes="Delete", no="Keep")
             self.app.push_screen(dialog, lambda answer: self._delete(runs) if answer == "yes" else None)
 
     def _delete(self, runs: list[RunSummary]) -> None:
-        from pathlib import Path
+        from tuitrain.runs import trash
 
-        from tuitrain.runs.directory import RunDirectory
-        from tuitrain.runs.index import delete
-
+        folder, gone = self.lab.settings.runs_dir, []
         for run in runs:
-            self._try(lambda path=Path(run.path): delete(RunDirectory.open(path)))  # type: ignore[misc]
+            self._try(lambda path=Path(run.path): gone.append(trash.remove(path, folder)))  # type: ignore[misc]
             self.table.marked.pop(run.run, None)
+        self._deleted = gone or self._deleted
         self.reload()
+
+    def action_undo(self) -> None:
+        """Bring back what was deleted last."""
+        self._try(self._bring_back)
+        self.reload()
+
+    def _bring_back(self) -> None:
+        from tuitrain.runs import trash
+
+        folder, gone = self.lab.settings.runs_dir, set(self._deleted)
+        self._deleted = []
+        for removed in trash.listing(folder) if gone else []:
+            if removed.path in gone:
+                self._try(lambda one=removed: trash.restore(one, folder))  # type: ignore[misc]
 
     # -- filter and order ----------------------------------------------------------------------
 
