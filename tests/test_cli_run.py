@@ -201,3 +201,19 @@ def test_a_failure_leaves_its_sentence_when_quiet_too(home, tiny, tmp_path, argu
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"tuitrain: {told}") and done.stderr.count("\n") == 1
+
+
+def test_a_job_of_github_gets_a_summary_and_a_summary_that_can_not_be_written_fails_nothing(
+    home, tiny, tmp_path
+) -> None:
+    wanted = tmp_path / "summary.md"
+    wanted.write_text("before\n")
+    command = ["run", "-p", tiny, "-d", "digits", "-e", "1", "--device", "cpu", "-q"]
+    done = tuitrain(home | {"GITHUB_STEP_SUMMARY": str(wanted)}, *command)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = wanted.read_text()
+    assert text.startswith("before\n### ✓ tiny: completed\n") and "| data set | digits |" in text
+    assert "```sh\ntuitrain run --preset " in text
+    done = tuitrain(home | {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "x")}, *command)
+    assert done.returncode == 0 and done.stderr.count("\n") == 1
+    assert "no/x could not be written (No such file or directory); the run is not affected." in done.stderr

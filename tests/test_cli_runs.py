@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -137,3 +138,33 @@ def test_columns_are_left_out_before_lines_break() -> None:
     assert all(len(line) <= 80 for line in table([row], 80))
     assert "run" in table([row], 80)[0] and "best" in table([row], 80)[0]
     assert all(name in table([row], None)[0] for name in COLUMNS if name != "tags")
+
+
+def test_rows_in_markdown_are_cells_whatever_a_run_is_called(tmp_path: Path) -> None:
+    run_to_end(RunDirectory.create(tmp_path, "fake", name="a_b"), epochs=2)
+    assert tuitrain(tmp_path, "runs", "tag", "a_b", "x|y", "<img>", "`t`").returncode == 0
+    head, rule, line = tuitrain(tmp_path, "runs", "--markdown").stdout.splitlines()
+    cells = re.split(r"(?<!\\)\|", line)[1:-1]
+    assert len(cells) == head.count("|") - 1 == rule.count("|") - 1
+    assert cells[1].strip() == r"a\_b" and cells[-1].strip() == r"\#x\|y \#\<img\> \#\`t\`"
+    assert "---:" in rule
+    shown = tuitrain(tmp_path, "runs", "show", "a_b", "--markdown").stdout
+    assert shown.startswith("### ✓ ") and "| best test accuracy |" in shown and "judged by " in shown
+    both = tuitrain(tmp_path, "runs", "--markdown", "--json")
+    assert both.returncode == 2 and "use one of them" in both.stderr
+
+
+def test_what_is_train_and_what_is_test_is_said(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "fake", name="a")
+    session = fake_session(run, epochs=100_000, steps=20, step_s=0.005)
+    session.start()
+    try:
+        line = ""
+        for _ in range(50):
+            line = tuitrain(tmp_path, "status").stdout
+            if "best" in line and "train loss" in line:
+                break
+        assert re.search(r"  train loss \d\.\d+ acc \d.*  best test acc \d", line), line
+    finally:
+        session.control.stop("test", when="now", source="test")
+        session.join(10)

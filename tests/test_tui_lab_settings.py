@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,8 @@ class Manager:
 def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
     """The app as the command `tuitrain` would open it, with its environment."""
     options: dict[str, Any] = {}
-    monkeypatch.setattr(opening, "show", options.update)
-    monkeypatch.setattr(launcher, "wants_plain", lambda plain: False)
-    monkeypatch.setattr(launcher, "check_terminal", lambda command: None)
+    monkeypatch.setattr(opening, "show", lambda asked, looks: options.update(asked | asdict(looks)))
+    monkeypatch.setattr(launcher, "check_terminal", lambda what, headless: None)
     opening.open_lab()
     manager: Any = Manager()
     return TuitrainApp(**options, manager=manager), manager
@@ -62,6 +62,7 @@ EXPECTED: dict[str, tuple[str, Any, Any]] = {
     "theme": ("light", lambda app, asked: app.theme, "tuitrain-light"),
     "refresh_hz": ("2.5", lambda app, asked: app.settings.refresh_hz, 2.5),
     "low_bandwidth": ("on", lambda app, asked: app.settings.low_bandwidth, True),
+    "mouse": ("off", lambda app, asked: app.settings.mouse, False),
     "ascii": ("on", lambda app, asked: (app.settings.ascii_only, text_of(app).isascii()), (True, True)),
 }
 

@@ -292,6 +292,23 @@ def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_
         terminal.kill()
 
 
+@pytest.mark.parametrize(
+    ("flags", "settings"), [(["--no-mouse"], {}), ([], {"TUITRAIN_MOUSE": "false"}), ([], {})]
+)
+def test_the_mouse_is_left_to_the_terminal(flags: list[str], settings: dict[str, str], runs: Path) -> None:
+    command = [sys.executable, "-m", "tuitrain", "lab", "--runs-dir", str(runs), *flags]
+    terminal = Terminal(command, env=settings)
+    try:
+        terminal.wait_for("1 Lab")
+        terminal.key("q")
+        assert terminal.ended(20) == 0
+        taken = {mode for mode in (b"1000", b"1003", b"1006") if b"\x1b[?%sh" % mode in terminal.raw}
+        assert bool(taken) == (not flags and not settings)
+        assert terminal.restored() == []
+    finally:
+        terminal.kill()
+
+
 def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
     state = tmp_path / "state"
     code = (

@@ -36,6 +36,7 @@ SETTINGS: dict[str, Setting] = {
     "refresh_hz": Setting(float, 4.0, "screen updates a second"),
     "low_bandwidth": Setting(bool, False, "at most 1 KB/s of screen"),
     "ascii": Setting(bool, False, "draw with ASCII only"),
+    "mouse": Setting(bool, True, "let the app have the mouse; false leaves it to the terminal"),
 }
 
 

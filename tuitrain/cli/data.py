@@ -20,7 +20,7 @@ DatasetFlag = Annotated[
     typer.Option(
         "--dataset",
         "-d",
-        help=f"{', '.join(options.DATASETS)}; default mnist.",
+        help=f"{', '.join(options.DATASETS)}; default: mnist.",
         autocompletion=completion.one_of(options.DATASETS),
     ),
 ]

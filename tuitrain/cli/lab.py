@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuitrain.cli import completion, options
-from tuitrain.cli.opening import open_demo, open_lab, open_run
+from tuitrain.cli.opening import Looks, open_demo, open_lab, open_run
 
 SCREEN = "Screen"
 
@@ -35,6 +35,9 @@ LowBandwidth = Annotated[
     bool,
     typer.Option("--low-bandwidth", help="Paint once a second, at most 1 KB/s.", rich_help_panel=SCREEN),
 ]
+NoMouse = Annotated[
+    bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.", rich_help_panel=SCREEN)
+]
 Plain = Annotated[
     bool, typer.Option("--plain", help="No screen: the lines of `tuitrain run`.", rich_help_panel=SCREEN)
 ]
@@ -49,6 +52,7 @@ def lab(
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
+    no_mouse: NoMouse = False,
     plain: Plain = False,
 ) -> None:
     """Open the terminal lab: choose, tweak, train and watch."""
@@ -57,7 +61,8 @@ def lab(
         from tuitrain.spec.library import load_preset
 
         overrides = options.changes(load_preset(preset or "step13"), {"set_": set_})
-    open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain, overrides, start)
+    looks = Looks(theme, ascii_only, low_bandwidth, not no_mouse)
+    open_lab(preset, runs_dir, data_dir, looks, plain, overrides, start)
 
 
 def attach(
@@ -66,10 +71,11 @@ def attach(
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
+    no_mouse: NoMouse = False,
     plain: Plain = False,
 ) -> None:
     """Open the monitor on a run, wherever it trains, with full control."""
-    open_run(run, runs_dir, theme, ascii_only, low_bandwidth, plain, watch_only=False)
+    open_run(run, runs_dir, Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=False)
 
 
 def watch(
@@ -78,24 +84,26 @@ def watch(
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
+    no_mouse: NoMouse = False,
     plain: Plain = False,
 ) -> None:
     """Open the monitor on a run and only look."""
-    open_run(run, runs_dir, theme, ascii_only, low_bandwidth, plain, watch_only=True)
+    open_run(run, runs_dir, Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=True)
 
 
 def demo(
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
+    no_mouse: NoMouse = False,
     plain: Plain = False,
 ) -> None:
     """A minute's tour on the built-in digits.
 
     No GPU, no network, nothing left behind.
     """
-    open_demo(theme, ascii_only, low_bandwidth, plain)
+    open_demo(Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain)
 
 
 COMMANDS = (lab, attach, watch, demo)
-__all__ = ["COMMANDS", "attach", "demo", "lab", "open_lab", "watch"]
+__all__ = ["COMMANDS", "Looks", "attach", "demo", "lab", "open_lab", "watch"]

@@ -45,13 +45,13 @@ class View(Protocol):
         """The run has ended."""
 
 
-def epoch_line(e: EpochFinished) -> str:
-    """One finished epoch in one line."""
+def epoch_line(e: EpochFinished, judged_by: str = "test") -> str:
+    """One finished epoch in one line; `judged_by` names the images that judged it, `test` or `validation`."""
     right = e.test_acc * e.test_images
     correct = f"{round(right)}" if math.isfinite(right) else "?"
     return (
         f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {accuracy(e.train_acc)}  "
-        f"test loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy(e.test_acc)})  "
+        f"{judged_by} loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy(e.test_acc)})  "
         f"lr {e.lr:.3g}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
     )
 
@@ -78,6 +78,7 @@ class PlainView:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self._compiling_s: float | None = None
+        self._judged_by = "test"
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -95,13 +96,14 @@ class PlainView:
             case _ if self.quiet:
                 pass
             case RunStarted() as e:
+                self._judged_by = e.judged_by
                 self._say(
                     f"{visible(e.name)}: {e.parameters:,} parameters, {e.dataset} ({e.train_images:,} training, "
                     f"{e.test_images:,} {e.judged_by} images), {plural(e.epochs, 'epoch')} on "
                     f"{visible(e.device_name)}, seed {e.seed}"
                 )
             case EpochFinished() as e:
-                self._say(epoch_line(e))
+                self._say(epoch_line(e, self._judged_by))
             case Control() as e:
                 self._say(control_line(e))
 
@@ -227,13 +229,16 @@ class BarsView:
         eta = self.eta_s()
         left = duration(eta) if eta is not None else "…"
         grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
-                     f"loss {step.train_loss:.4f}  acc {accuracy(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
+                     f"train loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
         grid.add_row("run", whole, f"{step.epoch}/{epochs}",
                      f"{step.images_per_s:,.0f} images/s  ETA {left}  {self._phase}")  # fmt: skip
         if self._history:
             accs = [e.test_acc for e in self._history[-SPARKLINE:]]
             best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
-            line = f"test {accuracy(accs[-1])}  {sparkline(accs, min(accs))}  best {accuracy(best.test_acc)}"
+            line = (
+                f"{started.judged_by} acc {accuracy(accs[-1])}  {sparkline(accs, min(accs))}  "
+                f"best {accuracy(best.test_acc)}"
+            )
             return Group(grid, Text(f"{line} in epoch {best.epoch}"))
         return grid
 

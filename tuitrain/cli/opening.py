@@ -5,6 +5,7 @@ The app's process is a fork made here (see tui/launcher.py), and the first paint
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,17 @@ if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
 
 
-def show(app_options: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How the screen is drawn, as the flags of every command with a screen say; named as the app takes them."""
+
+    theme: str | None = None
+    ascii_only: bool = False
+    low_bandwidth: bool = False
+    mouse: bool = True
+
+
+def show(app_options: dict[str, Any], looks: Looks) -> None:
     """Shows the app; ends the command with its exit code.
 
     Raises:
@@ -22,7 +33,7 @@ def show(app_options: dict[str, Any]) -> None:
     """
     from tuitrain.tui.launcher import launch
 
-    code = launch(app_options)
+    code = launch(app_options | asdict(looks))
     if code:
         raise SystemExit(code)
 
@@ -31,9 +42,7 @@ def open_lab(
     preset: str | None = None,
     runs_dir: Path | None = None,
     data_dir: Path | None = None,
-    theme: str | None = None,
-    ascii_only: bool = False,
-    low_bandwidth: bool = False,
+    looks: Looks = Looks(),
     plain: bool = False,
     overrides: dict[str, Any] | None = None,
     start: bool = False,
@@ -59,19 +68,15 @@ def open_lab(
             "data_dir": config.data_dir(data_dir),
             "overrides": overrides,
             "start": start,
-            "low_bandwidth": low_bandwidth,
-            "ascii_only": ascii_only,
-            "theme": theme,
-        }
+        },
+        looks,
     )
 
 
 def open_run(
     run: str,
     runs_dir: Path | None,
-    theme: str | None,
-    ascii_only: bool,
-    low_bandwidth: bool,
+    looks: Looks,
     plain: bool,
     *,
     watch_only: bool,
@@ -97,14 +102,12 @@ def open_run(
             "data_dir": config.data_dir(None),
             "attach": str(directory.path),
             "watch_only": watch_only,
-            "low_bandwidth": low_bandwidth,
-            "ascii_only": ascii_only,
-            "theme": theme,
-        }
+        },
+        looks,
     )
 
 
-def open_demo(theme: str | None, ascii_only: bool, low_bandwidth: bool, plain: bool) -> None:
+def open_demo(looks: Looks, plain: bool) -> None:
     """Opens the tour in a folder of its own, which goes with it.
 
     Raises:
@@ -128,10 +131,8 @@ def open_demo(theme: str | None, ascii_only: bool, low_bandwidth: bool, plain: b
                 "preset": "step13",
                 "overrides": {"train.dataset": "digits", "train.epochs": 40},
                 "demo": True,
-                "theme": theme,
-                "ascii_only": ascii_only,
-                "low_bandwidth": low_bandwidth,
-            }
+            },
+            looks,
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -152,14 +153,16 @@ def _follow_plain(directory: RunDirectory) -> None:
 
     from tuitrain.cli.live import epoch_line
     from tuitrain.runs.feed import DirectoryFeed
-    from tuitrain.training.events import EpochFinished
+    from tuitrain.training.events import EpochFinished, RunStarted
 
-    feed = DirectoryFeed(directory)
+    feed, judged_by = DirectoryFeed(directory), "test"
     while True:
         update = feed.poll()
         for record in update.records:
-            if isinstance(record.event, EpochFinished):
-                print(epoch_line(record.event), flush=True)
+            if isinstance(record.event, RunStarted):
+                judged_by = record.event.judged_by
+            elif isinstance(record.event, EpochFinished):
+                print(epoch_line(record.event, judged_by), flush=True)
         if not update.alive:
             return
         time.sleep(0.5)

@@ -20,36 +20,41 @@ if TYPE_CHECKING:
 TWEAK = "What to change"
 PLACE = "Where and how"
 OUTPUT = "Output"
+PRESETS = "default: the preset's"
 
 PresetName = Annotated[
     str,
     typer.Option(
         "--preset",
         "-p",
-        help="Preset name or TOML file.",
+        help="Preset name or TOML file; default: step13.",
         show_default=False,
         autocompletion=completion.presets,
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option("--epochs", "-e", help="Passes over the training set.", rich_help_panel=TWEAK)
+    int | None,
+    typer.Option("--epochs", "-e", help=f"Passes over the training set; {PRESETS}.", rich_help_panel=TWEAK),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", "-b", help="Images a step.", rich_help_panel=TWEAK)
+    int | None, typer.Option("--batch-size", "-b", help=f"Images a step; {PRESETS}.", rich_help_panel=TWEAK)
 ]
-Lr = Annotated[float | None, typer.Option("--lr", help="Learning rate.", rich_help_panel=TWEAK)]
+Lr = Annotated[float | None, typer.Option("--lr", help=f"Learning rate; {PRESETS}.", rich_help_panel=TWEAK)]
 Dropout = Annotated[
     float | None,
-    typer.Option("--dropout", help="Probability of every dropout without its own.", rich_help_panel=TWEAK),
+    typer.Option(
+        "--dropout", help=f"Probability of every dropout without its own; {PRESETS}.", rich_help_panel=TWEAK
+    ),
 ]
 Rotation = Annotated[
-    float | None, typer.Option("--rotation", help="Random rotation, degrees each way.", rich_help_panel=TWEAK)
+    float | None,
+    typer.Option("--rotation", help=f"Random rotation, degrees each way; {PRESETS}.", rich_help_panel=TWEAK),
 ]
 Optimizer = Annotated[
     str | None,
     typer.Option(
         "--optimizer",
-        help=f"{', '.join(OPTIMIZERS)}; with settings: sgd:momentum=0.9,nesterov=true",
+        help=f"{', '.join(OPTIMIZERS)}; with settings: sgd:momentum=0.9,nesterov=true; {PRESETS}.",
         rich_help_panel=TWEAK,
         autocompletion=completion.one_of(OPTIMIZERS),
     ),
@@ -58,20 +63,21 @@ Schedule = Annotated[
     str | None,
     typer.Option(
         "--schedule",
-        help=f"{', '.join(SCHEDULES)}; with settings: step:step_size=7,gamma=0.1",
+        help=f"{', '.join(SCHEDULES)}; with settings: step:step_size=7,gamma=0.1; {PRESETS}.",
         rich_help_panel=TWEAK,
         autocompletion=completion.one_of(SCHEDULES),
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", "-s", help="Seed of everything random.", rich_help_panel=TWEAK)
+    int | None,
+    typer.Option("--seed", "-s", help=f"Seed of everything random; {PRESETS}.", rich_help_panel=TWEAK),
 ]
 DatasetFlag = Annotated[
     str | None,
     typer.Option(
         "--dataset",
         "-d",
-        help=", ".join(DATASETS),
+        help=f"{', '.join(DATASETS)}; {PRESETS}.",
         rich_help_panel=TWEAK,
         autocompletion=completion.one_of(DATASETS),
     ),
@@ -79,7 +85,9 @@ DatasetFlag = Annotated[
 ValSplit = Annotated[
     int | None,
     typer.Option(
-        "--val-split", help="Hold out this many training images and judge by them.", rich_help_panel=TWEAK
+        "--val-split",
+        help=f"Hold out this many training images and judge by them; {PRESETS}.",
+        rich_help_panel=TWEAK,
     ),
 ]
 Set = Annotated[
@@ -92,16 +100,24 @@ Set = Annotated[
 ]
 Budget = Annotated[
     int | None,
-    typer.Option("--budget", min=1, help="Refuse a network with more parameters.", rich_help_panel=PLACE),
+    typer.Option(
+        "--budget", min=1, help="Refuse a network with more parameters; default: none.", rich_help_panel=PLACE
+    ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder with the data files [TUITRAIN_DATA_DIR].", rich_help_panel=PLACE),
+    typer.Option(
+        "--data-dir",
+        help="Folder with the data files [TUITRAIN_DATA_DIR]; default: a cache folder.",
+        rich_help_panel=PLACE,
+    ),
 ]
 RunsDir = Annotated[
     Path | None,
     typer.Option(
-        "--runs-dir", help="Folder of the run directories [TUITRAIN_RUNS_DIR].", rich_help_panel=PLACE
+        "--runs-dir",
+        help="Folder of the run directories [TUITRAIN_RUNS_DIR]; default: runs.",
+        rich_help_panel=PLACE,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT)]

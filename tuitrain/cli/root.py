@@ -54,6 +54,7 @@ def root(
     theme: lab.Theme = None,
     ascii_only: lab.Ascii = False,
     low_bandwidth: lab.LowBandwidth = False,
+    no_mouse: lab.NoMouse = False,
     plain: lab.Plain = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -72,7 +73,8 @@ def root(
     Without a command it opens the lab: choose a preset, tweak it, train it and watch.
     """
     if ctx.invoked_subcommand is None:
-        lab.open_lab(preset, runs_dir, data_dir, theme, ascii_only, low_bandwidth, plain)
+        looks = lab.Looks(theme, ascii_only, low_bandwidth, not no_mouse)
+        lab.open_lab(preset, runs_dir, data_dir, looks, plain)
 
 
 app.command(rich_help_panel=TRAIN)(run)

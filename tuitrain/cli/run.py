@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
 POLL_S = 0.1
 
-Device = Annotated[
-    str | None,
-    typer.Option(
+
+def _device(default: str) -> Any:
+    return typer.Option(
         "--device",
-        help="auto, cpu, cuda, cuda:N or mps.",
+        help=f"auto, cpu, cuda, cuda:N or mps; default: {default}.",
         rich_help_panel=options.PLACE,
         autocompletion=completion.one_of(("auto", "cpu", "cuda", "mps")),
-    ),
-]
+    )
+
+
 Deterministic = Annotated[
     bool,
     typer.Option(
@@ -50,7 +51,7 @@ Precision = Annotated[
     str | None,
     typer.Option(
         "--precision",
-        help="fp32, tf32 or bf16.",
+        help="fp32, tf32 or bf16; default: fp32.",
         rich_help_panel=options.PLACE,
         autocompletion=completion.one_of(("fp32", "tf32", "bf16")),
     ),
@@ -59,7 +60,7 @@ Compile = Annotated[
     str | None,
     typer.Option(
         "--compile",
-        help="auto, on or off.",
+        help="auto, on or off; default: auto.",
         rich_help_panel=options.PLACE,
         autocompletion=completion.one_of(("auto", "on", "off")),
     ),
@@ -73,7 +74,7 @@ Graph = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", help="CPU threads; measured at the start if left out.", rich_help_panel=options.PLACE
+        "--threads", help="CPU threads; default: as measured at the start.", rich_help_panel=options.PLACE
     ),
 ]
 RequireAccuracy = Annotated[
@@ -121,10 +122,15 @@ def run(
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the run directory.", rich_help_panel=options.PLACE)
+        str | None,
+        typer.Option(
+            "--name",
+            help="Name of the run directory; default: time, preset and four letters.",
+            rich_help_panel=options.PLACE,
+        ),
     ] = None,
     budget: options.Budget = None,
-    device: Device = None,
+    device: Annotated[str | None, _device("auto")] = None,
     deterministic: Deterministic = False,
     precision: Precision = None,
     compile_: Compile = None,
@@ -189,11 +195,17 @@ def resume(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", "-e", min=1, max=10_000, help="How many epochs it shall have in all."),
+        typer.Option(
+            "--epochs",
+            "-e",
+            min=1,
+            max=10_000,
+            help="How many epochs it shall have in all; default: as planned.",
+        ),
     ] = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
-    device: Device = None,
+    device: Annotated[str | None, _device("the run's")] = None,
     require_accuracy: RequireAccuracy = None,
     json: options.Json = False,
     events: Events = False,
@@ -435,6 +447,9 @@ def _say(session: Session, result: RunResult, *, json: bool, events: bool, quiet
             complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")
         if session.recorder.trouble:
             stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
+    from tuitrain.cli.markdown import append_summary
+
+    append_summary(result)
     if json:
         emit_json(result.to_json(directory))
     elif not (events or quiet or data_stream().isatty()):

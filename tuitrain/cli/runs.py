@@ -31,6 +31,10 @@ Runs = Annotated[
     ),
 ]
 
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="In Markdown, as GitHub shows it.", rich_help_panel=options.OUTPUT)
+]
+
 COLUMNS = (
     "state", "run", "preset", "dataset", "params", "best", "last", "≥target", "epochs", "when", "took", "tags",
 )  # fmt: skip
@@ -51,16 +55,27 @@ def find(run: str, runs_dir: Path | None) -> RunDirectory:
 
 
 @runs_app.callback()
-def runs(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+def runs(
+    ctx: typer.Context,
+    runs_dir: options.RunsDir = None,
+    markdown: Markdown = False,
+    json: options.Json = False,
+) -> None:
     """List the runs, the newest first."""
     if ctx.invoked_subcommand:
         return
+    _one_form(json, markdown)
     from tuitrain.runs.index import list_runs
 
     folder = config.runs_dir(runs_dir)
     found = list_runs(folder)
     if json:
         emit_json([summary.to_dict() for summary in found])
+        return
+    if markdown:
+        from tuitrain.cli.markdown import runs_table
+
+        sys.stdout.write(runs_table([row(summary) for summary in found]))
         return
     if not found:
         stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")
@@ -83,6 +98,11 @@ def no_terminal(summaries: Sequence[RunSummary]) -> None:
         if summary.state == "paused" and summary.detached:
             name = visible(summary.run)
             stderr().print(f"{name}: paused, no terminal; `tuitrain attach {name}`", soft_wrap=True)
+
+
+def _one_form(json: bool, markdown: bool) -> None:
+    if json and markdown:
+        raise UsageError("--json and --markdown both want stdout; use one of them.")
 
 
 def row(summary: RunSummary) -> dict[str, str]:
@@ -139,7 +159,10 @@ def table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
 
 @runs_app.command()
 def show(
-    run: options.RunName = "latest", runs_dir: options.RunsDir = None, json: options.Json = False
+    run: options.RunName = "latest",
+    runs_dir: options.RunsDir = None,
+    markdown: Markdown = False,
+    json: options.Json = False,
 ) -> None:
     """One run: what it was, every epoch, its verdict.
 
@@ -150,10 +173,16 @@ def show(
     from tuitrain.spec.words import changes
     from tuitrain.training.events import to_dict
 
+    _one_form(json, markdown)
     directory = find(run, runs_dir)
     summary = summarise(directory.path)
     records = directory.events()
     result = RunResult.of(records)
+    if markdown:
+        from tuitrain.cli.markdown import result_text
+
+        sys.stdout.write(result_text(result))
+        return
     if json:
         shown = result.to_json(directory.path) | summary.to_dict()
         shown["history"] = [to_dict(epoch) for epoch in result.history]
@@ -179,7 +208,8 @@ def show(
     for notice in result.notices:
         out.print(f"{notice.level}: {visible(notice.message)}", soft_wrap=True)
     if result.history:
-        out.print("\nepoch  train loss  train acc   test loss   test acc         lr")
+        judge = "val" if result.started and result.started.judged_by == "validation" else "test"
+        out.print(f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}         lr")
     for e in result.history:
         out.print(
             f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy(e.train_acc):>9}  {e.test_loss:>10.4f}  "

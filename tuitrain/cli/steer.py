@@ -223,7 +223,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     if step is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
         parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
-        parts.append(f"loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}")
+        parts.append(f"train loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}")
         if summary.doing == "live":
             parts.append(f"{step.images_per_s:,.0f} images/s")
     else:
@@ -231,7 +231,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     if summary.phase and summary.doing == "live" and summary.phase != "training":
         parts.append(visible(summary.phase))
     if summary.best is not None:
-        parts.append(f"best {accuracy(summary.best)} in epoch {summary.best_epoch}")
+        parts.append(f"best {summary.judged_by} acc {accuracy(summary.best)} in epoch {summary.best_epoch}")
     parts.append(duration(summary.seconds))
     if summary.pid:
         parts.append(f"pid {summary.pid}")

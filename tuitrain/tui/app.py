@@ -124,6 +124,7 @@ class TuitrainApp(TerminalApp):
         watch_only: bool = False,
         low_bandwidth: bool = False,
         ascii_only: bool = False,
+        mouse: bool = True,
         theme: str | None = None,
         start: bool = False,
         demo: bool = False,
@@ -141,6 +142,7 @@ class TuitrainApp(TerminalApp):
             watch_only: the attached run is only looked at.
             low_bandwidth: paint once a second and as little as possible.
             ascii_only: no character outside ASCII; also where the locale is not UTF-8.
+            mouse: whether the app has the mouse; without it the terminal marks text, as in a shell.
             theme: a theme's name, short or full.
             start: train the preset at once.
             demo: a short tour that explains itself.
@@ -159,6 +161,7 @@ class TuitrainApp(TerminalApp):
             hz = min(20.0, max(0.2, config.setting("refresh_hz")))
             low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
             ascii_only = ascii_only or config.setting("ascii")
+            mouse = mouse and config.setting("mouse")
             place = Place.read()
         except TuitrainError as error:
             self.config_problem = str(error)
@@ -167,6 +170,7 @@ class TuitrainApp(TerminalApp):
             data_dir=data_dir,
             low_bandwidth=low_bandwidth,
             ascii_only=ascii_only or not speaks_utf8(),
+            mouse=mouse,
             refresh_hz=min(hz, LOW_BANDWIDTH_HZ) if low_bandwidth else hz,
             theme=theme,
             place=place,

@@ -149,7 +149,7 @@ def run_app(options: dict[str, Any], life: int, word: int) -> int:
     app = TuitrainApp(**options, frame_first=True)
     app.child = child
     app.terminal_fd = child.tty_fd
-    how = app.run()
+    how = app.run(mouse=app.settings.mouse)
     child.screen_is_over()
     with contextlib.suppress(OSError):
         os.write(word, RESTORED)

@@ -65,6 +65,7 @@ class Settings:
     refresh_hz: float = REFRESH_HZ
     low_bandwidth: bool = False
     ascii_only: bool = False
+    mouse: bool = True
     theme: str | None = None
     place: Place = field(default_factory=Place)
     keys: dict[str, str] = field(default_factory=dict)
