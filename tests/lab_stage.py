@@ -23,6 +23,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("tuitrain.runs.estimate.estimate", lambda *what: None)  # depends on the machine
 
 
 class App(TuitrainApp):

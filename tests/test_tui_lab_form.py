@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lab_stage import lab, own_folders, settle, text_of
 from rich.cells import cell_len
 from textual.widgets import Input
 
+from tuitrain.runs.estimate import Estimate
 from tuitrain.spec.library import load_preset
 from tuitrain.tui import devices
+from tuitrain.tui.behind import AFTER_S
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import NetworkEditor
 from tuitrain.tui.fields import Field
@@ -122,3 +126,73 @@ async def test_a_choice_is_whole_whatever_stood_there_before(
                 assert chosen in line and row.label in line, line
                 assert "… " not in line.partition("‹")[2], line
                 assert cell_len(line) <= form.size.width
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "said"),
+    [
+        ([Device("cpu", "2 cores", why="no CUDA device")], "auto", "cpu: no CUDA device"),
+        ([Device("cpu", "2 cores", why="no CUDA device")], "cpu", ""),
+        ([Device("cpu", "2 cores", why="no CUDA device")], "cuda:3", "no cuda:3 here"),
+        ([Device("cuda:0", "H200", 7 << 30, 9 << 30), Device("cpu", "2 cores")], "auto", "7 of 9 GB free"),
+    ],
+)
+def test_the_device_says_why_it_is_this_one(found: list[Device], wanted: str, said: str) -> None:
+    editor = NetworkEditor(load_preset("step13"))
+    editor.set_value("lab.device", wanted)
+    rows = form_data(editor, found).rows
+    notes = [row.text for row in rows if not isinstance(row, Field) and row.below == "lab.device"]
+    assert notes == ([said] if said else [])
+    device = next(row for row in rows if isinstance(row, Field) and row.key == "lab.device")
+    assert wanted in device.choices
+
+
+def test_a_gpu_that_torch_can_not_use_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_gpus", lambda: [Device("cuda:0", "H200", 7 << 30, 9 << 30)])
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert [device.name for device in devices.devices()][-2:] == ["cuda:0", "cpu"]
+    torch = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: False), version=SimpleNamespace(cuda=None)
+    )
+    monkeypatch.setitem(sys.modules, "torch", torch)  # type: ignore[arg-type]
+    assert devices.devices()[-1].why == "torch has no CUDA"
+    assert "cuda:0" not in [device.name for device in devices.devices()]
+
+
+async def test_the_time_that_a_run_will_take_stands_beside_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def told(*what: object) -> Estimate:
+        asked.append(what)
+        return Estimate(60.0 * len(asked), "by size")
+
+    async with lab(tmp_path) as (app, pilot, screen):
+        monkeypatch.setattr("tuitrain.runs.estimate.estimate", told)
+        await pilot.press("down", "plus", "plus", "plus")
+        assert asked == []  # nothing on the way of the keys
+        await pilot.pause(AFTER_S + 0.1)
+        await settle(app, pilot)
+        assert len(asked) == 1 and asked[0][1:] == ("auto", tmp_path / "runs")
+        assert " ⏎ Start (about 1 min)" in text_of(app).splitlines()[-1]
+        await pilot.resize_terminal(120, 40)
+        screen.editor.set_value("train.epochs", 3)
+        screen.after_edit()
+        await pilot.pause(AFTER_S + 0.1)
+        await settle(app, pilot)
+        assert " ⏎ Start (about 2 min, by size)" in text_of(app).splitlines()[-1]
+        while screen.editor.evaluation.problem is None:
+            screen.editor.insert(1, {"maxpool": 2})
+        screen.after_edit()
+        await pilot.pause()
+        assert " ⏎ Start  " in text_of(app).splitlines()[-1]
+
+
+async def test_a_layers_settings_do_not_offer_to_start(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press("e")
+        await settle(app, pilot)
+        assert "Start" not in text_of(app).splitlines()[-1] and "esc Done" in text_of(app).splitlines()[-1]
+        await pilot.press("enter")
+        assert app.screen is screen and app.started == []

@@ -21,6 +21,7 @@ class Device:
     free: int | None = None
     total: int | None = None
     others: tuple[str, ...] = ()
+    why: str = ""  # of the CPU: why auto takes nothing else
 
     def short(self) -> str:
         """For the header: `cuda:0 H200 138 GB`, `cpu 16 cores`."""
@@ -58,18 +59,22 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def cpu() -> Device:
-    """The processor."""
+def cpu(why: str = "") -> Device:
+    """The processor; `why` auto takes nothing else."""
     count = cores()
-    return Device("cpu", plural(count, "core"))
+    return Device("cpu", plural(count, "core"), why=why)
 
 
 def devices() -> list[Device]:
     """The GPUs that torch would see, then the CPU; asks the driver, so call it off the UI thread."""
-    out = _gpus()
+    out, why = _gpus(), "no CUDA device"
+    torch = sys.modules.get("torch")
+    if out and torch is not None and hasattr(torch, "cuda") and not torch.cuda.is_available():
+        built = torch.version.cuda is not None
+        out, why = [], "torch can't use the GPU" if built else "torch has no CUDA"
     if sys.platform == "darwin" and platform.machine() == "arm64":
         out.append(Device("mps", "Apple GPU"))
-    return [*out, cpu()]
+    return [*out, cpu(why="" if out else why)]
 
 
 def _gpus() -> list[Device]:

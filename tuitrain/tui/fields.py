@@ -298,14 +298,14 @@ def machine_fields() -> tuple[Field, ...]:
     )
 
 
-def device_field(devices: tuple[str, ...]) -> Field:
-    """Where to train; `devices` are torch's names."""
+def device_field(devices: tuple[str, ...], wanted: str) -> Field:
+    """Where to train; `devices` are torch's names, `wanted` is one that the settings may name besides."""
     return Field(
         "lab.device",
         "device",
         "choice",
         "Where to train; auto takes the GPU if there is one.",
-        choices=("auto", *devices),
+        choices=tuple(dict.fromkeys(("auto", *devices, wanted))),
         names={"auto": f"auto {devices[0]}"},
     )
 

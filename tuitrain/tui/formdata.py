@@ -47,7 +47,8 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
             rows.append(Item(lr_picture(editor.preset), below="train.schedule.name", style="primary"))
         rows.append(field)
     names = tuple(device.name for device in devices) or ("cpu",)
-    rows += [device_field(names), *_device_notes(editor.settings["lab.device"], devices)]
+    wanted = editor.settings["lab.device"]
+    rows += [device_field(names, wanted), *_device_notes(wanted, devices)]
     rows += [budget_field(), *data_fields()]
     rows += [Item("augmentation"), *augment_fields(), Item("loss and input"), *loss_fields()]
     rows += [Item("machine"), *machine_fields()]
@@ -62,10 +63,17 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
 
 
 def _device_notes(wanted: str, devices: Sequence[Device]) -> list[Item]:
-    """What is free on the GPU and who else is on it, below its field."""
+    """Below the field: why it is this device, what is free on it and who else is there."""
     device = next((d for d in devices if wanted in (d.name, "auto")), None)
-    if device is None or not device.memory():
-        return []
+    if device is None:
+        missing = devices and wanted not in ("auto", "cuda")
+        return [Item(f"no {wanted} here", below="lab.device", style="bad")] if missing else []
+    if not device.memory():
+        return (
+            [Item(f"{device.name}: {device.why}", below="lab.device")]
+            if wanted == "auto" and device.why
+            else []
+        )
     notes = [device.memory(), *(f"also {name}" for name in device.others[:2])]
     if len(device.others) > 2:
         notes.append(f"and {len(device.others) - 2} more")

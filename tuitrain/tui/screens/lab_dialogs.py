@@ -127,6 +127,10 @@ class LayerDialog(Modal[None]):
         field = event.form.field
         self.query_one(SectionLine).set(right=((field.range_text() if field else "", "dim"),))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter ends the settings here; the form's Start is not offered."""
+        return action != "start"
+
     def action_next(self, by: int) -> None:
         """Another layer."""
         self.query_one(FormView).forget()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.timer import Timer
 
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.challenge import check
@@ -19,6 +18,7 @@ from tuitrain.spec.layers import layer_names
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, differences, override
 from tuitrain.spec.words import preset_changes
+from tuitrain.tui.behind import Behind
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import EditError, NetworkEditor
 from tuitrain.tui.formdata import form_data, header_context, lr_curve, lr_note
@@ -31,13 +31,18 @@ from tuitrain.tui.widgets.lab_lines import LinesView, SectionLine
 from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView, gauge, layer_rows
 from tuitrain.tui.widgets.lab_parts import ChallengeView, Divider, LabTitle, LrChart
 from tuitrain.tui.widgets.lab_presets import PresetBrowser, PresetTree
+from tuitrain.tui.widgets.lab_shapes import ShapesView, sees
 from tuitrain.tui.widgets.strip import TextStrip
+from tuitrain.words import about
+
+if TYPE_CHECKING:
+    from tuitrain.runs.estimate import Estimate
 
 #: The preset that the lab begins with.
 FIRST = "step13"
 COLUMNS = 118  # cells from which on the presets have a column of their own
-TORCHINFO_AFTER_S = 0.3  # quiet time after a key before torchinfo is asked
 DEVICES_EVERY_S = 10.0
+SHAPES_LINES = 11  # of the picture of the shapes, at the least
 
 
 class LabView(Screen[None]):
@@ -48,7 +53,8 @@ class LabView(Screen[None]):
     LabView #lab-body { height: 1fr; }
     LabView #lab-left { width: 28; height: 100%; }
     LabView #lab-right { width: 1fr; height: 100%; }
-    LabView #lr-head, LabView #lr-chart { display: none; }
+    LabView #lr-head, LabView #lr-chart, LabView #shapes-head, LabView #shapes { display: none; }
+    LabView.-shapes #shapes-head, LabView.-shapes #shapes { display: block; }
     LabView.-tall #lr-head, LabView.-tall #lr-chart { display: block; }
     LabView #lab-presets, LabView #lab-divider-presets { display: none; }
     LabView.-columns #lab-presets { display: block; width: 28; height: 100%; }
@@ -72,10 +78,10 @@ class LabView(Screen[None]):
         self.items: list[PresetItem] = []
         self.devices: list[Device] = []
         self.data_state: tuple[str, bool] | None = None  # data set and whether its files are there
-        self.figures: dict[str, Any] | None = None  # torchinfo's, of the network as it stands
-        self._figures_of = ""
+        # torchinfo's, of the network as it stands, and the time that a training of it will take
+        self._figures = Behind(self, "lab-torchinfo", _torchinfo, self._figures_found)
+        self._estimate = Behind(self, "lab-estimate", _estimate, self._estimate_found)
         self._form_covered = False
-        self._torchinfo_timer: Timer | None = None
         self.last_started: tuple[str, dict[str, Any], dict[str, Any]] | None = None
 
     # -- what is in the lab --------------------------------------------------------------------
@@ -118,6 +124,8 @@ class LabView(Screen[None]):
             with Vertical(id="lab-right"):
                 yield SectionLine("Network", id="network-head")
                 yield NetworkView(id="network")
+                yield SectionLine("Shapes", id="shapes-head")
+                yield ShapesView(id="shapes")
                 yield NetworkFoot(id="network-foot")
                 yield SectionLine("Learning rate", id="lr-head")
                 yield LrChart(id="lr-chart")
@@ -216,6 +224,8 @@ class LabView(Screen[None]):
         if self.items:
             self.read_presets_again()
             self.look_at_data()
+            self._estimate.forget()  # what has just been trained tells more
+            self._ask_estimate()
 
     # -- choosing ------------------------------------------------------------------------------
 
@@ -270,6 +280,7 @@ class LabView(Screen[None]):
         """The form and its head."""
         form = self.query_one(FormView)
         form.show(form_data(self.editor, self.devices))
+        self._ask_estimate()
         preset = self.preset
         self.query_one(LrChart).show(lr_curve(preset, max(22, self.size.width)), preset.train.epochs)
         self.query_one("#lr-head", SectionLine).set(right=((lr_note(preset), "dim"),))
@@ -299,11 +310,35 @@ class LabView(Screen[None]):
             most = ", ".join(f"{names[row.index]} {row.parameters:,}" for row in costly)
             warning = f"{over:,} over budget; most in {most}"
         self._ask_torchinfo()
-        self.query_one(NetworkFoot).show(evaluation.table, warning, self.figures)
+        self.query_one(NetworkFoot).show(evaluation.table, warning, self._figures.answer)
         pieces = gauge(evaluation.parameters, editor.budget, view.size.width)
         if evaluation.problem is not None:
             pieces = [("✗ can't be built", "bad")]
         self.query_one("#network-head", SectionLine).set(right=pieces, here=view.has_focus)
+        self._arrange_shapes()
+        self.refresh_shapes()
+
+    def _arrange_shapes(self) -> None:
+        """The picture takes what the table leaves of a wide pane, where that is enough for one."""
+        view = self.query_one(NetworkView)
+        lines = view.virtual_size.height
+        free = self.query_one("#lab-right").size.height - lines - 3 - (9 if self.has_class("-tall") else 0)
+        shown = self.size.width >= COLUMNS and free >= SHAPES_LINES
+        view.styles.height = lines if shown else "1fr"
+        self.set_class(shown, "-shapes")
+
+    def refresh_shapes(self) -> None:
+        """The picture and what it says of the layer with the cursor."""
+        view = self.query_one(NetworkView)
+        if self.has_class("-shapes") and view.rows:
+            row = view.rows[view.cursor]
+            self.query_one(ShapesView).show(view.rows, view.cursor)
+            self.query_one("#shapes-head", SectionLine).set(right=((sees(row), "dim"),))
+
+    @on(NetworkView.Moved)
+    def _layer_moved(self, event: NetworkView.Moved) -> None:
+        event.stop()
+        self.refresh_shapes()
 
     def refresh_challenge(self) -> None:
         """The checklist."""
@@ -371,42 +406,30 @@ class LabView(Screen[None]):
 
     def _ask_torchinfo(self) -> None:
         """The closed forms stand until torchinfo, asked off the UI thread, has said the same or better."""
-        layers = json.dumps(self.editor.layers)
-        if layers == self._figures_of:
-            return
-        self.figures, self._figures_of = None, ""
         if not getattr(self.app, "torch_ready", False) or self.editor.evaluation.table is None:
-            return
-        if self._torchinfo_timer is not None:
-            self._torchinfo_timer.stop()
-        preset = self.preset
-        self._torchinfo_timer = self.set_timer(
-            TORCHINFO_AFTER_S, lambda: self._start_torchinfo(preset, layers)
-        )
+            self._figures.forget()
+        else:
+            self._figures.ask(json.dumps(self.editor.layers), self.preset)
 
-    def _start_torchinfo(self, preset: Preset, layers: str) -> None:
-        self.run_worker(
-            lambda: self._torchinfo(preset, layers),
-            thread=True,
-            group="lab-torchinfo",
-            exclusive=True,
-            exit_on_error=False,
-        )
+    def _figures_found(self, figures: dict[str, Any]) -> None:
+        foot = self.query_one(NetworkFoot)
+        foot.show(self.editor.evaluation.table, foot.warning, figures)
 
-    def _torchinfo(self, preset: Preset, layers: str) -> None:
-        from tuitrain.training.model import torchinfo_table
+    # -- how long it would take ----------------------------------------------------------------
 
-        # In a thread that ends: OpenMP keeps a team for each thread that has used it, and where there are more
-        # threads than cores it puts all of them to sleep at every barrier, those of a training too.
-        with ThreadPoolExecutor(1) as pool:
-            figures = pool.submit(torchinfo_table, preset).result()
-        self.call_later(self._figures_found, figures, layers)
+    def _ask_estimate(self) -> None:
+        runs_dir = getattr(getattr(self.app, "settings", None), "runs_dir", None)
+        if runs_dir is None or self.editor.evaluation.table is None:
+            self._estimate.forget()
+            self._estimate_found(None)
+        else:
+            device = self.editor.settings["lab.device"]
+            question = (self.editor.data["model"], self.editor.data["train"], device, len(self.devices))
+            self._estimate.ask(question, self.preset, device, Path(runs_dir))
 
-    def _figures_found(self, figures: dict[str, Any], layers: str) -> None:
-        if layers == json.dumps(self.editor.layers) and self.editor.evaluation.table is not None:
-            self.figures, self._figures_of = figures, layers
-            foot = self.query_one(NetworkFoot)
-            foot.show(self.editor.evaluation.table, foot.warning, figures)
+    def _estimate_found(self, found: Estimate | None) -> None:
+        text = "" if found is None else found.text if self.size.width >= COLUMNS else about(found.seconds)
+        self.query_one(KeyFooter).note("start", text)
 
     # -- the form ------------------------------------------------------------------------------
 
@@ -465,6 +488,21 @@ class LabView(Screen[None]):
             f"{editor.evaluation.parameters:,} parameters"
             + (f" of {editor.budget:,}" if editor.budget else ""),
         ]
+
+
+def _torchinfo(preset: Preset) -> dict[str, Any]:
+    from tuitrain.training.model import torchinfo_table
+
+    # In a thread that ends: OpenMP keeps a team for each thread that has used it, and where there are more
+    # threads than cores it puts all of them to sleep at every barrier, those of a training too.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(torchinfo_table, preset).result()
+
+
+def _estimate(preset: Preset, device: str, runs_dir: Path) -> Estimate | None:
+    from tuitrain.runs.estimate import estimate
+
+    return estimate(preset, device, runs_dir)
 
 
 def short_reason(sentence: str) -> str:

@@ -28,10 +28,17 @@ class KeyFooter(Widget, can_focus=False):
         super().__init__(id=id)
         self._spans: list[tuple[int, int, str]] = []
         self._shown: object = None
+        self._notes: dict[str, str] = {}
 
     def on_mount(self) -> None:
         """Follow the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def note(self, action: str, text: str) -> None:
+        """Says something beside the key of an action, such as how long it takes; nothing takes it away."""
+        if self._notes.get(action, "") != text:
+            self._notes[action] = text
+            self.refresh()
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         if screen is self.screen and self._key_hints() != self._shown:
@@ -54,7 +61,9 @@ class KeyFooter(Widget, can_focus=False):
         if not active.binding.show:
             return None
         key = self.app.get_key_display(active.binding)
-        return key, active.binding.description, active.enabled, active.binding.key
+        note = self._notes.get(active.binding.action.rpartition(".")[2], "")
+        title = f"{active.binding.description} ({note})" if note else active.binding.description
+        return key, title, active.enabled, active.binding.key
 
     def render(self) -> Text:
         """As many hints as fit, help always among them."""

@@ -135,6 +135,9 @@ class NetworkView(LinesView):
     class Opened(Message):
         """A layer was clicked twice."""
 
+    class Moved(Message):
+        """The cursor is on another layer."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.rows: list[LayerRow] = []
@@ -267,6 +270,7 @@ class NetworkView(LinesView):
         """Puts the cursor on a layer."""
         self.cursor = max(0, min(len(self.rows) - 1, index))
         self.rebuild()
+        self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
         """Another layer."""
