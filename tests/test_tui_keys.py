@@ -43,6 +43,7 @@ LETTERS = {
     "t": ("tag", "runs.tag"),
     "u": ("undo", "lab.undo layer.undo"),
     "v": ("see the data", "lab.data data.close"),
+    "w": ("what changed", "lab.changes"),
     "x": ("stop", "monitor.stop"),
     "y": ("copy", "lab.copy_command text.copy"),
     "z": ("zoom", "data.zoom"),

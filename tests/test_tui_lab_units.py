@@ -215,6 +215,7 @@ def test_best_here_counts_only_unchanged_runs(monkeypatch: pytest.MonkeyPatch, t
 
 
 def _nvml(monkeypatch: pytest.MonkeyPatch, pids: list[int]) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # the one that is here may see no GPU
     gib = 2**30
     fake = SimpleNamespace(
         nvmlInit=lambda: None,

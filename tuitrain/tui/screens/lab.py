@@ -32,9 +32,9 @@ class LabScreen(LabStart):
         Binding(
             "shift+tab", "next_pane(-1)", "Pane before", show=False, id="lab.previous_pane", priority=True
         ),
+        Binding("p", "presets", "Presets", id="lab.presets"),
         Binding("u", "undo", "Undo", id="lab.undo"),
         Binding("ctrl+r", "redo", "Redo", show=False, id="lab.redo"),
-        Binding("p", "presets", "Presets", id="lab.presets"),
         Binding("slash", "search", "Search presets", show=False, id="lab.search"),
         Binding("v", "see_data", "Data", id="lab.data"),
         Binding("s", "save", "Save", id="lab.save"),
