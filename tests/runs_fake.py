@@ -235,7 +235,7 @@ def main() -> None:
                 print(type(record.event).__name__, flush=True)
     print(f"ended {session.outcome} {session.exit_code.name}", file=sys.stderr, flush=True)
     if session.recorder.trouble:
-        print("\n".join(session.recorder.unsaved_lines()), file=sys.stderr)
+        print(session.recorder.trouble, file=sys.stderr)
     lost_output()
     leave(signals.exit_code or session.exit_code)
 

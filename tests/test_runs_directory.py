@@ -19,11 +19,11 @@ from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.names import safe_name
 from tuitrain.training.control import RunControl
 from tuitrain.training.events import (
-    LOSSLESS,
     CheckpointSaved,
     Control,
     EpochFinished,
     Notice,
+    Phase,
     Record,
     RunFinished,
     RunStarted,
@@ -36,7 +36,7 @@ FAKE = Path(__file__).with_name("runs_fake.py")
 
 def fake_records(epochs: int = 3) -> list[Record]:
     trainer = FakeTrainer(epochs=epochs)
-    events = [e for e in trainer.run(RunControl()) if isinstance(e, LOSSLESS)]
+    events = [e for e in trainer.run(RunControl()) if not isinstance(e, Phase | StepProgress)]
     return [Record(event, 1000.0 + i, float(i)) for i, event in enumerate(events)]
 
 

@@ -19,7 +19,6 @@ from tuitrain.spec.preset import Preset
 from tuitrain.training import devices
 from tuitrain.training.control import RunControl
 from tuitrain.training.events import (
-    LOSSLESS,
     Control,
     EpochFinished,
     Event,
@@ -34,7 +33,7 @@ from tuitrain.training.trainer import Trainer
 
 
 def kinds(events: list[Event]) -> list[str]:
-    return [type(event).__name__ for event in events if isinstance(event, LOSSLESS)]
+    return [type(event).__name__ for event in events if not isinstance(event, Phase | StepProgress)]
 
 
 def start_of(events: list[Event]) -> RunStarted:
@@ -148,7 +147,7 @@ def commanded(
     for event in trainer.run(control):
         events.append(event)
         act(control, event)
-    return trainer, [event for event in events if isinstance(event, (*LOSSLESS, Phase))]
+    return trainer, [event for event in events if not isinstance(event, StepProgress)]
 
 
 def at_training(epoch: int) -> Callable[[Event], bool]:

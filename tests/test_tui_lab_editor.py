@@ -128,7 +128,7 @@ def test_an_unchanged_preset_is_unchanged(entry: str) -> None:
     preset = load_preset(entry)
     editor = NetworkEditor(preset)
     assert not editor.is_changed
-    assert not editor.can_undo
+    assert editor.undo() is None
     assert editor.checked() == preset
     assert editor.evaluation.table == preset.table()
 
@@ -164,7 +164,7 @@ def test_a_schema_limit_is_refused_and_nothing_changes() -> None:
     editor = NetworkEditor(load_preset("step13"))
     with pytest.raises(EditError, match="^conv1 kernel is 65; use 64 or less$"):
         editor.set_layer(0, "kernel", 65)
-    assert not editor.can_undo
+    assert editor.undo() is None
 
 
 def test_rows_before_the_break_keep_their_figures() -> None:
@@ -186,20 +186,16 @@ def test_a_wrong_end_keeps_all_rows() -> None:
 
 def test_an_operation_that_breaks_is_named() -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.set_norm(0, {"groupnorm": 3})
+    editor.set_ops(0, ["relu", {"groupnorm": 3}, "dropout2d"])
     problem = editor.evaluation.problem
     assert problem is not None
     assert (problem.layer, problem.op) == (0, 1)
     assert any(row.layer == 0 and row.kind == "relu" for row in editor.evaluation.rows)
 
 
-def test_activation_norm_and_dropout_are_replaced_where_they_stand() -> None:
+def test_what_follows_a_layer_is_set_and_moved() -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.set_activation(0, "gelu")
-    editor.set_norm(0, None)
-    editor.set_dropout(0, {"dropout": 0.2})
-    assert editor.ops(0) == ["gelu", {"dropout": 0.2}]
-    editor.set_norm(0, "layernorm")
+    editor.set_ops(0, ["gelu", {"dropout": 0.2}, "layernorm"])
     assert editor.ops(0) == ["gelu", {"dropout": 0.2}, "layernorm"]
     editor.move_op(0, 2, -1)
     assert editor.ops(0) == ["gelu", "layernorm", {"dropout": 0.2}]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
-from tuitrain.runs.derived import Derived, log_lines
+from tuitrain.runs.derived import Derived
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.training.events import (
     Control,
@@ -175,13 +175,6 @@ class Recorder:
             if self._pending and "events.jsonl" not in self._failures:
                 self._write()
             return "; ".join(f"{what}: {why}" for what, why in self._failures.items()) or None
-
-    def unsaved_lines(self) -> list[str]:
-        """The run's log for stderr, when the directory could not take it."""
-        with self._lock:
-            records = eventlog.current(self.records)
-        judged_by = next((r.event.judged_by for r in records if isinstance(r.event, RunStarted)), "test")
-        return [line for record in records for line in log_lines(record, judged_by)]
 
     def finish(self) -> None:
         """Try once more to write what is missing, and let go of the directory."""

@@ -164,8 +164,6 @@ TYPES: dict[str, type[Event]] = {
     cls.__name__: cls
     for cls in (RunStarted, Phase, StepProgress, EpochFinished, CheckpointSaved, Control, Notice, RunFinished)
 }
-#: Events that go to disk and to every reader; of the others only the latest matters.
-LOSSLESS = (RunStarted, EpochFinished, CheckpointSaved, Control, Notice, RunFinished)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,10 @@ from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.base import explain
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import (
-    ACTIVATIONS,
-    DROPOUTS,
     KIND_WORDS,
-    NORMS,
     Network,
     layer_kind,
     layer_names,
-    op_kind,
 )
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.table import NetworkError
@@ -105,16 +101,6 @@ class NetworkEditor:
         """The plain forms of the layers; not to be changed in place."""
         layers: list[dict[str, Any]] = self.data["model"]["layers"]
         return layers
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
-        return bool(self._undo)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is an edit to make again."""
-        return bool(self._redo)
 
     def name(self, index: int) -> str:
         """What a layer is called (see `layer_names`)."""
@@ -334,30 +320,6 @@ class NetworkEditor:
             return False
         ops.insert(target, ops.pop(number))
         return self.set_ops(index, ops)
-
-    def set_class(self, index: int, kinds: tuple[str, ...], op: Any | None) -> bool:
-        """Replaces the first operation out of `kinds` (activations, norms or dropouts), adds it, or takes it out."""
-        ops = self.ops(index)
-        at = next((i for i, o in enumerate(ops) if op_kind(o) in kinds), None)
-        if at is None and op is not None:
-            ops.append(op)
-        elif at is not None and op is None:
-            ops.pop(at)
-        elif at is not None:
-            ops[at] = op
-        return self.set_ops(index, ops)
-
-    def set_activation(self, index: int, op: Any | None) -> bool:
-        """Replaces, adds or (None) takes out the activation of a layer."""
-        return self.set_class(index, ACTIVATIONS, op)
-
-    def set_norm(self, index: int, op: Any | None) -> bool:
-        """Replaces, adds or (None) takes out the norm of a layer."""
-        return self.set_class(index, NORMS, op)
-
-    def set_dropout(self, index: int, op: Any | None) -> bool:
-        """Replaces, adds or (None) takes out the dropout of a layer."""
-        return self.set_class(index, DROPOUTS, op)
 
     def insert(self, index: int, layer: dict[str, Any]) -> bool:
         """Puts a layer before position `index`."""
