@@ -274,7 +274,7 @@ def test_files_limited_in_size(tmp_path: Path) -> None:
     )
     assert ended.returncode == 4, ended.stderr
     assert "ended completed RUN_DIRECTORY" in ended.stderr and "Traceback" not in ended.stderr
-    assert ended.stdout.count("EpochFinished") == 3 and "events.jsonl: File too large" in ended.stderr
+    assert "events.jsonl: File too large" in ended.stderr
     RunDirectory.open(tmp_path / "a").events()
 
 

@@ -3,12 +3,12 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from tuitrain.version import __version__
+
 if TYPE_CHECKING:
     from tuitrain.runs.model_file import load_model
 
-__all__ = ["load_model"]
-
-__version__ = "0.1.0"
+__all__ = ["__version__", "load_model"]
 
 # OpenMP's threads wait for each other by spinning, for longer than a time slice. Where another program comes to hold
 # a core, 200,000 rounds of it made two threads 8 times slower than one here; 50,000 rounds make them 4 times slower,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tuitrain.errors import ExitCode, TuitrainError
 from tuitrain.runs.signals import leave, lost_output, prepare_process
+
+if TYPE_CHECKING:
+    import typer
 
 
 def main() -> NoReturn:
@@ -23,17 +26,16 @@ def main() -> NoReturn:
         ):  # a shell asks what its user may type: nothing else may happen
             from tuitrain.cli.completion import answer
 
-            answer()
+            answer(_commands)
         if len(sys.argv) == 1:  # the bare command opens the lab, and its first paint waits for every import
             from tuitrain.cli.opening import open_lab
 
             open_lab()
         else:
             from tuitrain.cli.completion import with_shell
-            from tuitrain.cli.root import app
 
             sys.argv = with_shell(sys.argv)
-            left = app(prog_name="tuitrain", standalone_mode=False)
+            left = _commands()(prog_name="tuitrain", standalone_mode=False)
             code = left if isinstance(left, int) else ExitCode.DONE
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else (ExitCode.FAILED if end.code else ExitCode.DONE)
@@ -59,6 +61,12 @@ def main() -> NoReturn:
         complain(f"stdout could not be written: {lost}; free some space and ask again.")
         code = ExitCode.FAILED
     leave(code)
+
+
+def _commands() -> typer.Typer:
+    from tuitrain.cli.root import app
+
+    return app
 
 
 def _misread(error: Exception) -> int:

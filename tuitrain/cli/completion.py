@@ -61,7 +61,7 @@ complete --command tuitrain --no-files --arguments '(__tuitrain_complete)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-def answer() -> NoReturn:
+def answer(commands: Callable[[], typer.Typer]) -> NoReturn:
     """Print what a shell may complete its line with, and exit; whatever goes wrong is silence."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -69,12 +69,10 @@ def answer() -> NoReturn:
     with contextlib.suppress(BaseException):
         from typer._completion_classes import completion_init
 
-        from tuitrain.cli.root import app
-
         _join_flags()
         completion_init()
         with contextlib.redirect_stdout(found):
-            app(prog_name="tuitrain")
+            commands()(prog_name="tuitrain")
     start = _flag_begun()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write("".join(f"{start}{line}\n" for line in found.getvalue().splitlines() if line))

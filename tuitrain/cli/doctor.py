@@ -11,10 +11,11 @@ from pathlib import Path
 
 import typer
 
-from tuitrain import __version__, config
+from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import ExitCode, TuitrainError, visible
+from tuitrain.version import __version__
 from tuitrain.words import gigabytes
 
 

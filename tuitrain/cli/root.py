@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tuitrain import __version__
 from tuitrain.cli import completion, data, lab, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
+from tuitrain.version import __version__
 
 app = typer.Typer(
     name="tuitrain",

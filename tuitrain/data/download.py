@@ -10,8 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tuitrain import __version__
 from tuitrain.data.dataset import Progress
+from tuitrain.version import __version__
 
 STALL_S = 15.0
 MINIMUM_BYTES_PER_S = 4096  # a server that drips slower than a modem counts as stalled

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitrain import __version__
 from tuitrain.errors import CheckpointError, TuitrainError, visible
 from tuitrain.paths import typed
 from tuitrain.runs import checkpoint, files
 from tuitrain.training.events import EpochFinished, Record, RunStarted
+from tuitrain.version import __version__
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 
 import torch
 
-import tuitrain
 from tuitrain.errors import DeviceError, visible
 from tuitrain.training.cpu import describe_cpu
 from tuitrain.training.runtime import Runtime
+from tuitrain.version import __version__
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -92,7 +92,7 @@ def describe(device: torch.device) -> str:
 def versions(device: torch.device) -> dict[str, str]:
     """The versions that a result depends on."""
     out = {
-        "tuitrain": tuitrain.__version__,
+        "tuitrain": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "platform": platform.platform(terse=True),

@@ -102,6 +102,11 @@ class NetworkEditor:
         layers: list[dict[str, Any]] = self.data["model"]["layers"]
         return layers
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return bool(self._undo)
+
     def name(self, index: int) -> str:
         """What a layer is called (see `layer_names`)."""
         return layer_names(self.layers)[index]
