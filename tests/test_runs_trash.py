@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from tuitrain.cli.root import app
 from tuitrain.errors import RunDirectoryError, TuitrainError
 from tuitrain.runs import files, trash
-from tuitrain.runs.directory import RunDirectory, clean_unborn, list_runs
+from tuitrain.runs.directory import RunDirectory, clean_unborn
+from tuitrain.runs.index import list_runs
 
 
 @pytest.mark.parametrize("forever", [[], ["--forever"]], ids=["trash", "forever"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuitrain import tomltext
+from tuitrain import tomltext, trust
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import typed
 
@@ -54,7 +54,8 @@ def user_config_file() -> Path:
 
 
 def _files() -> list[Path]:
-    return [Path("tuitrain.toml"), user_config_file()]
+    project = Path("tuitrain.toml")
+    return [*([project] if trust.obeyed(project) else []), user_config_file()]
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -23,8 +25,17 @@ def is_mine_or_roots(info: os.stat_result) -> bool:
 
 
 def others_may_write(info: os.stat_result) -> bool:
-    """Whether a file's mode lets its group or everybody write to it."""
-    return bool(stat.S_IMODE(info.st_mode) & 0o022)
+    """Whether a file's mode lets everybody write to it, or a group that is not the user's own private one."""
+    mode = stat.S_IMODE(info.st_mode)
+    return bool(mode & 0o002) or (bool(mode & 0o020) and not _is_private_group(info.st_gid))
+
+
+def _is_private_group(gid: int) -> bool:
+    """Whether a group has the user's name, as where each user has one: files of umask 002 are then still his alone."""
+    try:
+        return grp.getgrgid(gid).gr_name == pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False
 
 
 def private_folder(path: Path) -> Path:

@@ -188,6 +188,9 @@ def show(
         shown["history"] = [to_dict(epoch) for epoch in result.history]
         shown["notices"] = [to_dict(notice) for notice in result.notices]
         shown["directory"] = str(directory.path)
+        started = result.started
+        shown["git"] = (dict(started.git) or None) if started else None
+        shown["data_sha256"] = (dict(started.data_sha256) or None) if started else None
         emit_json(shown)
         return
     out = stdout()

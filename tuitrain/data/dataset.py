@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A verified set; `source` says in words where it came from and how it was verified."""
+    """A verified set; `source` says in words where it came from and how it was verified.
+
+    `sha256` has the digest of each file that was read, by its unpacked name.
+    """
 
     name: str
     train: Images
@@ -37,6 +40,7 @@ class Dataset:
     classes: tuple[str, ...]
     source: str
     judged_by: Literal["test", "validation"] = "test"
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

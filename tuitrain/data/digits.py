@@ -43,6 +43,7 @@ def load() -> Dataset:
         test=Images(images[held], labels[held]),
         classes=DIGITS,
         source="scikit-learn's digits, 8 x 8 resized to 28 x 28 (verified by SHA-256)",
+        sha256={"table of digits.csv": TABLE_SHA256},
     )
 
 

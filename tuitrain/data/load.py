@@ -65,6 +65,9 @@ def load(
         source=visible(f"{spec.title} in {found} (verified by {how})")
         if "structure only" not in ways
         else visible(f"{spec.title} in {found} (not verified: {how})"),
+        sha256={
+            file.filename: report.sha256 or "" for file, (report, _) in zip(spec.files, checked, strict=True)
+        },
     )
 
 

@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tuitrain.paths import others_may_write
-
 Hook = Callable[[str, Path], None]
 
 hook: Hook | None = None
@@ -98,7 +96,7 @@ def open_append(path: Path, mode: int = PUBLIC) -> int:
 def keep_from_others(folder: Path) -> None:
     """Take from others the right to write in a folder of ours."""
     info = folder.stat()
-    if info.st_uid == os.geteuid() and others_may_write(info):
+    if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) & 0o022:
         with contextlib.suppress(OSError):  # a file system without modes
             folder.chmod(stat.S_IMODE(info.st_mode) & ~0o022)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuitrain.data.dataset import Dataset, Progress, hold_out
 from tuitrain.data.load import load
 from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.runs import git_state
 from tuitrain.runs.directory import MODEL_SOURCE, PRESET_MARK, RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.spec.preset import Preset, preset_from_dict, preset_from_toml
@@ -74,9 +75,10 @@ def prepare(
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         return Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=differs, budget=budget,
-            command=command, own=own, resume=state,
+            command=command, own=own, git=git(), resume=state,
         )  # fmt: skip
 
+    git = git_state.begin()
     devices.pick(runtime.device)
     Trainer(preset, dataset, runtime, own=own)  # refuses what can't be trained before a directory exists
     comment = f"{PRESET_MARK} To repeat it:\n  {command}" if command else PRESET_MARK

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitrain import trust
 from tuitrain.errors import PresetError, nearest, visible
 from tuitrain.paths import typed
 
@@ -62,6 +63,8 @@ def _in(folder: Path, origin: str) -> Iterator[PresetEntry]:
     except OSError:
         files = []
     for path in files:
+        if origin == "project" and not trust.obeyed(path):
+            continue
         family = path.parent.name if path.parent != folder else ("mine" if origin == "user" else origin)
         yield PresetEntry(path.stem, family, path, origin)
 
@@ -76,7 +79,7 @@ def list_presets() -> list[PresetEntry]:
             place = folder.resolve()
         except OSError:  # the folder one stands in was removed
             continue
-        if place in resolved:
+        if place in resolved or (origin == "project" and not trust.obeyed(folder)):
             continue
         resolved.add(place)
         for entry in _in(folder, origin):

@@ -42,6 +42,8 @@ class RunStarted:
 
     `own_network` is empty, or says of a network in Python that took the place of the preset's: `model`, as it
     was named (`file.py:Net`), and the file's `sha256`. It is for readers: nothing is ever imported by it.
+    `git` is empty, or says of the folder that the run was started in: `commit`, `branch` and `dirty` (whether a
+    tracked file was changed). `data_sha256` has the SHA-256 of each data file, unpacked, as it was read.
     """
 
     run: str
@@ -64,6 +66,8 @@ class RunStarted:
     budget: int | None = None
     command: str = ""
     own_network: dict[str, str] = field(default_factory=dict)
+    git: dict[str, Any] = field(default_factory=dict)
+    data_sha256: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
 

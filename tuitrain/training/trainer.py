@@ -59,6 +59,7 @@ class Trainer:
         budget: the parameter budget the user set.
         command: the command line that repeats the run.
         own: a network of the user's own, in the place of the preset's.
+        git: of the folder the run was started in, as RunStarted has it.
         resume: the state to go on from.
         epochs: how many epochs there shall be in all; where left out, as the state or the preset says.
 
@@ -79,12 +80,13 @@ class Trainer:
         budget: int | None = None,
         command: str = "",
         own: OwnNetwork | None = None,
+        git: dict[str, Any] | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
     ) -> None:
         self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
         self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
-        self.own = own
+        self.own, self.git = own, git or {}
         if (
             own is not None
         ):  # only of presets' networks is it known that they can be captured, and compiling pays
@@ -421,6 +423,8 @@ class Trainer:
             budget=self.budget,
             command=self._exact_command(),
             own_network=self.own.to_dict() if self.own else {},
+            git=self.git,
+            data_sha256=self.dataset.sha256,
         )
 
     def _exact_command(self) -> str:

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import ModalScreen, Screen
 
-from tuitrain import config
+from tuitrain import config, trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui import themes
 from tuitrain.tui.sessions import SessionManager
@@ -232,6 +232,11 @@ class TuitrainApp(TerminalApp):
         """After the first paint: the rest is loaded behind it."""
         if self.config_problem:
             self.notify(self.config_problem, title="config", severity="warning", markup=False, timeout=12)
+        from tuitrain.spec.library import project_preset_dir
+
+        trust.obeyed(project_preset_dir())
+        for sentence in trust.refused():
+            self.notify(sentence, severity="warning", markup=False, timeout=12)
         self.call_after_refresh(self.call_later, self._after_frame)
 
     async def _after_frame(self) -> None:

@@ -1,0 +1,36 @@
+"""What lies in the current folder and would be obeyed: only what nobody else can have written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tuitrain import paths
+from tuitrain.errors import visible
+
+_refused: dict[str, str] = {}
+
+
+def obeyed(path: Path) -> bool:
+    """Whether a settings file or presets of the current folder may be obeyed; says once on stderr why one is not."""
+    try:
+        infos = (path.lstat(), path.stat())
+    except OSError:
+        return True  # there is none, or whoever reads it says why it can't be
+    if not all(paths.is_mine_or_roots(info) for info in infos):
+        why = "belongs to another user and is not obeyed; copy what you want of it into a file of your own"
+    elif paths.others_may_write(infos[1]):
+        why = "can be written by other users and is not obeyed; take that from them with `chmod go-w`"
+    else:
+        return True
+    sentence = f"{visible(path)} {why}."
+    new = _refused.setdefault(str(path.absolute()), sentence) is sentence
+    if new and "_TUITRAIN_COMPLETE" not in os.environ:  # a shell that completes a word shows no sentence
+        print(f"tuitrain: {sentence}", file=sys.stderr, flush=True)
+    return False
+
+
+def refused() -> list[str]:
+    """The sentences about what was not obeyed so far, for a screen."""
+    return list(_refused.values())
