@@ -33,13 +33,6 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(out) + "\n"
 
 
-def runs_table(rows: Sequence[dict[str, str]]) -> str:
-    """A row a run, of the cells by column that `tuitrain runs` shows."""
-    from tuitrain.cli.runs import COLUMNS
-
-    return grid(COLUMNS, ([cells[name] for name in COLUMNS] for cells in rows))
-
-
 def result_text(result: RunResult) -> str:
     """What a run came to: a heading, its figures, its challenge, and how to repeat it."""
     started, done, best = result.started, result.finished, result.best

@@ -73,9 +73,10 @@ def runs(
         emit_json([summary.to_dict() for summary in found])
         return
     if markdown:
-        from tuitrain.cli.markdown import runs_table
+        from tuitrain.cli.markdown import grid
 
-        sys.stdout.write(runs_table([row(summary) for summary in found]))
+        rows = map(row, found)
+        sys.stdout.write(grid(COLUMNS, ([cells[name] for name in COLUMNS] for cells in rows)))
         return
     if not found:
         stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")
