@@ -103,6 +103,32 @@ async def test_with_a_ghost_the_first_epoch_of_the_run_is_in_the_chart() -> None
         assert chart._y_min < 96.0 and "▼" not in text
 
 
+async def test_the_gap_between_train_and_test_has_a_sign() -> None:
+    app = StageApp(finished())
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "gap −0.48" in await settle(pilot)
+        await pilot.press("5")
+        last = next(line for line in (await settle(pilot)).splitlines() if line.startswith("    14 "))
+        assert last.split()[:7] == ["14", "99.27", "0.0215", "98.79", "0.0371", "−0.48", "0.0019"]
+
+
+async def test_no_meaning_hangs_on_colour_alone() -> None:
+    """The log, the news and the table of mistakes say by a glyph what they say by colour."""
+    feed = finished()
+    feed.coming.insert(5, Record(Notice("the disk is full", level="error", code="disk"), 1795186830.0, 30.0))
+    feed.coming.insert(5, Record(Notice("this is slow", level="warning", code="slow"), 1795186830.0, 30.0))
+    app = StageApp(feed, plain=True)
+    async with app.run_test(size=(80, 40)) as pilot:
+        text = await settle(pilot)
+        assert "✓ done after 14 epochs" in text
+        await pilot.press("6")
+        text = await settle(pilot)
+        assert "✗ the disk is full" in text and "▲ this is slow" in text
+        await pilot.press("8")
+        text = await settle(pilot)
+        assert "•7 " in text and text.count("◂") == 2 and "the weakest class" in text
+
+
 async def test_views_by_number_and_tab() -> None:
     app = StageApp(finished())
     async with app.run_test(size=(80, 24)) as pilot:

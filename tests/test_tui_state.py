@@ -598,6 +598,7 @@ def test_the_epoch_table_marks_the_best_and_the_target() -> None:
         "train",
         "%",
         "loss",
+        "gap",
         "lr",
         "seconds",
         "vs",

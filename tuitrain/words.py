@@ -45,6 +45,13 @@ def points(difference: float) -> str:
     return f"{abs(difference) * 100:.2f}"
 
 
+def signed(difference: float) -> str:
+    """A difference of fractions in percentage points with its sign: `+0.12`, `−0.12`, `0.00`; `–` for none."""
+    if not math.isfinite(difference):
+        return "–"
+    return "0.00" if abs(difference) < LEVEL else f"{'+' if difference > 0 else '−'}{points(difference)}"
+
+
 def beside(difference: float) -> str:
     """How one accuracy stands to another: `ahead by 0.12`, `behind by 0.12`, `level`."""
     if abs(difference) < LEVEL:

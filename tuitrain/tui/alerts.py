@@ -74,7 +74,7 @@ def _losses(state: MonitorState) -> list[Alert]:
 def _progress(state: MonitorState) -> list[Alert]:
     last, best = state.last, state.best
     if state.finished is None and not state.alive and state.started is not None:
-        remedy = "take it up again: tuitrain resume"
+        remedy = "resume it: R, or `tuitrain resume`"
         return [Alert("interrupted", "error", "the process behind this run is gone", remedy)]
     if last is None or best is None or state.over:
         return []

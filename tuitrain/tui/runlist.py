@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
-from tuitrain.spec.words import changes_in_short
+from tuitrain.spec.words import changes, changes_in_short
 from tuitrain.words import count, percent, stands, took, waited
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STATE_WORDS = {
     "out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles", "later_version": "newer",
 }  # fmt: skip
+#: States from which a run can go on.
+RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
 #: What the theme calls the colour of each kind of state.
 COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
 
@@ -130,6 +132,27 @@ def row_of_entry(entry: Entry, number: int) -> Row:
         note=entry.error or entry.phase,
         entry=entry,
     )
+
+
+def details(row: Row) -> str:
+    """Everything that is known of a row in words, of which the table shows as much as fits."""
+    run = row.summary
+    glyph, word, _ = state_look(row.state)
+    lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count(row.parameters)} parameters"]
+    if run is not None:
+        lines += [visible(run.message)] if run.message else []
+        best = f"best {percent(run.best)} in epoch {run.best_epoch}, last {percent(run.last)}"
+        lines.append(
+            f"{row.epochs} epochs on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
+        )
+        changed = changes(run.changed, run.layers)
+        lines += ["", "changed" if changed else "nothing changed in the preset"]
+        lines += [f"  {change}" for change in changed]
+    lines += ["", f"tags  {row.tags}"] if row.tags else []
+    lines += ["", "note", *(f"  {line}" for line in row.note.splitlines())] if row.note else []
+    if run is not None:
+        lines += ["", *filter(None, (visible(run.command), visible(run.path)))]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)

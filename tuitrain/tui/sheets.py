@@ -16,9 +16,11 @@ from tuitrain.tui.parts import Part, Parts, wrap
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
 if TYPE_CHECKING:
+    from tuitrain.training.events import EpochFinished
     from tuitrain.training.inspection import Inspection
 
 LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
+LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
 MARKS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
 
 Sheet = tuple[Parts, list[Parts]]  # the heading and the rows
@@ -38,19 +40,25 @@ def preset_of(state: MonitorState) -> Preset | None:
 
 
 def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
-    """A line an epoch: accuracies in percent, losses, learning rate, seconds."""
+    """A line an epoch: accuracies in percent, losses, how far train is above test, learning rate, seconds.
+
+    Where some time was spent waiting for data, its share of the training time is there too.
+    """
     ghost = ghosts[0] if ghosts else None
     against = f"vs {ghost.name}" if ghost else ""
-    columns = (
-        ("epoch", 6),
-        ("test %", 10),
-        ("loss", 9),
-        ("train %", 9),
-        ("loss", 9),
-        ("lr", 10),
-        ("seconds", 9),
-    )
-    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"   {against}"
+    waits = any(_waited(e) for e in state.epochs)
+    columns = [
+        ("epoch", 5),
+        ("test %", 9),
+        ("loss", 8),
+        ("train %", 8),
+        ("loss", 8),
+        ("gap", 7),
+        ("lr", 9),
+        ("seconds", 8),
+    ]
+    columns += [("wait %", 7)] if waits else []
+    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"  {against}"
     best = state.best.epoch if state.best else 0
     rows: list[Parts] = []
     for e in state.epochs:
@@ -58,25 +66,31 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "best" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
+        wait = f"{100 * _waited(e) / e.train_s:7.0f}" if waits and e.train_s > 0 else ""
         rows.append(
             (
-                (f"{e.epoch:6}", ""),
-                (f" {mark} {words.percent(e.test_acc):>7}", style),
-                (f"  {words.loss(e.test_loss):>7}", ""),
-                (f"  {words.percent(e.train_acc):>7}  {words.loss(e.train_loss):>7}", "dim"),
-                (f"  {words.rate(e.lr):>8}  {e.train_s + e.test_s:7.1f}", "dim"),
+                (f"{e.epoch:5}", ""),
+                (f" {mark} {words.percent(e.test_acc):>6}", style),
+                (f" {words.loss(e.test_loss):>7}", ""),
+                (f" {words.percent(e.train_acc):>7} {words.loss(e.train_loss):>7}", "dim"),
+                (f" {words.signed(e.train_acc - e.test_acc):>6}", ""),
+                (f" {words.rate(e.lr):>8} {e.train_s + e.test_s:7.1f}{wait}", "dim"),
                 _difference(None if beside is None else e.test_acc - beside),
             )
         )
+    rows += [((" gap: train accuracy above (+) or below (−) test, in points", "dim"),)] if rows else []
     return ((heading, "head"),), rows
+
+
+def _waited(epoch: EpochFinished) -> float:
+    return float(getattr(epoch, "data_wait_s", 0.0))
 
 
 def _difference(value: float | None) -> Part:
     if value is None or not math.isfinite(value):
         return ("", "")
-    if abs(value) < words.LEVEL:
-        return ("    0.00", "dim")
-    return (f"   {'+' if value > 0 else '−'}{words.points(value)}", "good" if value > 0 else "warn")
+    level = abs(value) < words.LEVEL
+    return (f"  {words.signed(value):>6}", "dim" if level else "good" if value > 0 else "warn")
 
 
 # ---------------------------------------------------------------------------------- log
@@ -87,8 +101,10 @@ def log(state: MonitorState, width: int) -> Sheet:
     rows: list[Parts] = []
     for line in state.log:
         when = clock.strftime("%H:%M:%S", clock.localtime(line.time)) if line.time else "        "
-        rows += wrap(((f" {when}  ", "dim"), (line.text, LEVEL_STYLES[line.level])), width - 2, 11)
-    return ((" time      what happened", "head"),), rows
+        style = LEVEL_STYLES[line.level]
+        mark = f"{LEVEL_MARKS[line.level]} "
+        rows += wrap(((f" {when}  ", "dim"), (mark, style), (line.text, style)), width - 2, 13)
+    return ((" time        what happened", "head"),), rows
 
 
 # ---------------------------------------------------------------------------------- network
@@ -137,23 +153,27 @@ def confusion(seen: Inspection, classes: Sequence[str], width: int) -> Sheet:
         for j in range(10):
             number = int(matrix[i, j])
             style = "good" if i == j else "track"
+            often = i != j and bool(number) and number > worst / 2
             if i != j and number:
-                style = "bad" if worst and number > worst / 2 else "warn"
-            parts.append((f"{number or '·':>5}", style))
+                style = "bad" if often else "warn"
+            parts.append((f"{'•' if often else ''}{number or '·'}".rjust(5), style))
         share = float(accuracy[i])
         weakest = share == min(float(a) for a in accuracy)
-        parts.append((f"   {words.percent(share):>6}", "warn" if weakest and share < 1 else "bold"))
+        weakest = weakest and share < 1
+        parts.append((f"   {words.percent(share):>6}", "warn" if weakest else "bold"))
+        parts.append((" ◂" if weakest else "  " if named else "", "warn"))
         if named:
-            parts.append((f"  {visible(classes[i])}", "dim"))
+            parts.append((f" {visible(classes[i])}", "dim"))
         rows.append(tuple(parts))
     wrong = int(matrix.sum() - matrix.trace())
-    rows.append(())
     tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
     pairs = sorted(((int(matrix[i, j]), i, j) for i in range(10) for j in range(10) if i != j), reverse=True)
     common = [f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n]
     texts = [f"; most often {', '.join(common[:count])}" for count in range(len(common), 0, -1)]
     text = next((text for text in texts if len(tail + text) <= width), "")
     rows.append(((tail, ""), (text, "dim")))
+    if wrong:
+        rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
     return ((heading, "head"),), rows
 
 
@@ -166,6 +186,7 @@ def verdict(
     width: int,
     *,
     can_start: bool = True,
+    can_go_on: bool = False,
     has_report: bool = False,
 ) -> Sheet:
     """How the run did against the challenge and the claims, and what to do next."""
@@ -202,7 +223,11 @@ def verdict(
     if done.message:
         rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
-    rows += [line for tip in _next(state, ghosts, can_start, has_report) for line in wrap(tip, width - 3, 6)]
+    rows += [
+        line
+        for tip in _next(state, ghosts, can_start, can_go_on, has_report)
+        for line in wrap(tip, width - 3, 6)
+    ]
     return title, rows
 
 
@@ -235,12 +260,12 @@ def _figures(test: float | None, train: float | None, parameters: int | None) ->
 
 
 def _by(difference: float) -> str:
-    if abs(difference) < words.LEVEL:
-        return "the same"
-    return f"{'+' if difference > 0 else '−'}{words.points(difference)}"
+    return "the same" if abs(difference) < words.LEVEL else words.signed(difference)
 
 
-def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, has_report: bool) -> list[Parts]:
+def _next(
+    state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, can_go_on: bool, has_report: bool
+) -> list[Parts]:
     tips: list[Parts] = []
 
     def tip(key: str, text: str) -> None:
@@ -248,6 +273,8 @@ def _next(state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, has_rep
 
     if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
         tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
+    if can_go_on:
+        tip("R", f"resume it where it ended, after {words.plural(state.epoch, 'epoch')}")
     if can_start:
         worth = ""
         if state.best is not None:

@@ -20,6 +20,7 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.words import changes_in_short, layers_of
 from tuitrain.tui import backdrop, curves, sheets
 from tuitrain.tui.alerts import Alert, alerts
+from tuitrain.tui.runlist import RESUMABLE
 from tuitrain.tui.sensors import Sensors
 from tuitrain.tui.state import MonitorState, asked, reduce_all, with_alive, with_phase
 from tuitrain.tui.widgets.footer import KeyFooter
@@ -57,7 +58,7 @@ class MonitorScreen(Screen[None]):
     MonitorScreen #monitor { padding: 0 1; height: 1fr; width: 1fr; }
     MonitorScreen.-narrow BigNumber { width: 21; }
     MonitorScreen.-narrow Headline .-side { width: 14; }
-    MonitorScreen.-narrow Headline #acc { display: none; }
+    MonitorScreen.-narrow Headline #acc, MonitorScreen.-narrow Headline #gap { display: none; }
     MonitorScreen.-tall Headline { margin: 1 0; }
     MonitorScreen.-tall News { height: 5; }
     """
@@ -65,6 +66,7 @@ class MonitorScreen(Screen[None]):
         Binding("space", "pause", "Pause", id="monitor.pause"),
         Binding("space", "resume", "Resume", id="monitor.resume"),
         Binding("x", "stop", "Stop", id="monitor.stop"),
+        Binding("R", "go_on", "Resume", id="monitor.go_on"),
         Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
         Binding("a", "another_seed", "Another seed", id="monitor.another_seed"),
         Binding("enter", "report", "Report", id="monitor.report"),
@@ -231,6 +233,7 @@ class MonitorScreen(Screen[None]):
             self._views_due = 0.0
             directory = getattr(self.feed, "directory", None)
             self._shown.has_report = directory is not None and (directory.path / REPORT).is_file()
+            self._shown.can_go_on = self.can_go_on
             views = self.query_one(Views)
             views.show(state, self._shown)
             if before.started is not None and self._ran and views.view == "charts":
@@ -346,9 +349,18 @@ class MonitorScreen(Screen[None]):
             return "only looking: open it with tuitrain attach to steer it"
         return "this run is over: nothing is left to steer" if self.state.over else ""
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the run is over and can be taken up again here, as on the Runs screen."""
+        state, directory = self.state, getattr(self.feed, "directory", None)
+        here = directory is not None and not self.readonly and hasattr(self.app, "resume_run")
+        return here and state.over and state.status in RESUMABLE
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
         over = self.state.over or self.feed is None
+        if action == "go_on":
+            return self.can_go_on
         if action == "another_seed":
             return self.state.finished is not None
         if action == "report":
@@ -386,6 +398,16 @@ class MonitorScreen(Screen[None]):
     def action_resume(self) -> None:
         """Go on."""
         self._ask("resumed", "resuming", "resume")
+
+    def action_go_on(self) -> None:
+        """Take up a run again that was stopped or cut off."""
+        directory = getattr(self.feed, "directory", None)
+        if directory is None:
+            return
+        try:
+            self.app.resume_run(str(directory.path))  # type: ignore[attr-defined]
+        except TuitrainError as error:
+            self.notify(visible(error), title="not resumed", severity="error", markup=False)
 
     def action_checkpoint(self) -> None:
         """Save a checkpoint now."""

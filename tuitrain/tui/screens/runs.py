@@ -14,9 +14,10 @@ from textual.widgets import Input, Static
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.index import HELD
-from tuitrain.tui.runlist import SORTS, Row, arrange, row_of, row_of_entry
+from tuitrain.tui.runlist import RESUMABLE, SORTS, Row, arrange, details, row_of, row_of_entry
 from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
+from tuitrain.tui.widgets.runs_frontier import FrontierView
 from tuitrain.tui.widgets.runs_table import RunTable
 from tuitrain.words import percent, plural
 
@@ -39,6 +40,9 @@ class RunsScreen(Screen[None]):
     RunsScreen #below { height: auto; max-height: 6; padding: 0 1; color: $foreground;
         border-top: solid $panel; display: none; }
     RunsScreen #below.-shown { display: block; }
+    RunsScreen #frontier { display: none; height: 60%; }
+    RunsScreen.-frontier #frontier { display: block; }
+    RunsScreen.-frontier #below.-shown { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="runs.compare"),
@@ -46,6 +50,8 @@ class RunsScreen(Screen[None]):
         Binding("plus,equals_sign", "add", "Queue", key_display="+", id="runs.queue"),
         Binding("R", "resume", "Resume", show=False, id="runs.resume"),
         Binding("t", "tag", "Tag", id="runs.tag"),
+        Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
+        Binding("w", "details", "Whole text of a row", show=False, id="runs.details"),
         Binding("n", "note", "Note", show=False, id="runs.note"),
         Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
         Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),
@@ -90,6 +96,7 @@ class RunsScreen(Screen[None]):
         yield HeaderLine("reading the runs ...")
         yield RunTable()
         yield Static(id="below", markup=False)
+        yield FrontierView(id="frontier")
         yield Input(
             placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
         )
@@ -195,7 +202,12 @@ class RunsScreen(Screen[None]):
         elif table.current is not None:
             row = table.current
             message = row.summary.message if row.summary is not None else ""
-            lines = [text for text in (visible(message), row.tags and f"tags  {row.tags}", row.note) if text]
+            changed = f"changed  {row.changed}" if table.cuts(row) else ""
+            tags = row.tags and f"tags  {row.tags}"
+            lines = [text for text in (visible(message), changed, tags, row.note) if text]
+        if self.has_class("-frontier"):
+            shown = [row.summary for row in table.rows if row.summary is not None]
+            self.query_one(FrontierView).show(shown, table.current.summary if table.current else None)
         text = "\n".join(lines)
         below.set_class(bool(text), "-shown")
         if text != getattr(below, "_said", None):
@@ -234,6 +246,19 @@ class RunsScreen(Screen[None]):
             return chosen
         self.notify(f"mark two or more runs with space, then {what} them", markup=False, timeout=4)
         return []
+
+    def action_frontier(self) -> None:
+        """Accuracy over parameters below the table, or without it again."""
+        self.toggle_class("-frontier")
+        self._say_marked()
+
+    def action_details(self) -> None:
+        """Everything that is known of the row, with nothing cut."""
+        from tuitrain.tui.dialogs.details import Details
+
+        row = self.table.current
+        if row is not None:
+            self.app.push_screen(Details(visible(row.key), details(row)))
 
     # -- tags, notes, deleting -----------------------------------------------------------------
 
@@ -402,7 +427,7 @@ class RunsScreen(Screen[None]):
         run = self._summary_here()
         if run is None:
             return
-        if run.state in {"stopped", "interrupted", "failed"}:
+        if run.state in RESUMABLE:
             self._try(lambda: self.lab.resume_run(run.path))
         else:
             self.notify(

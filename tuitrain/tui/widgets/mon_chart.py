@@ -348,9 +348,8 @@ class Chart(PlotWidget, inherit_bindings=False):
         canvas.draw_line(0, box.bottom, box.right, box.bottom, char="─", style=axis)
         canvas.set_pixel(0, box.bottom, "└", axis)
         free = 0
-        for tick in scales.epoch_ticks(self._x_min, self._x_max, max(2, box.width // 7)):
-            x = min(self.get_pixel_from_coordinate(float(tick), 0.0)[0], box.right - 1)
-            text = str(tick)
+        for value, text in self._ticks_of_x(max(2, box.width // 7)):
+            x = min(self.get_pixel_from_coordinate(value, 0.0)[0], box.right - 1)
             at = self.margin_left + x - len(text) // 2
             at = min(at, self.margin_left + box.right - len(text))
             if at < free:
@@ -359,6 +358,9 @@ class Chart(PlotWidget, inherit_bindings=False):
             canvas.set_pixel(x, box.bottom, "┬", axis)
             for offset, char in enumerate(text):
                 margin.set_pixel(at + offset, 0, char, label)
+
+    def _ticks_of_x(self, most: int) -> list[tuple[float, str]]:
+        return [(float(tick), str(tick)) for tick in scales.epoch_ticks(self._x_min, self._x_max, most)]
 
     def _render_y_ticks(self) -> None:
         canvas = self.query_one("#plot", QuietCanvas)

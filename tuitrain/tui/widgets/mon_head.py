@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from tuitrain.errors import visible
 from tuitrain.tui.alerts import Alert
 from tuitrain.tui.parts import Part, cells
 from tuitrain.tui.sensors import Reading
-from tuitrain.tui.sheets import LEVEL_STYLES
+from tuitrain.tui.sheets import LEVEL_MARKS, LEVEL_STYLES
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 from tuitrain.tui.widgets.mon_paint import Bar, BigNumber, Field, Spark, spark_range
 
@@ -35,6 +36,7 @@ class Headline(Vertical):
     Headline #low { width: 12; }
     Headline #loss { width: 13; }
     Headline #acc { width: 13; }
+    Headline #gap { width: 12; }
     Headline #lr { width: 11; }
     """
 
@@ -68,6 +70,7 @@ class Headline(Vertical):
             yield Spark(id="spark")
             yield Field(id="loss")
             yield Field(id="acc")
+            yield Field(id="gap")
             yield Field(right=True, id="lr")
 
     @property
@@ -181,6 +184,8 @@ class Headline(Vertical):
         acc = progress.train_acc if newer and progress else last.train_acc if last else None
         self._set("loss", ("  loss ", "dim"), (words.loss(loss), ""))
         self._set("acc", ("  train ", "dim"), (words.percent(acc), ""))
+        gap = last.train_acc - last.test_acc if last else math.nan
+        self._set("gap", ("  gap ", "dim"), (words.signed(gap), ""))
         self._set("lr", ("lr ", "dim"), (words.rate(state.lr), ""))
 
 
@@ -229,8 +234,9 @@ class MachineLine(Horizontal):
             rate.set(("–", ""), (" img/s", "dim"))
             step.set(("–", ""), (" ms/step", "dim"))
         else:
-            rate.set((words.count(progress.images_per_s), ""), (" img/s", "dim"))
-            step.set((words.milliseconds(progress.step_ms), ""), (" ms/step", "dim"))
+            style = "dim" if state.stalled_s else ""  # of before it stood still
+            rate.set((words.count(progress.images_per_s), style), (" img/s", "dim"))
+            step.set((words.milliseconds(progress.step_ms), style), (" ms/step", "dim"))
 
     def show_machine(self, state: MonitorState, reading: Reading | None) -> None:
         """A reading of the run's machine, or why there is none."""
@@ -304,7 +310,7 @@ class News(Vertical):
         lines: list[tuple[Part, ...]] = []
         shown = alerts[: max(1, room - 1)]
         for number, alert in enumerate(shown):
-            mark = {"error": "✗", "warning": "▲"}.get(alert.level, "·")
+            mark = LEVEL_MARKS[alert.level].strip() or "·"
             more = (
                 f"  (+{len(alerts) - len(shown)})"
                 if number == len(shown) - 1 and len(alerts) > len(shown)
@@ -320,6 +326,9 @@ class News(Vertical):
             )
         rest = room - len(lines)
         latest = state.log[-rest:] if rest else ()
-        lines += [(("  ", ""), (line.text, LEVEL_STYLES[line.level] or "dim")) for line in latest]
+        lines += [
+            ((f"{LEVEL_MARKS[line.level]} {line.text}", LEVEL_STYLES[line.level] or "dim"),)
+            for line in latest
+        ]
         for number, field in enumerate(fields):
             field.set(*(lines[number] if number < len(lines) else ()))

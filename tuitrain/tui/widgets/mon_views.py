@@ -51,6 +51,7 @@ class Shown:
     judged: Judged | None = None
     report: Sequence[str] | None = None
     can_start: bool = True
+    can_go_on: bool = False
     has_report: bool = False
     plan: tuple[float | None, ...] = field(default_factory=tuple)
 
@@ -284,7 +285,12 @@ class Views(Vertical):
             if shown.report is not None:
                 return ((" report.md (o closes it)", "head"),), [((f" {line}", ""),) for line in shown.report]
             return sheets.verdict(
-                state, shown.ghosts, width, can_start=shown.can_start, has_report=shown.has_report
+                state,
+                shown.ghosts,
+                width,
+                can_start=shown.can_start,
+                can_go_on=shown.can_go_on,
+                has_report=shown.has_report,
             )
         return self._inspected(view, width)
 

@@ -115,6 +115,12 @@ class RunTable(ScrollView, can_focus=True):
         marked = [by_key[key] for key in self.marked if key in by_key]
         return marked or ([self.current] if self.current is not None else [])
 
+    def cuts(self, row: Row) -> bool:
+        """Whether what was changed does not fit its column."""
+        return any(
+            column.name == "changed" and cell_len(row.changed) > width for column, width in self._columns
+        )
+
     # -- painting ------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
@@ -154,7 +160,8 @@ class RunTable(ScrollView, can_focus=True):
         over = style("runs--cursor", partial=True) if here else Style.null()
         glyph, word, colour = state_look(row.state)
         marked = row.key in self.marked
-        segments = [Segment("◆ " if marked else "  ", base + style("runs--mark", partial=True) + over)]
+        marks = f"{'▸' if here else ' '}{'◆' if marked else ' '}"
+        segments = [Segment(marks, base + style("runs--mark", partial=True) + over)]
         now = time.time()
         for column, cells in self._columns:
             if column.name == "state":
