@@ -51,7 +51,7 @@ class RunsScreen(Screen[None]):
         Binding("R", "resume", "Resume", show=False, id="runs.resume"),
         Binding("t", "tag", "Tag", id="runs.tag"),
         Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
-        Binding("w", "details", "Whole text of a row", show=False, id="runs.details"),
+        Binding("w", "details", "Everything of a row", show=False, id="runs.details"),
         Binding("n", "note", "Note", show=False, id="runs.note"),
         Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
         Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),

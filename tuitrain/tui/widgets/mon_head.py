@@ -184,7 +184,7 @@ class Headline(Vertical):
         acc = progress.train_acc if newer and progress else last.train_acc if last else None
         self._set("loss", ("  loss ", "dim"), (words.loss(loss), ""))
         self._set("acc", ("  train ", "dim"), (words.percent(acc), ""))
-        gap = last.train_acc - last.test_acc if last else math.nan
+        gap = acc - last.test_acc if acc is not None and last else math.nan  # of the two that are shown
         self._set("gap", ("  gap ", "dim"), (words.signed(gap), ""))
         self._set("lr", ("lr ", "dim"), (words.rate(state.lr), ""))
 
