@@ -205,8 +205,26 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
         (["runs", "nosuch"], "no such command 'nosuch'; see `tuitrain runs -h`."),
         (["pause", "a", "b"], "`tuitrain pause -h`."),
         (["run", "--no\u202egnp.exe"], "no such option: --no\\u202egnp.exe; see `tuitrain run -h`."),
-        (["run", "--epochs", "x\x1b[31m\ny"], "'--epochs'"),
-        (["rnu"], "did you mean 'run'"),
+        (
+            ["run", "--epochs", "x\x1b[31m\ny"],
+            "--epochs is 'x\\x1b[31m y'; use a whole number; see `tuitrain run -h`.",
+        ),
+        (["rnu"], "no such command 'rnu'; did you mean 'run'? (see `tuitrain -h`)"),
+        (
+            ["run", "--epoch", "3"],
+            "no such option: --epoch; did you mean '--epochs'? (see `tuitrain run -h`)",
+        ),
+        (["run", "--lr", "abc"], "--lr is 'abc'; use a number; see `tuitrain run -h`."),
+        (["run", "--budget", "0"], "--budget is '0'; use 1 or more; see `tuitrain run -h`."),
+        (["run", "--require-accuracy", "101"], "--require-accuracy is '101'; use 100 or less; see"),
+        (["tail", "-n", "1.5"], "--lines is '1.5'; use a whole number; see `tuitrain tail -h`."),
+        (["data", "info", "--dataset"], "--dataset needs a value; see `tuitrain data info -h`."),
+        (
+            ["run", "step13"],
+            "'step13' is too much; a preset is named by `--preset step13`; see `tuitrain run -h`.",
+        ),
+        (["runs", "rm"], "the argument run is missing; see `tuitrain runs rm -h`."),
+        (["presets", "validate"], "the argument FILE is missing; see `tuitrain presets validate -h`."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -217,6 +235,20 @@ def test_what_cannot_be_read_on_the_command_line_is_one_sentence_that_steers_no_
     assert (done.returncode, done.stdout) == (UsageError.exit_code, "")
     assert told in done.stderr and done.stderr.count("\n") == 1
     assert done.stderr.startswith("tuitrain: ") and done.stderr[:-1].isprintable()
+
+
+def test_a_device_that_there_is_not_is_refused_before_any_data_is_fetched(tmp_path: Path) -> None:
+    done = tuitrain(
+        "run",
+        "--device",
+        "tpu",
+        XDG_CACHE_HOME=str(tmp_path),
+        TUITRAIN_DATA_DIR="",
+        TUITRAIN_MIRROR="file:///",
+    )
+    assert done.returncode == DeviceError.exit_code and done.stderr.count("\n") == 1
+    assert "--device tpu: no such device; use auto, cpu, cuda, cuda:N or mps." in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_group_without_a_command_prints_its_help() -> None:

@@ -81,10 +81,10 @@ def _misread(error: Exception) -> int:
     if not (usage and isinstance(error, usage)):
         raise error
     told = error.format_message()  # type: ignore[attr-defined]
-    where = error.ctx.command_path if error.ctx else "tuitrain"  # type: ignore[attr-defined]
     if told.startswith("Usage:"):  # a group without a command
         sys.stderr.write(f"{told}\n")
     else:
-        told = told.replace(". Did you mean ", "; did you mean ").rstrip(".?")
-        complain(f"{told[:1].lower()}{told[1:]}; see `{where} -h`.")
+        from tuitrain.cli.misread import sentence
+
+        complain(sentence(error))
     return int(error.exit_code)  # type: ignore[attr-defined]

@@ -70,6 +70,8 @@ _BOUNDS = {
 }
 _TYPES = {
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
@@ -109,14 +111,15 @@ def explain(error: ValidationError, where: str, keys: dict[str, list[str]] | Non
     found = [e for e in found if e["type"] != "too_short" or not e["input"]] or found
     # A misspelt key is named before what is missing because of it.
     first = min(found, key=lambda item: item["type"] != "extra_forbidden")
-    sentence = _sentence(dotted(first["loc"]), first, keys or {})
+    sentence = wrong_value(dotted(first["loc"]), first, keys or {})
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     stop = "" if sentence.endswith("?") and not more else "."
     return PresetError(f"{visible(where)}: {sentence}{more}{stop}")
 
 
-def _sentence(place: str, error: Any, keys: dict[str, list[str]]) -> str:
+def wrong_value(place: str, error: Any, keys: dict[str, list[str]] | None = None) -> str:
     """What is wrong at `place` and what to do, without a full stop."""
+    keys = keys or {}
     kind, value = error["type"], error.get("input")
     context: dict[str, Any] = error.get("ctx") or {}
     shown = visible(place)

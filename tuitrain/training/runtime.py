@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuitrain import plain
-from tuitrain.errors import UsageError, visible
+from tuitrain.errors import DeviceError, UsageError, visible
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 COMPILE = ("auto", "on", "off")
@@ -29,6 +30,7 @@ class Runtime:
 
     Raises:
         UsageError: a value that is none of these.
+        DeviceError: the name of no device.
     """
 
     device: str = "auto"
@@ -40,6 +42,10 @@ class Runtime:
     profile: bool = False
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", self.device):  # before any data is fetched
+            raise DeviceError(
+                f"--device {visible(self.device)}: no such device; use auto, cpu, cuda, cuda:N or mps."
+            )
         for name, allowed in (("precision", PRECISIONS), ("compile", COMPILE)):
             if getattr(self, name) not in allowed:
                 raise UsageError(f"--{name} {visible(getattr(self, name))}: use one of {', '.join(allowed)}.")

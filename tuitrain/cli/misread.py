@@ -1,0 +1,66 @@
+"""What Typer could not read on the command line, in one sentence: what, where, and what to do."""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import takewhile
+from typing import Any
+
+from tuitrain.errors import nearest, visible
+
+_GROUPS = ("presets", "runs", "data", "config")
+
+
+def sentence(error: Any) -> str:
+    """An error of Typer's about the command line, told as ours are.
+
+    Args:
+        error: a `UsageError` of the click that Typer brings, or of one beside it; told by its name and fields.
+    """
+    kind, context = type(error).__name__, error.ctx
+    where = context.command_path if context else _command_typed()
+    if kind == "NoSuchOption":
+        flags = (
+            [flag for p in context.command.params for flag in (*p.opts, *p.secondary_opts)] if context else []
+        )
+        close = nearest(error.option_name, [flag for flag in flags if flag.startswith("--")])
+        return f"no such option: {error.option_name}{_hint(close, where)}"
+    if kind == "MissingParameter":
+        missing = (error.param.metavar or error.param.name).rstrip(".")
+        return f"the argument {missing} is missing; see `{where} -h`."
+    told = error.format_message()
+    if kind == "BadParameter" and error.param is not None:
+        told = _value(error) or told
+    elif needs := re.match(r"Option '(.*)' requires an argument", told):
+        told = f"{needs[1]} needs a value"
+    elif too_many := re.match(r"Got unexpected extra arguments?\(?s?\)? \((.*)\)", told, re.DOTALL):
+        told = f"'{too_many[1]}' is too much"
+        if where in ("tuitrain run", "tuitrain lab"):
+            told += f"; a preset is named by `--preset {too_many[1].split()[0]}`"
+    elif said := re.match(r"(No such command '.*'). Did you mean '(.*)'\?", told, re.DOTALL):
+        return f"{said[1][:1].lower()}{said[1][1:]}{_hint(said[2], where)}"
+    told = told.rstrip(".?")
+    return f"{told[:1].lower()}{told[1:]}; see `{where} -h`."
+
+
+def _hint(close: str | None, where: str) -> str:
+    return f"; did you mean '{close}'? (see `{where} -h`)" if close else f"; see `{where} -h`."
+
+
+def _value(error: Any) -> str | None:
+    """`--lr is 'abc'; use a number`, where Typer had pydantic read it."""
+    found = getattr(error.__cause__, "errors", None)
+    if found is None:
+        return None
+    from tuitrain.spec.base import wrong_value
+
+    name = max(error.param.opts, key=len) if error.param.opts else error.param.name
+    return wrong_value(name, found(include_url=False)[0])
+
+
+def _command_typed() -> str:
+    """The command, as the words before the first flag name it: Typer does not say where a value is missing."""
+    words = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
+    depth = 2 if words[:1] and words[0] in _GROUPS else 1
+    return visible(" ".join(["tuitrain", *words[:depth]]))
