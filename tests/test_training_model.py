@@ -16,6 +16,12 @@ OPS = ["relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "la
 MAP_OPS = ["instancenorm", "dropout2d"]
 
 
+def sides(rng: random.Random, low: int, high: int) -> int | list[int]:
+    """A number for both sides, or, one time in three, one for each."""
+    both = [rng.randint(low, high), rng.randint(low, high)]
+    return both if rng.random() < 1 / 3 else both[0]
+
+
 def random_layers(rng: random.Random) -> list[dict]:
     """A few layers in any order; many don't fit together."""
     layers: list[dict] = []
@@ -27,13 +33,17 @@ def random_layers(rng: random.Random) -> list[dict]:
         if kind == "conv":
             groups = rng.choice([g for g in (1, 1, 1, 2, 4) if channels % g == 0])
             channels = groups * rng.randint(1, 5)
-            layer = {"conv": channels, "kernel": rng.randint(1, 5), "stride": rng.choice([1, 1, 2])}
-            layer |= {"padding": rng.randint(0, 2), "dilation": rng.choice([1, 1, 2]), "groups": groups}
+            layer = {"conv": channels, "kernel": sides(rng, 1, 5), "stride": rng.choice([1, 1, 2, [1, 2]])}
+            layer |= {
+                "padding": sides(rng, 0, 2),
+                "dilation": rng.choice([1, 1, 2, [2, 1]]),
+                "groups": groups,
+            }
             layer["bias"] = rng.random() < 0.5
         elif kind in ("maxpool", "avgpool"):
-            layer = {kind: rng.randint(1, 3), "padding": rng.choice([0, 0, 1])}
+            layer = {kind: sides(rng, 1, 3), "padding": rng.choice([0, 0, 1, [0, 1]])}
             if rng.random() < 0.5:
-                layer["stride"] = rng.randint(1, 3)
+                layer["stride"] = sides(rng, 1, 3)
         elif kind == "linear":
             channels, flat = rng.randint(1, 24), True
             layer = {"linear": channels, "bias": rng.random() < 0.5}
@@ -100,6 +110,28 @@ def test_the_tables_receptive_field_is_what_a_gradient_reaches() -> None:
     out = convs[:2](image)
     out[0, 0, 14, 14].backward()
     assert int((image.grad[0, 0] != 0).any(0).sum()) == preset.table().rows[4].receptive_field == 5
+
+
+def test_the_fields_two_sides_are_what_a_gradient_reaches() -> None:
+    layers = [
+        {"conv": 2, "kernel": [1, 5], "padding": [0, 2], "stride": [1, 2]},
+        {"conv": 2, "kernel": [3, 1], "dilation": [2, 1], "padding": [2, 0]},
+        {"avgpool": [2, 1]},
+        {"conv": 10, "kernel": [1, 3], "padding": 1},
+        {"global_avgpool": True},
+    ]
+    preset = tiny(layers)
+    network = build(preset).eval()
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 1.0)
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    maps = nn.Sequential(*list(network.children())[:4])(image)
+    maps[0, 0, maps.shape[2] // 2, maps.shape[3] // 2].backward()
+    seen = image.grad[0, 0] != 0
+    rows, columns = seen.any(1).nonzero().flatten(), seen.any(0).nonzero().flatten()
+    row = preset.table().rows[3]
+    assert row.field == (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1) == (6, 9)
+    assert (row.field_text, row.receptive_field, row.kernel, row.title) == ("6×9", 9, "1×3", "conv3 1×3 →10")
 
 
 def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:

@@ -103,6 +103,7 @@ def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str
                 "parameters": row.parameters,
                 "mult_adds": row.mult_adds,
                 "receptive_field": row.receptive_field,
+                "receptive_field_sides": list(row.field),
                 "dropout": row.dropout,
             }
             for row in table.rows
@@ -173,11 +174,11 @@ def _layers(table: NetworkTable, limit: int | None) -> RenderableType:
             f"{row.parameters:,}" if row.parameters else "",
             bar,
             f"{row.mult_adds:,}" if row.mult_adds else "",
-            "" if row.is_op else str(row.receptive_field),
+            "" if row.is_op else row.field_text,
         )
     grid.add_section()
     grid.add_row("", Text("total", style="bold"), "", Text(f"{table.parameters:,}", style="bold"), "",
-                 f"{table.mult_adds:,}", str(table.receptive_field))  # fmt: skip
+                 f"{table.mult_adds:,}", table.rows[-1].field_text)  # fmt: skip
     return grid
 
 

@@ -12,10 +12,12 @@ TOML's are: `model.layers[1]`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
+from pydantic_core import core_schema
 
 from tuitrain.errors import suggest
 from tuitrain.spec.base import Spec
@@ -181,23 +183,75 @@ class _Layer(Spec):
             value = getattr(self, name)
             if name == "then" or (value == info.default and name != self.kind and name != "kernel"):
                 continue
-            out[name] = value
+            out[name] = list(value) if isinstance(value, tuple) else value
         if self.then:
             out["then"] = [op.to_toml_value() for op in self.then]
         return out
 
 
-_Size = Annotated[int, Field(ge=1, le=64)]
+Pair = tuple[int, int]
+
+
+def pair(value: int | Sequence[int]) -> Pair:
+    """Height and width of what is written as one number where both are the same."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def sides_text(value: int | Sequence[int], *, both: bool = False) -> str:
+    """`3`, or `1×7` of height 1 and width 7; with `both`, `3×3`."""
+    height, width = pair(value)
+    return f"{height}×{width}" if both or height != width else f"{height}"
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """A whole number for both sides, or `[height, width]`; each from `ge` to `le`."""
+
+    ge: int
+    le: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        one = core_schema.int_schema(ge=self.ge, le=self.le)
+        two = core_schema.tuple_positional_schema([one, one])
+        choice = core_schema.tagged_union_schema({"(one)": one, "(two)": two}, self._tag)
+        return core_schema.chain_schema(
+            [
+                core_schema.no_info_plain_validator_function(
+                    lambda v: tuple(v) if isinstance(v, list) else v
+                ),
+                choice,
+                core_schema.no_info_plain_validator_function(self._same),
+            ]
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        one = {"type": "integer", "minimum": self.ge, "maximum": self.le}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
+
+    @staticmethod
+    def _tag(value: Any) -> str:
+        return "(two)" if isinstance(value, tuple) else "(one)"
+
+    @staticmethod
+    def _same(value: int | Pair) -> int | Pair:
+        return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
+
+
+Sides = int | Pair
+_Size = Annotated[Sides, _Sides(1, 64)]
 
 
 class Conv(_Layer):
-    """`{ conv = channels, kernel, stride, padding, dilation, groups, bias }`: a 2-d convolution."""
+    """`{ conv = channels, kernel, stride, padding, dilation, groups, bias }`: a 2-d convolution.
+
+    `kernel`, `stride`, `padding` and `dilation` are a number for both sides, or `[height, width]`.
+    """
 
     kind: ClassVar[str] = "conv"
     conv: int = Field(ge=1, le=MAX_CHANNELS)
     kernel: _Size = 3
     stride: _Size = 1
-    padding: int = Field(default=0, ge=0, le=64)
+    padding: Annotated[Sides, _Sides(0, 64)] = 0
     dilation: _Size = 1
     groups: int = Field(default=1, ge=1, le=MAX_CHANNELS)
     bias: bool = True
@@ -212,21 +266,21 @@ class Linear(_Layer):
 
 
 class MaxPool(_Layer):
-    """`{ maxpool = kernel, stride = kernel, padding = 0 }`."""
+    """`{ maxpool = kernel, stride = kernel, padding = 0 }`; each a number for both sides, or `[height, width]`."""
 
     kind: ClassVar[str] = "maxpool"
     maxpool: _Size
     stride: _Size | None = None
-    padding: int = Field(default=0, ge=0, le=32)
+    padding: Annotated[Sides, _Sides(0, 32)] = 0
 
 
 class AvgPool(_Layer):
-    """`{ avgpool = kernel, stride = kernel, padding = 0 }`; padding counts as zeros, as torch does."""
+    """`{ avgpool = kernel, stride = kernel, padding = 0 }`, as for `maxpool`; padding counts as zeros, as torch does."""
 
     kind: ClassVar[str] = "avgpool"
     avgpool: _Size
     stride: _Size | None = None
-    padding: int = Field(default=0, ge=0, le=32)
+    padding: Annotated[Sides, _Sides(0, 32)] = 0
 
 
 class GlobalAvgPool(_Layer):

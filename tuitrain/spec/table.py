@@ -8,7 +8,7 @@ neural networks" (Distill, 2019): each layer adds (its extent - 1) times the jum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -23,8 +23,11 @@ from tuitrain.spec.layers import (
     MaxPool,
     Network,
     Op,
+    Pair,
     _Layer,
     layer_names,
+    pair,
+    sides_text,
 )
 
 MAX_PARAMETERS = 20_000_000
@@ -51,7 +54,8 @@ class Row:
     """One line of the table: a layer, or an operation that follows it (`op` is its index in `then`).
 
     `layer` is the index in `model.layers`, `name` what that layer is called (see `layer_names`);
-    a network in Python has no such names.
+    a network in Python has no such names. `field` is the height and width of the receptive field, whose
+    larger side is `receptive_field`.
     """
 
     layer: int
@@ -65,11 +69,17 @@ class Row:
     receptive_field: int
     dropout: float | None = None
     name: str = ""
+    field: Pair = (0, 0)
 
     @property
     def is_op(self) -> bool:
         """Whether this is an operation of a `then`, not a layer of its own."""
         return self.op is not None
+
+    @property
+    def field_text(self) -> str:
+        """The receptive field in pixels a side: `5`, or `5×11` of height 5 and width 11."""
+        return sides_text(self.field)
 
     @property
     def path(self) -> str:
@@ -102,7 +112,7 @@ class NetworkTable:
 
     @property
     def receptive_field(self) -> int:
-        """Pixels a side of the image that one logit depends on, padding counted."""
+        """Pixels a side of the image that one logit depends on, padding counted; of the larger side."""
         return self.rows[-1].receptive_field
 
     @property
@@ -128,11 +138,19 @@ class NetworkTable:
         return out
 
 
-def _slide(shape: Shape, kernel: int, stride: int, padding: int, dilation: int = 1) -> tuple[int, int] | None:
-    """Height and width after a sliding window, or None where the window does not fit."""
-    reach = dilation * (kernel - 1) + 1
-    sides = [(side + 2 * padding - reach) // stride + 1 for side in shape[1:]]
-    return (sides[0], sides[1]) if min(shape[1:]) + 2 * padding >= reach else None
+def _slide(shape: Shape, reach: Pair, stride: Pair, padding: Pair) -> Pair | None:
+    """Height and width after a sliding window that reaches so far, or None where the window does not fit."""
+    padded = [side + 2 * pad for side, pad in zip(shape[1:], padding, strict=True)]
+    if any(side < far for side, far in zip(padded, reach, strict=True)):
+        return None
+    height, width = ((s - r) // step + 1 for s, r, step in zip(padded, reach, stride, strict=True))
+    return height, width
+
+
+def _each(of_side: Callable[..., int], *pairs: Pair) -> Pair:
+    """A function of height and of width."""
+    height, width = (of_side(*sides) for sides in zip(*pairs, strict=True))
+    return height, width
 
 
 @dataclass
@@ -142,9 +160,9 @@ class _Walk:
     shape: Shape
     index: int = 0
     name: str = ""
-    rf: int = 1
-    jump: int = 1
-    rf_mixed: int = 1  # of a unit that mixes the whole of a flattened map
+    rf: Pair = (1, 1)
+    jump: Pair = (1, 1)
+    rf_mixed: Pair = (1, 1)  # of a unit that mixes the whole of a flattened map
 
     def error(self, what: str, *, op: int | None = None) -> NetworkError:
         """Why the network breaks here."""
@@ -157,10 +175,15 @@ class _Walk:
                 f"{word} needs maps but gets a flat vector of {self.shape[0]}; put it before the flatten or linear"
             )
 
-    def too_small(self, word: str, reach: int) -> NetworkError:
+    def further(self, reach: Pair, stride: Pair = (1, 1)) -> None:
+        """What a window adds to the receptive field, and to the distance of its neighbours."""
+        self.rf = _each(lambda rf, jump, r: rf + (r - 1) * jump, self.rf, self.jump, reach)
+        self.jump = _each(lambda jump, step: jump * step, self.jump, stride)
+
+    def too_small(self, word: str, reach: Pair) -> NetworkError:
         """Why a window does not fit."""
         return self.error(
-            f"{word} reaches over {reach}×{reach} but its input has shrunk to {self.shape[1]}×{self.shape[2]}; "
+            f"{word} reaches over {sides_text(reach, both=True)} but its input has shrunk to {self.shape[1]}×{self.shape[2]}; "
             "use a smaller kernel, more padding or one pooling fewer"
         )
 
@@ -172,49 +195,53 @@ def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
     kernel = ""
     match layer:
         case Conv():
-            word = f"conv {layer.kernel}×{layer.kernel}"
+            sides = pair(layer.kernel)
+            kernel = sides_text(sides, both=True)
+            word = f"conv {kernel}"
             walk.maps_only(word)
             if shape[0] % layer.groups or layer.conv % layer.groups:
                 raise walk.error(
                     f"groups = {layer.groups} must divide both its {shape[0]} input and {layer.conv} output channels; "
                     "change groups or the channels",
                 )
-            size = _slide(shape, layer.kernel, layer.stride, layer.padding, layer.dilation)
+            reach = _each(lambda side, apart: apart * (side - 1) + 1, sides, pair(layer.dilation))
+            size = _slide(shape, reach, pair(layer.stride), pair(layer.padding))
             if size is None:
-                raise walk.too_small(word, layer.dilation * (layer.kernel - 1) + 1)
+                raise walk.too_small(word, reach)
             walk.shape = (layer.conv, *size)
-            parameters = layer.conv * (shape[0] // layer.groups) * layer.kernel**2 + layer.conv * layer.bias
+            parameters = layer.conv * (shape[0] // layer.groups) * prod(sides) + layer.conv * layer.bias
             mult_adds = parameters * prod(size)
-            walk.rf += layer.dilation * (layer.kernel - 1) * walk.jump
-            walk.jump *= layer.stride
-            kernel, label = f"{layer.kernel}×{layer.kernel}", f"{word} →{layer.conv}"
+            walk.further(reach, pair(layer.stride))
+            label = f"{word} →{layer.conv}"
         case MaxPool() | AvgPool():
-            size_ = layer.maxpool if isinstance(layer, MaxPool) else layer.avgpool
-            stride = layer.stride or size_
+            window = pair(layer.maxpool if isinstance(layer, MaxPool) else layer.avgpool)
+            stride = pair(layer.stride) if layer.stride else window
+            kernel = sides_text(window, both=True)
             word = "max pool" if isinstance(layer, MaxPool) else "avg pool"
             walk.maps_only(word)
-            if 2 * layer.padding > size_:
+            if any(2 * pad > side for pad, side in zip(pair(layer.padding), window, strict=True)):
+                most = sides_text(_each(lambda side: side // 2, window))
                 raise walk.error(
-                    f"padding = {layer.padding} is more than half of the {size_}×{size_} window; use {size_ // 2} or less",
+                    f"padding = {sides_text(layer.padding)} is more than half of the {kernel} window; use {most} or less",
                 )
-            size = _slide(shape, size_, stride, layer.padding)
+            size = _slide(shape, window, stride, pair(layer.padding))
             if size is None:
-                raise walk.too_small(f"{word} {size_}×{size_}", size_)
+                raise walk.too_small(f"{word} {kernel}", window)
             walk.shape = (shape[0], *size)
-            walk.rf += (size_ - 1) * walk.jump
-            walk.jump *= stride
-            kernel, label = f"{size_}×{size_}", word
+            walk.further(window, stride)
+            label = word
         case GlobalAvgPool():
             walk.maps_only("global_avgpool")
             walk.shape = (shape[0], 1, 1)
-            walk.rf += (shape[1] - 1) * walk.jump
-            walk.jump *= shape[1]
+            walk.further((shape[1], shape[2]), (shape[1], shape[2]))
             kernel, label = f"{shape[1]}×{shape[2]}", "global avg pool"
         case Flatten():
             if len(shape) == 1:
                 raise walk.error("flatten gets what is already a flat vector; remove it")
             walk.shape = (prod(shape),)
-            walk.rf_mixed = walk.rf + (shape[1] - 1) * walk.jump
+            walk.rf_mixed = _each(
+                lambda rf, jump, side: rf + (side - 1) * jump, walk.rf, walk.jump, (shape[1], shape[2])
+            )
             label = "flatten"
         case Linear():
             if len(shape) == 3 and shape[1:] != (1, 1):
@@ -222,7 +249,7 @@ def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
                     f"linear needs a flat input but gets {shape[0]} maps of {shape[1]}×{shape[2]}; "
                     "put { flatten = true } or { global_avgpool = true } before it",
                 )
-            walk.rf = max(walk.rf, walk.rf_mixed)
+            walk.rf = _each(max, walk.rf, walk.rf_mixed)
             parameters = shape[0] * layer.linear + layer.linear * layer.bias
             mult_adds = parameters
             walk.shape = (layer.linear,)
@@ -242,8 +269,9 @@ def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
         walk.shape,
         parameters,
         mult_adds,
-        walk.rf,
+        max(walk.rf),
         name=walk.name,
+        field=walk.rf,
     )
 
 
@@ -281,7 +309,20 @@ def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> Row:
         label += f" {rate:g}"
     elif kind == "leaky_relu":
         label += f" {op.value:g}"
-    return Row(walk.index, number, kind, label, "", shape, parameters, parameters, walk.rf, rate, walk.name)
+    return Row(
+        walk.index,
+        number,
+        kind,
+        label,
+        "",
+        shape,
+        parameters,
+        parameters,
+        max(walk.rf),
+        rate,
+        walk.name,
+        walk.rf,
+    )
 
 
 def network_table(

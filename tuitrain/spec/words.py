@@ -100,11 +100,21 @@ def short_layer(layer: Mapping[str, Any]) -> str:
     kind = layer_kind(layer)
     word, size = KIND_WORDS[kind], number(layer.get(kind))
     if kind == "conv":
-        kernel = number(layer.get("kernel", 3))
-        return f"conv {kernel}×{kernel} →{size}"
+        return f"conv {_sides(layer.get('kernel', 3), both=True)} →{size}"
     if kind == "linear":
         return f"linear →{size}"
-    return f"{word} {size}×{size}" if kind in ("maxpool", "avgpool") and size != "2" else word
+    return (
+        f"{word} {_sides(layer.get(kind), both=True)}"
+        if kind in ("maxpool", "avgpool") and size != "2"
+        else word
+    )
+
+
+def _sides(value: Any, *, both: bool = False) -> str:
+    """`3` or `1×7`, with `both` `3×3`; what is no such thing (in a stranger's log) as it is."""
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return f"{number(value[0])}×{number(value[1])}"
+    return f"{number(value)}×{number(value)}" if both else number(value)
 
 
 def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
@@ -113,9 +123,9 @@ def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
     out: dict[str, str] = {}
     for key, info in LAYERS[kind].model_fields.items():
         if key == kind:
-            out["" if kind in ("conv", "linear") else " window"] = number(layer.get(key))
+            out["" if kind in ("conv", "linear") else " window"] = _sides(layer.get(key))
         elif key != "then":
-            out[f" {key}"] = number(layer.get(key, info.default))
+            out[f" {key}"] = _sides(layer.get(key, info.default))
     return out | {" then": short_ops(layer) or "none"}
 
 

@@ -23,6 +23,7 @@ from tuitrain.spec.layers import (
     Network,
     layer_kind,
     layer_names,
+    pair,
 )
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.table import NetworkError
@@ -349,10 +350,11 @@ class NetworkEditor:
         # Padded, so that it fits wherever the maps have got to.
         for key in ("stride", "dilation", "groups", "padding"):
             new.pop(key, None)
-        kernel = int(new.get("kernel", 3))
+        kernel = new.get("kernel", 3)
         then = new.pop("then", None)
-        if kernel > 1:
-            new["padding"] = kernel // 2
+        if kernel != 1:
+            halves = [side // 2 for side in pair(kernel)]
+            new["padding"] = halves[0] if halves[0] == halves[1] else halves
         if then:
             new["then"] = then
         return new

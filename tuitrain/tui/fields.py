@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from tuitrain.spec.layers import LAYERS
+from tuitrain.spec.layers import LAYERS, sides_text
 from tuitrain.spec.names import DATASETS
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Normalize, Train
 from tuitrain.spec.words import label_of, number
 from tuitrain.training.runtime import COMPILE, PRECISIONS
 
-Kind = Literal["float", "int", "choice", "toggle", "list"]
+Kind = Literal["float", "int", "choice", "toggle", "list", "sides"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Field:
     @property
     def typed(self) -> bool:
         """Whether its value is typed, not chosen."""
-        return self.kind in ("float", "int", "list")
+        return self.kind in ("float", "int", "list", "sides")
 
     def range_text(self) -> str:
         """The range in a few words, for beside the field."""
@@ -83,6 +83,11 @@ class Field:
             if self.whole and any(a >= b for a, b in itertools.pairwise(values)):
                 raise ValueError("ascending, no repeats")
             return values
+        if self.kind == "sides":
+            sides = [self._one(part.strip(), True) for part in re.split("[x×,]", text)]
+            if len(sides) > 2:
+                raise ValueError("one number, or two as in 1x7")
+            return sides[0] if sides[0] == sides[-1] else sides
         return self._one(text, self.kind == "int")
 
     def _one(self, text: str, whole: bool) -> int | float:
@@ -113,6 +118,8 @@ class Field:
             return self.choices[(at + direction) % len(self.choices)]
         if self.kind == "list" or value is None:
             return value
+        if self.kind == "sides" and not isinstance(value, int):
+            return [self.nudge(side, direction) for side in value]
         if self.doubles:
             new = float(value) * 2.0**direction if direction > 0 or value > 1 else float(value)
         else:
@@ -122,7 +129,7 @@ class Field:
             new = value if self.above else self.low
         if self.high is not None and (new > self.high or (self.below and new >= self.high)):
             new = value if self.below else self.high
-        return int(new) if self.kind == "int" else float(new)
+        return int(new) if self.kind in ("int", "sides") else float(new)
 
     def show(self, value: Any) -> str:
         """A value as it stands in the form."""
@@ -130,6 +137,8 @@ class Field:
             return self.names.get(str(value), str(value))
         if value is None and self.optional:
             return self.empty
+        if self.kind == "sides":
+            return sides_text(value)
         return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else number(value)
 
 
@@ -317,12 +326,16 @@ def budget_field() -> Field:
 
 
 def layer_field(kind: str, name: str, label: str, help: str, *, key: str = "", empty: str = "") -> Field:
-    """A whole number of a layer, its range from the schema (`conv`, `kernel`, `stride` ...)."""
+    """A whole number of a layer, or two for height and width, its range from the schema (`conv`, `kernel` ...)."""
     info = LAYERS[kind].model_fields[name]
     # The range of a type shared by several fields sits inside the annotation of an optional one.
     found = bounds(LAYERS[kind], name) or {"low": 1, "high": 64}
     return Field(
-        key or name, label, "int", help, **(found | {"optional": info.default is None, "empty": empty})
+        key or name,
+        label,
+        "int" if info.annotation is int else "sides",
+        help,
+        **(found | {"optional": info.default is None, "empty": empty}),
     )
 
 

@@ -20,9 +20,9 @@ _SETTINGS: dict[str, tuple[str, float, float, bool]] = {
     "dropout2d": ("rate", 0, 1, True),
 }
 _CONV = (
-    ("kernel", "kernel", "Side of the window, in pixels.", 1),
-    ("stride", "stride", "Pixels from one window to the next.", 1),
-    ("padding", "padding", "Zeros put around the maps.", 1),
+    ("kernel", "kernel", "Sides of the window, in pixels: 3, or 1x7 for height 1 and width 7.", 1),
+    ("stride", "stride", "Pixels from one window to the next; 1x2: down, across.", 1),
+    ("padding", "padding", "Zeros put around the maps; 0x3: above and below, left and right.", 1),
     ("dilation", "dilation", "Distance between the pixels of a window.", 1),
     ("groups", "groups", "Channels are split into this many separate parts.", 1),
 )
@@ -57,7 +57,15 @@ def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
     elif kind == "linear":
         rows.append(layer_field("linear", "linear", "features", "How many numbers it makes.", key="width"))
     elif kind in ("maxpool", "avgpool"):
-        rows.append(layer_field(kind, kind, "window", "Side of the window, in pixels.", key="window"))
+        rows.append(
+            layer_field(
+                kind,
+                kind,
+                "window",
+                "Sides of the window, in pixels: 3, or 1x7 for height 1 and width 7.",
+                key="window",
+            )
+        )
         rows.append(layer_field(kind, "stride", "stride", "Empty: as the window.", empty="as window"))
         rows.append(layer_field(kind, "padding", "padding", "Pixels put around the maps."))
     if kind in ("conv", "linear"):

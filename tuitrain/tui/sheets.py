@@ -125,7 +125,7 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
                 (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
                 (f"{bar:8}", "fill"),
                 (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
-                (f"{row.receptive_field:>7}" if not row.is_op else "", "dim"),
+                (f"{row.field_text:>7}" if not row.is_op else "", "dim"),
             )
         )
     total = f" {table.parameters:,} parameters"
@@ -133,7 +133,9 @@ def network(table: NetworkTable, budget: int | None = None) -> Sheet:
         total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
     rows.append(())
     over = budget is not None and table.parameters > budget
-    rest = f", {words.count_short(table.mult_adds)} multiply-adds, receptive field {table.receptive_field}"
+    rest = (
+        f", {words.count_short(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
+    )
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
     return ((heading, "head"),), rows
 

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuitrain.spec.layers import layer_kind
+from tuitrain.spec.layers import Pair, layer_kind, sides_text
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.words import short_layer, short_ops
 from tuitrain.tui.evaluation import Evaluation
@@ -38,7 +38,7 @@ class LayerRow:
     own: int
     of_ops: int
     mult_adds: int
-    receptive_field: int
+    field: Pair  # the receptive field, height and width
     broken: bool
     heavy: bool  # among the layers that cost most, while the budget is overrun
 
@@ -69,13 +69,13 @@ def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: b
                 index,
                 str(number) if weighty else "",
                 short_layer(layer),
-                f"{kernel}×{kernel}" if isinstance(kernel, int) and kernel is not True else "",
+                sides_text(kernel, both=True) if kernel and kernel is not True else "",
                 short_ops(layer),
                 rows[-1].output_shape if rows else None,
                 sum(r.parameters for r in rows if not r.is_op),
                 sum(r.parameters for r in rows if r.is_op),
                 sum(r.mult_adds for r in rows),
-                rows[-1].receptive_field if rows else 0,
+                rows[-1].field if rows else (0, 0),
                 broken,
                 index in costly and totals[index] > 0,
             )
@@ -199,7 +199,9 @@ class NetworkView(LinesView):
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
             return [line.strip(), *self._ops_line(row)]
-        line.to(width - 5).add("rf", self.css("dim")).add(f"{row.receptive_field}", tone, 3, "right")
+        field = sides_text(row.field)
+        cells = max(3, len(field))
+        line.to(width - 2 - cells).add("rf", self.css("dim")).add(field, tone, cells, "right")
         return [line.strip(), *self._ops_line(row)]
 
     def _ops_line(self, row: LayerRow) -> list[Strip]:
@@ -220,7 +222,7 @@ class NetworkView(LinesView):
             "shape": 9 if roomy else 6,
             "params": 8 if roomy else 7,
             "mult-adds": 10 if roomy else 7,
-            "rf": 4 if roomy else 3,
+            "rf": max([len(sides_text(row.field)) + roomy for row in self.rows] + [4 if roomy else 3]),
         }
         room = width - 5 - sum(cells.values())
         if room < 4:
@@ -257,7 +259,7 @@ class NetworkView(LinesView):
             line.add(f"{row.parameters / total:.0%}" if percent else "", dim, percent, "right")
         line.to(start + room)
         line.add(count_short(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], "right")
-        return line.add(str(row.receptive_field), tone, cells["rf"], "right").strip()
+        return line.add(sides_text(row.field), tone, cells["rf"], "right").strip()
 
     def cursor_span(self) -> tuple[int, int]:
         """All lines of the layer with the cursor, with the head of the table above the first."""

@@ -6,12 +6,13 @@ A block is as high as the layer's maps and as wide as it has channels, on one sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.style import Style
 from textual.strip import Strip
 
+from tuitrain.spec.layers import Pair, sides_text
 from tuitrain.spec.table import INPUT_SHAPE
 from tuitrain.tui.widgets.lab_lines import Line, LinesView
 from tuitrain.tui.widgets.lab_network import LayerRow
@@ -25,12 +26,13 @@ GAP = 1  # cells between blocks
 
 @dataclass(frozen=True)
 class Block:
-    """A layer in the picture; `cells` wide, maps of `side` pixels (of a vector, how many numbers)."""
+    """A layer in the picture; `cells` wide, maps `side` pixels high (of a vector, how many numbers)."""
 
     index: int
     number: str
     channels: int
     side: int
+    label: str  # the sides of the maps
     flat: bool
     cells: int = 1
 
@@ -43,7 +45,9 @@ def blocks_of(rows: Sequence[LayerRow]) -> list[Block]:
             break
         flat = len(row.shape) == 1
         channels = 1 if flat else row.shape[0]
-        out.append(Block(row.index, row.number, channels, row.shape[-1], flat))
+        side = row.shape[0 if flat else 1]
+        label = str(side) if flat else sides_text(row.shape[1:])
+        out.append(Block(row.index, row.number, channels, side, label, flat))
     return out
 
 
@@ -61,7 +65,7 @@ def fitted(blocks: Sequence[Block], cursor: int, room: int) -> list[Block]:
 
 def _sized(block: Block, scale: float) -> Block:
     cells = max(1, round(block.channels * scale))
-    return Block(block.index, block.number, block.channels, block.side, block.flat, cells)
+    return replace(block, cells=cells)
 
 
 def half_rows(top: int, high: int, rows: int) -> list[str]:
@@ -79,9 +83,14 @@ def sees(row: LayerRow) -> str:
         what = plural(row.shape[0], "number")
     else:
         what = f"{plural(row.shape[0], 'map')} of {row.shape[1]}×{row.shape[2]}"
-    side = min(row.receptive_field, INPUT_SHAPE[1])
-    whole = side >= INPUT_SHAPE[1]
-    return f"{what}, each sees {'all of the input' if whole else f'{side}×{side} pixels'}"
+    height, width = _seen_of(row)
+    whole = (height, width) == INPUT_SHAPE[1:]
+    return f"{what}, each sees {'all of the input' if whole else f'{height}×{width} pixels'}"
+
+
+def _seen_of(row: LayerRow) -> Pair:
+    """Height and width of what one output sees of the input."""
+    return min(row.field[0], INPUT_SHAPE[1]), min(row.field[1], INPUT_SHAPE[2])
 
 
 class ShapesView(LinesView, can_focus=False):
@@ -141,10 +150,10 @@ class ShapesView(LinesView, can_focus=False):
         return Style(color=ground.blend(front, SOFT).rich_color)
 
     def _seen(self, row: LayerRow | None, scale: int, side: int, rows: int) -> list[str]:
-        """The inside of the frame: a square as large as what one output of the layer sees."""
-        field = 0 if row is None or row.shape is None else min(row.receptive_field, INPUT_SHAPE[1])
-        across = max(1, round(field / scale)) if field else 0
-        column = half_rows((rows * 2 - across) // 2, across, rows)
+        """The inside of the frame: a rectangle as large as what one output of the layer sees."""
+        field = (0, 0) if row is None or row.shape is None else _seen_of(row)
+        down, across = (max(1, round(pixels / scale)) if pixels else 0 for pixels in field)
+        column = half_rows((rows * 2 - down) // 2, down, rows)
         left = (side - across) // 2
         return [" " * left + mark * across + " " * (side - across - left) for mark in column]
 
@@ -154,15 +163,15 @@ class ShapesView(LinesView, can_focus=False):
         first, second = Line().add("  "), Line().add("  ")
         first.add("input".center(side + 2), dim).add("  ")
         second.add(f"{INPUT_SHAPE[1]}×{INPUT_SHAPE[2]}".center(side + 2), dim).add("  ")
-        before, end = INPUT_SHAPE[1], 0
+        before, end = sides_text(INPUT_SHAPE[1:]), 0
         for block in blocks:
             here = block.index == self.cursor
             mark = "▲" if here else block.number
             start = first.x
             first.add(mark[: block.cells + 1], self.css("primary") if here else dim)
             first.to(start + block.cells + GAP)
-            text = "" if block.side == before else str(block.side)
+            text = "" if block.label == before else block.label
             if text and start >= end:
                 second.to(start).add(text, dim)
-                before, end = block.side, start + cell_len(text) + 1
+                before, end = block.label, start + cell_len(text) + 1
         return [first.strip(), second.strip()]
