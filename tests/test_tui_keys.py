@@ -42,7 +42,7 @@ LETTERS = {
     "r": ("reset", "form.reset chart.reset"),
     "s": ("save", "lab.save monitor.checkpoint"),
     "t": ("tag", "runs.tag"),
-    "u": ("undo", "lab.undo layer.undo"),
+    "u": ("undo", "lab.undo layer.undo runs.undo"),
     "v": ("see the data", "lab.data data.close"),
     "w": ("what is cut, whole", "lab.changes runs.details details.close"),
     "x": ("stop", "monitor.stop"),
