@@ -94,7 +94,7 @@ async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane
         assert isinstance(app.screen, HelpScreen)
         lines = [line.partition("│")[2].strip() for line in text_of(app).splitlines()[2:]]
         assert lines[0].startswith(pane.title()), text_of(app)
-        assert "Start" in lines[1] or "Accept" in lines[1]
+        assert "Start" in lines[1] or "Accept" in lines[1]  # the keys of the footer first
         groups = binding_groups(app, screen)
         assert [where for where, _ in groups[:3]] == [pane.title(), "Lab", "Everywhere"]
         assert all(name for _, rows in groups for *_, name in rows)  # Textual's own have none
@@ -140,6 +140,21 @@ async def test_alt_and_a_digit_go_from_a_field_and_from_a_dialog(tmp_path: Path)
         await pilot.press("1")
         assert app.screen is screen
         assert "alt+2" in re.sub(r"\s+", " ", str(binding_groups(app, screen)))
+
+
+@pytest.mark.parametrize("key", ["e", "p", "v", "i"])
+async def test_a_dialog_has_help_too(tmp_path: Path, key: str) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press(key)
+        await settle(app, pilot)
+        dialog = app.screen
+        assert dialog is not screen
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen) and app.screen.about is dialog
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert app.screen is dialog
 
 
 @pytest.mark.parametrize(("sent", "key"), [("\x1b1", "alt+1"), ("\x1b3", "alt+3"), ("£", "pound_sign")])

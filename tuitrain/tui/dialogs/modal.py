@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, ScreenResultType
 
 from tuitrain.tui.widgets.header import HeaderLine
@@ -14,6 +17,12 @@ class Modal(ModalScreen[ScreenResultType]):
     Two keys can come in one go, from a key that repeats or over a slow line; the second one would take the screen
     below away with it.
     """
+
+    # The app's own keys end at a dialog.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "app.help", "Help", key_display="?", id="modal.help"),
+        Binding("f1", "app.help_focused", "Explain what has the focus", show=False, id="modal.explain"),
+    ]
 
     def on_mount(self) -> None:
         """The screen below stands back."""

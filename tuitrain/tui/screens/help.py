@@ -97,16 +97,18 @@ def binding_groups(
             continue
         seen_types.add(type(node))
         keys: dict[tuple[str, str], list[str]] = {}
-        ours = own_ids(type(node))
+        ours, shown = own_ids(type(node)), set()
         for _key, binding in _bound(app, node):
-            if binding.description and binding.id in ours:
+            reached = binding.priority or node is not app or not screen.is_modal
+            if binding.description and binding.id in ours and reached:
+                shown |= {binding.id} if binding.show else set()
                 keys.setdefault((binding.description, binding.id or ""), []).append(
                     app.get_key_display(binding)
                 )
         if keys:
             where = "Everywhere" if node is app else getattr(node, "HELP_TITLE", None) or type(node).__name__
             rows = [(" ".join(dict.fromkeys(names)), what, name) for (what, name), names in keys.items()]
-            rows.sort(key=lambda row: ours.index(row[2]))
+            rows.sort(key=lambda row: (row[2] not in shown, ours.index(row[2])))
             groups.append((where, rows))
     return groups
 
