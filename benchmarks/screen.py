@@ -122,7 +122,7 @@ def measure(seconds: float) -> list[tuple[str, str, str]]:
                 )
                 terminal.key("3")
                 terminal.wait_for("1 live")
-                times = sorted(key_to_paint_ms(terminal, "sS", 60))
+                times = sorted(key_to_paint_ms(terminal, "><", 60))
                 rows.append(("key to paint while training, median", f"{median(times):.0f} ms", ""))
                 rows.append(
                     ("key to paint while training, 95 %", f"{times[int(0.95 * len(times))]:.0f} ms", "50 ms")
