@@ -17,12 +17,13 @@ app = typer.Typer(help="List, check and make presets.", invoke_without_command=T
 
 @app.callback()
 def presets(ctx: typer.Context, json: options.Json = False) -> None:
-    """List the presets: built in, of this folder, and your own."""
+    """List the presets: built in, of this folder, your own, and those of installed packages."""
     if ctx.invoked_subcommand:
         return
+    from tuitrain.spec import installed
     from tuitrain.spec.library import list_presets, load_preset
 
-    rows, broken = [], []
+    rows, broken = [], installed.preset_folders()[1]
     for entry in list_presets():
         try:
             preset = load_preset(entry.name) if entry.builtin else load_preset(str(entry.path))
@@ -63,6 +64,12 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
                 f"  {visible(entry.name)}", f"{table.parameters:,}", str(preset.train.epochs),
                 f"{claim:.2f}" if claim else "–", rest if rest and head else title,
             )  # fmt: skip
+        for number, point in enumerate(installed.points(installed.NETWORKS)):
+            if not number:
+                grid.add_row()
+                grid.add_row(Text("networks in Python, by --model", style="bold"))
+            whose = f"package {installed.package_of(point)}, {visible(point.value)}"
+            grid.add_row(f"  {visible(point.name)}", "", "", "", whose)
         stdout().print(grid)
     for message in broken:
         complain(message)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # pydantic comes with the first preset that is read: shells a
 
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
-    """A preset that can be named; `origin` is built-in, project or user."""
+    """A preset that can be named; `origin` is built-in, project, user, or `package` and the name of one."""
 
     name: str
     family: str
@@ -65,14 +65,30 @@ def _in(folder: Path, origin: str) -> Iterator[PresetEntry]:
     for path in files:
         if origin == "project" and not trust.obeyed(path):
             continue
-        family = path.parent.name if path.parent != folder else ("mine" if origin == "user" else origin)
+        family = (
+            path.parent.name
+            if path.parent != folder
+            else {"user": "mine"}.get(origin, origin.removeprefix("package "))
+        )
         yield PresetEntry(path.stem, family, path, origin)
 
 
-def list_presets() -> list[PresetEntry]:
-    """All presets that can be named, built-in families first; the first of a name wins: built-in, project, user."""
+ORIGINS = ("built-in", "project", "user", "package")
+
+
+def list_presets(*, installed: bool = True) -> list[PresetEntry]:
+    """All presets that can be named, built-in families first; the first of a name wins.
+
+    Args:
+        installed: those of installed packages too, which come after built-in, project and user ones; looking for them
+            reads what each package says of itself.
+    """
     seen: dict[str, PresetEntry] = {}
     folders = [(builtin_dir(), "built-in"), (project_preset_dir(), "project"), (user_preset_dir(), "user")]
+    if installed:
+        from tuitrain.spec.installed import preset_folders
+
+        folders += [(folder, f"package {name}") for folder, name in preset_folders()[0]]
     resolved: set[Path] = set()
     for folder, origin in folders:
         try:
@@ -87,7 +103,7 @@ def list_presets() -> list[PresetEntry]:
 
     def order(entry: PresetEntry) -> tuple[int, int, str, list[tuple[int, str | int]]]:
         rank = FAMILY_ORDER.index(entry.family) if entry.family in FAMILY_ORDER else len(FAMILY_ORDER)
-        return (("built-in", "project", "user").index(entry.origin), rank, entry.family, _natural(entry.name))
+        return (ORIGINS.index(entry.origin.partition(" ")[0]), rank, entry.family, _natural(entry.name))
 
     return sorted(seen.values(), key=order)
 
@@ -106,10 +122,11 @@ def find(name_or_path: str) -> Path:
     looks_like_path = "/" in text or os.sep in text or text.endswith(".toml") or text.startswith("~")
     if looks_like_path:
         return typed(text)
-    presets = list_presets()
-    for entry in presets:
-        if entry.name == text:
-            return entry.path
+    for installed in (False, True):
+        presets = list_presets(installed=installed)
+        for entry in presets:
+            if entry.name == text:
+                return entry.path
     close = nearest(text, [entry.name for entry in presets])
     hint = f"did you mean '{close}'?" if close else "`tuitrain presets` lists what there is."
     raise PresetError(f"no preset '{visible(text)}'; {hint}")
@@ -134,7 +151,7 @@ def published_log(name: str) -> PublishedLog | None:
     """The published log of a built-in preset by its name, or None."""
     from tuitrain.spec.preset import read_published_log
 
-    for entry in list_presets():
+    for entry in list_presets(installed=False):
         if entry.name == name and entry.builtin:
             return read_published_log(entry.path.with_suffix(".log.csv"))
     return None

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.metadata import EntryPoint
 from math import prod
 from pathlib import Path
 from types import CodeType
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import typed
+from tuitrain.spec.installed import NETWORKS, place, points
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Row
 from tuitrain.training.model import torchinfo_statistics
@@ -53,7 +55,7 @@ class OwnNetwork:
     """A class or function of a Python file that gives a new network when called without arguments.
 
     Attributes:
-        flag: as it was typed, `file.py:Net`.
+        flag: as it was typed, `file.py:Net`, or the name under which an installed package brings it.
         source: the file's bytes.
         make: gives the network.
     """
@@ -157,13 +159,21 @@ class OwnNetwork:
 
 
 def load(flag: str, source: bytes | None = None) -> OwnNetwork:
-    """The network that a flag `file.py:Net` names; runs that file (`source`, where it was read before).
+    """The network that a flag `file.py:Net` names, or the name of an installed one; runs that file.
+
+    Args:
+        flag: what names it.
+        source: the file's bytes, where it was read before.
 
     Raises:
         UsageError: there is no such file or name, or running it raises.
     """
     source = read_source(flag) if source is None else source
     path, name = _parts(flag)
+    point = _installed(flag)
+    if point is not None:
+        with drawing(0), theirs(flag, path, "importing it"), limited():
+            return OwnNetwork(flag, source, point.load())
     loader = _Loader(path, source)
     module = importlib.util.module_from_spec(ModuleSpec(_MODULE, loader, origin=str(path)))
     module.__file__ = str(path)
@@ -188,7 +198,9 @@ def read_source(flag: str) -> bytes:
     shown = visible(flag)
     path, name = _parts(flag)
     if not name.isidentifier() or path.suffix != ".py":
-        raise UsageError(f"--model {shown}: write it as FILE.py:NAME, such as net.py:Net.")
+        there = [point.name for point in points(NETWORKS)]
+        installed = f", or as an installed one: {', '.join(map(visible, there[:9]))}" if there else ""
+        raise UsageError(f"--model {shown}: write it as FILE.py:NAME, such as net.py:Net{installed}.")
     try:
         if not path.is_file():
             raise UsageError(f"--model {shown}: there is no file {visible(path)}; check the path.")
@@ -206,9 +218,24 @@ def read_source(flag: str) -> bytes:
     return source
 
 
+def _installed(flag: str) -> EntryPoint | None:
+    """The entry point of that name, where the flag names no file."""
+    if ":" in flag:
+        return None
+    return next((point for point in points(NETWORKS) if point.name == flag), None)
+
+
 def _parts(flag: str) -> tuple[Path, str]:
-    place, _, name = flag.rpartition(":")
-    return typed(place), name
+    """The file that a flag names, and what in it."""
+    point = _installed(flag)
+    if point is not None:
+        try:
+            path = place(point)
+        except LookupError as error:
+            raise UsageError(f"--model {visible(flag)}: {error.args[0]}; ask its author.") from None
+        return path / "__init__.py" if path.is_dir() else path, point.attr.rpartition(".")[2]
+    file, _, name = flag.rpartition(":")
+    return typed(file), name
 
 
 @contextlib.contextmanager
