@@ -10,8 +10,9 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
-from tuitrain.data.augment import Augment, affine, erase, normalize, rotate
+from tuitrain.data.augment import Augment, affine, crop, erase, jitter, normalize, rotate
 from tuitrain.data.load import load
+from tuitrain.spec.train import AugmentP
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +240,14 @@ def test_gpu_gives_the_same_pixels() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
-    "settings", [{"rotation": 30.0}, {"rotation": 9.0, "shift": 3.0, "zoom": 0.2}, {"erase": 0.5}, {}]
+    "settings",
+    [
+        {"rotation": 30.0},
+        {"rotation": 9.0, "shift": 3.0, "zoom": 0.2},
+        {"erase": 0.5},
+        {},
+        {"crop": 22, "contrast": 0.2},
+    ],
 )
 def test_overwritten_images_are_the_same_ones(settings: dict[str, float], threads: int) -> None:
     images = torch.randint(
@@ -254,3 +262,98 @@ def test_overwritten_images_are_the_same_ones(settings: dict[str, float], thread
     finally:
         torch.set_num_threads(old)
     assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 13, 22, 27, 28])
+def test_crop_is_torchvisions_centre_crop_and_resize(size: int, digits: torch.Tensor) -> None:
+    images = torch.cat([noise(200, seed=size), digits[:100]])
+    chosen = torch.rand(300, generator=torch.Generator().manual_seed(1)) < 0.6
+    transform = transforms.Compose([transforms.CenterCrop(size), transforms.Resize((28, 28))])
+    theirs = torch.stack([back(transform(pil(image))) for image in images])
+    ours = crop(images, size, chosen)
+    assert torch.equal(ours[chosen], theirs[chosen])
+    assert torch.equal(ours[~chosen], images[~chosen])
+
+
+@pytest.mark.parametrize("brightness_first", [True, False])
+def test_jitter_is_torchvisions(brightness_first: bool, digits: torch.Tensor) -> None:
+    images = torch.cat([noise(300), digits[:300]])
+    generator = torch.Generator().manual_seed(2)
+    factors = torch.empty(2, 600).uniform_(0, 2, generator=generator)
+    factors[:, ::7] = 1.0
+    factors[:, ::11] = 0.0
+
+    def theirs(image: torch.Tensor, brightness: float, contrast: float) -> torch.Tensor:
+        steps = [(tvf.adjust_brightness, brightness), (tvf.adjust_contrast, contrast)]
+        picture = pil(image)
+        for step, factor in steps if brightness_first else reversed(steps):
+            picture = step(picture, factor)
+        return back(picture)
+
+    wanted = torch.stack([theirs(i, *f) for i, f in zip(images, factors.T.tolist(), strict=True)])
+    ours = jitter(images, factors[0], factors[1], torch.full((600,), brightness_first))
+    assert torch.equal(ours, wanted)
+
+
+@pytest.mark.parametrize(
+    ("augment", "transform"),
+    [
+        (
+            Augment(crop=22, p=AugmentP(crop=0.1)),
+            transforms.Compose(
+                [transforms.RandomApply([transforms.CenterCrop(22)], p=0.1), transforms.Resize((28, 28))]
+            ),
+        ),
+        (
+            Augment(rotation=(-7.0, 3.0), fill=200, p=AugmentP(rotation=0.3)),
+            transforms.RandomApply([transforms.RandomRotation((-7.0, 3.0), fill=200)], p=0.3),
+        ),
+        (Augment(brightness=0.4, contrast=0.3), transforms.ColorJitter(brightness=0.4, contrast=0.3)),
+        (
+            Augment(brightness=0.4, p=AugmentP(jitter=0.25)),
+            transforms.RandomApply([transforms.ColorJitter(brightness=0.4)], p=0.25),
+        ),
+        (
+            Augment(shift=2, p=AugmentP(shift=0.5)),
+            transforms.RandomApply([transforms.RandomAffine(0, translate=(2 / 28, 2 / 28), fill=1)], p=0.5),
+        ),
+        (
+            Augment(shear=20.0, p=AugmentP(shear=0.5)),
+            transforms.RandomApply([transforms.RandomAffine(0, shear=20, fill=1)], p=0.5),
+        ),
+    ],
+    ids=["crop", "rotation", "jitter", "brightness", "shift", "shear"],
+)
+def test_images_are_drawn_as_torchvision_draws_them(
+    augment: Augment, transform: transforms.Compose, digits: torch.Tensor
+) -> None:
+    """How many images are left alone, and the mean of each image and of each pixel, agree within the noise."""
+    count = 2000
+    images = digits[:1].expand(count, 28, 28).contiguous()
+    torch.manual_seed(3)
+    theirs = torch.stack([back(transform(pil(images[0]))) for _ in range(count)])
+    ours = augment.apply(images, torch.Generator().manual_seed(4))
+
+    def alone(out: torch.Tensor) -> float:
+        return (out == images).flatten(1).all(1).double().mean().item()
+
+    share = alone(theirs)
+    assert abs(alone(ours) - share) < 5 * (2 * max(share * (1 - share), 1 / count) / count) ** 0.5
+    for a, b in (
+        (ours.double().mean((1, 2)), theirs.double().mean((1, 2))),  # of each image
+        (ours.double().flatten(1), theirs.double().flatten(1)),  # of each pixel
+    ):
+        noise = ((a.var(0) + b.var(0)) / count).sqrt()
+        assert ((a.mean(0) - b.mean(0)).abs() <= 5 * noise + 1e-9).all()
+
+
+def test_a_probability_of_one_draws_as_before(digits: torch.Tensor) -> None:
+    everything = {"rotation": 7.0, "shift": 2.0, "zoom": 0.1, "shear": 5.0, "erase": 0.5}
+    once = Augment(**everything).apply(digits, torch.Generator().manual_seed(1))
+    ones = Augment(**everything, p=AugmentP(rotation=1.0)).apply(digits, torch.Generator().manual_seed(1))
+    none = Augment(
+        rotation=7.0, shift=2.0, zoom=0.1, shear=5.0, crop=20, brightness=0.5, contrast=0.5,
+        p=AugmentP(rotation=0.0, shift=0.0, zoom=0.0, shear=0.0, crop=0.0, jitter=0.0),
+    ).apply(digits, torch.Generator().manual_seed(1))  # fmt: skip
+    assert torch.equal(once, ones)
+    assert torch.equal(none, digits)

@@ -1,18 +1,23 @@
-"""The time a run will take, said before it begins."""
+"""The time a run will take, said before it begins; afterwards, the gap and the wait for images."""
 
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tuitrain.data import catalog, mnist
+from tuitrain.data import catalog
+from tuitrain.data.load import load
 from tuitrain.runs.estimate import Estimate, estimate
 from tuitrain.runs.index import list_runs
+from tuitrain.runs.result import gap_and_wait
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override
 from tuitrain.training.cpu import describe_cpu
+from tuitrain.training.events import EpochFinished
 from tuitrain.words import about
 
 
@@ -83,5 +88,19 @@ def test_an_estimate_is_said_no_more_exactly_than_it_is(seconds: float, text: st
 
 
 def test_the_catalog_knows_how_many_images_there_are() -> None:
-    assert catalog.training_images("digits") == len(mnist.load("digits").train.labels)
+    assert catalog.training_images("digits") == len(load("digits").train.labels)
     assert catalog.training_images("emnist-digits") == 240_000
+
+
+def test_the_gap_and_the_wait_in_words() -> None:
+    event = EpochFinished(1, 2, 1.0, 0.99, 1.0, 0.98, 0.1, 10.0, 1.0, 1.0, 1.0, 100)
+    assert gap_and_wait([]) == ""
+    assert gap_and_wait([event]) == "train 1.00 above test"  # of an older run
+    waits = [replace(event, data_wait_s=0.3), replace(event, test_acc=0.9912, data_wait_s=0.5)]
+    assert gap_and_wait(waits) == "train 0.12 below test, 4 % of the time waits for images"
+    level = replace(event, test_acc=0.99, data_wait_s=0.001)
+    assert gap_and_wait([level], "validation") == (
+        "train level with validation, less than 1 % of the time waits for images"
+    )
+    assert gap_and_wait([replace(level, data_wait_s=0.0)]).endswith("0 % of the time waits for images")
+    assert gap_and_wait([replace(event, test_acc=math.nan)]) == "–"

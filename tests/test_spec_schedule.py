@@ -43,6 +43,14 @@ def torch_rates(make) -> list[float]:
         ),
         ({"name": "exponential", "gamma": 0.8}, lambda s, o: s.ExponentialLR(o, 0.8)),
         ({"name": "cosine", "min_lr": 0.001}, lambda s, o: s.CosineAnnealingLR(o, EPOCHS, 0.001)),
+        (
+            {"name": "cosine_restarts", "period": 4, "min_lr": 0.001},
+            lambda s, o: s.CosineAnnealingWarmRestarts(o, 4, 1, 0.001),
+        ),
+        (
+            {"name": "cosine_restarts", "period": 2, "period_factor": 3},
+            lambda s, o: s.CosineAnnealingWarmRestarts(o, 2, 3),
+        ),
     ],
 )
 def test_equals_torch(schedule, make) -> None:
@@ -57,6 +65,93 @@ def test_one_cycle_equals_torch() -> None:
     again = torch_one_cycle(0.02, EPOCHS * STEPS, 0.4)
     assert rates == pytest.approx(again, rel=1e-9)
     assert max(rates) == pytest.approx(0.02, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "up", "down", "mode", "gamma"),
+    [
+        ({}, 14, 14, "triangular", 1.0),
+        ({"epochs_up": 1.5, "epochs_down": 0.4}, 10.5, 2.8, "triangular", 1.0),
+        ({"mode": "triangular2", "epochs_up": 1}, 7, 7, "triangular2", 1.0),
+        ({"mode": "exp_range", "gamma": 0.99, "epochs_down": 1}, 14, 7, "exp_range", 0.99),
+    ],
+)
+def test_cyclic_equals_torch(settings_, up: float, down: float, mode: str, gamma: float) -> None:
+    ours = LearningRate(settings({"name": "cyclic", "div_factor": 8.0, **settings_}), STEPS)
+    rates = [ours.lr_at(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)]
+    assert rates == pytest.approx(
+        every_step(
+            lambda s, o: s.CyclicLR(o, 0.0025, 0.02, up, down, mode=mode, gamma=gamma, cycle_momentum=False)
+        ),
+        rel=1e-9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "make"),
+    [
+        ("constant", lambda s, o: s.ConstantLR(o, factor=1.0)),
+        ({"name": "step", "step_size": 2, "gamma": 0.5}, lambda s, o: s.StepLR(o, 2 * STEPS, 0.5)),
+        (
+            {"name": "onecycle"},
+            lambda s, o: s.OneCycleLR(o, 0.02, total_steps=(EPOCHS - 3) * STEPS, cycle_momentum=False),
+        ),
+        (
+            {"name": "cyclic", "epochs_up": 1},
+            lambda s, o: s.CyclicLR(o, 0.002, 0.02, STEPS, cycle_momentum=False),
+        ),
+    ],
+)
+def test_warm_up_before_a_schedule_equals_torch(schedule, make) -> None:
+    train = settings(schedule).model_copy(update={"warmup": 3, "warmup_start": 0.2})
+
+    def both(s, o):
+        warm = s.LinearLR(o, start_factor=0.2, total_iters=3 * STEPS)
+        return s.SequentialLR(o, [warm, make(s, o)], milestones=[3 * STEPS])
+
+    ours = LearningRate(train, STEPS)
+    rates = [ours.lr_at(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)]
+    theirs = every_step(both)
+    if schedule == {"name": "onecycle"}:
+        # Within SequentialLR one-cycle overwrites the rate that the warm-up starts from, so one after the other.
+        alone = every_step(lambda s, o: s.LinearLR(o, start_factor=0.2, total_iters=3 * STEPS))
+        theirs = alone[: 3 * STEPS] + torch_one_cycle(0.02, (EPOCHS - 3) * STEPS, 0.3)
+    assert rates == pytest.approx(theirs, rel=1e-9)
+
+
+def test_what_is_left_after_the_warm_up_is_the_schedules() -> None:
+    train = settings({"name": "cosine"}).model_copy(update={"warmup": 4})
+    ours = LearningRate(train, STEPS)
+    short = LearningRate(train.model_copy(update={"warmup": 0, "epochs": EPOCHS - 4}), STEPS)
+    assert [ours.lr_at(e) for e in range(4, EPOCHS)] == [short.lr_at(e) for e in range(EPOCHS - 4)]
+    assert ours.lr_at(0) == pytest.approx(0.002)
+    longer_than_the_run = LearningRate(train.model_copy(update={"warmup": 50}), STEPS)
+    assert max(longer_than_the_run.over_epochs()) < 0.01
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cyclic", "cosine_restarts", "plateau"])
+def test_schedule_and_warm_up_come_back_with_the_state(schedule: str) -> None:
+    train = settings(schedule).model_copy(update={"warmup": 2})
+    ours, again = LearningRate(train, STEPS), LearningRate(train, STEPS)
+    ours.rebase(0.5, epoch=5, step=3)
+    again.load_state_dict(ours.state_dict())
+    places = [(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)]
+    assert [again.lr_at(*place) for place in places] == [ours.lr_at(*place) for place in places]
+    assert ours.lr_at(5, 3) == pytest.approx(0.5)
+
+
+def every_step(make) -> list[float]:
+    import torch
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.02)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(EPOCHS * STEPS):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(rates) < EPOCHS * STEPS:
+            scheduler.step()
+    return rates
 
 
 def torch_one_cycle(peak: float, total: int, pct_start: float) -> list[float]:

@@ -17,6 +17,7 @@ ADAM = {"name": "adam", "lr": 0.003, "eps": 1e-3}
 CASES = [
     tiny(epochs=2),
     tiny(epochs=2, batch_size=50, optimizer=ADAM, label_smoothing=0.1, l1=1e-4),
+    tiny(epochs=2, clip_norm=0.5, clip_value=0.2),
     tiny(
         [{"flatten": True}, {"linear": 12, "then": ["relu", "layernorm", "dropout"]}, {"linear": 10}],
         epochs=2,
@@ -77,6 +78,11 @@ def test_it_stops_between_epochs() -> None:
 def test_seeds_that_make_no_sense_are_refused(seeds: list[int]) -> None:
     with pytest.raises(UsageError):
         Ensemble(tiny(), stripes(), seeds, CPU)
+
+
+def test_an_end_that_differs_from_seed_to_seed_is_refused() -> None:
+    with pytest.raises(UsageError, match="early_stop"):
+        Ensemble(tiny(early_stop={"patience": 2}), stripes(), [1, 2], CPU)
 
 
 def test_a_schedule_that_differs_from_seed_to_seed_is_refused() -> None:

@@ -81,3 +81,37 @@ def test_a_state_that_does_not_fit_is_refused(change: str) -> None:
         state[name] = state[name].double()
     with pytest.raises(CheckpointError, match=r"conv1\.weight"):
         optimizer.load(state)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [{"clip_norm": 0.5}, {"clip_norm": 1e6}, {"clip_value": 0.01}, {"clip_norm": 0.1, "clip_value": 0.02}],
+)
+def test_clipping_is_torchs(clip: dict[str, float]) -> None:
+    preset = tiny(**clip)
+    ours, theirs = build(preset), build(preset)
+    mine = Optimizer(preset.train, dict(ours.named_parameters()))
+    other = torch.optim.SGD(theirs.parameters(), lr=0.05, momentum=0.9, fused=True)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            a.grad = torch.randn(a.shape, generator=generator)
+            b.grad = a.grad.clone()
+        mine.step()
+        if "clip_value" in clip:
+            torch.nn.utils.clip_grad_value_(theirs.parameters(), clip["clip_value"])
+        if "clip_norm" in clip:
+            torch.nn.utils.clip_grad_norm_(theirs.parameters(), clip["clip_norm"])
+        other.step()
+    plain, start = build(tiny()), build(tiny())
+    unclipped = Optimizer(tiny().train, dict(plain.named_parameters()))
+    generator.manual_seed(1)
+    for _ in range(3):
+        for parameter in plain.parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+        unclipped.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+    moved = [not torch.equal(a, b) for a, b in zip(ours.parameters(), start.parameters(), strict=True)]
+    same = [torch.equal(a, b) for a, b in zip(ours.parameters(), plain.parameters(), strict=True)]
+    assert all(moved) and all(same) == (clip == {"clip_norm": 1e6})

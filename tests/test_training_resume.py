@@ -88,6 +88,16 @@ def test_interrupted_after_every_epoch(name: str) -> None:
         },
         {"optimizer": {"name": "rmsprop", "lr": 0.001, "momentum": 0.5}, "l1": 1e-4},
         {"schedule": {"name": "plateau", "patience": 0, "threshold": 0.5}, "label_smoothing": 0.1},
+        {
+            "schedule": {"name": "cyclic", "epochs_up": 0.5},
+            "rotation": [-9.0, 2.0],
+            "crop": 22,
+            "brightness": 0.3,
+            "contrast": 0.3,
+            "augment_p": {"rotation": 0.5, "crop": 0.3},
+            "warmup": 1,
+            "clip_norm": 0.5,
+        },
     ],
 )
 def test_interrupted_inside_epochs(train: dict[str, Any]) -> None:

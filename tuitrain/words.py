@@ -82,6 +82,27 @@ def by_chance(accuracy: float, images: int, judged_by: str = "test") -> str:
     )
 
 
+def gap(train: float, judged: float, judge: str = "test") -> str:
+    """How train accuracy stands to that of the judging set, in points: `train 0.42 above test`, `train level with test`.
+
+    A train accuracy is taken while dropout and augmentation are on, so it is often the lower one; far above is overfitting.
+    """
+    if not (math.isfinite(train) and math.isfinite(judged)):
+        return "–"
+    if abs(train - judged) < LEVEL:
+        return f"train level with {judge}"
+    return f"train {points(train - judged)} {'above' if train > judged else 'below'} {judge}"
+
+
+def wait_share(wait_s: float, train_s: float) -> str:
+    """The share of training time that waited for images: `3 % of the time waits for images`, `less than 1 % of ...`."""
+    share = 100 * min(1.0, max(0.0, wait_s) / train_s) if train_s > 0 else math.nan
+    if not math.isfinite(share):
+        return ""
+    text = f"{share:.0f} %" if share == 0 or share >= 1 else "less than 1 %"
+    return f"{text} of the time waits for images"
+
+
 def duration(seconds: float | None) -> str:
     """`0:21`, `12:05`, `1:02:03`, `2 d 3 h`; `–` where there is no number."""
     if seconds is None or not math.isfinite(seconds):

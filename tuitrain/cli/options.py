@@ -47,8 +47,45 @@ Dropout = Annotated[
     ),
 ]
 Rotation = Annotated[
+    str | None,
+    typer.Option(
+        "--rotation",
+        metavar="DEGREES",
+        help=f"Random rotation, degrees each way, or from,to: -7,3; {PRESETS}.",
+        rich_help_panel=TWEAK,
+    ),
+]
+TargetEpochs = Annotated[
+    int | None,
+    typer.Option(
+        "--target-epochs",
+        help="Stop early when so many epochs in a row have reached the target.",
+        rich_help_panel=TWEAK,
+    ),
+]
+TargetAccuracy = Annotated[
     float | None,
-    typer.Option("--rotation", help=f"Random rotation, degrees each way; {PRESETS}.", rich_help_panel=TWEAK),
+    typer.Option(
+        "--target-accuracy",
+        help="That target in percent; the challenge's if left out.",
+        rich_help_panel=TWEAK,
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        "--patience",
+        help="Stop early after so many epochs without a new best accuracy.",
+        rich_help_panel=TWEAK,
+    ),
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--max-seconds",
+        help="Stop early, at an epoch's end, after so many seconds; how far it gets depends on the clock.",
+        rich_help_panel=TWEAK,
+    ),
 ]
 Optimizer = Annotated[
     str | None,
@@ -139,6 +176,10 @@ KEYS = {
     "seed": "train.seed",
     "dataset": "train.dataset",
     "val_split": "train.val_split",
+    "target_epochs": "train.early_stop.target_epochs",
+    "target_accuracy": "train.early_stop.target_accuracy",
+    "patience": "train.early_stop.patience",
+    "max_seconds": "train.early_stop.max_seconds",
 }
 
 
@@ -204,6 +245,8 @@ def changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
         value = flags.get(flag)
         if flag == "dataset":
             value = setting("dataset", value) or None
+        if flag == "rotation" and value is not None:
+            value = _value(f"[{value}]" if "," in value and "[" not in value else value)
         if value is not None:
             out[key] = value
     for text in flags.get("set_") or ():

@@ -213,6 +213,8 @@ def _memory(table: NetworkTable) -> RenderableType:
 def _training(preset: Preset) -> list[RenderableType]:
     from rich.text import Text
 
+    from tuitrain.spec.train import Train
+
     train = preset.to_dict()["train"]
     optimizer, schedule = dict(train["optimizer"]), dict(train["schedule"])
     words = [f"{preset.train.dataset}", f"{preset.train.epochs} epochs", f"batch {preset.train.batch_size}"]
@@ -223,9 +225,34 @@ def _training(preset: Preset) -> list[RenderableType]:
     ]
     words += [" ".join([schedule.pop("name"), *(f"{k} {v}" for k, v in schedule.items())])]
     words += [f"dropout {preset.train.dropout:g}"] if preset.train.dropout else []
-    words += [f"{key} {value:g}" for key in ("rotation", "shift", "zoom", "shear", "erase", "label_smoothing", "l1")
-              if (value := getattr(preset.train, key))]  # fmt: skip
+    words += _unusual(train, Train().model_dump(mode="json"))
     return [Text.assemble(("training  ", "bold"), ", ".join(words)), Text()]
+
+
+def _unusual(train: dict[str, Any], usual: dict[str, Any]) -> list[str]:
+    """The other settings that are not at their default: `rotation 5`, `warmup 2`, `early_stop patience 3`."""
+    told = {
+        "dataset",
+        "epochs",
+        "batch_size",
+        "optimizer",
+        "schedule",
+        "dropout",
+        "normalize",
+        "seed",
+        "val_split",
+    }
+    out = []
+    for key, value in train.items():
+        if key in told or value == usual[key]:
+            continue
+        if isinstance(value, dict):
+            out += [f"{key} {part}" for part in _unusual(value, usual[key])]
+        elif isinstance(value, list):
+            out.append(f"{key} {' to '.join(f'{number:g}' for number in value)}")
+        else:
+            out.append(f"{key} {value:g}")
+    return out
 
 
 def checklist(points: list[Point]) -> list[RenderableType]:

@@ -21,6 +21,7 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
     from rich.text import Text
 
     from tuitrain.cli.show import checklist
+    from tuitrain.runs.result import gap_and_wait
 
     started, done, best = result.started, result.finished, result.best
     parts: list[RenderableType] = [Text()]
@@ -70,7 +71,7 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
             f"{started.parameters:,}",
             f"{claims.parameters:,}" if claims and claims.parameters else "–",
         )
-        parts += [Text(), grid, Text()]
+        parts += [Text(), grid, Text(), Text(f"At the end {gap_and_wait(result.history, judge)}.")]
         if started.judged_by == "test":
             parts.append(
                 Text(

@@ -8,10 +8,12 @@ tensor path differs from its PIL path in 1 % of images.)
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from tuitrain.spec.train import AugmentP, Train
 
 SIDE = 28
 FILL = 1  # what the published systems fill with: grey level 1 of 255
@@ -160,58 +162,194 @@ def erase(images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tens
     return out
 
 
+def jitter(images: Tensor, brightness: Tensor, contrast: Tensor, brightness_first: Tensor) -> Tensor:
+    """Change each image's brightness and contrast by its own factors; 1 changes nothing.
+
+    torchvision's `functional.adjust_brightness` and `adjust_contrast` on PIL images, pixel for pixel: a mixture
+    with black, and one with the image's rounded mean, in 32 bits, its fraction cut off.
+
+    Args:
+        images: (N, 28, 28) uint8; left as they are.
+        brightness: (N,) factors, 0 or more.
+        contrast: see brightness.
+        brightness_first: (N,) bool, which of the two is done first.
+    """
+    before = torch.where(brightness_first, brightness, 1.0).float()
+    after = torch.where(brightness_first, 1.0, brightness).float()
+    contrast = contrast.float()
+    out = torch.empty_like(images, memory_format=torch.contiguous_format)
+    for part in _parts(images):
+        pixels = (images[part].float() * before[part, None, None]).clamp_(0, 255).floor_()
+        mean = ((pixels.sum((1, 2), keepdim=True) / SIDE**2) + 0.5).floor_()
+        pixels = ((pixels - mean) * contrast[part, None, None] + mean).clamp_(0, 255).floor_()
+        out[part] = (pixels * after[part, None, None]).clamp_(0, 255).floor_()
+    return out
+
+
+def crop(images: Tensor, size: int, chosen: Tensor) -> Tensor:
+    """Enlarge the middle `size` pixels a side of the chosen images to the whole side.
+
+    torchvision's CenterCrop and Resize((28, 28)) on PIL images, pixel for pixel: Pillow's bilinear filter in its
+    22-bit fixed point, first along the rows, then along the columns.
+
+    Args:
+        images: (N, 28, 28) uint8; left as they are.
+        size: 1 to 28.
+        chosen: (N,) bool.
+    """
+    if (
+        images.device.type == "cpu"
+    ):  # where looking at the choice costs nothing, only the chosen ones are worked on
+        picked = chosen.nonzero()[:, 0]
+        return images.index_copy(0, picked, _enlarge(images.index_select(0, picked), size))
+    return torch.where(chosen[:, None, None], _enlarge(images, size), images)
+
+
+def _enlarge(images: Tensor, size: int) -> Tensor:
+    # Exact in 64 bits; Apple's GPUs, which don't know them, are a grey level off here and there.
+    kind = torch.float32 if images.device.type == "mps" else torch.float64
+    weights = _enlarging(size).to(images.device, kind)
+    out = torch.empty_like(images, memory_format=torch.contiguous_format)
+    for part in _parts(images):
+        pixels = images[part].to(kind)
+        for _ in range(2):  # the rows' pixels, then, turned, the columns'
+            pixels = torch.floor(pixels @ weights + 0.5).clamp_(0, 255).transpose(1, 2)
+        out[part] = pixels.to(torch.uint8)
+    return out
+
+
+def _enlarging(size: int) -> Tensor:
+    """Weights (28 pixels before, 28 after) of Pillow's bilinear filter from the middle `size` pixels to all."""
+    scale = size / SIDE
+    left = round((SIDE - size) / 2)
+    weights = torch.zeros(SIDE, SIDE, dtype=torch.float64)
+    for after in range(SIDE):
+        centre = (after + 0.5) * scale
+        # Enlarging, the filter reaches one pixel either way.
+        near = range(max(0, int(centre - 0.5)), min(size, int(centre + 1.5)))
+        parts = [max(0.0, 1 - abs(at + 0.5 - centre)) for at in near]
+        for at, part in zip(near, parts, strict=True):
+            weights[left + at, after] = math.floor(part / sum(parts) * (1 << 22) + 0.5) / (1 << 22)
+    return weights
+
+
 @dataclass(frozen=True)
 class Augment:
     """What is done to training images, each setting the limit of a uniform draw an image; 0 is off.
 
-    `rotation` degrees either way, `shift` whole pixels either way in x and in y, `zoom` fraction
-    either way (0.1: factor 0.9 to 1.1), `shear` degrees along x either way, `erase` the probability
-    that a box is blackened (area and sides as torchvision's RandomErasing draws them).
+    `crop` pixels a side of the middle are enlarged, `brightness` and `contrast` are fractions either way (0.1:
+    factor 0.9 to 1.1), `rotation` degrees either way or a range, `shift` whole pixels either way in x and in y,
+    `zoom` fraction either way, `shear` degrees along x either way, `erase` the probability that a box is
+    blackened (area and sides as torchvision's RandomErasing draws them). They are done in this order. `fill` is
+    the grey level for what rotation, shift, zoom and shear bring in from outside, and `p` the probability with
+    which each of the others is done.
     """
 
-    rotation: float = 0.0
+    rotation: float | tuple[float, float] = 0.0
     shift: float = 0.0
     zoom: float = 0.0
     shear: float = 0.0
     erase: float = 0.0
+    crop: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    fill: int = FILL
+    p: AugmentP = field(default_factory=AugmentP)
+
+    @classmethod
+    def of(cls, train: Train) -> Augment:
+        """What the settings of a training say."""
+        return cls(
+            rotation=train.rotation, shift=train.shift, zoom=train.zoom, shear=train.shear, erase=train.erase,
+            crop=train.crop, brightness=train.brightness, contrast=train.contrast, fill=train.fill,
+            p=train.augment_p,
+        )  # fmt: skip
+
+    @property
+    def rotates_only(self) -> bool:
+        """The angle is all that is drawn for an image."""
+        others = self._moves or self.erase or self.crop or self._jitters
+        return self._rotates and not others and self.p.rotation == 1
+
+    @property
+    def _moves(self) -> bool:
+        return bool(self.shift or self.zoom or self.shear)
+
+    @property
+    def _jitters(self) -> bool:
+        return bool(self.brightness or self.contrast)
 
     @property
     def is_identity(self) -> bool:
         """Nothing is on."""
-        return not (self.rotation or self.shift or self.zoom or self.shear or self.erase)
+        return not (self._rotates or self._moves or self.erase or self.crop or self._jitters)
+
+    @property
+    def _rotates(self) -> bool:
+        return self.rotation not in (0.0, (0.0, 0.0))
 
     def apply(self, images: Tensor, generator: torch.Generator, *, overwrite: bool = False) -> Tensor:
         """Augment (N, 28, 28) uint8 images with draws from the generator, which may be on another device.
 
-        Angles are drawn first, in one batch, which for a CPU generator gives the very angles that
-        RandomRotation would draw image by image; then shift, zoom, shear, erase, each only if on.
+        All draws of a kind are one batch, in the order of the work, and only what is on is drawn: of a CPU
+        generator the angles are the very ones that RandomRotation would draw image by image.
         Returns the images themselves when nothing is on; with `overwrite` the result may lie in their memory.
         """
         count = len(images)
         if self.is_identity or count == 0:
             return images
-        moved = self.rotation or self.shift or self.zoom or self.shear
-        if moved:
-            degrees = self._draw((count,), self.rotation, images, generator)
-            if not (self.shift or self.zoom or self.shear):
-                images = rotate(images, degrees, out=images if overwrite else None)
+        if self.crop:
+            images = crop(images, self.crop, self._chosen(self.p.crop, images, generator))
+        if self._jitters:
+            images = self._jitter(images, generator)
+        if self._rotates or self._moves:
+            degrees = self.draw_degrees(images, generator)
+            if not self._moves:
+                images = rotate(images, degrees, self.fill, out=images if overwrite else None)
             else:
                 # whole pixels, as torchvision's RandomAffine shifts
-                shift = self._draw((count, 2), self.shift, images, generator).round()
-                zoom = (1.0 + self._draw((count,), self.zoom, images, generator)).clamp_min(0.01)
-                shear = self._draw((count,), self.shear, images, generator)
-                images = affine(images, degrees, shift, zoom, shear, out=images if overwrite else None)
+                shift = self._draw((count, 2), self.shift, self.p.shift, images, generator).round()
+                zoom = (1.0 + self._draw((count,), self.zoom, self.p.zoom, images, generator)).clamp_min(0.01)
+                shear = self._draw((count,), self.shear, self.p.shear, images, generator)
+                images = affine(
+                    images, degrees, shift, zoom, shear, self.fill, out=images if overwrite else None
+                )
         if self.erase:
             images = self._erase(images, generator)
         return images
 
+    def draw_degrees(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """An angle (N,) for each image."""
+        return self._draw((len(images),), self.rotation, self.p.rotation, images, generator)
+
     @staticmethod
-    def _draw(shape: tuple[int, ...], limit: float, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _draw(
+        shape: tuple[int, ...], limit: float | tuple[float, float], p: float, images: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:  # fmt: skip
+        """Uniform draws within a limit either way or a range, 0 for the images that are not chosen."""
+        low, high = limit if isinstance(limit, tuple) else (-limit, limit)
         drawn = torch.zeros(shape, device=generator.device)
-        if limit:
-            drawn.uniform_(-limit, limit, generator=generator)
+        if low or high:
+            drawn.uniform_(low, high, generator=generator)
+            if p < 1:
+                chosen = torch.rand(shape[0], device=generator.device, generator=generator) < p
+                drawn *= chosen.view(-1, *[1] * (len(shape) - 1))
         # Matrices are worked out in 64 bits, which Apple's GPUs don't know.
         return drawn if images.device.type == "mps" else drawn.to(images.device)
+
+    @staticmethod
+    def _chosen(p: float, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Which images are chosen, (N,)."""
+        return (torch.rand(len(images), device=generator.device, generator=generator) < p).to(images.device)
+
+    def _jitter(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        device = generator.device
+        factors = torch.empty(2, len(images), device=device).uniform_(-1.0, 1.0, generator=generator)
+        factors = 1.0 + factors * torch.tensor([[self.brightness], [self.contrast]], device=device)
+        order, chosen = torch.rand(2, len(images), device=device, generator=generator)
+        factors = torch.where(chosen < self.p.jitter, factors, 1.0).to(images.device)
+        return jitter(images, factors[0], factors[1], (order < 0.5).to(images.device))
 
     def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
         count = len(images)

@@ -36,7 +36,9 @@ _TAGS = frozenset(
         "multistep",
         "exponential",
         "cosine",
+        "cosine_restarts",
         "onecycle",
+        "cyclic",
         "plateau",
     ]
 )

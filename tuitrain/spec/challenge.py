@@ -178,10 +178,10 @@ def _settings(challenge: Challenge, preset: Planned) -> list[Point]:
             Point("batch size", f"exactly {challenge.batch_size}", str(got), got == challenge.batch_size)
         )
     if challenge.rotation is not None:
-        turn = preset.train.rotation
-        points.append(
-            Point("rotation", f"exactly {challenge.rotation:g}°", f"{turn:g}°", turn == challenge.rotation)
-        )
+        low, high = preset.train.rotation_range
+        turn = f"{high:g}°" if low == -high else f"{low:g}° to {high:g}°"
+        met = (low, high) == (-challenge.rotation, challenge.rotation)
+        points.append(Point("rotation", f"exactly {challenge.rotation:g}°", turn, met))
     return points
 
 

@@ -19,6 +19,10 @@ FLAGS = {
     "train.seed": "--seed",
     "train.dataset": "--dataset",
     "train.val_split": "--val-split",
+    "train.early_stop.target_epochs": "--target-epochs",
+    "train.early_stop.target_accuracy": "--target-accuracy",
+    "train.early_stop.patience": "--patience",
+    "train.early_stop.max_seconds": "--max-seconds",
 }
 
 

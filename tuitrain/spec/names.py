@@ -4,4 +4,6 @@ from __future__ import annotations
 
 DATASETS = ("mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits")
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "step", "multistep", "exponential", "cosine", "onecycle", "plateau")
+SCHEDULES = (
+    "constant", "step", "multistep", "exponential", "cosine", "cosine_restarts", "onecycle", "cyclic", "plateau",
+)  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, visible
@@ -78,6 +78,19 @@ class Preset(Spec):
     claims: Claims = Claims()
     train: Train = Train()
     model: Network
+
+    @model_validator(mode="after")
+    def _early_stop_has_a_target(self) -> Preset:
+        if self.train.early_stop.target_epochs and not self.target_accuracy:
+            raise ValueError(
+                "train.early_stop.target_epochs needs a target; set train.early_stop.target_accuracy to a percentage"
+            )
+        return self
+
+    @property
+    def target_accuracy(self) -> float | None:
+        """The accuracy in percent at which a run may end early: its own, else the challenge's."""
+        return self.train.early_stop.target_accuracy or self.challenge.target_accuracy
 
     def table(self) -> NetworkTable:
         """The network's figures.

@@ -1,7 +1,7 @@
 """The learning rate over a run, in plain Python: the trainer steps by it and the lab draws it.
 
 Every schedule but the plateau is a function of epoch and step alone, so a resumed run needs no state for it.
-The values equal torch's schedulers stepped once an epoch (one-cycle: once a step).
+The values equal torch's schedulers stepped once an epoch (one-cycle, cyclic and warm-up: once a step).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 from tuitrain.spec.train import (
     Constant,
     Cosine,
+    CosineRestarts,
+    Cyclic,
     Exponential,
     MultiStep,
     OneCycle,
@@ -26,7 +28,8 @@ class LearningRate:
     """The learning rate of a run.
 
     Args:
-        train: the settings; `optimizer.lr` is the base rate (of one-cycle: the peak).
+        train: the settings; `optimizer.lr` is the base rate (of one-cycle and cyclic: the peak). After `warmup`
+            epochs the schedule begins as if the run did, as in `torch.optim.lr_scheduler.SequentialLR`.
         steps_per_epoch: optimizer updates an epoch.
         epochs: length of the run; `train.epochs` where left out.
     """
@@ -36,6 +39,7 @@ class LearningRate:
         self.base = train.optimizer.lr
         self.steps_per_epoch = steps_per_epoch
         self.epochs = train.epochs if epochs is None else epochs
+        self._warmup, self._warmup_start = train.warmup, train.warmup_start
         # State of the plateau: how often the rate has been cut, the best loss, and epochs without a gain.
         self._cut = 1.0
         self._best = math.inf
@@ -43,6 +47,13 @@ class LearningRate:
 
     def lr_at(self, epoch: int, step: int = 0) -> float:
         """The rate in `step` (from 0) of `epoch` (from 0)."""
+        if epoch < self._warmup:
+            risen = (epoch * self.steps_per_epoch + step) / (self._warmup * self.steps_per_epoch)
+            return self.base * (self._warmup_start + (1 - self._warmup_start) * risen)
+        return self._scheduled(epoch - self._warmup, step)
+
+    def _scheduled(self, epoch: int, step: int) -> float:
+        """The schedule's rate, its epochs counted from the end of the warm-up."""
         schedule, base = self.schedule, self.base
         match schedule:
             case Constant():
@@ -54,16 +65,36 @@ class LearningRate:
             case Exponential():
                 return base * schedule.gamma**epoch
             case Cosine():
-                turn = math.cos(math.pi * min(epoch, self.epochs) / self.epochs)
-                return schedule.min_lr + (base - schedule.min_lr) * (1 + turn) / 2
+                epochs = self._scheduled_epochs
+                return _cosine(base, schedule.min_lr, min(epoch, epochs) / epochs)
+            case CosineRestarts():
+                return _cosine(base, schedule.min_lr, _into_period(schedule, epoch))
             case OneCycle():
                 return self._one_cycle(schedule, epoch * self.steps_per_epoch + step)
+            case Cyclic():
+                return self._cyclic(schedule, epoch * self.steps_per_epoch + step)
             case Plateau():
                 return max(base * self._cut, min(schedule.min_lr, base))
         raise AssertionError(schedule)
 
+    @property
+    def _scheduled_epochs(self) -> int:
+        return max(1, self.epochs - self._warmup)
+
+    def _cyclic(self, schedule: Cyclic, step: int) -> float:
+        up = schedule.epochs_up * self.steps_per_epoch
+        down = schedule.epochs_down * self.steps_per_epoch or up
+        cycle, at = divmod(step, up + down)
+        height = at / up if at <= up else 1 - (at - up) / down
+        if schedule.mode == "triangular2":
+            height /= 2.0 ** min(cycle, 1000)
+        elif schedule.mode == "exp_range":
+            height *= schedule.gamma**step
+        low = self.base / schedule.div_factor
+        return low + (self.base - low) * height
+
     def _one_cycle(self, schedule: OneCycle, step: int) -> float:
-        total = self.epochs * self.steps_per_epoch
+        total = self._scheduled_epochs * self.steps_per_epoch
         start, end = (
             self.base / schedule.div_factor,
             self.base / schedule.div_factor / schedule.final_div_factor,
@@ -107,3 +138,18 @@ class LearningRate:
         self.base, self.epochs = float(state["base"]), int(state["epochs"])
         self._cut, self._bad = float(state["cut"]), int(state["bad"])
         self._best = math.inf if state["best"] is None else float(state["best"])
+
+
+def _cosine(high: float, low: float, part: float) -> float:
+    """Half a cosine from `high` at 0 to `low` at 1."""
+    return low + (high - low) * (1 + math.cos(math.pi * part)) / 2
+
+
+def _into_period(schedule: CosineRestarts, epoch: int) -> float:
+    """How much of its period is over at an epoch."""
+    period = schedule.period
+    if schedule.period_factor == 1:
+        return epoch % period / period
+    while epoch >= period:
+        epoch, period = epoch - period, period * schedule.period_factor
+    return epoch / period

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from tuitrain.spec.base import Spec
 
@@ -134,6 +134,37 @@ class OneCycle(Spec):
     final_div_factor: Annotated[float, Field(gt=0, le=1e9)] = 1e4
 
 
+class Cyclic(Spec):
+    """Up and down between lr / `div_factor` and the learning rate, over and over, step by step.
+
+    Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), as `torch.optim.lr_scheduler.CyclicLR`;
+    the optimizer's own lr is the peak, and momentum is left alone. `triangular2` halves the height each cycle,
+    `exp_range` multiplies it by `gamma` each step.
+    """
+
+    name: Literal["cyclic"]
+    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
+    epochs_up: Annotated[float, Field(gt=0, le=10_000, description="epochs in which the rate rises")] = 2.0
+    epochs_down: Annotated[
+        float, Field(ge=0, le=10_000, description="epochs in which it falls; 0: as many as it rises")
+    ] = 0.0
+    div_factor: Annotated[float, Field(ge=1, le=1e6)] = 10.0
+    gamma: Annotated[float, Field(gt=0, le=1, description="of exp_range, a step")] = 0.999
+
+
+class CosineRestarts(Spec):
+    """Cosines from the learning rate to `min_lr`, each begun anew at the top, one value an epoch.
+
+    Loshchilov and Hutter, "SGDR" (2017), as `torch.optim.lr_scheduler.CosineAnnealingWarmRestarts`: the first
+    takes `period` epochs, each later one `period_factor` times the one before.
+    """
+
+    name: Literal["cosine_restarts"]
+    period: Annotated[int, Field(ge=1, le=10_000)] = 5
+    period_factor: Annotated[int, Field(ge=1, le=100)] = 1
+    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+
+
 class Plateau(Spec):
     """Times `factor` when the judging loss has not fallen for more than `patience` epochs."""
 
@@ -146,10 +177,11 @@ class Plateau(Spec):
 
 SCHEDULES: dict[str, type[Spec]] = {
     "constant": Constant, "step": Step, "multistep": MultiStep, "exponential": Exponential,
-    "cosine": Cosine, "onecycle": OneCycle, "plateau": Plateau,
+    "cosine": Cosine, "cosine_restarts": CosineRestarts, "onecycle": OneCycle, "cyclic": Cyclic, "plateau": Plateau,
 }  # fmt: skip
 Schedule = Annotated[
-    Constant | Step | MultiStep | Exponential | Cosine | OneCycle | Plateau, Field(discriminator="name")
+    Constant | Step | MultiStep | Exponential | Cosine | CosineRestarts | OneCycle | Cyclic | Plateau,
+    Field(discriminator="name"),
 ]
 
 
@@ -158,6 +190,62 @@ class Normalize(Spec):
 
     mean: Annotated[float, Field(ge=-10, le=10)] = 0.1307
     std: Annotated[float, Field(gt=0, le=10)] = 0.3081
+
+
+_Angle = Annotated[float, Field(ge=-180, le=180)]
+
+
+def _is_range(value: Any) -> str:
+    return "(range)" if isinstance(value, list | tuple) else "(number)"
+
+
+#: Degrees either way, or [from, to]; the tags are no keys of the file (see `base.dotted`).
+Rotation = Annotated[
+    Annotated[float, Field(ge=0, le=180), Tag("(number)")] | Annotated[tuple[_Angle, _Angle], Tag("(range)")],
+    Discriminator(_is_range),
+]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class AugmentP(Spec):
+    """With what probability an image is augmented so, each drawn by itself (torchvision's RandomApply).
+
+    1 is always. `jitter` is of brightness and contrast together; `erase` is a probability already.
+    """
+
+    crop: Probability = 1.0
+    jitter: Probability = 1.0
+    rotation: Probability = 1.0
+    shift: Probability = 1.0
+    zoom: Probability = 1.0
+    shear: Probability = 1.0
+
+
+class EarlyStop(Spec):
+    """When to end before the last epoch; looked at after each epoch, 0 is off. Such a run is complete.
+
+    `target_epochs` in a row have reached the target accuracy, `patience` epochs in a row have brought no new best
+    accuracy on the judging set, or the epochs have taken `max_seconds`, which makes the run depend on the clock.
+    """
+
+    target_epochs: Annotated[
+        int, Field(ge=0, le=10_000, description="epochs in a row that reach the target")
+    ] = 0
+    target_accuracy: Annotated[
+        float, Field(ge=0, le=100, description="the target in percent; 0: the challenge's")
+    ] = 0.0
+    patience: Annotated[
+        int, Field(ge=0, le=10_000, description="epochs in a row without a new best judging accuracy")
+    ] = 0
+    max_seconds: Annotated[
+        float, Field(ge=0, le=1e9, description="seconds of training and judging; depends on the clock")
+    ] = 0.0
+
+    @property
+    def on(self) -> bool:
+        """Whether a run may end early."""
+        return bool(self.target_epochs or self.patience or self.max_seconds)
 
 
 class Train(Spec):
@@ -172,7 +260,7 @@ class Train(Spec):
         float, Field(ge=0, lt=1, description="probability of every dropout without its own")
     ] = 0.0
     rotation: Annotated[
-        float, Field(ge=0, le=180, description="degrees, uniform in [-rotation, rotation]")
+        Rotation, Field(description="degrees, uniform in [-rotation, rotation], or in a range [from, to]")
     ] = 0.0
     shift: Annotated[
         float, Field(ge=0, le=14, description="pixels, uniform in [-shift, shift], each way")
@@ -182,10 +270,51 @@ class Train(Spec):
     erase: Annotated[
         float, Field(ge=0, le=1, description="probability that a random rectangle is erased")
     ] = 0.0
+    crop: Annotated[
+        int, Field(ge=0, le=28, description="the middle so many pixels a side, resized to 28; 0 is off")
+    ] = 0
+    brightness: Annotated[
+        float, Field(ge=0, le=1, description="factor, uniform in [1 - brightness, 1 + brightness]")
+    ] = 0.0
+    contrast: Annotated[
+        float, Field(ge=0, le=1, description="factor, uniform in [1 - contrast, 1 + contrast]")
+    ] = 0.0
+    fill: Annotated[
+        int, Field(ge=0, le=255, description="grey level for what comes from outside an image")
+    ] = 1
+    augment_p: AugmentP = AugmentP()
     normalize: Normalize = Normalize()
     label_smoothing: Fraction = 0.0
     l1: Annotated[float, Field(ge=0, le=100, description="weight of the sum of absolute parameters")] = 0.0
+    clip_norm: Annotated[
+        float, Field(ge=0, le=1e9, description="largest norm of all gradients together; 0 is off")
+    ] = 0.0
+    clip_value: Annotated[
+        float, Field(ge=0, le=1e9, description="largest value of a gradient, either way; 0 is off")
+    ] = 0.0
+    warmup: Annotated[
+        int, Field(ge=0, le=10_000, description="epochs in which the rate rises, before the schedule begins")
+    ] = 0
+    warmup_start: Annotated[
+        float, Field(gt=0, le=1, description="share of the learning rate that the warm-up begins with")
+    ] = 0.1
+    early_stop: EarlyStop = EarlyStop()
     val_split: Annotated[
         int, Field(ge=0, le=1_000_000, description="training images held out to judge by")
     ] = 0
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+
+    @field_validator("rotation", mode="before")
+    @classmethod
+    def _a_range(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+        if len(value) != 2 or not numbers or value[0] > value[1]:
+            raise ValueError("a range of degrees is [from, to], the smaller first, such as [-7.0, 3.0]")
+        return tuple(map(float, value))
+
+    @property
+    def rotation_range(self) -> tuple[float, float]:
+        """The least and the most degrees, counter-clockwise."""
+        return self.rotation if isinstance(self.rotation, tuple) else (-self.rotation, self.rotation)

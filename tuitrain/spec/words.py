@@ -21,6 +21,12 @@ LABELS = {
     "train.optimizer.weight_decay": "weight decay",
     "train.schedule.name": "schedule",
 }
+#: What the keys of a table are called, where the last part alone would not say it.
+TABLES = {
+    "challenge.": "rule: {}",
+    "train.early_stop.": "early stop: {}",
+    "train.augment_p.": "{} probability",
+}
 #: The same where there is less room.
 SHORT_LABELS = {"learning rate": "lr", "batch size": "batch"}
 #: Operations where there is less room.
@@ -74,7 +80,10 @@ def label_of(key: str) -> str:
     if key in LABELS or key.startswith("model."):
         return LABELS.get(key, visible(key))
     last = visible(key.rpartition(".")[2].replace("_", " "))
-    return f"rule: {last}" if key.startswith("challenge.") else last
+    for table, text in TABLES.items():
+        if key.startswith(table):
+            return text.format(last)
+    return last
 
 
 # ---------------------------------------------------------------------------------- layers

@@ -68,7 +68,7 @@ class Ensemble:
         runtime: how to use the machine; threads and compile are left alone.
 
     Raises:
-        UsageError: no seeds, too many, one twice, or a schedule that would differ from seed to seed.
+        UsageError: no seeds, too many, one twice, or a schedule or end that would differ from seed to seed.
         DeviceError: the device is not there.
     """
 
@@ -81,6 +81,10 @@ class Ensemble:
             raise UsageError(
                 "train.schedule plateau follows each seed's own loss; train the seeds one by one."
             )
+        if preset.train.early_stop.on:
+            raise UsageError(
+                "train.early_stop would end each seed at an epoch of its own; train the seeds one by one."
+            )
         self.preset, self.seeds, self.runtime = preset, tuple(seeds), runtime or Runtime()
         self.train, self.device = preset.train, devices.pick(self.runtime.device)
         self.table = preset.table()
@@ -90,7 +94,7 @@ class Ensemble:
         self._network = networks[0]
         self._parameters, self._buffers = stack_module_state(networks)
         self._graphed = self.device.type == "cuda" and self.runtime.graph
-        self._optimizer = Optimizer(self.train, self._parameters, capturable=self._graphed)
+        self._optimizer = Optimizer(self.train, self._parameters, capturable=self._graphed, stacked=True)
         self._schedule = LearningRate(self.train, self.steps)
 
     def run(self, control: RunControl | None = None) -> Iterator[EnsembleEpoch]:

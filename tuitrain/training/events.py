@@ -96,7 +96,12 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True)
 class EpochFinished:
-    """One finished epoch, counted from 1. `test_*` is of the judging set (see `judged_by`)."""
+    """One finished epoch, counted from 1. `test_*` is of the judging set (see `judged_by`).
+
+    `data_wait_s` are the seconds in which no step was taken because the epoch's images were shuffled and
+    augmented: part of `train_s`, but for the first epoch of a process, whose images are made before its clock runs;
+    None where it was not measured.
+    """
 
     epoch: int
     epochs: int
@@ -110,6 +115,7 @@ class EpochFinished:
     elapsed_s: float
     images_per_s: float
     test_images: int
+    data_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """Exactly once, last (a resumed run's earlier one is superseded)."""
+    """Exactly once, last (a resumed run's earlier one is superseded).
+
+    `stopped_early` is empty, or says what ended a completed run before its last epoch: `target`, `patience` or
+    `max_seconds` (see `spec.train.EarlyStop`); `message` says it in a sentence.
+    """
 
     outcome: Outcome
     epochs: int
@@ -160,6 +170,7 @@ class RunFinished:
     images_per_s: float
     message: str = ""
     model_sha256: str = ""
+    stopped_early: str = ""
 
 
 Event = RunStarted | Phase | StepProgress | EpochFinished | CheckpointSaved | Control | Notice | RunFinished

@@ -36,9 +36,7 @@ class Feed:
     def __init__(self, preset: Preset, table: NetworkTable, dataset: Dataset) -> None:
         train = preset.train
         self.dataset, self.seed, self.batch = dataset, train.seed, train.batch_size
-        self.augment = Augment(
-            rotation=train.rotation, shift=train.shift, zoom=train.zoom, shear=train.shear, erase=train.erase
-        )
+        self.augment = Augment.of(train)
         count = len(dataset.train.labels)
         self.dropped = _single_left_over(table, self.batch, count)
         self.images = count - self.dropped

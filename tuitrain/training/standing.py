@@ -23,6 +23,8 @@ class Standing:
         loss_sum: of the images of the unfinished epoch.
         correct: right predictions among them.
         train_s: seconds spent on them.
+        early: after how many epochs the run ended early, why, and a sentence that says so. Where it was made
+            longer since, the words are empty, and the epochs up to there count no more for another early stop.
         history: the finished epochs.
         lines: their JSON, each made once: every checkpoint has all of them.
     """
@@ -33,6 +35,7 @@ class Standing:
     loss_sum: float = 0.0
     correct: int = 0
     train_s: float = 0.0
+    early: tuple[int, str, str] = (0, "", "")
     history: list[EpochFinished] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
@@ -49,9 +52,20 @@ class Standing:
             "epochs": self.epochs,
             "epoch": self.epoch,
             "step": self.step,
+            "early": list(self.early),
             "totals": {"loss_sum": self.loss_sum, "correct": self.correct, "train_s": self.train_s},
             "history": list(self.lines),
         }
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether an early stop ended the run where it stands."""
+        return bool(self.early[1]) and self.early[0] == self.epoch and self.step == 0
+
+    def go_on(self) -> None:
+        """Goes on after an early stop, for which the epochs so far count no more."""
+        if self.ended_early:
+            self.early = (self.epoch, "", "")
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Standing:
@@ -71,6 +85,7 @@ class Standing:
                 loss_sum=float(totals["loss_sum"]),
                 correct=int(totals["correct"]),
                 train_s=float(totals["train_s"]),
+                early=_early(meta.get("early", cls.early)),
                 history=[event for event in found if isinstance(event, EpochFinished)],
                 lines=lines,
             )
@@ -83,3 +98,8 @@ class Standing:
                 "the checkpoint stands at a step this run does not have; resume from another."
             )
         return standing
+
+
+def _early(value: Any) -> tuple[int, str, str]:
+    epoch, why, sentence = value
+    return int(epoch), str(why), str(sentence)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from tuitrain.errors import CheckpointError, visible
 from tuitrain.spec.preset import Preset
+from tuitrain.spec.train import Train
 
 SCHEMA = 1
 
@@ -122,12 +124,16 @@ def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int, o
             f"the checkpoint was trained on {visible(meta.get('train_images'))} images of "
             f"{visible(meta.get('dataset'))}, this is {images} of {dataset}; resume with the same data."
         )
-    ours, theirs = preset.to_dict(), meta.get("preset")
-    if not isinstance(theirs, dict) or not isinstance(theirs.get("train"), dict):
+    theirs = meta.get("preset")
+    if not isinstance(theirs, dict):
         raise CheckpointError("the checkpoint does not say its settings; resume from another.")
+    try:  # read, not compared as text: a key that a later version added has its default
+        train = Train.model_validate(theirs.get("train"))
+    except ValidationError:
+        raise CheckpointError("the checkpoint does not say its settings; resume from another.") from None
     # A run may be made longer; whatever else is changed would make it another run.
-    same = theirs["train"] | {"epochs": preset.train.epochs} == ours["train"]
-    if not same or theirs.get("model") != ours["model"]:
+    same = train.model_copy(update={"epochs": preset.train.epochs}) == preset.train
+    if not same or theirs.get("model") != preset.to_dict()["model"]:
         raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")
     if meta.get("own_network", "") != own_sha256:
         raise CheckpointError("the checkpoint belongs to another --model; resume with the same file.")

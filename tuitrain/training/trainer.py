@@ -21,6 +21,7 @@ from tuitrain.training import devices, tune
 from tuitrain.training.clock import Stopwatch
 from tuitrain.training.compiling import Compilation
 from tuitrain.training.control import Command, RunControl
+from tuitrain.training.early_stop import early_stop
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -106,10 +107,13 @@ class Trainer:
         self._resumed = resume
         if epochs is not None:
             self.standing.epochs = self.schedule.epochs = max(epochs, self.standing.epoch)
+            if epochs > self.standing.epoch:
+                self.standing.go_on()
         self._watch = Stopwatch()
         self._stop: Command | None = None
         self._stepper: Any = None  # a Stepper from _prepare to _release
         self._compiling: Compilation | None = None  # then the network is not ours to look at
+        self._data_wait_s = 0.0
         self._announced = False
         self._seen: tuple[int, Evaluation, Tensor | None] | None = None
         self._state = resume or self._capture()
@@ -128,9 +132,11 @@ class Trainer:
         try:
             with devices.settings(self.runtime, self.device):
                 yield from self._prepare()
-                while self.standing.epoch < self.standing.epochs and self._stop is None:
+                while self._goes_on() and self._stop is None:
                     yield from self._one_epoch(self._stepper, control)
-            if self._stop is not None and self.standing.epoch < self.standing.epochs:
+            if self.standing.ended_early:
+                message = self.standing.early[2]
+            elif self._stop is not None and self.standing.epoch < self.standing.epochs:
                 outcome, message = "stopped", self._stop.reason
         except DivergedError as error:
             outcome, message = "diverged", str(error)
@@ -189,7 +195,11 @@ class Trainer:
             )
 
     def _load_epoch(self, stepper: Stepper) -> None:
+        begun = time.monotonic()
         stepper.begin_epoch(self.standing.epoch, *self.feed.epoch(self.standing.epoch))
+        if self.device.type == "cuda":  # the first step would wait for it anyway; so the time is known
+            torch.cuda.current_stream(self.device).synchronize()
+        self._data_wait_s = time.monotonic() - begun
         stepper.seek(self.standing.step, self.standing.loss_sum, self.standing.correct)
 
     def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
@@ -261,13 +271,26 @@ class Trainer:
             elapsed_s=self._elapsed(),
             images_per_s=self.feed.images / max(now.train_s, 1e-9),
             test_images=len(self.dataset.test.labels),
+            data_wait_s=self._data_wait_s,
         )
         self.schedule.observe(seen.loss)
         now.next_epoch(finished)
+        self._look_for_early_stop()
         self._state = self._capture()
         first = first_layer(self.network)
         self._seen = (now.epoch, seen, None if first is None else first[1].detach().float().cpu())
         return finished
+
+    def _goes_on(self) -> bool:
+        return self.standing.epoch < self.standing.epochs and not self.standing.ended_early
+
+    def _look_for_early_stop(self) -> None:
+        """Whether the run ends here; at its last planned epoch it ends anyway."""
+        now = self.standing
+        if self.preset.train.early_stop.on and now.epoch < now.epochs:
+            why, sentence = early_stop(self.preset, now.history[now.early[0] :])
+            if why:
+                now.early = (now.epoch, why, sentence)
 
     def _progress(self, done: Report) -> StepProgress:
         now, images = self.standing, max(min(done.step * self._stepper.batch, self.feed.images), 1)
@@ -451,6 +474,7 @@ class Trainer:
             images_per_s=self.feed.images * len(history) / trained_s if trained_s else 0.0,
             message=message,
             model_sha256=self._state.model_sha256(),
+            stopped_early=self.standing.early[1] if self.standing.ended_early else "",
         )
 
     def _elapsed(self) -> float:

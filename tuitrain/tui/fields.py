@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
 from tuitrain.spec.layers import LAYERS, sides_text
 from tuitrain.spec.names import DATASETS
-from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Normalize, Train
+from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, AugmentP, Cyclic, EarlyStop, Normalize, Train
 from tuitrain.spec.words import label_of, number
 from tuitrain.training.runtime import COMPILE, PRECISIONS
 
@@ -43,6 +43,7 @@ class Field:
     optional: bool = False
     whole: bool = False  # the items of a list are whole numbers
     length: int = 0  # of a list; 0 is any
+    pair: bool = False  # a range of two numbers will do as well
     empty: str = ""  # what an empty value is shown as
     names: dict[str, str] = field(default_factory=dict, compare=False)  # what a choice is shown as
 
@@ -61,7 +62,11 @@ class Field:
             return "any number"
         lower = "" if low is None else f"{'above' if self.above else 'from'} {_bound(low)}"
         upper = "" if big or high is None else f"{'below' if self.below else 'to'} {_bound(high)}"
-        return f"{lower} {upper}".strip() + (" or empty" if self.optional else "")
+        return (
+            f"{lower} {upper}".strip()
+            + (" or empty" if self.optional else "")
+            + (", or from, to" if self.pair else "")
+        )
 
     def parse(self, text: str) -> Any:
         """The value of a text.
@@ -88,9 +93,15 @@ class Field:
             if len(sides) > 2:
                 raise ValueError("one number, or two as in 1x7")
             return sides[0] if sides[0] == sides[-1] else sides
+        if self.pair and "," in text:
+            values = [self._one(part.strip(), whole=False, low=-(self.high or 0)) for part in text.split(",")]
+            if len(values) != 2 or values[0] > values[1]:
+                raise ValueError("from, to; the smaller first")
+            return values
         return self._one(text, self.kind == "int")
 
-    def _one(self, text: str, whole: bool) -> int | float:
+    def _one(self, text: str, whole: bool, low: float | None = None) -> int | float:
+        low = self.low if low is None else low
         if whole and re.fullmatch(r"\d{1,3}(,\d{3})+", text):
             text = text.replace(",", "")
         value = arithmetic(text)
@@ -103,8 +114,8 @@ class Field:
                 raise ValueError("whole numbers only")
             if re.fullmatch(r"\+?\d+", text):
                 value = int(text)
-        if self.low is not None and (value < self.low or (self.above and value == self.low)):
-            raise ValueError(f"must be {'above' if self.above else 'at least'} {_bound(self.low)}")
+        if low is not None and (value < low or (self.above and value == low)):
+            raise ValueError(f"must be {'above' if self.above else 'at least'} {_bound(low)}")
         if self.high is not None and (value > self.high or (self.below and value == self.high)):
             raise ValueError(f"must be {'below' if self.below else 'at most'} {_bound(self.high)}")
         return int(value) if whole else float(value)
@@ -120,6 +131,8 @@ class Field:
             return value
         if self.kind == "sides" and not isinstance(value, int):
             return [self.nudge(side, direction) for side in value]
+        if isinstance(value, list | tuple):  # a range has no one direction
+            return value
         if self.doubles:
             new = float(value) * 2.0**direction if direction > 0 or value > 1 else float(value)
         else:
@@ -210,11 +223,23 @@ _HELP = {
     "factor": "What the learning rate is multiplied by.",
     "patience": "Epochs without a gain before the rate is cut.",
     "threshold": "How much lower a loss must be to count as a gain.",
+    "mode": "triangular2 halves the height each cycle, exp_range shrinks it each step.",
+    "epochs_up": "Epochs in which the rate rises.",
+    "epochs_down": "Epochs in which it falls; 0: as many as it rises.",
+    "period": "Epochs until the rate begins at the top again.",
+    "period_factor": "How much longer each period is than the one before.",
 }
 _STEPS: dict[str, Any] = {
     "momentum": 0.05, "weight_decay": _tenth, "eps": _tenth, "alpha": 0.01, "gamma": 0.05, "min_lr": _tenth,
     "pct_start": 0.05, "div_factor": 5, "final_div_factor": 100, "factor": 0.05, "threshold": _tenth,
 }  # fmt: skip
+
+
+#: Where a schedule means something else by a name.
+_HELP_OF: dict[tuple[type[BaseModel], str], str] = {
+    (Cyclic, "div_factor"): "The lowest rate is the peak divided by this.",
+    (Cyclic, "gamma"): "With exp_range, what the height is multiplied by each step.",
+}
 
 
 def _table_fields(table: str, model: type[BaseModel]) -> list[Field]:
@@ -223,9 +248,12 @@ def _table_fields(table: str, model: type[BaseModel]) -> list[Field]:
         key = f"train.{table}.{name}"
         if name in ("name", "lr"):
             continue
-        label, help = label_of(key), _HELP.get(name, "")
+        label, help = label_of(key), _HELP_OF.get((model, name)) or _HELP.get(name, "")
         if info.annotation is bool:
             out.append(Field(key, label, "toggle", help, group=f"train.{table}.name"))
+        elif get_origin(info.annotation) is Literal:
+            choices = get_args(info.annotation)
+            out.append(Field(key, label, "choice", help, group=f"train.{table}.name", choices=choices))
         elif name == "betas":
             out.append(
                 Field(key, label, "list", help, 0, 1, below=True, length=2, group=f"train.{table}.name")
@@ -248,7 +276,8 @@ def train_fields(optimizer: str, schedule: str) -> tuple[Field, ...]:
         _train("dropout", "dropout", "float", "Share of channels silenced in training.", step=0.01),
         lr,
         _train("batch_size", "batch size", "int", "Images in one optimizer step.", doubles=True),
-        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees.", step=1),
+        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees.",
+               low=0, high=180, pair=True, step=1),
         _train("epochs", "epochs", "int", "Passes over the training images."),
         Field("train.optimizer.name", "optimizer", "choice", "How gradients become steps.", choices=tuple(OPTIMIZERS)),
         *_table_fields("optimizer", OPTIMIZERS[optimizer]),
@@ -275,6 +304,46 @@ def augment_fields() -> tuple[Field, ...]:
         _train("zoom", "zoom", "float", "Scales each image by up to this share.", step=0.05),
         _train("shear", "shear °", "float", "Slants each image by up to this many degrees.", step=1),
         _train("erase", "erase", "float", "Probability that a rectangle is blackened.", step=0.05),
+        _train("crop", "crop px", "int", "The middle so many pixels a side are enlarged; 0 is off.", step=1),
+        _train("brightness", "brightness", "float", "Brightens or darkens each image by up to this share.", step=0.05),
+        _train("contrast", "contrast", "float", "Changes each image's contrast by up to this share.", step=0.05),
+        _train("fill", "fill", "int", "Grey level, 0 to 255, of what is moved in from outside.", step=1),
+        *(
+            Field(f"train.augment_p.{name}", f"{name} p", "float", f"Probability that an image has its {name}; 1 is always.",
+                  low=0, high=1, step=0.05)
+            for name in AugmentP.model_fields
+        ),
+    )  # fmt: skip
+
+
+@lru_cache(1)
+def step_fields() -> tuple[Field, ...]:
+    """What is done at each step beside optimizer and schedule."""
+    return (
+        _train("warmup", "warm-up", "int", "Epochs in which the rate rises before the schedule begins.", step=1),
+        _train("warmup_start", "warm-up from", "float", "Share of the learning rate that the warm-up begins with.", step=0.05),
+        _train("clip_norm", "clip norm", "float", "Largest norm of all gradients together; 0 is off.", step=_tenth),
+        _train("clip_value", "clip value", "float", "Largest value of a gradient, either way; 0 is off.", step=_tenth),
+    )  # fmt: skip
+
+
+_EARLY: dict[str, tuple[str, Kind, str]] = {
+    "target_epochs": ("target epochs", "int", "Ends when so many epochs in a row have reached the target; 0 is off."),
+    "target_accuracy": ("target %", "float", "That target; 0 takes the challenge's."),
+    "patience": ("patience", "int", "Ends after so many epochs without a new best accuracy; 0 is off."),
+    "max_seconds": ("max seconds", "float", "Ends an epoch after so many seconds: how far depends on the clock; 0 is off."),
+}  # fmt: skip
+
+
+@lru_cache(1)
+def early_fields() -> tuple[Field, ...]:
+    """What ends a run before its last epoch."""
+    steps = {"target_accuracy": 0.1, "max_seconds": 60}
+    return tuple(
+        Field(
+            f"train.early_stop.{name}", label, kind, help, step=steps.get(name, 1), **bounds(EarlyStop, name)
+        )
+        for name, (label, kind, help) in _EARLY.items()
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
-from tuitrain.spec.train import OneCycle, Plateau
+from tuitrain.spec.train import Cyclic, OneCycle, Plateau
 from tuitrain.spec.words import number
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import NetworkEditor
@@ -19,8 +19,10 @@ from tuitrain.tui.fields import (
     budget_field,
     data_fields,
     device_field,
+    early_fields,
     loss_fields,
     machine_fields,
+    step_fields,
     train_fields,
 )
 from tuitrain.words import sparkline
@@ -51,6 +53,7 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
     rows += [device_field(names, wanted), *_device_notes(wanted, devices)]
     rows += [budget_field(), *data_fields()]
     rows += [Item("augmentation"), *augment_fields(), Item("loss and input"), *loss_fields()]
+    rows += [Item("steps"), *step_fields(), Item("early stop"), *early_fields()]
     rows += [Item("machine"), *machine_fields()]
     fields = [row for row in rows if isinstance(row, Field)]
     values = {field.key: editor.value(field.key) for field in fields}
@@ -109,6 +112,10 @@ def schedule_summary(values: dict[str, Any]) -> str:
             return f"×{short(get('gamma'))}"
         case "plateau":
             return f"×{short(get('factor'))}"
+        case "cyclic":
+            return f"{short(get('epochs_up'))} up"
+        case "cosine_restarts":
+            return f"every {get('period')}"
         case "onecycle":
             return f"{short(get('pct_start'))} up"
     return ""
@@ -120,7 +127,8 @@ def lr_curve(preset: Preset, cells: int = PICTURE) -> list[float]:
     images = IMAGES.get(train.dataset, 60_000) - train.val_split
     steps = max(1, -(-max(1, images) // train.batch_size))
     rate = LearningRate(train, steps)
-    if train.epochs <= cells and not isinstance(train.schedule, OneCycle):
+    by_step = isinstance(train.schedule, OneCycle | Cyclic) or train.warmup
+    if train.epochs <= cells and not by_step:
         return rate.over_epochs()
     total = train.epochs * steps
     out = []

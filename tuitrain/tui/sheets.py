@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.runs.result import gap_and_wait
 from tuitrain.spec.challenge import check, reached
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.table import NetworkTable
@@ -222,6 +223,10 @@ def verdict(
             )
         )
     rows += [(), *(_claims(state, preset) if not state.started.own_network else ())]
+    judge = "validation" if state.started.judged_by == "validation" else "test"
+    rows += (
+        wrap(((f" At the end {gap_and_wait(state.epochs, judge)}", "dim"),), width, 1) if state.epochs else []
+    )
     if done.message:
         rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]

@@ -69,14 +69,13 @@ def draw(
     stored = np.ascontiguousarray(dataset.train.images[index])
     images = torch.from_numpy(stored)
     generator = torch.Generator().manual_seed(train.seed % 2**63 + draw_number)
-    others = bool(train.shift or train.zoom or train.shear or train.erase)
-    if train.rotation and not others:
-        # Drawn as `Augment` draws them, so that the angles can be written under the images.
-        degrees = torch.empty(len(index)).uniform_(-train.rotation, train.rotation, generator=generator)
-        augmented = rotate(images, degrees)
+    augment = Augment.of(train)
+    if augment.rotates_only:
+        # Drawn by themselves, so that the angles can be written under the images.
+        degrees = augment.draw_degrees(images, generator)
+        augmented = rotate(images, degrees, augment.fill)
         captions = [f"{angle:+.1f}°".replace("-", "−").replace("−0.0", "0.0") for angle in degrees.tolist()]
     else:
-        augment = Augment(train.rotation, train.shift, train.zoom, train.shear, train.erase)
         augmented = augment.apply(images, generator)
         captions = ["" for _ in index]
     classes = dataset.classes
@@ -251,8 +250,13 @@ class DataScreen(Modal[None]):
 
     def _head(self, total: int) -> None:
         train = self.train
-        parts = [f"rotation up to ±{train.rotation:g}°" if train.rotation else "no rotation"]
-        for name, unit in (("shift", " px"), ("zoom", ""), ("shear", "°"), ("erase", "")):
+        low, high = train.rotation_range
+        turn = f"rotation up to ±{high:g}°" if low == -high else f"rotation {low:g}° to {high:g}°"
+        parts = [turn if low or high else "no rotation"]
+        for name, unit in (
+            ("shift", " px"), ("zoom", ""), ("shear", "°"), ("erase", ""), ("crop", " px"), ("brightness", ""),
+            ("contrast", ""),
+        ):  # fmt: skip
             value = getattr(train, name)
             if value:
                 parts.append(f"{name} {value:g}{unit}")
@@ -302,7 +306,7 @@ class DataScreen(Modal[None]):
 
     def action_rotation(self, by: int) -> None:
         """More or fewer degrees, to see what they mean; the form keeps its own."""
-        degrees = max(0.0, min(180.0, self.train.rotation + by))
+        degrees = max(0.0, min(180.0, max(map(abs, self.train.rotation_range)) + by))
         self.train = self.train.model_copy(update={"rotation": degrees})
         self.redraw()
 
