@@ -82,12 +82,16 @@ async def test_compare_shows_the_curves(tmp_path: Path) -> None:
         await pilot.press("tab")
         await until(pilot, lambda: "a" in chart_rows(text_of(app)) and "b" in chart_rows(text_of(app)))
         assert "What differs" not in text_of(app)
+        assert re.search(r"test accuracy +a ━━ step13 99.\d\d +b ╌╌ step13 99.\d\d", text_of(app))
         await pilot.press("tab")
         await until(pilot, lambda: "What differs" in text_of(app))
         await pilot.resize_terminal(80, 40)
         await pilot.press("tab")
         await until(pilot, lambda: "What differs" in text_of(app) and "b" in chart_rows(text_of(app)))
         assert re.search(r"curve +a ━━ +b ╌╌", text_of(app))
+        screen.query_one(Chart).focus()
+        await pilot.press("escape")
+        assert not isinstance(app.screen, CompareScreen), "the chart does not keep the key"
 
 
 @pytest.mark.parametrize(

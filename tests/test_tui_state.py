@@ -282,6 +282,22 @@ def test_after_a_restart_its_first_epoch_is_warm_up_again() -> None:
     assert state.eta_s == pytest.approx(10 * 10.0)
 
 
+def test_a_run_that_is_taken_up_again_is_not_shown_as_stopped_while_it_loads() -> None:
+    stopped = at(RunFinished("stopped", 1, 0.99, 1, 0.99, 0.98, 0.03, 30, 6000))
+    state = reduce(after(0.99), stopped)
+    assert state.over and state.status == "stopped"
+    for phase in ("loading data", "warming up"):
+        state = with_phase(state, phase)
+        assert (state.status, state.over) == (phase, False)
+    # Stopped before its first step: what was said last holds once its process is gone.
+    state = with_phase(with_alive(reduce(state, stopped), False), None)
+    assert (state.status, state.over) == ("stopped", True)
+    # Restarted: the old end is forgotten.
+    state = with_phase(with_alive(state, True), "warming up")
+    state = with_phase(reduce(state, at(Control("restarted", 1, 0))), "training")
+    assert (state.status, state.over, state.finished) == ("training", False, None)
+
+
 # ------------------------------------------------------------------------------ against others
 
 

@@ -281,7 +281,13 @@ def _next(
     if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
         tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
     if can_go_on:
-        tip("R", f"resume it where it ended, after {words.plural(state.epoch, 'epoch')}")
+        saved = state.checkpoint
+        at = (
+            f"epoch {saved.epoch + 1}, step {saved.step}"
+            if saved and saved.step
+            else f"epoch {state.epoch + 1}"
+        )
+        tip("R", f"resume it where it ended: {at}")
     if can_start:
         worth = ""
         if state.best is not None:

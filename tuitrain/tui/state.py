@@ -31,6 +31,8 @@ from tuitrain.tui.pace import Pace, remaining_s
 
 Level = Literal["info", "good", "warning", "error"]
 LOG_LINES = 5000
+#: Phases before the first step; a run that has ended is in none of them, unless it was taken up again.
+BEGINNING = ("starting", "loading data", "warming up", "compiling")
 
 #: What the state is called in a word, by phase or outcome.
 STATUS_WORDS = {
@@ -84,6 +86,7 @@ class MonitorState:
     paused_at: tuple[int, int] = (0, 0)  # epoch and step of the pause
     stopping: str = ""
     finished: RunFinished | None = None
+    begun_again: bool = False  # it had ended, and a process is at it again
     alive: bool = True
     checkpoint: CheckpointSaved | None = None
     notices: tuple[Notice, ...] = ()
@@ -96,7 +99,7 @@ class MonitorState:
     @property
     def status(self) -> str:
         """A key of STATUS_WORDS, or a feed's own word while the run hasn't begun."""
-        if self.finished is not None:
+        if self.finished is not None and not self.begun_again:
             return self.finished.outcome
         if not self.alive:
             return "interrupted"
@@ -113,7 +116,7 @@ class MonitorState:
     @property
     def over(self) -> bool:
         """Whether nothing more is to come."""
-        return self.finished is not None or not self.alive
+        return (self.finished is not None and not self.begun_again) or not self.alive
 
     @property
     def last(self) -> EpochFinished | None:
@@ -258,6 +261,11 @@ def with_phase(
     phase_s = float(int(phase_s)) if phase == "compiling" else 0.0
     if (phase_s, int(stalled_s)) != (state.phase_s, state.stalled_s):
         state = replace(state, phase_s=phase_s, stalled_s=float(int(stalled_s)))
+    begun_again = state.finished is not None and phase in BEGINNING
+    if begun_again != state.begun_again:
+        state = replace(state, begun_again=begun_again)
+    if begun_again:
+        return replace(state, phase=phase or state.phase)
     if phase is None or state.finished is not None:
         return state
     if phase in ("loading data", "warming up") and state.paused:

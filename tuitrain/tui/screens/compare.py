@@ -23,6 +23,7 @@ from tuitrain.tui.widgets.footer import KeyFooter
 from tuitrain.tui.widgets.header import HeaderLine
 from tuitrain.tui.widgets.mon_chart import Chart
 from tuitrain.tui.widgets.runs_table import fit
+from tuitrain.words import percent
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -62,7 +63,7 @@ class CompareScreen(Screen[None]):
     CompareScreen.-chart VerticalScroll { height: 60%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,c", "back", "Back", key_display="esc", id="compare.back"),
+        Binding("escape,c", "back", "Back", key_display="esc", priority=True, id="compare.back"),
         Binding("o", "overlay", "Overlay", id="compare.overlay"),
         Binding("tab", "chart", "Curves", id="compare.chart"),
         Binding("left", "turn(-1)", "Runs to the left", show=False, id="compare.left"),
@@ -80,7 +81,7 @@ class CompareScreen(Screen[None]):
         yield HeaderLine(f"comparing {len(self.runs)} runs")
         with VerticalScroll():
             yield Sheet(Text("reading ..."), id="table")
-        yield Static("test accuracy", id="chart-title", markup=False)
+        yield Static(id="chart-title", markup=False)
         yield Chart()
         yield KeyFooter()
 
@@ -118,6 +119,7 @@ class CompareScreen(Screen[None]):
     def _paint(self) -> None:
         self.query_one("#table", Static).update(self.table())
         self.query_one(Chart).show(together.picture(self.runs, self._results))
+        self.query_one("#chart-title", Static).update(self._legend())
 
     def table(self) -> Text:
         """The whole comparison as text."""
@@ -163,12 +165,19 @@ class CompareScreen(Screen[None]):
             text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)
         return text
 
+    def _legend(self) -> Text:
+        """What the chart shows, and whose curve is whose: the table may be out of sight."""
+        chart, text = self.query_one(Chart), Text("test accuracy", no_wrap=True, overflow="ellipsis")
+        for name, (style, _), run in zip(_curve_names(self.runs), LOOKS, self.runs, strict=False):
+            look = chart.get_component_rich_style(f"chart--{style}", partial=True)
+            text.append("  ").append(name, look).append(
+                f" {visible(run.preset)} {percent(run.best)}", "not bold"
+            )
+        return text
+
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
         states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
-        curves = tuple(
-            f"{letter} {SIGNS[pattern] * 2}"
-            for letter, (_, pattern), _ in zip(LETTERS, LOOKS, self.runs, strict=False)
-        )
+        curves = _curve_names(self.runs)
         return [
             ("curve", curves + ("–",) * (len(self.runs) - len(curves))),
             ("preset", tuple(visible(run.preset) for run in self.runs)),
@@ -192,3 +201,9 @@ class CompareScreen(Screen[None]):
         from tuitrain.tui.screens.overlay import OverlayScreen
 
         self.app.push_screen(OverlayScreen(self.runs))
+
+
+def _curve_names(runs: list[RunSummary]) -> tuple[str, ...]:
+    """The letter and the pattern of each run's curve, as far as there are some."""
+    looks = zip(LETTERS, LOOKS, runs, strict=False)
+    return tuple(f"{letter} {SIGNS[pattern] * 2}" for letter, (_, pattern), _ in looks)

@@ -224,7 +224,7 @@ class MachineLine(Horizontal):
         rate = self.query_one("#rate", Field)
         step = self.query_one("#step-ms", Field)
         if state.over:
-            mean = state.finished.images_per_s if state.finished else None
+            mean = state.finished.images_per_s or None if state.finished else None
             rate.set()
             step.set((words.count(mean), ""), (" img/s", "dim"))
         elif state.started is None:

@@ -170,7 +170,9 @@ class Views(Vertical):
     @property
     def names(self) -> list[tuple[str, str, str]]:
         """The views there are now; a verdict only comes with the end."""
-        return [entry for entry in VIEWS if entry[0] != "verdict" or self._state.finished is not None]
+        return [
+            entry for entry in VIEWS if entry[0] != "verdict" or (self._state.finished and self._state.over)
+        ]
 
     # -- choosing --------------------------------------------------------------------------------
 
