@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pyte
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
@@ -23,10 +28,10 @@ from tuitrain.errors import TuitrainError, UsageError
 from tuitrain.runs.index import RunSummary
 from tuitrain.spec.library import load_preset
 from tuitrain.training.runtime import Runtime
-from tuitrain.tui import comparison, runlist, settings, themes
+from tuitrain.tui import comparison, filters, runlist, settings, themes
 from tuitrain.tui.dialogs.queue import plan_of, seeds_of, variations_of
 from tuitrain.tui.driver import MAX_PENDING_BYTES, TerminalWriter
-from tuitrain.tui.filters import AsciiFilter, plain_style, to_ascii
+from tuitrain.tui.filters import AsciiFilter, plain_style, spelled, to_ascii
 from tuitrain.tui.painter import Painter
 from tuitrain.tui.sessions import SessionManager
 
@@ -102,11 +107,53 @@ def test_ascii_keeps_the_width_of_everything() -> None:
     text = "── ▰▱ ▁▂▃█ ⡜⠒⠊ ● ✓ ‖ → 字 ° × … é ü"
     plain = to_ascii(text)
     assert plain.isascii()
-    from rich.cells import cell_len
-
     assert cell_len(plain) == cell_len(text)
     (segment,) = AsciiFilter().apply([Segment(text, Style(bold=True))], Color(0, 0, 0))
     assert segment.text == plain and segment.style == Style(bold=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("│ epochs     ≤ 15     14 │", "| epochs     <= 15    14 |"),
+        ("│ accuracy  ≥ 99.40     – │", "| accuracy  >= 99.40    - |"),
+        ("│≤ 6,000│", "|<=6,000|"),
+        ("test ≤98.91 ▁▂", "test <=98.91__"),
+        ("conv2 10 → 11   ", "conv2 10 -> 11  "),
+        ("rotation 10 → 11", "rotation 10 ->11"),
+        ("exactly 5°       5°    ", "exactly 5 deg    5 deg "),
+        ("45 °C", "45 oC"),
+        (" ⏎ Start  q Quit     ", " Enter Start q Quit  "),
+        ("99.12 ± 0.08  10×28×28", "99.12 +- 0.08 10x28x28"),
+        ("≤", "?"),
+    ],
+)
+def test_ascii_keeps_the_meaning_and_the_width_of_a_line(line: str, told: str) -> None:
+    assert to_ascii(line) == told and len(told) == len(line)
+    halves = [Segment(line[:4], Style(bold=True)), Segment(line[4:])]
+    filtered = AsciiFilter().apply(halves, Color(0, 0, 0))
+    assert "".join(segment.text for segment in filtered) == told
+    assert [segment.style for segment in filtered] == [Style(bold=True), None]
+
+
+def test_no_glyph_becomes_another_relation() -> None:
+    relations = {"≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "←": "<-", "±": "+-", "≈": "~"}
+    assert {glyph: spelled(glyph) for glyph in relations} == relations
+    pointers = "▸▹▶▷►›‹"  # before a line or around a choice, where no figures are compared
+    for glyph, char in filters._ASCII.items():
+        assert char not in ("<", ">") or glyph in pointers, glyph
+        assert (
+            char not in ("=", "+")
+            or unicodedata.name(glyph).startswith(("BOX DRAWINGS", "DOUBLE VERT"))
+            or glyph == "⏸"
+        )
+
+
+@given(st.text("≤≥→←±°⏎ ab1 │é字", max_size=30))
+def test_a_line_in_ascii_is_as_wide_as_it_was_and_has_no_bare_relation(line: str) -> None:
+    told = to_ascii(line)
+    assert told.isascii() and len(told) == cell_len(line)
+    assert not re.search(r"(?<![<>-])[<>](?![=-])", told.replace("<-", "").replace("->", "")), told
 
 
 def test_no_color_keeps_what_stands_out() -> None:

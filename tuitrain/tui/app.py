@@ -219,6 +219,13 @@ class TuitrainApp(TerminalApp):
         if self.settings.ascii_only:
             self._filters.append(AsciiFilter())
 
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as the footer and the help show it; by its name where there is only ASCII."""
+        shown = super().get_key_display(binding)
+        if not self.settings.ascii_only or shown.isascii():
+            return shown
+        return {"↑": "up", "↓": "down", "←": "left", "→": "right", "⏎": "enter"}.get(shown, binding.key)
+
     def action_next_theme(self) -> None:
         """The next of the house's themes."""
         names = [theme.name for theme in themes.THEMES] + ["ansi-dark", "ansi-light"]

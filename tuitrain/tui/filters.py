@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,20 @@ _ASCII = {
     "▏": "|", "▎": "|", "▍": "[", "▋": "#", "▊": "#", "▉": "#",
     "▰": "#", "▱": ".", "■": "#", "□": ".", "▪": "*", "▫": ".", "●": "*", "○": "o", "◉": "@", "◌": "o", "◆": "*",
     "◇": "o", "★": "*", "☆": "*", "✓": "v", "✔": "v", "✗": "x", "✘": "x", "⚠": "!", "‖": "=", "•": "*", "·": ".",
-    "…": "~", "–": "-", "—": "-", "−": "-", "×": "x", "÷": "/", "±": "+", "°": "o", "µ": "u", "≥": ">", "≤": "<",
-    "≈": "~", "≠": "#", "→": ">", "←": "<", "↑": "^", "↓": "v", "↵": "<", "⏎": "<", "⇥": ">", "↔": "-", "▸": ">",
-    "▹": ">", "▶": ">", "▷": ">", "►": ">", "◂": "<", "◀": "<", "◁": "<", "◄": "<", "▾": "v", "▼": "v", "▽": "v",
+    "…": "~", "–": "-", "—": "-", "−": "-", "×": "x", "÷": "/", "µ": "u", "≈": "~",
+    "↑": "^", "↓": "v", "▸": ">",
+    "▹": ">", "▶": ">", "▷": ">", "►": ">", "◂": "*", "◀": "*", "◁": "*", "◄": "*", "▾": "v", "▼": "v", "▽": "v",
     "▴": "^", "▲": "^", "△": "^", "▣": "#", "‹": "<", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "⏸": "=",
     "ü": "u", "ö": "o", "ä": "a", "Ü": "U", "Ö": "O", "Ä": "A", "ß": "s", "é": "e", "è": "e", "\u00a0": " ",
     "🮇": "|", "🭸": "-", "▖": ".", "▗": ".", "▘": "'", "▝": "'", "▙": "#", "▛": "#", "▜": "#", "▟": "#", "▚": "\\",
     "▞": "/",
+}  # fmt: skip
+
+
+#: What one character can't say without meaning something else: `10 → 11` is not `10 > 11`.
+_SPELLED = {
+    "≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "←": "<-", "↔": "<->", "±": "+-", "°": "deg", "⏎": "Enter",
+    "↵": "Enter", "⇥": "Tab",
 }  # fmt: skip
 
 
@@ -51,22 +59,99 @@ def _ascii_char(char: str) -> str:
     return "?"
 
 
-@lru_cache(4096)
+def spelled(text: str) -> str:
+    """The text in ASCII, where it may be wider than before."""
+    return "".join(_pieces(text))
+
+
 def to_ascii(text: str) -> str:
     """The text in ASCII, as many cells wide as before."""
-    if text.isascii():
-        return text
-    return "".join(
-        char if char.isascii() else _ascii_char(char) * max(0, min(2, cell_len(char))) for char in text
-    )
+    return _fitted((text,))[0]
+
+
+def _pieces(text: str) -> list[str]:
+    """What stands for each character: as many cells, or a word."""
+    out: list[str] = []
+    for place, char in enumerate(text):
+        if char.isascii():
+            out.append(char)
+        elif char in _SPELLED:
+            apart = char == "°" and text[place - 1 : place].isdigit()  # `5 deg`
+            out.append(f" {_SPELLED[char]}" if apart else _SPELLED[char])
+        else:
+            out.append(_ascii_char(char) * max(0, min(2, cell_len(char))))
+    return out
+
+
+@lru_cache(4096)
+def _fitted(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts of a line in ASCII, together as many cells wide as before: spaces near its words give way."""
+    whole = "".join(texts)
+    if whole.isascii():
+        return texts
+    owners = [number for number, text in enumerate(texts) for _ in text]
+    line = [
+        _Piece(piece, owner, char) for char, piece, owner in zip(whole, _pieces(whole), owners, strict=True)
+    ]
+    for word in [piece for piece in line if piece.char in _SPELLED]:
+        cells = cell_len(word.char)
+        narrower = list(line)
+        while len(word.text) > cells and (spare := _spare(narrower, word)) is not None:
+            del narrower[spare]
+            cells += 1
+        if len(word.text) > cells:  # half a word would be another one
+            word.text = ("o" if word.char == "°" else "?") * cell_len(word.char)
+        else:
+            line = narrower
+    out = [""] * len(texts)
+    for piece in line:
+        out[piece.owner] += piece.text
+    return tuple(out)
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """What stands for a character of a line, and the number of the text that it is of."""
+
+    text: str
+    owner: int
+    char: str
+
+
+def _spare(line: list[_Piece], word: _Piece) -> int | None:
+    """Where a cell can best be spared for a word: in the gap behind it, so that what stands in columns stays there.
+
+    Else the space right behind it, one of a gap before it, any space, or, for a sign, the end of the line's last word.
+    """
+    here = line.index(word)
+    texts = [piece.text for piece in line]
+    behind, before = range(here + 1, len(texts)), range(here - 1, -1, -1)
+    for place in behind:
+        if texts[place] == " " and texts[place + 1 : place + 2] in ([], [" "]):
+            return place
+    if texts[here + 1 : here + 2] == [" "]:
+        return here + 1
+    for place in before:
+        if place and texts[place] == texts[place - 1] == " ":
+            return place
+    everywhere: list[int] = [*behind, *before]
+    for place in everywhere:
+        if texts[place] == " ":
+            return place
+    letters = [place for place in behind if len(texts[place]) == 1 and texts[place].isalnum()]
+    return letters[-1] if letters and len(word.text) == 2 else None
 
 
 class AsciiFilter(LineFilter):
-    """Every character outside ASCII becomes one of as many cells inside it."""
+    """Every character outside ASCII becomes one of as many cells inside it, or a word that has room in its line."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The segments in ASCII."""
-        return [Segment(to_ascii(text), style, control) for text, style, control in segments]
+        texts = _fitted(tuple("" if segment.control else segment.text for segment in segments))
+        return [
+            segment if segment.control else Segment(text, segment.style)
+            for text, segment in zip(texts, segments, strict=True)
+        ]
 
 
 class PlainFilter(LineFilter):

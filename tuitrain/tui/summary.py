@@ -156,7 +156,7 @@ def print_summary(
         console = Console(file=file, force_terminal=True, highlight=False, markup=False, soft_wrap=True)
         for line in lines:
             if ascii_only:
-                from tuitrain.tui.filters import to_ascii
+                from tuitrain.tui.filters import spelled
 
-                line.plain = to_ascii(line.plain)
+                line.plain = spelled(line.plain)
             console.print(line)
