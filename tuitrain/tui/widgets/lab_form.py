@@ -204,14 +204,14 @@ class FormView(LinesView):
         label = " " * (1 if row.group else 0) + row.label
         edit = self._edit if self._edit and self._edit.key == row.key else None
         text = edit.text + " " if edit else self.errors[row.key][0] if wrong else row.show(value)
-        # What is chosen is always whole: for a long one the label's column gives way.
-        most = width - line.x - cell_len(label) - 1
+        # What is chosen is always whole: for a long one the arrows give way, then the label's column.
+        rooms = (width - line.x - (self._label - 1), width - line.x - cell_len(label) - 1)
         if folded:
             text = f"{text} {self.data.summaries[row.key]}".strip()
         elif here and self.has_focus and row.kind in ("choice", "toggle"):
             forms = (f"‹ {text} ›", f"‹{text}›", f"‹{text}", text)
-            text = next((form for form in forms if cell_len(form) <= most), text)
-        label_cells = self._label - 2 + 1
+            text = next((form for room in rooms for form in forms if cell_len(form) <= room), text)
+        label_cells = self._label - 1
         if row.kind == "choice" and not folded:
             label_cells = max(cell_len(label) + 1, min(label_cells, width - line.x - cell_len(text)))
         line.add(label, self.css("bold") if here and self.has_focus else None, label_cells)
