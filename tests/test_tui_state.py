@@ -323,6 +323,18 @@ def test_a_title_says_by_how_much() -> None:
         )
     )
     assert "published: level at this epoch" in text
+    two = (*ghosts, Ghost("best here", (0.985, 0.9915)))
+    wide, narrow = (
+        "".join(
+            t
+            for t, _ in curves.title(
+                state, two, curves.picture(state, two, "accuracy"), smooth=False, width=w
+            )
+        )
+        for w in (90, 56)
+    )
+    assert "published: ahead by 0.12" in wide and "best here: behind by 0.03" in wide
+    assert "· published" in narrow and narrow.endswith("best here"), "whose line is whose comes first"
     at_cursor = dataclasses.replace(shown, cursor=1)
     text = "".join(t for t, _ in curves.title(state, ghosts, at_cursor, smooth=False, width=78))
     assert "epoch 1" in text and "test 98.10" in text and "published 98.00" in text

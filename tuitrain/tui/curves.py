@@ -105,21 +105,37 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
         parts.append((f" {' '.join(flags)}", "accent"))
     if shown.cursor is not None:
         parts.append((f"  epoch {shown.cursor}", "accent"))
+    target: Parts = ()
+    if shown.target is not None and shown.cursor is None:
+        target = (("  ┈", "target"), (f" target {words.percent(shown.target)}", "dim"))
+    for told in (" at this epoch", "", None):  # the names of all lines come before how far they are apart
+        names = _names(state, ghosts, shown, told)
+        if cells((*parts, *names)) <= width:
+            break
+    parts += names
+    return (*parts, *target) if cells((*parts, *target)) <= width else tuple(parts)
+
+
+def _names(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, told: str | None) -> Parts:
+    """The curves' signs and names, with the value under the cursor or how far the run is ahead of them.
+
+    Args:
+        state: of the run.
+        ghosts: what it is measured against.
+        shown: the chart.
+        told: what follows how far the run is ahead of the first ghost; None leaves that out for all.
+    """
+    parts: list[Part] = []
     by_name = {g.name: g for g in ghosts}
     for curve in shown.curves:
         text = f" {curve.name}"
         if shown.cursor is not None:
             text += f" {_value(shown, curve, shown.cursor)}"
-        elif shown.quantity == "accuracy" and curve.name in by_name:
+        elif told is not None and shown.quantity == "accuracy" and curve.name in by_name:
             by = ahead(state, by_name[curve.name])
             if by is not None:
-                text += f": {words.beside(by)}"
-                text += " at this epoch" if width >= 76 and curve.name == ghosts[0].name else ""
+                text += f": {words.beside(by)}{told if curve.name == ghosts[0].name else ''}"
         parts += [(f"  {SIGNS[curve.pattern]}", curve.style), (text, "dim")]
-    if shown.target is not None and shown.cursor is None:
-        label: Parts = (("  ┈", "target"), (f" target {words.percent(shown.target)}", "dim"))
-        if cells((*parts, *label)) <= width:
-            parts += label
     return tuple(parts)
 
 
