@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,6 @@ from textual.widgets import Input
 from tuitrain.runs.estimate import Estimate
 from tuitrain.spec.library import load_preset
 from tuitrain.tui import devices
-from tuitrain.tui.behind import AFTER_S
 from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import NetworkEditor
 from tuitrain.tui.fields import Field
@@ -168,25 +168,34 @@ async def test_the_time_that_a_run_will_take_stands_beside_start(
         asked.append(what)
         return Estimate(60.0 * len(asked), "by size")
 
+    pending: list[Callable[[], None]] = []
+
+    def set_timer(after_s: float, call: Callable[[], None]) -> object:
+        pending[:] = [call]
+        return SimpleNamespace(stop=pending.clear)
+
     async with lab(tmp_path) as (app, pilot, screen):
         monkeypatch.setattr("tuitrain.runs.estimate.estimate", told)
+        monkeypatch.setattr(screen, "set_timer", set_timer)
+
+        async def quiet() -> str:
+            while pending:
+                pending.pop()()
+            await settle(app, pilot)
+            return text_of(app).splitlines()[-1]
+
         await pilot.press("down", "plus", "plus", "plus")
-        assert asked == []  # nothing on the way of the keys
-        await pilot.pause(AFTER_S + 0.1)
-        await settle(app, pilot)
+        assert asked == [] and len(pending) == 1  # nothing on the way of the keys
+        assert " ⏎ Start (about 1 min)" in await quiet()
         assert len(asked) == 1 and asked[0][1:] == ("auto", tmp_path / "runs")
-        assert " ⏎ Start (about 1 min)" in text_of(app).splitlines()[-1]
         await pilot.resize_terminal(120, 40)
         screen.editor.set_value("train.epochs", 3)
         screen.after_edit()
-        await pilot.pause(AFTER_S + 0.1)
-        await settle(app, pilot)
-        assert " ⏎ Start (about 2 min, by size)" in text_of(app).splitlines()[-1]
+        assert " ⏎ Start (about 2 min, by size)" in await quiet()
         while screen.editor.evaluation.problem is None:
             screen.editor.insert(1, {"maxpool": 2})
         screen.after_edit()
-        await pilot.pause()
-        assert " ⏎ Start  " in text_of(app).splitlines()[-1]
+        assert " ⏎ Start  " in await quiet() and len(asked) == 2
 
 
 async def test_a_layers_settings_do_not_offer_to_start(tmp_path: Path) -> None:

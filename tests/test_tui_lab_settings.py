@@ -101,6 +101,8 @@ async def test_the_data_set_of_the_settings_is_shown_and_outlives_a_reset(
         assert "digits" in text_of(app).splitlines()[0]  # type: ignore[arg-type]
         for preset in ("step13", "step1"):
             screen.choose_preset(preset)
+            await pilot.pause()
+            assert "claim on mnist 99." in text_of(app).splitlines()[1]  # type: ignore[arg-type]
             screen.editor.set_value("train.epochs", 3)
             screen.action_reset_everything()
             assert screen.preset.train.dataset == "digits"

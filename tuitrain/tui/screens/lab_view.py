@@ -266,12 +266,13 @@ class LabView(Screen[None]):
     def refresh_title(self) -> None:
         """The title line."""
         item = next((item for item in self.items if item.name == self.base.name), None)
-        editor = self.editor
+        editor, claims = self.editor, self.base.claims
         self.query_one(LabTitle).show(
             visible(self.base.family),
             visible(self.base.name),
             editor.is_changed,
-            self.base.claims.test_accuracy,
+            "claim" if claims.on(self.preset.train.dataset) else f"claim on {visible(claims.dataset)}",
+            claims.test_accuracy,
             item.best if item else None,
             editor.budget,
         )

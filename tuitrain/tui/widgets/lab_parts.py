@@ -61,7 +61,7 @@ class LabTitle(_Part):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.state: tuple[Any, ...] = ("", "", False, None, None, None)
+        self.state: tuple[Any, ...] = ("", "", False, "claim", None, None, None)
         self._ends = (0, 0)
 
     def show(
@@ -69,19 +69,20 @@ class LabTitle(_Part):
         family: str,
         name: str,
         changed: bool,
+        claim_word: str,
         claim: float | None,
         best: float | None,
         budget: int | None,
     ) -> None:
         """Shows a preset's name, claim, best result here, and the budget; accuracies in percent."""
-        state = (family, name, changed, claim, best, budget)
+        state = (family, name, changed, claim_word, claim, best, budget)
         if state != self.state:
             self.state = state
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The line; figures give way to the name."""
-        family, name, changed, claim, best, budget = self.state
+        family, name, changed, claim_word, claim, best, budget = self.state
         line = Line().add(" ")
         if family:
             line.add(f"{family} / ", self.css("dim"))
@@ -90,7 +91,7 @@ class LabTitle(_Part):
         end = line.x
         right = f"{budget:,}" if budget else "none"
         room = self.size.width - line.x - cell_len(right) - 12
-        for word, value in (("claim", claim), ("best here", best)):
+        for word, value in ((claim_word, claim), ("best here", best)):
             text = f"{value:.2f} %" if value else "–"
             cells = cell_len(word) + cell_len(text) + 4
             if room > cells:
