@@ -71,12 +71,6 @@ def entries(folder: Path) -> list[Entry]:
     return [item[3] for item in found]
 
 
-def best_entry(folder: Path) -> Entry | None:
-    """The newest that was the best when it was saved, which is the best of all."""
-    best = [entry for entry in entries(folder) if entry.best]
-    return best[-1] if best else None
-
-
 def save(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, best: bool) -> Entry:
     """Write a checkpoint durably; `metadata` has `epoch` and `step`.
 
@@ -188,10 +182,3 @@ def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
             files.unlink(path)
             removed.append(path)
     return removed
-
-
-def fingerprint(tensors: Mapping[str, Tensor], schedule: Any = None) -> str:
-    """SHA-256 over the names, kinds, shapes and bytes of all tensors, and the schedule's plain state."""
-    total = hashlib.sha256(pack(tensors))
-    total.update(json.dumps(schedule, sort_keys=True).encode())
-    return total.hexdigest()

@@ -104,9 +104,6 @@ class _Waiter:
         self.attributes: list[Any] | None = None
         with contextlib.suppress(termios.error):
             self.attributes = termios.tcgetattr(0)
-        self.foreground = False
-        with contextlib.suppress(OSError):
-            self.foreground = os.tcgetpgrp(0) == os.getpgrp()
 
     def wait(self, pid: int, word: int) -> int:
         """Until the app ends, detaches, or has to be killed."""
