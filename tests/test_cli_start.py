@@ -223,6 +223,11 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
             ["run", "step13"],
             "'step13' is too much; a preset is named by `--preset step13`; see `tuitrain run -h`.",
         ),
+        (
+            ["--runs-dir", "x", "runs"],
+            "--runs-dir stands before the command; write it behind: `tuitrain runs --runs-dir ...`.",
+        ),
+        (["runs", "--json", "show"], "write it behind: `tuitrain runs show --json ...`."),
         (["runs", "rm"], "the argument run is missing; see `tuitrain runs rm -h`."),
         (["presets", "validate"], "the argument FILE is missing; see `tuitrain presets validate -h`."),
     ],

@@ -183,6 +183,22 @@ KEYS = {
 }
 
 
+def belongs_behind(context: typer.Context) -> None:
+    """Refuses flags that stand before a command: they would be heard by nobody.
+
+    Raises:
+        UsageError: with the place where they belong.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            flag, command = (
+                max(parameter.opts, key=len),
+                f"{context.command_path} {context.invoked_subcommand}",
+            )
+            raise UsageError(f"{flag} stands before the command; write it behind: `{command} {flag} ...`.")
+
+
 def _value(text: str) -> Any:
     try:
         return tomltext.tables(f"value = {text}")["value"]

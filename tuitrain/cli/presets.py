@@ -19,6 +19,7 @@ app = typer.Typer(help="List, check and make presets.", invoke_without_command=T
 def presets(ctx: typer.Context, json: options.Json = False) -> None:
     """List the presets: built in, of this folder, your own, and those of installed packages."""
     if ctx.invoked_subcommand:
+        options.belongs_behind(ctx)
         return
     from tuitrain.spec import installed
     from tuitrain.spec.library import list_presets, load_preset

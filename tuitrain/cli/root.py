@@ -72,7 +72,9 @@ def root(
 
     Without a command it opens the lab: choose a preset, tweak it, train it and watch.
     """
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        options.belongs_behind(ctx)
+    else:
         looks = lab.Looks(theme, ascii_only, low_bandwidth, not no_mouse)
         lab.open_lab(preset, runs_dir, data_dir, looks, plain)
 

@@ -63,6 +63,7 @@ def runs(
 ) -> None:
     """List the runs, the newest first."""
     if ctx.invoked_subcommand:
+        options.belongs_behind(ctx)
         return
     _one_form(json, markdown)
     from tuitrain.runs.index import list_runs
