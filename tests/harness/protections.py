@@ -630,6 +630,30 @@ def no_signals(_: str) -> None:
 
 
 @named
+def deaf_compiling(_: str) -> None:
+    """The training thread itself compiles, and hears nothing meanwhile."""
+    from tuitrain.training.compiling import Compilation
+
+    begin = Compilation.__init__
+
+    def and_wait(self: Compilation, *args: Any) -> None:
+        begin(self, *args)
+        self._thread.join()
+
+    Compilation.__init__ = and_wait  # type: ignore[method-assign]
+
+
+@named
+def late_deadline(_: str) -> None:
+    """No deadline after SIGTERM that comes in time."""
+    from tuitrain.runs import signals
+    from tuitrain.tui import child, launcher
+
+    signals.DEADLINE_S, child.TERM_S = 3.0, 3.0
+    launcher.KILL_AFTER_S = 3.0
+
+
+@named
 def blocking_screen(_: str) -> None:
     """The training thread paints its progress itself."""
     from tuitrain.runs.session import Session

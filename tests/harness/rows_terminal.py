@@ -37,7 +37,13 @@ class Screen(Terminal):
     """`tuitrain ARGV` from the fork server, in a pseudo-terminal that pyte draws."""
 
     def __init__(
-        self, bench: Bench, *argv: str, columns: int = 80, rows: int = 24, setup: tuple[str, ...] = ()
+        self,
+        bench: Bench,
+        *argv: str,
+        columns: int = 80,
+        rows: int = 24,
+        setup: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
@@ -46,7 +52,9 @@ class Screen(Terminal):
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(self.fd)
         # The child's descriptors 0 to 2 are the terminal; nobody else may keep it open, or it never hangs up.
-        self.child: Child = bench.start(*argv, setup=setup, env=ENV, fds=[theirs] * 3, terminal=True)
+        self.child: Child = bench.start(
+            *argv, setup=setup, env=ENV | (env or {}), fds=[theirs] * 3, terminal=True
+        )
         self.pid, self._theirs = self.child.pid, theirs
 
     def ended(self, seconds: float = 30.0) -> int:
@@ -76,14 +84,14 @@ class Screen(Terminal):
 
 @contextlib.contextmanager
 def training(
-    bench: Bench, number: int, epochs: int, *more: str, setup: tuple[str, ...] = ()
+    bench: Bench, number: int, epochs: int, setup: tuple[str, ...] = (), env: dict[str, str] | None = None
 ) -> Iterator[tuple[Screen, Path]]:
     """The app in a terminal, training at once; where its run will be."""
     runs = bench.folder / f"runs{number}"
     settings = ("train.dataset=digits", "train.val_split=1200", f"train.epochs={epochs}")
     argv = ["lab", "-p", str(bench.preset), "--start", "--runs-dir", str(runs)]
     screen = Screen(
-        bench, *argv, *(part for text in settings for part in ("--set", text)), *more, setup=setup
+        bench, *argv, *(part for text in settings for part in ("--set", text)), setup=setup, env=env
     )
     try:
         yield screen, runs
@@ -299,7 +307,7 @@ def _screen_term(bench: Bench, number: int, place: str) -> tuple[float, str]:
         os.kill(screen.pid if bench.random.random() < 0.5 else app, signal.SIGTERM)
         code = screen.ended(10)
         took = time.monotonic() - begun - 0.1  # it reads on for so long
-        faults = screen.restored() + _stopped(events(runs))
+        faults = screen.restored() + stopped(events(runs))
         if code != 143:
             faults.append(f"exit {code}")
         if (
@@ -320,13 +328,15 @@ def _headless_term(bench: Bench, number: int) -> tuple[float, str]:
     child.signal(signal.SIGTERM)
     code = child.wait(10)
     took = time.monotonic() - begun
-    return took, ", ".join(_stopped(events(runs)) + ([f"exit {code}"] if code != 143 else []))
+    return took, ", ".join(stopped(events(runs)) + ([f"exit {code}"] if code != 143 else []))
 
 
-def _stopped(said: list[dict[str, Any]]) -> list[str]:
+def stopped(said: list[dict[str, Any]], *, checkpoint: bool = True) -> list[str]:
+    """What the log of a run that was stopped lacks."""
     if said[-1]["event"] != "RunFinished" or said[-1]["outcome"] != "stopped":
         return [f"the log ends with {said[-1]['event']}"]
-    return [] if any(event["event"] == "CheckpointSaved" for event in said) else ["no checkpoint"]
+    saved = any(event["event"] == "CheckpointSaved" for event in said)
+    return [] if saved or not checkpoint else ["no checkpoint"]
 
 
 # --------------------------------------------------------------------------------- stray output

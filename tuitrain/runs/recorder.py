@@ -46,6 +46,7 @@ class Recorder:
         self._derived = Derived(directory.path)
         self._pending: list[Record] = []
         self._lock = threading.RLock()
+        self._hurried = False  # only the log, and without waiting for the disk
         self._noticed = False
         self._remade = 0
         self._failures: dict[str, str] = {}
@@ -83,12 +84,15 @@ class Recorder:
         whole = False  # the derived files were written anew, so they have what still waits
         for record in list(self._pending):
             try:
-                self.directory.append(record, durable=isinstance(record.event, DURABLE))
+                durable = isinstance(record.event, DURABLE) and not self._hurried
+                self.directory.append(record, durable=durable)
             except OSError as error:
                 del self._pending[:written]
                 self.failed("events.jsonl", error)
                 return
             written += 1
+            if self._hurried:
+                continue
             try:
                 whole = self._derive(record, whole)
             except OSError as error:
@@ -192,11 +196,12 @@ class Recorder:
             self._derived.close()
             self.closed = True
 
-    def abandon(self, message: str, source: str, timeout: float = 0.3) -> bool:
+    def abandon(self, message: str, source: str, timeout: float = 0.2) -> bool:
         """Write from another thread that the run was stopped, when its own can't say so in time.
 
-        Nothing is recorded after that. False when the run's own thread had already said how it ended,
-        or holds the recorder and does not let go in time.
+        Little time is left, so only the log is written: what is derived from it is made anew when the run is resumed.
+        The file outlives this process without an fsync. Nothing is recorded after that. False when the run's own thread
+        had already said how it ended, or holds the recorder and does not let go in time.
         """
         if not self._lock.acquire(timeout=timeout):
             return False
@@ -204,9 +209,10 @@ class Recorder:
             if self.closed or self.finished is not None:
                 return False
             epoch = max((e.epoch for e in self.epochs()), default=0)
+            self._hurried = True
             self.add(Control("stop", epoch, detail=message, source=source))
             self.add(self.ending("stopped", message))
-            self.finish()
+            self.closed = True
             return True
         finally:
             self._lock.release()

@@ -24,8 +24,9 @@ from tuitrain.errors import ExitCode, Signalled
 if TYPE_CHECKING:
     from tuitrain.runs.session import Session
 
-#: Until then a stopped run has said so itself; after that it is said for it, and the process ends.
-DEADLINE_S = 1.4
+#: From SIGTERM until a stopped run has said so itself; then it is said for it, and the process ends. The other half of
+#: the two seconds is for a machine on which every wait takes many times as long as it should.
+DEADLINE_S = 1.0
 _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO}
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -161,10 +162,10 @@ def lost_output() -> str | None:
 def leave(code: int) -> NoReturn:
     """Exit; where that would take long without taking the interpreter down in order.
 
-    So it would after a signal, as torch is slow then; while a network is compiled for a run that has ended; and after
-    a network of the user's, whose threads may never end.
+    So it would after a signal, to this process or to the app that it waited for, as torch is slow then; while a
+    network is compiled for a run that has ended; and after a network of the user's, whose threads may never end.
     """
-    if _end_compilers() or signals.exit_code or signals.apart:
+    if _end_compilers() or signals.exit_code or signals.apart or code in (ExitCode.SIGINT, ExitCode.SIGTERM):
         for stream in (data_stream(), sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

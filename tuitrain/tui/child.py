@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tuitrain.tui.sessions import Entry
     from tuitrain.tui.terminal import TerminalApp
 
-#: From SIGTERM until the process is gone whatever its threads do; the interface promises 2 s.
-TERM_S = 1.6
+#: From SIGTERM until the process goes whatever its threads do; the interface promises 2 s, on a busy machine too.
+TERM_S = 1.0
 #: After a hangup the screen has so long to close before it is no longer waited for.
 CLOSE_S = 10.0
 

@@ -28,7 +28,7 @@ RESTORE = (
     "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
 )
 #: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `child.TERM_S`).
-KILL_AFTER_S = 1.9
+KILL_AFTER_S = 1.7
 DETACHED = b"D"
 #: The app has given the terminal back as it was; without this word the waiter mends it.
 RESTORED = b"R"
