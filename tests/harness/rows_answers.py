@@ -128,7 +128,7 @@ def _in_the_app(bench: Bench, number: int, way: str) -> tuple[float, str]:
         screen.read(bench.random.uniform(0.0, 6.0))
         begun = time.monotonic()
         if way == "app pause":
-            screen.key("p")
+            screen.key(" ")
             screen.wait_for("paused", 60)
             return time.monotonic() - begun, ""
         if way == "app SIGTERM":

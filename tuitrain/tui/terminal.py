@@ -114,9 +114,9 @@ class TerminalApp(App[Leaving]):
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def continue_now(self) -> None:
-        """SIGCONT: take the terminal again; in the background train on without it."""
+        """SIGCONT: take the terminal again; in the background, or when it is being left, go on without it."""
         driver = self.terminal
-        if driver is None or driver.gone or not driver.in_foreground():
+        if driver is None or driver.gone or self._exit or not driver.in_foreground():
             return
         now = time.monotonic()
         if not driver.suspended:
