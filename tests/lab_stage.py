@@ -44,7 +44,9 @@ class App(TuitrainApp):
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
         command: str = "",
+        model: str = "",
     ) -> None:
+        self.started_model = model
         self.started.append((preset, runtime, budget, changed, command))
 
     def copy_to_clipboard(self, text: str) -> None:

@@ -45,6 +45,14 @@ Plain = Annotated[
 
 def lab(
     preset: PresetFlag = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            help="A network of your own for the list: file.py:Net, as for `run`. The file is run.",
+            show_default=False,
+        ),
+    ] = None,
     set_: options.Set = None,
     start: Annotated[bool, typer.Option("--start", help="Train at once.")] = False,
     runs_dir: options.RunsDir = None,
@@ -62,7 +70,7 @@ def lab(
 
         overrides = options.changes(load_preset(preset or "step13"), {"set_": set_})
     looks = Looks(theme, ascii_only, low_bandwidth, not no_mouse)
-    open_lab(preset, runs_dir, data_dir, looks, plain, overrides, start)
+    open_lab(preset, runs_dir, data_dir, looks, plain, overrides, start, model)
 
 
 def attach(

@@ -46,6 +46,7 @@ def open_lab(
     plain: bool = False,
     overrides: dict[str, Any] | None = None,
     start: bool = False,
+    model: str | None = None,
 ) -> None:
     """Opens the lab; with `plain`, trains as `tuitrain run` does.
 
@@ -55,7 +56,7 @@ def open_lab(
     from tuitrain.tui.launcher import check_terminal
 
     if plain:
-        _run_headless(preset, runs_dir, data_dir, overrides or {})
+        _run_headless(preset, runs_dir, data_dir, overrides or {}, model)
         return
     check_terminal(
         "the lab, a screen to train small image classifiers on,",
@@ -64,6 +65,7 @@ def open_lab(
     show(
         {
             "preset": preset,
+            "model": model,
             "runs_dir": config.runs_dir(runs_dir),
             "data_dir": config.data_dir(data_dir),
             "overrides": overrides,
@@ -139,13 +141,17 @@ def open_demo(looks: Looks, plain: bool) -> None:
 
 
 def _run_headless(
-    preset: str | None, runs_dir: Path | None, data_dir: Path | None, overrides: dict[str, Any]
+    preset: str | None,
+    runs_dir: Path | None,
+    data_dir: Path | None,
+    overrides: dict[str, Any],
+    model: str | None = None,
 ) -> None:
     from tuitrain.cli.run import run
     from tuitrain.spec.preset import toml_value
 
     settings = [f"{key}={toml_value(value)}" for key, value in overrides.items()]
-    run(preset or "step13", set_=settings or None, runs_dir=runs_dir, data_dir=data_dir, plain=True)
+    run(preset or "step13", model, set_=settings or None, runs_dir=runs_dir, data_dir=data_dir, plain=True)
 
 
 def _follow_plain(directory: RunDirectory) -> None:

@@ -118,6 +118,7 @@ class TuitrainApp(TerminalApp):
         *,
         runs_dir: Path,
         preset: str | None = None,
+        model: str | None = None,
         data_dir: Path | None = None,
         overrides: dict[str, Any] | None = None,
         attach: str | None = None,
@@ -136,6 +137,7 @@ class TuitrainApp(TerminalApp):
         Args:
             runs_dir: folder of the run directories.
             preset: name or path of the preset to begin with.
+            model: a network in Python (`file.py:Net`) for the lab's list.
             data_dir: folder of the datasets.
             overrides: dotted preset keys and their values, on top of the preset.
             attach: a run to open in the monitor at once.
@@ -178,7 +180,7 @@ class TuitrainApp(TerminalApp):
         )
         super().__init__()
         self.animation_level = "none"  # every frame of an animation takes time from training
-        self.start_preset = preset
+        self.start_preset, self.start_model = preset, model or ""
         self.start_overrides = dict(overrides or {})
         self.attach_to = attach
         self.watch_only = watch_only
@@ -310,7 +312,7 @@ class TuitrainApp(TerminalApp):
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return
-        self.start_run(preset, place.runtime, place.budget)
+        self.start_run(preset, place.runtime, place.budget, model=self.start_model)
 
     def start_run(
         self,
@@ -319,6 +321,7 @@ class TuitrainApp(TerminalApp):
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
         command: str = "",
+        model: str = "",
     ) -> None:
         """Start a run and show it in the monitor.
 
@@ -328,9 +331,10 @@ class TuitrainApp(TerminalApp):
             budget: the most parameters it may have.
             changed: what differs from the preset it came from, dotted key to (old, new).
             command: the headless command that repeats it.
+            model: a network in Python in the place of the preset's.
         """
         try:
-            feed = self.manager.start(preset, runtime, budget, changed, command)
+            feed = self.manager.start(preset, runtime, budget, changed, command, model)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return

@@ -68,6 +68,7 @@ class NetworkEditor:
 
     base: Preset
     place: Place = field(default_factory=Place)
+    model: str = ""  # the network in Python that is trained in the place of the preset's
     data: dict[str, Any] = field(init=False)
     settings: dict[str, Any] = field(init=False)
     evaluation: Evaluation = field(init=False)

@@ -42,6 +42,7 @@ class Entry:
     state: EntryState = "queued"
     phase: str = "queued"
     command: str = ""
+    model: str = ""  # a network in Python in the place of the preset's
     resumes: RunDirectory | None = None
     withdrawn: bool = False
     session: Session | None = None
@@ -58,7 +59,7 @@ class Entry:
     @property
     def title(self) -> str:
         """The preset's name with what was changed in it."""
-        return " · ".join(filter(None, (visible(self.preset.name), self.change)))
+        return " · ".join(filter(None, (visible(self.model or self.preset.name), self.change)))
 
     @cached_property
     def change(self) -> str:
@@ -157,6 +158,7 @@ class SessionManager:
         budget: int | None = None,
         changed: dict[str, Any] | None = None,
         command: str = "",
+        model: str = "",
     ) -> EntryFeed:
         """Train now, or as soon as the runs before it on the same device are over.
 
@@ -167,7 +169,7 @@ class SessionManager:
             raise UsageError("tuitrain is closing; start the run again afterwards")
         if changed is None:
             changed = self._changes(preset)
-        entry = Entry(preset, runtime, budget, dict(changed or {}), command=command)
+        entry = Entry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
         self._put(entry)
         return EntryFeed(self, entry)
 
@@ -388,6 +390,11 @@ def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None)
 
     if entry.resumes is not None:
         return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
+    own, runs_dir = None, runs_dir.absolute()
+    if entry.model:
+        from tuitrain.training.own import load
+
+        own = load(entry.model)
     dataset = load_data(entry.preset, data_dir)
     if entry.withdrawn:
         raise UsageError("left before it began")
@@ -400,4 +407,5 @@ def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None)
         budget=entry.budget,
         command=entry.command,
         control=entry.control,
+        own=own,
     )

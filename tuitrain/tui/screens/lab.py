@@ -122,6 +122,8 @@ class LabScreen(LabStart):
         self.query_one(NetworkView).go_to(index)
 
     def _edit(self, edit: Any, *arguments: Any, cursor: int | None = None) -> None:
+        if edit != self.editor.reset_all and self.refuse_own("its layers are changed in its file"):
+            return
         try:
             done = edit(*arguments)
         except EditError as error:
@@ -152,6 +154,8 @@ class LabScreen(LabStart):
 
     def action_insert_layer(self) -> None:
         """Asks for a kind and puts such a layer below."""
+        if self.refuse_own("its layers are changed in its file"):
+            return
         from tuitrain.tui.screens.lab_dialogs import KindDialog
 
         index = self._layer
@@ -165,6 +169,8 @@ class LabScreen(LabStart):
 
     def action_edit_layer(self) -> None:
         """The layer's settings, beside the table."""
+        if self.refuse_own("its layers are changed in its file"):
+            return
         from tuitrain.tui.screens.lab_dialogs import LayerDialog
 
         self.app.push_screen(LayerDialog(self, self._layer))
@@ -231,6 +237,8 @@ class LabScreen(LabStart):
 
     def action_save(self) -> None:
         """Saves as a preset of one's own, never over a file without being told to."""
+        if self.refuse_own("a preset can't hold it"):
+            return
         from tuitrain.tui.screens.lab_dialogs import SaveDialog
 
         problem = self.editor.evaluation.problem

@@ -12,7 +12,7 @@ from tuitrain.spec.command import run_command
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.dialogs.base import Question
 from tuitrain.tui.dialogs.confirm import ConfirmDialog
-from tuitrain.tui.screens.lab_view import LabView
+from tuitrain.tui.screens.lab_own import LabOwn
 from tuitrain.tui.widgets.lab_form import FormView
 from tuitrain.tui.widgets.lab_network import NetworkView
 
@@ -20,7 +20,7 @@ from tuitrain.tui.widgets.lab_network import NetworkView
 ONE_START_S = 2.0
 
 
-class LabStart(LabView):
+class LabStart(LabOwn):
     """The lab's way from a form to a run."""
 
     def __init__(self) -> None:
@@ -39,6 +39,9 @@ class LabStart(LabView):
             self.notify(
                 f"one field is not right yet: {reason}", title="not started", severity="error", markup=False
             )
+            return
+        if editor.model:  # tried out before it is trained, and judged by the budget at the end
+            self._start_checked()
             return
         problem = editor.evaluation.problem
         if problem is not None:
@@ -143,12 +146,13 @@ class LabStart(LabView):
             deterministic=settings["lab.deterministic"],
         )
         self._started_at = time.monotonic()
-        self.notify(f"starting {preset.name} …", markup=False, timeout=2)
+        self.notify(f"starting {visible(editor.model) or preset.name} …", markup=False, timeout=2)
         self.last_started = (self.source, copy.deepcopy(editor.data), dict(settings))
         # A confirmed overrun is not refused a second time.
-        budget = None if editor.over_budget else editor.budget
+        budget = None if editor.over_budget and not editor.model else editor.budget
         start: Any = getattr(self.app, "start_run")  # noqa: B009 (the shell's app; a test app may be another)
-        start(preset, runtime, budget, self.changed_from_base(), self.command())
+        own = {"model": editor.model} if editor.model else {}
+        start(preset, runtime, budget, self.changed_from_base(), self.command(), **own)
 
     def action_again(self) -> None:
         """The last run once more: the same preset, settings, network and seed."""
@@ -168,12 +172,13 @@ class LabStart(LabView):
         editor = self.editor
         own_budget = editor.budget == self.base.challenge.max_parameters and self.place.budget is None
         extra: dict[str, Any] = {
+            "--model": editor.model or None,
             "--budget": None if own_budget or editor.over_budget else editor.budget,
             **{f"--{name}": self._flag(name) for name in ("device", "precision", "compile")},
             "--deterministic": editor.settings["lab.deterministic"],
             "--data-dir": getattr(settings, "data_dir", None),
         }
-        return run_command(self.base, self.source, self.preset, extra)
+        return run_command(self.base, self.base_name, self.preset, extra)
 
     def _flag(self, name: str) -> str | None:
         """The value of a flag, None where it would be the same without it, here and elsewhere."""

@@ -372,7 +372,7 @@ class LabView(Screen[None]):
         changed = {name for name, editor in self.editors.items() if editor.is_changed}
         screens = (self,) if self.app.screen is self else (self, self.app.screen)
         for tree in [tree for screen in screens for tree in screen.query(PresetTree)]:
-            tree.show(self.items, self.base.name, changed)
+            tree.show(self.items, self.editor.model or self.base.name, changed)
 
     def _join(self) -> None:
         """The divider's joints with the section lines beside it."""

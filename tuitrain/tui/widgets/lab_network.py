@@ -43,6 +43,11 @@ class LayerRow:
     heavy: bool  # among the layers that cost most, while the budget is overrun
 
     @property
+    def field_text(self) -> str:
+        """The receptive field; of a network in Python it is not known."""
+        return sides_text(self.field) if any(self.field) else ""
+
+    @property
     def parameters(self) -> int:
         """Of the layer and its operations."""
         return self.own + self.of_ops
@@ -199,7 +204,7 @@ class NetworkView(LinesView):
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
             return [line.strip(), *self._ops_line(row)]
-        field = sides_text(row.field)
+        field = row.field_text
         cells = max(3, len(field))
         line.to(width - 2 - cells).add("rf", self.css("dim")).add(field, tone, cells, "right")
         return [line.strip(), *self._ops_line(row)]
@@ -222,7 +227,7 @@ class NetworkView(LinesView):
             "shape": 9 if roomy else 6,
             "params": 8 if roomy else 7,
             "mult-adds": 10 if roomy else 7,
-            "rf": max([len(sides_text(row.field)) + roomy for row in self.rows] + [4 if roomy else 3]),
+            "rf": max([len(row.field_text) + roomy for row in self.rows] + [4 if roomy else 3]),
         }
         room = width - 5 - sum(cells.values())
         if room < 4:
@@ -259,7 +264,7 @@ class NetworkView(LinesView):
             line.add(f"{row.parameters / total:.0%}" if percent else "", dim, percent, "right")
         line.to(start + room)
         line.add(count_short(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], "right")
-        return line.add(sides_text(row.field), tone, cells["rf"], "right").strip()
+        return line.add(row.field_text, tone, cells["rf"], "right").strip()
 
     def cursor_span(self) -> tuple[int, int]:
         """All lines of the layer with the cursor, with the head of the table above the first."""
