@@ -69,7 +69,7 @@ class LabOwn(LabView):
             return
         editor = self.editor
         name = visible(editor.model)
-        self.query_one(LabTitle).show(FAMILY, name, editor.is_changed, None, None, editor.budget)
+        self.query_one(LabTitle).show(FAMILY, name, editor.is_changed, "", None, None, editor.budget)
 
     def refresh_network(self) -> None:
         """The table, the gauge and the totals."""
