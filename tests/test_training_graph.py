@@ -43,6 +43,7 @@ PRESETS: list[Preset] = [
     tiny(),
     tiny(batch_size=50, schedule={"name": "onecycle"}),
     tiny(optimizer={"name": "adam", "lr": 0.01}, label_smoothing=0.1, l1=1e-4),
+    tiny(clip_norm=0.5, clip_value=0.1, warmup=1, schedule={"name": "cyclic", "epochs_up": 0.5}),
 ]
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from tuitrain.runs import index
 from tuitrain.spec.library import load_preset
-from tuitrain.spec.preset import override
+from tuitrain.spec.names import SCHEDULES
+from tuitrain.spec.preset import flattened, override
 from tuitrain.spec.words import number, preset_changes
 from tuitrain.tui import devices
 from tuitrain.tui.editor import NetworkEditor
@@ -38,6 +39,8 @@ def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> Field:
         ("train.dropout", "0.069/2", 0.0345),
         ("train.optimizer.lr", "1e-3", 0.001),
         ("train.batch_size", "64*2", 128),
+        ("train.rotation", "7", 7.0),
+        ("train.rotation", "-7, 3", [-7.0, 3.0]),
         ("train.batch_size", "1_024", 1024),
         ("train.batch_size", "1,024", 1024),
         ("train.seed", "9223372036854775807", 2**63 - 1),
@@ -58,6 +61,10 @@ def test_what_a_field_takes(key: str, text: str, value: object) -> None:
         ("train.dropout", "1/0", "not a number"),
         ("train.dropout", "__import__('os')", "not a number"),
         ("train.optimizer.lr", "0", "must be above 0"),
+        ("train.rotation", "-7", "must be at least 0"),
+        ("train.rotation", "3, -7", "the smaller first"),
+        ("train.rotation", "-181, 3", "must be at least -180"),
+        ("train.rotation", "1, 2, 3", "from, to"),
         ("train.batch_size", "0", "must be at least 1"),
         ("train.batch_size", "6.5", "whole numbers only"),
         ("train.batch_size", "99999", "must be at most 65,536"),
@@ -106,8 +113,26 @@ def test_every_value_of_the_form_is_shown_as_it_can_be_typed() -> None:
                 assert row.parse(row.show(data.values[row.key])) == data.values[row.key]
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_key_of_the_training_is_in_the_form_with_its_help(schedule: str) -> None:
+    table = {"name": schedule, **({"milestones": [3]} if schedule == "multistep" else {})}
+    changes = {"train.schedule": table, "train.rotation": [-7.0, 3.0], "train.warmup": 2}
+    editor = NetworkEditor(override(load_preset("step13"), changes))
+    data = form_data(editor, [])
+    fields = {row.key: row for row in data.rows if isinstance(row, Field)}
+    assert set(flattened(editor.preset.to_dict()["train"], "train")) <= set(fields)
+    assert all(row.help for row in fields.values())
+    rotation = fields["train.rotation"]
+    assert rotation.parse(rotation.show(data.values["train.rotation"])) == [-7.0, 3.0]
+    assert rotation.nudge([-7.0, 3.0], 1) == [-7.0, 3.0]
+
+
 def test_changes_in_words() -> None:
     base = load_preset("step13")
+    words = {"train.augment_p.rotation": 0.5, "train.early_stop.patience": 3, "train.warmup": 2}
+    assert [str(change) for change in preset_changes(base, override(base, words))] == [
+        "rotation probability 1.0 → 0.5", "warmup 0 → 2", "early stop: patience 0 → 3",
+    ]  # fmt: skip
     now = override(
         base, {"train.rotation": 7.0, "model.layers[1].conv": 11, "model.layers[0].then": ["gelu"]}
     )
