@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
 from tuitrain.errors import visible
+from tuitrain.runs import wording
 from tuitrain.runs.signals import data_stream
 from tuitrain.training.events import (
     Control,
@@ -56,22 +57,6 @@ def epoch_line(e: EpochFinished, judged_by: str = "test") -> str:
     )
 
 
-def control_line(event: Control) -> str:
-    """Somebody steered the run, in one line."""
-    words = {
-        "learning_rate": f"learning rate set to {event.value:g}"
-        if event.value is not None
-        else "learning rate set",
-        "extended": f"extended by {event.value:g} epochs" if event.value is not None else "extended",
-        "restarted": f"resumed after epoch {event.epoch}" + (f", step {event.step}" if event.step else ""),
-        "stop": "stopping",
-        "checkpoint": "checkpoint asked for",
-    }.get(event.action, event.action)
-    return " ".join(
-        filter(None, [words, visible(event.detail), f"({visible(event.source)})" if event.source else ""])
-    )
-
-
 class PlainView:
     """One line an epoch on stderr; no carriage returns, no colour."""
 
@@ -89,10 +74,7 @@ class PlainView:
         """A new record as a line."""
         match record.event:
             case Notice() as notice:
-                self._say(
-                    f"{notice.level}: {visible(notice.message)}"
-                    + (f" {visible(notice.remedy)}" if notice.remedy else "")
-                )
+                self._say(f"{notice.level}: {wording.notice(notice)}")
             case _ if self.quiet:
                 pass
             case RunStarted() as e:
@@ -105,7 +87,7 @@ class PlainView:
             case EpochFinished() as e:
                 self._say(epoch_line(e, self._judged_by))
             case Control() as e:
-                self._say(control_line(e))
+                self._say(wording.control(e))
 
     def progress(self, now: Snapshot) -> None:
         """Not shown, but for compiling: a line when it begins and one when it is over."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tuitrain.errors import visible
-from tuitrain.runs import files
+from tuitrain.runs import files, wording
 from tuitrain.runs.tfevents import EventFile
 from tuitrain.training.events import (
     CheckpointSaved,
@@ -53,29 +53,13 @@ def log_lines(record: Record, judged_by: str = "test") -> list[str]:
         case EpochFinished():
             return epoch_lines(event, judged_by)
         case CheckpointSaved():
-            where = f"epoch {event.epoch}" + (f" + {event.step} steps" if event.step else "")
-            return [f"checkpoint saved: {where}{', the best so far' if event.best else ''}"]
+            return [wording.saved(event)]
         case Control():
-            value = f" {event.value:g}" if event.value is not None else ""
-            detail = f" ({visible(event.detail)})" if event.detail else ""
-            source = f" by {visible(event.source)}" if event.source else ""
-            return [f"{event.action.replace('_', ' ')}{value}{source} in epoch {event.epoch + 1}{detail}"]
+            return [wording.control(event)]
         case Notice():
-            remedy = f"; {visible(event.remedy)}" if event.remedy else ""
-            return [f"{event.level}: {visible(event.message)}{remedy}"]
+            return [f"{event.level}: {wording.notice(event)}"]
         case RunFinished():
-            message = f": {visible(event.message)}" if event.message else ""
-            return [
-                f"{event.outcome.replace('_', ' ')} after {event.epochs} epochs in {event.seconds:.1f} s{message}",
-                *(
-                    [
-                        f"best {100 * event.best_test_acc:.2f}% in epoch {event.best_epoch}, "
-                        f"last {100 * event.last_test_acc:.2f}%"
-                    ]
-                    if event.best_epoch
-                    else []
-                ),
-            ]
+            return [wording.ended(event)]
     return []
 
 

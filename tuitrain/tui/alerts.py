@@ -90,7 +90,7 @@ def _progress(state: MonitorState) -> list[Alert]:
 
 def _notices(state: MonitorState) -> list[Alert]:
     """The latest notice that matters, while the epoch it came in and the next one last."""
-    for notice in reversed(state.notices):
+    for notice in reversed(state.history.notices):
         if notice.level == "error" or (notice.level == "warning" and len(state.epochs) < 2):
             code = notice.code or "notice"
             return [Alert(code, notice.level, visible(notice.message), visible(notice.remedy))]

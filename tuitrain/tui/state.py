@@ -13,7 +13,8 @@ from typing import Literal
 
 from tuitrain import words
 from tuitrain.errors import visible
-from tuitrain.spec.challenge import reached
+from tuitrain.runs import wording
+from tuitrain.runs.history import History
 from tuitrain.spec.words import changes, layers_of
 from tuitrain.training.events import (
     CheckpointSaved,
@@ -44,11 +45,7 @@ STATUS_WORDS = {
     "evaluating": "evaluating",
     "saving": "saving",
     "paused": "paused",
-    "completed": "done",
-    "stopped": "stopped",
-    "diverged": "diverged",
-    "out_of_memory": "out of memory",
-    "failed": "failed",
+    **wording.OUTCOMES,
     "interrupted": "interrupted",
     "stalled": "stalled",
 }
@@ -75,9 +72,7 @@ class Ask:
 class MonitorState:
     """Everything the monitor shows of one run, but for sensors and ghost curves."""
 
-    started: RunStarted | None = None
-    epochs: tuple[EpochFinished, ...] = ()
-    planned: int = 0
+    history: History = field(default_factory=History)
     progress: StepProgress | None = None
     phase: str = "waiting"
     phase_s: float = 0.0  # whole seconds in it, while it is compiling
@@ -85,16 +80,46 @@ class MonitorState:
     paused: bool = False
     paused_at: tuple[int, int] = (0, 0)  # epoch and step of the pause
     stopping: str = ""
-    finished: RunFinished | None = None
     begun_again: bool = False  # it had ended, and a process is at it again
     alive: bool = True
-    checkpoint: CheckpointSaved | None = None
-    notices: tuple[Notice, ...] = ()
     log: tuple[LogLine, ...] = ()
     asks: tuple[Ask, ...] = ()
     pace: Pace = field(default_factory=Pace)
-    best: EpochFinished | None = None
-    newest: float = 0.0  # unix seconds of the latest record
+
+    @property
+    def started(self) -> RunStarted | None:
+        """How the run began."""
+        return self.history.started
+
+    @property
+    def epochs(self) -> tuple[EpochFinished, ...]:
+        """The finished epochs."""
+        return self.history.epochs
+
+    @property
+    def planned(self) -> int:
+        """Epochs that the run is to have."""
+        return self.history.planned
+
+    @property
+    def best(self) -> EpochFinished | None:
+        """The best epoch."""
+        return self.history.best
+
+    @property
+    def finished(self) -> RunFinished | None:
+        """How the run ended."""
+        return self.history.finished
+
+    @property
+    def target(self) -> float | None:
+        """The challenge's accuracy in percent."""
+        return self.history.target
+
+    @property
+    def hits(self) -> tuple[int, ...]:
+        """Epochs at or above the target."""
+        return self.history.at_target
 
     @property
     def status(self) -> str:
@@ -121,7 +146,7 @@ class MonitorState:
     @property
     def last(self) -> EpochFinished | None:
         """The latest finished epoch."""
-        return self.epochs[-1] if self.epochs else None
+        return self.history.last
 
     @property
     def epoch(self) -> int:
@@ -155,23 +180,6 @@ class MonitorState:
         if not self.over and self.steps:
             done += min(1.0, self.step / self.steps)
         return min(1.0, done / self.planned)
-
-    @property
-    def target(self) -> float | None:
-        """The challenge's accuracy in percent."""
-        if self.started is None:
-            return None
-        challenge = self.started.preset.get("challenge")
-        value = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
-        return float(value) if isinstance(value, int | float) else None
-
-    @property
-    def hits(self) -> tuple[int, ...]:
-        """Epochs at or above the target."""
-        target = self.target
-        if target is None:
-            return ()
-        return tuple(e.epoch for e in self.epochs if reached(e.test_acc, target))
 
     @property
     def eta_s(self) -> float | None:
@@ -229,7 +237,7 @@ def reduce(state: MonitorState, item: Record | StepProgress | Phase) -> MonitorS
         return _progress(state, event)
     if isinstance(event, Phase):
         return with_phase(state, event.phase)
-    return replace(_event(state, event, item.time), newest=max(state.newest, item.time))
+    return _event(replace(state, history=state.history.add(item)), event, item.time)
 
 
 def reduce_all(state: MonitorState, items: Iterable[Record | StepProgress | Phase]) -> MonitorState:
@@ -292,130 +300,71 @@ def _progress(state: MonitorState, progress: StepProgress) -> MonitorState:
 
 
 def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
-    if isinstance(event, RunStarted):
-        new = MonitorState(
-            started=event,
-            planned=event.epochs,
-            phase="loading data",
-            pace=Pace().restarted(1),
-            asks=state.asks,
-            alive=state.alive,
-        )
-        changed = ", ".join(map(str, changes(event.changed, layers_of(event.preset))))
-        text = f"{event.name or 'run'} on {event.device_name or event.device}, seed {event.seed}"
-        return _log(new, time, f"{text}, {changed} changed" if changed else text)
-    if isinstance(event, EpochFinished):
-        return _epoch(state, event, time)
-    if isinstance(event, Control):
-        return _control(state, event, time)
-    if isinstance(event, CheckpointSaved):
-        asks = _answered(state, "checkpoint")
-        new = replace(state, checkpoint=event, asks=asks)
-        if len(asks) == len(state.asks) and event.step == 0:
-            return new  # the one that every epoch writes: not worth a line
-        where = (
-            f"in epoch {event.epoch + 1}, step {event.step}" if event.step else f"after epoch {event.epoch}"
-        )
-        return _log(new, time, f"checkpoint saved {where}", "good")
-    if isinstance(event, Notice):
-        text = event.message if not event.remedy else f"{event.message} – {event.remedy}"
-        levels: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
-        new = replace(state, notices=(*state.notices[-19:], event))
-        return _log(new, time, text, levels.get(event.level, "warning"))
-    if isinstance(event, RunFinished):
-        new = replace(state, finished=event, progress=state.progress, paused=False, asks=(), stopping="")
-        text = f"{STATUS_WORDS.get(event.outcome, event.outcome)} after {words.plural(event.epochs, 'epoch')}"
-        text += f" and {words.duration(event.seconds)}"
-        if event.best_epoch:
-            text += f": best {words.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
-        if event.message:
-            text += f" – {event.message}"
-        good = event.outcome in ("completed", "stopped")
-        return _log(new, time, text, "good" if good else "error")
+    """What the screen alone shows, beside the history, which has the event already."""
+    match event:
+        case RunStarted():
+            new = MonitorState(
+                history=state.history,
+                phase="loading data",
+                pace=Pace().restarted(1),
+                asks=state.asks,
+                alive=state.alive,
+            )
+            changed = ", ".join(map(str, changes(event.changed, layers_of(event.preset))))
+            text = f"{event.name or 'run'} on {event.device_name or event.device}, seed {event.seed}"
+            return _log(new, time, f"{text}, {changed} changed" if changed else text)
+        case EpochFinished():
+            return _epoch(state, event, time)
+        case Control():
+            return _control(state, event, time)
+        case CheckpointSaved():
+            asks = _answered(state, "checkpoint")
+            new = replace(state, asks=asks)
+            if len(asks) == len(state.asks) and event.step == 0:
+                return new  # the one that every epoch writes: not worth a line
+            return _log(new, time, wording.saved(event), "good")
+        case Notice():
+            levels: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
+            return _log(state, time, wording.notice(event), levels.get(event.level, "warning"))
+        case RunFinished():
+            new = replace(state, paused=False, asks=(), stopping="")
+            good = event.outcome in ("completed", "stopped")
+            return _log(new, time, wording.ended(event), "good" if good else "error")
     return state
 
 
 def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:
-    epochs = state.epochs
-    if epochs and epochs[-1].epoch >= event.epoch:  # done again after a restart
-        epochs = tuple(e for e in epochs if e.epoch < event.epoch)
-    epochs = (*epochs, event)
-    best = _best(epochs) if len(epochs) <= len(state.epochs) else _better(state.best, event)
     text = f"epoch {event.epoch}: test loss {words.loss(event.test_loss)}"
     if math.isfinite(event.test_acc):
         correct = round(event.test_acc * event.test_images)
         text += f", {correct}/{event.test_images} ({words.accuracy(event.test_acc)})"
-    target = state.target
-    new = replace(
-        state,
-        epochs=epochs,
-        best=best,
-        planned=max(event.epochs, event.epoch),
-        finished=None,
-        phase="training",
-        pace=replace(state.pace, last=None),
-    )
+    new = replace(state, phase="training", pace=replace(state.pace, last=None))
     level: Level = "info"
-    if target is not None and reached(event.test_acc, target) and not any(h < event.epoch for h in new.hits):
-        text, level = f"{text}, target {target:.2f} % reached", "good"
+    if state.hits == (event.epoch,):  # the first
+        text, level = f"{text}, target {state.target:.2f} % reached", "good"
     elif not math.isfinite(event.train_loss) or not math.isfinite(event.test_loss):
         level = "error"
     return _log(new, time, text, level)
 
 
-def _better(best: EpochFinished | None, event: EpochFinished) -> EpochFinished | None:
-    if not math.isfinite(event.test_acc):
-        return best
-    return event if best is None or event.test_acc > best.test_acc else best
-
-
-def _best(epochs: Iterable[EpochFinished]) -> EpochFinished | None:
-    best: EpochFinished | None = None
-    for event in epochs:
-        best = _better(best, event)
-    return best
-
-
 def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
-    by = f" ({event.source})" if event.source and event.source != "trainer" else ""
-    asks = _answered(state, event.action)
-    new = replace(state, asks=asks)
-    if event.action == "paused":
-        place = (event.epoch + 1, event.step)
-        new = replace(new, paused=True, paused_at=place, pace=state.pace.interrupted())
-        return _log(new, time, f"paused{by}", "warning")
-    if event.action == "resumed":
-        new = replace(new, paused=False, asks=_answered(new, "paused"), pace=state.pace.interrupted())
-        return _log(new, time, f"resumed{by}")
-    if event.action == "learning_rate":
-        return _log(new, time, f"learning rate set to {words.rate(event.value)}{by}")
-    if event.action == "extended":
-        more = event.value if event.value is not None and math.isfinite(event.value) else 0
-        planned = state.planned + max(0, round(more))
-        text = f"{words.plural(round(more), 'epoch')} added, {planned} in all{by}"
-        return _log(replace(new, planned=planned), time, text)
-    if event.action == "stop":
-        text = event.detail or "stop asked for"
-        return _log(replace(new, stopping=text), time, f"{text}{by}", "warning")
-    if event.action == "checkpoint":
-        return _log(new, time, f"checkpoint asked for{by}")
-    if event.action == "restarted":
-        epochs = tuple(e for e in state.epochs if e.epoch <= event.epoch)
-        new = replace(
-            new,
-            epochs=epochs,
-            best=_best(epochs),
-            finished=None,
-            alive=True,
-            paused=False,
-            stopping="",
-            progress=None,
-            phase="warming up",
-            pace=state.pace.restarted(event.epoch + 1),
-        )
-        return _log(new, time, f"taken up again after epoch {event.epoch}{by}")
-    text = event.action.replace("_", " ") + (f": {event.detail}" if event.detail else "")
-    return _log(new, time, f"{text}{by}")
+    new = replace(state, asks=_answered(state, event.action))
+    level: Level = "info"
+    match event.action:
+        case "paused":
+            place = (event.epoch + 1, event.step)
+            new = replace(new, paused=True, paused_at=place, pace=state.pace.interrupted())
+            level = "warning"
+        case "resumed":
+            new = replace(new, paused=False, asks=_answered(new, "paused"), pace=state.pace.interrupted())
+        case "stop":
+            new, level = replace(new, stopping=event.detail or "stopping"), "warning"
+        case "restarted":
+            new = replace(
+                new, alive=True, paused=False, stopping="", progress=None, phase="warming up",
+                pace=state.pace.restarted(event.epoch + 1),
+            )  # fmt: skip
+    return _log(new, time, wording.control(event, state.planned), level)
 
 
 def _log(state: MonitorState, time: float, text: str, level: Level = "info") -> MonitorState:

@@ -1,0 +1,70 @@
+"""What people are told of an event: the same words in `log.txt`, on the command line and on the screen."""
+
+from __future__ import annotations
+
+import math
+
+from tuitrain import words
+from tuitrain.errors import visible
+from tuitrain.training.events import CheckpointSaved, Control, Notice, RunFinished
+
+OUTCOMES = {
+    "completed": "done",
+    "stopped": "stopped",
+    "diverged": "diverged",
+    "out_of_memory": "out of memory",
+    "failed": "failed",
+}
+
+
+def place(epoch: int, step: int) -> str:
+    """Where in a run: `after epoch 3`, `in epoch 4, step 120`; `epoch` are finished ones."""
+    if step:
+        return f"in epoch {epoch + 1}, step {step:,}"
+    return f"after epoch {epoch}" if epoch else "before the first step"
+
+
+def control(event: Control, planned: int | None = None) -> str:
+    """Somebody steered the run; `planned` is how many epochs it is to have from here on."""
+    detail = visible(event.detail)
+    match event.action:
+        case "paused":
+            text = f"paused {place(event.epoch, event.step)}"
+        case "resumed":
+            text = "resumed"
+        case "learning_rate":
+            text = f"learning rate set to {words.rate(event.value)}"
+        case "extended":
+            more = event.value if event.value is not None and math.isfinite(event.value) else 0
+            text = f"{words.plural(round(more), 'epoch')} added"
+            text += f", {planned} in all" if planned is not None else ""
+        case "stop":
+            text = f"stopping: {detail}" if detail else "stopping"
+        case "checkpoint":
+            text = "checkpoint asked for"
+        case "restarted":
+            text = f"restarted {place(event.epoch, event.step)}" + (f", on {detail}" if detail else "")
+        case _:
+            text = event.action.replace("_", " ") + (f": {detail}" if detail else "")
+    source = visible(event.source)
+    return f"{text} ({source})" if source and source != "trainer" else text
+
+
+def notice(event: Notice) -> str:
+    """Something degraded: what, and what to do about it."""
+    return " – ".join(filter(None, (visible(event.message), visible(event.remedy))))
+
+
+def saved(event: CheckpointSaved) -> str:
+    """A checkpoint is on disk."""
+    best = ", the best so far" if event.best else ""
+    return f"checkpoint saved {place(event.epoch, event.step)}{best}"
+
+
+def ended(event: RunFinished) -> str:
+    """How a run ended, with its best epoch."""
+    outcome = OUTCOMES.get(event.outcome, visible(event.outcome))
+    text = f"{outcome} after {words.plural(event.epochs, 'epoch')} in {words.took(event.seconds)}"
+    if event.best_epoch:
+        text += f", best {words.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
+    return f"{text}: {visible(event.message)}" if event.message else text
