@@ -108,7 +108,7 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
         )
         session.start()
         assert session.join(120) and session.exit_code == 0
-    assert session.outcome == "stopped" and len(session.recorder.epochs()) == 1
+    assert session.outcome == "stopped" and len(session.recorder.history.epochs) == 1
     session = prepare_resume(RunDirectory.open(tmp_path / "cut"), data_dir=None, model=net)
     session.start()
     assert session.join(120) and session.outcome == "completed"

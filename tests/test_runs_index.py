@@ -74,10 +74,10 @@ def test_an_index_that_a_stranger_wrote_is_believed_in_nothing_that_can_not_be(
 def test_a_summary_says_what_was(tmp_path: Path) -> None:
     session = run_to_end(RunDirectory.create(tmp_path, "fake", name="a"), epochs=4)
     (summary,) = list_runs(tmp_path)
-    best = max((e for e in session.recorder.epochs()), key=lambda e: (e.test_acc, -e.epoch))
+    best = max((e for e in session.recorder.history.epochs), key=lambda e: (e.test_acc, -e.epoch))
     assert (summary.run, summary.state, summary.preset, summary.dataset) == ("a", "done", "fake", "digits")
     assert (summary.best, summary.best_epoch, summary.epochs) == (best.test_acc, best.epoch, 4)
-    assert summary.epochs_at_target == sum(e.test_acc >= 0.99 for e in session.recorder.epochs())
+    assert summary.epochs_at_target == sum(e.test_acc >= 0.99 for e in session.recorder.history.epochs)
     assert index.summarise(tmp_path / "a") == summary
     json.dumps(summary.to_dict(), allow_nan=False)
 

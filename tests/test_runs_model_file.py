@@ -103,7 +103,7 @@ def test_a_run_of_an_earlier_version_resumes_to_the_same_bits(
         checkpoint.save(folder, tensors, stored.metadata, best=entry.best)
     session = prepare_resume(RunDirectory.open(cut.parent), data_dir=None, epochs=4)
     session.start()
-    assert session.join(120) and session.exit_code == 0 and session.recorder.epochs()[-1].epoch == 4
+    assert session.join(120) and session.exit_code == 0 and session.recorder.history.epochs[-1].epoch == 4
     one, two = load_file(whole), load_file(cut)
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 

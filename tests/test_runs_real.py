@@ -89,7 +89,7 @@ def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     assert session.join(120) and session.exit_code == 0
     assert state_of(tmp_path / "a") == state_of(whole)
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    metrics = [(e.epoch, e.test_acc, e.test_loss, e.train_loss) for e in session.recorder.epochs()]
+    metrics = [(e.epoch, e.test_acc, e.test_loss, e.train_loss) for e in session.recorder.history.epochs]
     wanted = [r.event for r in RunDirectory.open(whole).events() if isinstance(r.event, EpochFinished)]
     assert metrics == [(e.epoch, e.test_acc, e.test_loss, e.train_loss) for e in wanted]
 

@@ -225,7 +225,7 @@ def test_the_kth_operation_fails(
         with monkeypatch.context() as patch:
             patch.setattr(files, "hook", failing)
             session = run_to_end(run, epochs=3)
-        assert session.outcome == "completed" and len(session.recorder.epochs()) == 3
+        assert session.outcome == "completed" and len(session.recorder.history.epochs) == 3
         notices = [r.event for r in session.records if isinstance(r.event, Notice)]
         assert len(notices) <= 1, k
         if forever:
@@ -258,7 +258,7 @@ def test_a_full_device_under_the_log(
     assert session.exit_code == ExitCode.RUN_DIRECTORY and weights(run) == healthy[0]
     notices = [r.event for r in session.records if isinstance(r.event, Notice)]
     assert len(notices) == 1 and "No space left" in notices[0].message and notices[0].code == "unwritable"
-    assert len(session.recorder.epochs()) == 3
+    assert len(session.recorder.history.epochs) == 3
 
 
 def test_files_limited_in_size(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_space_that_comes_back_leaves_nothing_missing(
 
     monkeypatch.setattr(files, "hook", hook)
     session.start()
-    wait_for(lambda: len(session.recorder.epochs()) >= 2)
+    wait_for(lambda: len(session.recorder.history.epochs) >= 2)
     full = False
     assert session.join(20) and session.exit_code == 0 and session.recorder.trouble is None
     assert epochs_of(run) == [1, 2, 3, 4, 5, 6]
@@ -318,7 +318,7 @@ def test_a_directory_removed_under_a_run_is_made_again_and_nothing_later_is_lost
     toml = (run.path / "preset.toml").read_bytes()
     session = fake_session(run, epochs=4, steps=60, step_s=0.01)
     session.start()
-    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    wait_for(lambda: len(session.recorder.history.epochs) == 1)
     while run.path.exists():  # the run may be writing into it meanwhile
         shutil.rmtree(run.path, ignore_errors=True)
     wait_for(
@@ -355,7 +355,7 @@ def test_files_replaced_under_a_run_lose_nothing_that_comes_later(tmp_path: Path
     run = make(tmp_path)
     session = fake_session(run, epochs=4, steps=60, step_s=0.01)
     session.start()
-    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    wait_for(lambda: len(session.recorder.history.epochs) == 1)
     what(run)
     wait_for(lambda: any(notice.code == "directory_replaced" for notice in notices_of(run)))
     assert RunDirectory.open(run.path).is_held()  # others can steer it, and nobody else can take it
@@ -409,11 +409,11 @@ def test_removed_where_it_cannot_be_made_again_the_run_ends_with_4(tmp_path: Pat
     run = RunDirectory.create(tmp_path / "runs", "fake", name="a")
     session = fake_session(run, epochs=3, steps=40, step_s=0.01)
     session.start()
-    wait_for(lambda: len(session.recorder.epochs()) == 1)
+    wait_for(lambda: len(session.recorder.history.epochs) == 1)
     (tmp_path / "runs").rename(tmp_path / "away")
     (tmp_path / "runs").write_text("a file is in the way")
     assert session.join(60) and session.exit_code == ExitCode.RUN_DIRECTORY
-    assert session.recorder.trouble and len(session.recorder.epochs()) == 3
+    assert session.recorder.trouble and len(session.recorder.history.epochs) == 3
 
 
 class Mute(Exception):

@@ -11,6 +11,7 @@ from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
 from tuitrain.runs.derived import Derived
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.history import History
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -39,6 +40,7 @@ class Recorder:
     def __init__(self, directory: RunDirectory, earlier: Sequence[Record] = ()) -> None:
         self.directory = directory
         self.records: list[Record] = list(earlier)
+        self.history = History.of(earlier)
         self.closed = False
         self._earlier = len(self.records)
         self._begun = bool(self.records)
@@ -72,6 +74,8 @@ class Recorder:
             new = [record, *early] if isinstance(event, RunStarted) else [*early, record]
             self._begun, self._early = True, []
             self.records += new
+            for one in new:
+                self.history = self.history.add(one)
             self._pending += new
             self._write()
             return record
@@ -156,6 +160,7 @@ class Recorder:
             self._early.append(record)
             return
         self.records.append(record)
+        self.history = self.history.add(record)
         if self.finished is None:
             self._pending.append(record)
         elif self._pending:  # the end waits to be written, and stays the last line
@@ -208,7 +213,7 @@ class Recorder:
         try:
             if self.closed or self.finished is not None:
                 return False
-            epoch = max((e.epoch for e in self.epochs()), default=0)
+            epoch = self.history.last.epoch if self.history.last else 0
             self._hurried = True
             self.add(Control("stop", epoch, detail=message, source=source))
             self.add(self.ending("stopped", message))
@@ -216,11 +221,6 @@ class Recorder:
             return True
         finally:
             self._lock.release()
-
-    def epochs(self) -> list[EpochFinished]:
-        """The finished epochs that count, in order."""
-        current = eventlog.current(list(self.records))
-        return [record.event for record in current if isinstance(record.event, EpochFinished)]
 
     @property
     def finished(self) -> RunFinished | None:
@@ -237,9 +237,7 @@ class Recorder:
     def ending(self, outcome: Outcome, message: str) -> RunFinished:
         """The last event of a run that can't give it itself."""
         nan = float("nan")
-        epochs = self.epochs()
-        best = max(epochs, key=lambda e: (e.test_acc, -e.epoch), default=None)
-        last = epochs[-1] if epochs else None
+        best, last = self.history.best, self.history.last
         return RunFinished(
             outcome=outcome,
             epochs=last.epoch if last else 0,

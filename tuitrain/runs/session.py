@@ -201,7 +201,8 @@ class Session:
         return self.recorder.abandon(message, source)
 
     def _finished_epochs(self) -> int:
-        return max((e.epoch for e in self.recorder.epochs()), default=0)
+        last = self.recorder.history.last
+        return last.epoch if last is not None else 0
 
     # The training thread
 
@@ -312,9 +313,8 @@ class Session:
         if "summary.txt" in missing:
             self._write_summary()
         if "checkpoints" in missing:
-            epochs = self.recorder.epochs()
-            best = max(epochs, key=lambda e: (e.test_acc, -e.epoch), default=None)
-            self._save(trainer, best=best is not None and best is epochs[-1])
+            best = self.recorder.history.best
+            self._save(trainer, best=best is not None and best is self.recorder.history.last)
         if inspect.FILE in missing:
             self._inspect(trainer)
 
@@ -332,9 +332,8 @@ class Session:
     def _take(self, event: Event, trainer: TrainerLike) -> None:
         self._look_after_directory()
         if isinstance(event, EpochFinished):
-            before = max((e.test_acc for e in self.recorder.epochs()), default=-1.0)
             self.recorder.add(event)
-            self._save(trainer, best=event.test_acc > before)
+            self._save(trainer, best=self.recorder.history.best is event)
             self._inspect(trainer)
         elif isinstance(event, Control):
             self.recorder.add(event)

@@ -33,6 +33,7 @@ from tuitrain.training.events import (
     RunFinished,
     RunStarted,
     StepProgress,
+    best_epoch,
 )
 from tuitrain.training.feed import Feed
 from tuitrain.training.inspection import Inspection, kernels
@@ -459,7 +460,7 @@ class Trainer:
 
     def _last_event(self, outcome: Outcome, message: str) -> RunFinished:
         history = self.standing.history
-        best = max(history, key=lambda event: event.test_acc, default=None)
+        best = best_epoch(history)
         last = history[-1] if history else None
         trained_s = sum(event.train_s for event in history)
         return RunFinished(
