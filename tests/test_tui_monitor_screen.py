@@ -13,12 +13,12 @@ from rich.style import Style
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from tuitrain.nvml import OtherProcess
 from tuitrain.runs.feed import FeedUpdate
 from tuitrain.training.events import Control, EpochFinished, Notice, Record, RunFinished
 from tuitrain.training.inspection import Inspection
 from tuitrain.tui import pictures
 from tuitrain.tui.backdrop import Judged
-from tuitrain.tui.sensors import OtherProcess
 from tuitrain.tui.state import Ghost, MonitorState, reduce_all
 from tuitrain.tui.widgets.mon_chart import Chart
 from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News, brief
@@ -572,7 +572,7 @@ async def test_a_run_on_a_gpu_shows_its_card() -> None:
     feed.coming[0] = dataclasses.replace(first, event=dataclasses.replace(first.event, device="cuda:0"))
     card = dataclasses.replace(
         FakeSensors.reading, gpu="NVIDIA X", gpu_util=0.25, gpu_memory_used=2**30, gpu_memory_total=4 * 2**30,
-        power_w=100.0, others=(OtherProcess(7, "python", 2**29),),
+        power_w=100.0, others=(OtherProcess(7, "python", "ann", 2**29),),
     )  # fmt: skip
     app = StageApp(feed)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from monitor_recorded import recorded, report, until
 
 from tuitrain import words
+from tuitrain.nvml import OtherProcess
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -29,7 +30,7 @@ from tuitrain.training.events import (
 )
 from tuitrain.tui import alerts, curves, scales, sheets
 from tuitrain.tui.parts import cells, fit, wrap
-from tuitrain.tui.sensors import OtherProcess, Reading, Sensors, visible_index
+from tuitrain.tui.sensors import Reading, Sensors
 from tuitrain.tui.state import Ghost, MonitorState, ahead, asked, reduce, reduce_all, with_alive, with_phase
 
 STEPS = 938
@@ -471,7 +472,7 @@ def test_guessing_is_not_learning() -> None:
 def test_the_machine() -> None:
     state = after(0.9, 0.95)
     assert codes(state, Reading()) == [], "figures that can't be had raise no alarm"
-    other = Reading(others=(OtherProcess(4711, "evil\x1b", 2**30),))
+    other = Reading(others=(OtherProcess(4711, "evil\x1b", "ann", 2**30),))
     (found,) = alerts.alerts(state, [other])
     assert found.code == "gpu_shared" and "4711" in found.message and "\x1b" not in found.message
     idle = Reading(gpu_util=0.1)

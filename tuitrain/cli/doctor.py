@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from tuitrain import config
+from tuitrain import config, nvml
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import ExitCode, TuitrainError, visible
@@ -95,56 +95,49 @@ def _software() -> list[Finding]:
 
 
 def _gpus() -> list[Finding]:
-    out: list[Finding] = []
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # the library raises its own kinds where there is no driver
+    library = nvml.library()
+    if library is None:
         return [Finding("GPU", "none (no NVIDIA driver answers); training runs on the CPU", None)]
+    out = [Finding("NVIDIA driver", nvml.driver_version(library) or "n/a", True)]
+    cards = nvml.cards()
+    if not cards:
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES") is not None
+        remedy = "look at CUDA_VISIBLE_DEVICES" if hidden else "run nvidia-smi and mend the driver"
+        return [*out, Finding("GPU", "the driver shows no card", False, remedy)]
     try:
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        out.append(Finding("NVIDIA driver", str(driver), True))
-        for number in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(number)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            others = [
-                p.pid for p in pynvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()
-            ]
-            used = f", used by {len(others)} other processes" if others else ", nobody else on it"
-            name = f"{pynvml.nvmlDeviceGetName(handle)}, {gigabytes(memory.free)} of {gigabytes(memory.total)} GB free{used}"
-            full = memory.free < 2**30
-            out.append(
-                Finding(
-                    f"cuda:{number}",
-                    name,
-                    not full,
-                    "free its memory or choose another --device" if full else "",
-                )
-            )
         import torch
 
-        if not torch.cuda.is_available():
-            out.append(
-                Finding(
-                    "CUDA in torch",
-                    "can't use the GPU",
-                    False,
-                    "install a torch built for this driver's CUDA version",
-                )
-            )
-    except pynvml.NVMLError as error:
-        out.append(
-            Finding(
-                "GPU",
-                f"the driver answers with an error: {error}",
-                False,
-                "run nvidia-smi and mend the driver",
-            )
-        )
-    finally:
-        pynvml.nvmlShutdown()
-    return out
+        usable = torch.cuda.is_available()
+    except ImportError:  # said above
+        return out
+    if not usable:
+        remedy = "install a torch built for this driver's CUDA version"
+        return [*out, Finding("CUDA in torch", "can't use the GPU", False, remedy)]
+    return [*out, *map(_card, cards)]
+
+
+def _card(card: nvml.Card) -> Finding:
+    """A card: what is free, who is on it, and whether it takes a step of training."""
+    from tuitrain.training import devices
+    from tuitrain.training.trial import try_step
+
+    name = f"cuda:{card.index}"
+    memory = card.memory()
+    text = card.name or "GPU"
+    if memory is not None:
+        text += f", {gigabytes(memory[0])} of {gigabytes(memory[1])} GB free"
+    others = card.others(ours_is_there=nvml.in_use_by_torch())
+    users = f"{len(others)} other process" + ("es" if len(others) > 1 else "")
+    text += f", used by {users}" if others else ", nobody else on it"
+    reason = devices.unsupported(card.index)
+    if reason is not None:
+        return Finding(name, text, False, f"{reason}; install a torch that is built for it")
+    if memory is not None and memory[0] < 2**30:
+        return Finding(name, text, False, "free its memory or choose another --device")
+    failed = try_step(name)
+    if failed is not None:
+        return Finding(name, text, False, f"a step of training fails there: {failed}")
+    return Finding(name, f"{text}; a captured step of training works", True)
 
 
 def _data(folder: Path | None) -> list[Finding]:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
 from tuitrain.spec.preset import Preset
@@ -44,6 +45,7 @@ from tuitrain.training.runtime import Runtime
 from tuitrain.training.standing import Standing
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
+from tuitrain.words import gigabytes
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
 UNTOLD_S = 0.5  # a signal that ended the compilers has become a command by then
@@ -490,7 +492,25 @@ class Trainer:
 
     def _memory_message(self) -> str:
         batch = self.preset.train.batch_size
+        if (holder := _holder(self.device)) is not None:
+            return f"out of memory on {self.device}: {holder}; free it, or use another --device."
         if batch == 1:
             return f"out of memory on {self.device} with a batch of 1; make the network smaller."
         smaller = 1 << (batch - 1).bit_length() - 1
         return f"out of memory on {self.device} with batch size {batch}; try --batch-size {smaller}."
+
+
+def _holder(device: torch.device) -> str | None:
+    """Who else holds more than half of a card, which no smaller batch would mend; None where nobody does."""
+    card = nvml.card(str(device))
+    memory = card.memory() if card is not None else None
+    if card is None or memory is None:
+        return None
+    others = sorted(card.others(), key=lambda process: process.memory or 0, reverse=True)
+    held = sum(process.memory or 0 for process in others)
+    if 2 * held <= memory[1]:
+        return None
+    most = others[0]
+    name = f"{most.name} of {most.user}, " if most.name else ""
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return f"{name}process {most.pid}{more} holds {gigabytes(held)} of its {gigabytes(memory[1])} GB"

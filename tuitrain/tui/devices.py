@@ -6,9 +6,9 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
-from typing import Any
 
-from tuitrain.errors import visible
+from tuitrain import nvml
+from tuitrain.nvml import OtherProcess
 from tuitrain.words import gigabytes, plural
 
 
@@ -78,62 +78,16 @@ def devices() -> list[Device]:
 
 
 def _gpus() -> list[Device]:
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # no driver, no library, no permission: then there is no such GPU
-        return []
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [n.strip() for n in seen.split(",") if n.strip()] if seen is not None else None
-    try:
-        wanted: list[int | str] = (
-            list(range(pynvml.nvmlDeviceGetCount()))
-            if names is None
-            else [int(n) if n.isdigit() else n for n in names]
-        )
-    except Exception:
-        return []
     out: list[Device] = []
-    for number, where in enumerate(wanted):
-        try:
-            by_name = pynvml.nvmlDeviceGetHandleByUUID
-            handle = by_name(where) if isinstance(where, str) else pynvml.nvmlDeviceGetHandleByIndex(where)
-            name = pynvml.nvmlDeviceGetName(handle)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        except Exception:  # CUDA stops counting at the first device that is not there
+    for card in nvml.cards():
+        memory = card.memory()
+        if memory is None:
             break
-        others = _others(pynvml, handle)
-        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        out.append(Device(f"cuda:{number}", visible(text), int(memory.free), int(memory.total), others))
+        others = card.others(ours_is_there=nvml.in_use_by_torch())
+        out.append(Device(f"cuda:{card.index}", card.name or "GPU", *memory, tuple(map(_told, others))))
     return out
 
 
-def _others(nvml: Any, handle: Any) -> tuple[str, ...]:
-    try:
-        running = [p for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle) if p.pid != os.getpid()]
-    except Exception:
-        return ()
-    names = {process.pid: _process_name(process.pid) for process in running}
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        # In a container the driver gives the host's numbers, among which ours can't be told: the first
-        # that is not known here is taken for ours.
-        ours = next((p for p in running if names[p.pid] is None), None)
-        running = [p for p in running if p is not ours]
-    out: list[str] = []
-    for process in running:
-        used = getattr(process, "usedGpuMemory", None)
-        size = f" {gigabytes(used)} GB" if isinstance(used, int) else ""
-        out.append(f"{names[process.pid] or f'process {process.pid}'}{size}")
-    return tuple(out)
-
-
-def _process_name(pid: int) -> str | None:
-    try:
-        import psutil
-
-        process = psutil.Process(pid)
-        return visible(f"{process.name()} of {process.username()}")
-    except Exception:  # another container's process, or one that has just ended
-        return None
+def _told(process: OtherProcess) -> str:
+    name = f"{process.name} of {process.user}" if process.name else f"process {process.pid}"
+    return name if process.memory is None else f"{name} {gigabytes(process.memory)} GB"

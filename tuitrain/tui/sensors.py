@@ -12,22 +12,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuitrain import nvml
+from tuitrain.nvml import Card, OtherProcess
+
 INTERVAL_S = 1.0
 KEPT = 60
-
-
-@dataclass(frozen=True, slots=True)
-class OtherProcess:
-    """Somebody else on the GPU; memory in bytes."""
-
-    pid: int
-    name: str
-    memory: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +43,6 @@ class Reading:
     disk_free: int | None = None
 
 
-def visible_index(index: int, setting: str | None) -> int | str:
-    """NVML's index, or its UUID, of torch's `cuda:index` under CUDA_VISIBLE_DEVICES."""
-    if setting is None or not setting.strip():
-        return index
-    names = [name.strip() for name in setting.split(",")]
-    if index >= len(names):
-        return index
-    return int(names[index]) if names[index].isdigit() else names[index]
-
-
 class Sensors:
     """Samples in a daemon thread between `start` and `stop`; `readings` may be read from anywhere.
 
@@ -76,7 +59,6 @@ class Sensors:
         self._readings: deque[Reading] = deque(maxlen=KEPT)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._names: dict[int, str] = {}
 
     @property
     def readings(self) -> tuple[Reading, ...]:
@@ -95,11 +77,12 @@ class Sensors:
 
     def _sample_on(self) -> None:
         with contextlib.suppress(Exception):  # a broken sensor is no reason for noise: it reads n/a
-            read_gpu = self._gpu_reader()
+            card = nvml.card(self._device)
             try:
                 while not self._stop.is_set():
                     begin = time.monotonic()
-                    self._readings.append(Reading(**self._machine(), **read_gpu()))
+                    gpu = self._gpu(card) if card is not None else self._torch_memory()
+                    self._readings.append(Reading(**self._machine(), **gpu))
                     self._stop.wait(max(INTERVAL_S, 10 * (time.monotonic() - begin)))
             finally:
                 if "pynvml" in sys.modules:
@@ -128,62 +111,17 @@ class Sensors:
                 found["disk_free"] = psutil.disk_usage(str(self._folder)).free
         return found
 
-    def _gpu_reader(self) -> Callable[[], dict[str, Any]]:
-        kind, _, number = self._device.partition(":")
-        if kind != "cuda":
-            return dict
-        try:
-            import pynvml
-
-            pynvml.nvmlInit()
-            where = visible_index(int(number or 0), os.environ.get("CUDA_VISIBLE_DEVICES"))
-            if isinstance(where, str):
-                handle = pynvml.nvmlDeviceGetHandleByUUID(where)
-            else:
-                handle = pynvml.nvmlDeviceGetHandleByIndex(where)
-        except Exception:
-            return self._torch_memory
-        return lambda: self._gpu(pynvml, handle)
-
-    def _gpu(self, nvml: Any, handle: Any) -> dict[str, Any]:
-        found = self._torch_memory()
-
-        def put(key: str, call: Callable[[], Any]) -> None:
-            with contextlib.suppress(Exception):
-                found[key] = call()
-
-        put("gpu", lambda: _text(nvml.nvmlDeviceGetName(handle)))
-        put("gpu_util", lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
-        put("gpu_memory_used", lambda: nvml.nvmlDeviceGetMemoryInfo(handle).used)
-        put("gpu_memory_total", lambda: nvml.nvmlDeviceGetMemoryInfo(handle).total)
-        put("power_w", lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
-        put("temperature_c", lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)))
-        put("others", lambda: self._others(nvml, handle))
-        return found
-
-    def _others(self, nvml: Any, handle: Any) -> tuple[OtherProcess, ...]:
-        running = {p.pid: p for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
-        theirs = [p for pid, p in running.items() if pid not in self._own]
-        # In a container NVML gives the host's numbers, among which ours can't be told: the one that
-        # is not known here is taken for ours, so that a run alone on its card is not called shared.
-        if len(theirs) == len(running):
-            unknown = [p for p in theirs if self._name(p.pid) is None]
-            if unknown:
-                theirs.remove(unknown[0])
-        return tuple(
-            OtherProcess(p.pid, self._name(p.pid) or "a process", getattr(p, "usedGpuMemory", None))
-            for p in theirs
-        )
-
-    def _name(self, pid: int) -> str | None:
-        if pid not in self._names:
-            try:
-                import psutil
-
-                self._names[pid] = psutil.Process(pid).name()
-            except Exception:
-                return None
-        return self._names[pid]
+    def _gpu(self, card: Card) -> dict[str, Any]:
+        memory = card.memory()
+        return self._torch_memory() | {
+            "gpu": card.name,
+            "gpu_util": card.utilization(),
+            "gpu_memory_used": card.memory_used(),
+            "gpu_memory_total": memory[1] if memory else None,
+            "power_w": card.power_w(),
+            "temperature_c": card.temperature_c(),
+            "others": card.others(self._own),
+        }
 
     def _torch_memory(self) -> dict[str, Any]:
         """What torch holds on the card, where the run is in this process and torch is in use already."""
@@ -192,7 +130,3 @@ class Sensors:
             if torch is not None and torch.cuda.is_initialized():
                 return {"torch_memory": int(torch.cuda.memory_reserved(self._device))}
         return {}
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
