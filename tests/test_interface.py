@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from tuitrain.cli.root import app
 from tuitrain.errors import ExitCode
-from tuitrain.runs.result import RunResult
+from tuitrain.runs.history import History
+from tuitrain.runs.result import run_json
 from tuitrain.training import events
 
 FROZEN = Path(__file__).parent / "interface.json"
@@ -40,7 +41,7 @@ def interface() -> dict[str, object]:
         "schema": events.SCHEMA,
         "exit_codes": {code.name: int(code) for code in ExitCode},
         "events": {name: [f.name for f in dataclasses.fields(cls)] for name, cls in events.TYPES.items()},
-        "run --json": sorted(RunResult().to_json(Path("x"))),
+        "run --json": sorted(run_json(History(), Path("x"))),
         "show --json": sorted(shown),
         "show --json layers": sorted(shown["layers"][0]),
         "flags": _flags(),

@@ -130,14 +130,15 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
     assert (run / "model.py.txt").read_text() == NET and not list(run.rglob("*.py"))
     assert "net.py:Net" in (run / "preset.toml").read_text()
     load(net).build(0).load_state_dict(load_file(run / "model.safetensors"))
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
+    from tuitrain.runs.result import run_json
 
-    result = RunResult.of(session.records)
+    result = History.of(session.records)
     assert result.started is not None and result.started.parameters == PARAMETERS
     points = {p.point: p.met for p in result.points()}
     assert points == {"parameters": False, "conv": None}
     assert result.started.changed["model"] == ["tiny", f"{net} {load(net).sha256[:8]}"]
-    assert result.to_json(run)["own_network"] == load(net).to_dict()
+    assert run_json(result, run)["own_network"] == load(net).to_dict()
 
 
 def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> None:

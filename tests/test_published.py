@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from tuitrain.cli.verdict import verdict
+from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary
-from tuitrain.runs.result import RunResult
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import override, preset_from_toml
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
@@ -41,7 +41,7 @@ def digits(started: RunStarted) -> RunStarted:
 
 def said_of(started: RunStarted) -> str:
     out = Console(file=io.StringIO(), width=160)
-    out.print(verdict(RunResult.of(records(started)), Path("runs/a")))
+    out.print(verdict(History.of(records(started)), Path("runs/a")))
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -125,7 +125,7 @@ def summary(started: RunStarted, best: float) -> RunSummary:
 )
 def test_runs_that_were_judged_apart_are_not_ranked(other: RunStarted, why: str) -> None:
     runs = [summary(STARTED, 0.99), summary(other, 0.97)]
-    results = [RunResult.of(records(started)) for started in (STARTED, other)]
+    results = [History.of(records(started)) for started in (STARTED, other)]
     assert any(
         line.better is not None
         for line in comparison.result_lines([runs[0], summary(STARTED, 0.97)], [results[0]] * 2)

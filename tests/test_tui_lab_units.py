@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tuitrain import nvml
 from tuitrain.runs import index
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.names import SCHEDULES
@@ -256,7 +257,10 @@ def _nvml(monkeypatch: pytest.MonkeyPatch, pids: list[int]) -> None:
         ],
     )
     monkeypatch.setitem(sys.modules, "pynvml", fake)
-    monkeypatch.setattr(devices, "_process_name", lambda pid: {1: "python of ana"}.get(pid))
+    names = {1: ("python", "ana")}
+    monkeypatch.setattr(
+        nvml, "_process", lambda pid, size: nvml.OtherProcess(pid, *names.get(pid, ("", "")), size)
+    )
 
 
 def test_each_gpu_with_what_is_free_and_who_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

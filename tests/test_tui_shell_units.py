@@ -399,11 +399,11 @@ def test_changed_text_is_visible_and_short() -> None:
 
 
 def test_single_seeds_are_no_evidence() -> None:
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
     from tuitrain.spec.preset import override
     from tuitrain.training.events import EpochFinished, Record, RunStarted
 
-    def result(**changes: Any) -> RunResult:
+    def result(**changes: Any) -> History:
         preset = override(load_preset("step13"), changes)
         started = RunStarted(
             "r",
@@ -424,7 +424,7 @@ def test_single_seeds_are_no_evidence() -> None:
             938,
         )
         epoch = EpochFinished(1, 14, 0.1, 0.98, 0.02, 0.9941, 0.01, 1, 1, 2, 100, 10000)
-        return RunResult.of([Record(started, 0, 0), Record(epoch, 1, 1)])
+        return History.of([Record(started, 0, 0), Record(epoch, 1, 1)])
 
     two = [summary(1, best=0.9941), summary(2, best=0.9938)]
     said = " ".join(comparison.evidence(two, [result(), result(**{"train.rotation": 7.0})]))
@@ -445,11 +445,10 @@ def test_single_seeds_are_no_evidence() -> None:
 
 
 def test_the_better_value_is_marked_and_a_tie_is_not() -> None:
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
 
     lines = {
-        line.label: line
-        for line in comparison.result_lines([summary(1), summary(5)], [RunResult(), RunResult()])
+        line.label: line for line in comparison.result_lines([summary(1), summary(5)], [History(), History()])
     }
     assert lines["best test accuracy"].better == 1
     assert lines["parameters"].better is None

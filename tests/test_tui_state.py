@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from monitor_recorded import recorded, report, until
 
 from tuitrain import words
-from tuitrain.nvml import OtherProcess
+from tuitrain.nvml import OtherProcess, visible_devices
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -528,6 +528,9 @@ class FakeNvml:
     def nvmlInit(self) -> None: ...
     def nvmlShutdown(self) -> None: ...
 
+    def nvmlDeviceGetCount(self) -> int:
+        return 4
+
     def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
         self.asked.append(index)
         return "card"
@@ -543,7 +546,7 @@ class FakeNvml:
         return SimpleNamespace(gpu=41)
 
     def nvmlDeviceGetMemoryInfo(self, _: str) -> SimpleNamespace:
-        return SimpleNamespace(used=600, total=1000)
+        return SimpleNamespace(free=400, used=600, total=1000)
 
     def nvmlDeviceGetPowerUsage(self, _: str) -> int:
         return 210_500
@@ -601,11 +604,23 @@ def test_others_on_the_card(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(first_reading(FakeNvml(unknown, unknown + 1), monkeypatch).others) == 1
 
 
-def test_the_card_that_torch_means() -> None:
-    assert visible_index(0, None) == 0
-    assert visible_index(1, "2,5") == 5
-    assert visible_index(0, "GPU-ab12") == "GPU-ab12"
-    assert visible_index(3, "0") == 3
+@pytest.mark.parametrize(
+    ("setting", "places"),
+    [
+        (None, [0, 1, 2]),
+        ("2,5", [2, 5]),
+        ("GPU-ab12", ["GPU-ab12"]),
+        ("1, GPU-ab12", [1, "GPU-ab12"]),
+        ("", []),
+    ],
+)
+def test_the_card_that_torch_means(
+    setting: str | None, places: list[int | str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", setting)
+    assert visible_devices(3) == places
 
 
 # ------------------------------------------------------------------------------ sheets

@@ -40,6 +40,11 @@ def accuracy(fraction: float | None) -> str:
     return text if text == "–" else f"{text} %"
 
 
+def reached(accuracy: float, target_percent: float) -> bool:
+    """Whether a fraction reaches a target in percent; 0.994 reaches 99.4 whatever the binary rounding."""
+    return accuracy * 100 >= target_percent - 1e-9
+
+
 def points(difference: float) -> str:
     """A difference of fractions in percentage points, without its sign: `0.12`."""
     return f"{abs(difference) * 100:.2f}"

@@ -55,8 +55,9 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
     from tuitrain.runs.derived import log_lines
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import DirectoryFeed
+    from tuitrain.runs.history import History
     from tuitrain.runs.launch import recall
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.result import run_json
     from tuitrain.tui import state
 
     run = RunDirectory.open(path)
@@ -73,7 +74,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
             shown = state.reduce(shown, record)
 
     def shown() -> None:
-        Console(file=io.StringIO(), width=100).print(verdict(RunResult.of(run.events()), path))
+        Console(file=io.StringIO(), width=100).print(verdict(History.of(run.events()), path))
 
     def feed() -> None:
         looking = DirectoryFeed(run)
@@ -82,7 +83,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
 
     return {
         "events": run.events,
-        "result": lambda: json.dumps(RunResult.of(run.events()).to_json(path), allow_nan=False),
+        "result": lambda: json.dumps(run_json(History.of(run.events()), path), allow_nan=False),
         "verdict": shown,
         "recall": lambda: recall(run),
         "log": lambda: [log_lines(record) for record in run.events()],

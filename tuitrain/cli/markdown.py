@@ -12,7 +12,7 @@ from tuitrain.errors import visible
 from tuitrain.words import accuracy, by_chance, plural, stands, took
 
 if TYPE_CHECKING:
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
 
 #: The file whose Markdown GitHub shows on the page of a job.
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -33,7 +33,7 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(out) + "\n"
 
 
-def result_text(result: RunResult) -> str:
+def result_text(result: History) -> str:
     """What a run came to: a heading, its figures, its challenge, and how to repeat it."""
     started, done, best = result.started, result.finished, result.best
     name = visible(started.name) if started else "a run"
@@ -46,8 +46,8 @@ def result_text(result: RunResult) -> str:
             ("data set", started.dataset),
             ("parameters", f"{started.parameters:,}"),
             (f"best {started.judged_by} accuracy", f"{accuracy(best.test_acc)} in epoch {best.epoch}"),
-            (f"last {started.judged_by} accuracy", accuracy(result.history[-1].test_acc)),
-            ("trained", f"{plural(len(result.history), 'epoch')} in {took(done.seconds if done else None)}"),
+            (f"last {started.judged_by} accuracy", accuracy(result.epochs[-1].test_acc)),
+            ("trained", f"{plural(len(result.epochs), 'epoch')} in {took(done.seconds if done else None)}"),
             ("device", started.device_name or started.device),
             ("seed", str(started.seed)),
         ]
@@ -65,7 +65,7 @@ def result_text(result: RunResult) -> str:
     return "\n".join(out) + "\n"
 
 
-def append_summary(result: RunResult) -> None:
+def append_summary(result: History) -> None:
     """Append the result to the job's summary, where there is one; what can't be written is said and no failure."""
     path = os.environ.get(SUMMARY)
     if not path:

@@ -21,7 +21,6 @@ from tuitrain.words import stands
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
     from tuitrain.data.dataset import Progress
-    from tuitrain.runs.result import RunResult
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
     from tuitrain.training.own import OwnNetwork
@@ -395,20 +394,16 @@ def _finish(
 ) -> None:
     """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
     from tuitrain.cli.live import choose_view
-    from tuitrain.runs.result import RunResult
     from tuitrain.runs.signals import guarded
 
-    result = RunResult()
-    for record in session.records:
-        result.add(record)
     view = choose_view(events=events, quiet=quiet, plain=plain)
     with guarded(session) as signals:
         session.start()
-        _follow(session, view, result)
-    _say(session, result, json=json, events=events, quiet=quiet)
+        _follow(session, view)
+    _say(session, json=json, events=events, quiet=quiet)
     code: int = signals.exit_code or session.exit_code
     if code == ExitCode.DONE and require is not None:
-        best = result.best
+        best = session.recorder.history.best
         if best is None or best.test_acc * 100 < require - 1e-9:
             got = f"{best.test_acc * 100:.2f} %" if best else "nothing"
             raise RequirementError(
@@ -417,15 +412,13 @@ def _finish(
     raise typer.Exit(code)
 
 
-def _follow(session: Session, view: View, result: RunResult) -> None:
+def _follow(session: Session, view: View) -> None:
     """Shows records and progress until the run has ended; a broken output stops only the showing."""
     seen, listening = len(session.records), True
     while True:
         ended = session.join(POLL_S)
         records = session.records[seen:]
         seen += len(records)
-        for record in records:
-            result.add(record)
         if listening:
             try:
                 for record in records:
@@ -439,22 +432,24 @@ def _follow(session: Session, view: View, result: RunResult) -> None:
         view.close()
 
 
-def _say(session: Session, result: RunResult, *, json: bool, events: bool, quiet: bool) -> None:
+def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
     from tuitrain.cli.verdict import verdict
 
-    directory = session.directory.path
+    history, directory = session.recorder.history, session.directory.path
     with contextlib.suppress(OSError, ValueError):
         if not quiet:
-            stderr().print(verdict(result, directory), soft_wrap=True)
-        elif (done := result.finished) is None or stands(done.outcome)[1] == "bad":
+            stderr().print(verdict(history, directory), soft_wrap=True)
+        elif (done := history.finished) is None or stands(done.outcome)[1] == "bad":
             why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
             complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")
         if session.recorder.trouble:
             stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
     from tuitrain.cli.markdown import append_summary
 
-    append_summary(result)
+    append_summary(history)
     if json:
-        emit_json(result.to_json(directory))
+        from tuitrain.runs.result import run_json
+
+        emit_json(run_json(history, directory))
     elif not (events or quiet or data_stream().isatty()):
         data_stream().write(f"{directory}\n")  # so that a script can go on with it

@@ -170,8 +170,9 @@ def show(
 
     At the end, the command that repeats it.
     """
+    from tuitrain.runs.history import History
     from tuitrain.runs.index import summarise
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.result import run_json
     from tuitrain.spec.words import changes
     from tuitrain.training.events import to_dict
 
@@ -179,15 +180,15 @@ def show(
     directory = find(run, runs_dir)
     summary = summarise(directory.path)
     records = directory.events()
-    result = RunResult.of(records)
+    result = History.of(records)
     if markdown:
         from tuitrain.cli.markdown import result_text
 
         sys.stdout.write(result_text(result))
         return
     if json:
-        shown = result.to_json(directory.path) | summary.to_dict()
-        shown["history"] = [to_dict(epoch) for epoch in result.history]
+        shown = run_json(result, directory.path) | summary.to_dict()
+        shown["history"] = [to_dict(epoch) for epoch in result.epochs]
         shown["notices"] = [to_dict(notice) for notice in result.notices]
         shown["directory"] = str(directory.path)
         started = result.started
@@ -212,10 +213,10 @@ def show(
         out.print(f"note: {visible(summary.note)}", soft_wrap=True)
     for notice in result.notices:
         out.print(f"{notice.level}: {visible(notice.message)}", soft_wrap=True)
-    if result.history:
+    if result.epochs:
         judge = "val" if result.started and result.started.judged_by == "validation" else "test"
         out.print(f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}         lr")
-    for e in result.history:
+    for e in result.epochs:
         out.print(
             f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy(e.train_acc):>9}  {e.test_loss:>10.4f}  "
             f"{accuracy(e.test_acc):>9}  {e.lr:>9.3g}"

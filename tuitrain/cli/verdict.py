@@ -11,10 +11,10 @@ from tuitrain.words import RICH_COLOURS, accuracy, by_chance, plural, stands, to
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
 
 
-def verdict(result: RunResult, directory: Path) -> RenderableType:
+def verdict(result: History, directory: Path) -> RenderableType:
     """All that is said when a run has ended."""
     from rich.console import Group
     from rich.table import Table
@@ -29,8 +29,8 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
     word = visible(done.outcome).replace("_", " ") if done else "unfinished"
     head = Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, 'dim')}"))
     if started and done:
-        epochs = plural(len(result.history), "epoch")
-        own = result.own_network
+        epochs = plural(len(result.epochs), "epoch")
+        own = result.user_network
         name = visible(started.name if own is None else f"{own} as {started.name}")
         head.append(f"  {name}, {epochs} in {took(done.seconds)} on {visible(started.device)}")
     parts.append(head)
@@ -40,7 +40,7 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
         published = result.published
         claims = published.on(started.dataset) if published else None
         judged_alike = claims if started.judged_by == "test" else None
-        last = result.history[-1]
+        last = result.epochs[-1]
         grid = Table(box=None, pad_edge=False, header_style="dim")
         for title in ("", "here", "claimed"):
             grid.add_column(title, justify="left" if not title else "right")
@@ -59,11 +59,11 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
             accuracy(last.test_acc),
             judged_alike.last_test_accuracy if judged_alike else None,
         )
-        count = min(len(result.history), 5)
+        count = min(len(result.epochs), 5)
         row(f"mean of the last {plural(count, 'epoch')}", accuracy(result.last_mean), None)
         row(
             "best running train accuracy",
-            accuracy(max(e.train_acc for e in result.history)),
+            accuracy(max(e.train_acc for e in result.epochs)),
             claims.train_accuracy if claims else None,
         )
         grid.add_row(
@@ -71,7 +71,7 @@ def verdict(result: RunResult, directory: Path) -> RenderableType:
             f"{started.parameters:,}",
             f"{claims.parameters:,}" if claims and claims.parameters else "–",
         )
-        parts += [Text(), grid, Text(), Text(f"At the end {gap_and_wait(result.history, judge)}.")]
+        parts += [Text(), grid, Text(), Text(f"At the end {gap_and_wait(result.epochs, judge)}.")]
         if started.judged_by == "test":
             parts.append(
                 Text(

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tuitrain.errors import PresetError
-from tuitrain.spec.challenge import Point, check, reached
-from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -25,6 +24,11 @@ from tuitrain.training.events import (
     best_epoch,
     better,
 )
+from tuitrain.words import reached
+
+if TYPE_CHECKING:
+    from tuitrain.spec.challenge import Point
+    from tuitrain.spec.preset import Claims, Preset
 
 LAST_EPOCHS = 5
 
@@ -125,6 +129,8 @@ class History:
         """The resolved preset; None before the run has started, or where this version can't read it."""
         if self.started is None:
             return None
+        from tuitrain.spec.preset import preset_from_dict  # a list of runs does without
+
         try:
             return preset_from_dict(self.started.preset, "the run's preset")
         except PresetError:
@@ -136,6 +142,12 @@ class History:
         return (
             self.started.own_network.get("model", "?") if self.started and self.started.own_network else None
         )
+
+    @property
+    def published(self) -> Claims | None:
+        """What the source reported of the preset's own network, of whatever data set; None where another trained."""
+        preset = self.preset
+        return preset.claims if preset is not None and self.user_network is None else None
 
     @property
     def target(self) -> float | None:
@@ -160,6 +172,8 @@ class History:
 
     def points(self) -> list[Point]:
         """The challenge, point by point; none before the run has started, or where its preset can't be read."""
+        from tuitrain.spec.challenge import check
+
         started, preset = self.started, self.preset
         if started is None or preset is None:
             return []
@@ -167,4 +181,6 @@ class History:
             table = started.parameters if started.own_network else preset.table()
         except PresetError:
             return []
-        return check(preset, table, self.epochs, finished=self.finished is not None)
+        done = self.finished
+        cut_off = done is not None and done.outcome != "completed"
+        return check(preset, table, self.epochs, finished=done is not None, cut_off=cut_off)

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from tuitrain import plain
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import files, locking, names
 from tuitrain.runs.directory import RunDirectory, refuse_later_version, unwritable
-from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, RunStarted
+from tuitrain.runs.history import History
+from tuitrain.training.events import Control, EpochFinished, Record, RunStarted
 
 RunState = Literal[
     "live", "paused", "stalled", "done", "stopped", "failed", "diverged", "out_of_memory", "interrupted", "locked",
@@ -133,24 +134,10 @@ def _of_files(path: Path) -> RunSummary:
 
 
 def _from_records(path: Path, records: list[Record]) -> RunSummary:
-    started = next((r for r in records if isinstance(r.event, RunStarted)), None)
-    start = started.event if started and isinstance(started.event, RunStarted) else None
-    epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
-    finished = next((r.event for r in reversed(records) if isinstance(r.event, RunFinished)), None)
-    best = max(epochs, key=lambda e: (_rank(e.test_acc), -e.epoch), default=None)
-    planned = start.epochs if start else 0
-    for record in records:
-        if isinstance(record.event, Control) and record.event.action == "extended":
-            planned += int(record.event.value or 0)
+    history = History.of(records)
+    start, finished, best, last = history.started, history.finished, history.best, history.last
     moves = [r.event.action for r in records if isinstance(r.event, Control)]
     detached = next((move == "detached" for move in reversed(moves) if move in _TERMINAL), False)
-    challenge = (start.preset.get("challenge") if start else None) or {}
-    target = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
-    at_target = None
-    if isinstance(target, int | float):
-        from tuitrain.spec.challenge import reached
-
-        at_target = sum(reached(e.test_acc, target) for e in epochs)
     state: RunState = "interrupted"
     if finished is not None:
         state = _STATES.get(finished.outcome, "failed")
@@ -165,15 +152,15 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         preset=start.name if start else "",
         dataset=start.dataset if start else "",
         parameters=start.parameters if start else 0,
-        best=_number(best.test_acc) if best else None,
+        best=best.test_acc if best else None,
         best_epoch=best.epoch if best else 0,
-        last=_number(epochs[-1].test_acc) if epochs else None,
-        epochs=epochs[-1].epoch if epochs else 0,
-        epochs_planned=planned,
-        epochs_at_target=at_target,
+        last=_number(last.test_acc) if last else None,
+        epochs=last.epoch if last else 0,
+        epochs_planned=history.planned,
+        epochs_at_target=None if history.target is None else len(history.at_target),
         changed=start.changed if start else {},
-        when=records[0].time if records else made,
-        seconds=finished.seconds if finished else (records[-1].elapsed_s if records else 0.0),
+        when=history.began if records else made,
+        seconds=finished.seconds if finished else history.elapsed_s,
         device=start.device if start else "",
         seed=start.seed if start else 0,
         judged_by=start.judged_by if start else "test",
@@ -181,13 +168,13 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         message=finished.message if finished else "",
         layers=_changed_layers(start) if start else [],
         device_name=start.device_name if start else "",
-        epoch_s=_epoch_s(epochs),
+        epoch_s=_epoch_s(history.epochs),
         workload=workload(start.preset, start.own_network) if start else "",
         detached=detached,
     )
 
 
-def _epoch_s(epochs: list[EpochFinished]) -> float:
+def _epoch_s(epochs: Sequence[EpochFinished]) -> float:
     """The mean time of the epochs, without the first one where there are more: it holds the warm-up."""
     sure = epochs[1:] or epochs
     seconds = sum(e.train_s + e.test_s for e in sure) / max(1, len(sure))
@@ -216,10 +203,6 @@ def _changed_layers(start: RunStarted) -> list[Any]:
     from tuitrain.spec.words import layers_of
 
     return layers_of(start.preset)
-
-
-def _rank(value: float) -> float:
-    return value if math.isfinite(value) else -1.0
 
 
 def _number(value: float) -> float | None:

@@ -16,6 +16,7 @@ from tuitrain.spec.base import Spec
 from tuitrain.spec.layers import Conv, Network
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import Train
+from tuitrain.words import reached
 
 RequiredLayer = Literal[
     "conv", "conv1x1", "linear", "maxpool", "avgpool", "global_avgpool", "batchnorm", "dropout", "relu"
@@ -109,11 +110,6 @@ class Judged(Protocol):
     @property
     def test_acc(self) -> float:
         """Of the judging set."""
-
-
-def reached(accuracy: float, target_percent: float) -> bool:
-    """Whether a fraction reaches a target in percent; 0.994 reaches 99.4 whatever the binary rounding."""
-    return accuracy * 100 >= target_percent - 1e-9
 
 
 def has_layer(network: Network, kind: str) -> bool:

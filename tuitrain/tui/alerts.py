@@ -103,7 +103,8 @@ def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:
         who = now.others[0]
         size = f", {words.gigabytes(who.memory)} GB" if who.memory is not None else ""
         more = f" and {len(now.others) - 1} more" if len(now.others) > 1 else ""
-        message = f"{visible(who.name or 'a process')} (pid {who.pid}{size}){more} is on this GPU too"
+        name = visible(who.name) or "a process"
+        message = f"{name} (pid {who.pid}{size}){more} is on this GPU too"
         found.append(Alert("gpu_shared", "warning", message, "times are not to be trusted; use another GPU"))
     recent = [r.gpu_util for r in readings[-STARVED_SAMPLES:] if r.gpu_util is not None]
     if (

@@ -16,8 +16,8 @@ from tuitrain.tui.runlist import changed_text
 from tuitrain.words import accuracy, by_chance, count, percent, took
 
 if TYPE_CHECKING:
+    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.result import RunResult
 
 #: Keys that name a run rather than change what is trained.
 NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
@@ -35,14 +35,14 @@ def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     return [f"Compare  {what}{more}", f"{best}     {worth}"]
 
 
-def judged_apart(runs: Sequence[RunSummary], results: Sequence[RunResult] = ()) -> str | None:
+def judged_apart(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:
     """Why the accuracies of these runs can't be compared; None where they were judged by the same images.
 
     Args:
         runs: that are set side by side.
         results: theirs, which tell how many images judged them; empty where they were not read.
     """
-    images = {f"{result.history[-1].test_images:,}" for result in results if result.history}
+    images = {f"{result.epochs[-1].test_images:,}" for result in results if result.epochs}
     for what, kinds in (
         ("on different data sets", {visible(run.dataset) for run in runs if run.best is not None}),
         ("by different images", {visible(run.judged_by) for run in runs if run.best is not None}),
@@ -83,7 +83,7 @@ def _in_words(preset: dict[str, Any]) -> dict[str, str]:
     return out
 
 
-def result_lines(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[Line]:
+def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[Line]:
     """The figures, the better one marked; equal or missing ones are not, and none of runs that were judged apart."""
     more, less = (None, None) if judged_apart(runs, results) else (True, False)
     lines = [
@@ -102,19 +102,16 @@ def result_lines(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> li
     return [line for line in lines if any(value != "–" for value in line.values)]
 
 
-def _last(result: RunResult, field: str) -> float | None:
-    return _some(float(getattr(result.history[-1], field))) if result.history else None
+def _last(result: History, field: str) -> float | None:
+    return _some(float(getattr(result.epochs[-1], field))) if result.epochs else None
 
 
 def _some(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _first_at_target(result: RunResult) -> float | None:
-    preset = result.preset
-    target = preset.challenge.target_accuracy if preset is not None else None
-    at = result.epochs_at(target) if target is not None else []
-    return float(at[0]) if at else None
+def _first_at_target(result: History) -> float | None:
+    return float(result.at_target[0]) if result.at_target else None
 
 
 def _line(label: str, values: list[float | None], text: Any, *, more: bool | None) -> Line:
@@ -127,7 +124,7 @@ def _line(label: str, values: list[float | None], text: Any, *, more: bool | Non
     return Line(label, tuple("–" if value is None else text(value) for value in values), better)
 
 
-def evidence(runs: Sequence[RunSummary], results: Sequence[RunResult]) -> list[str]:
+def evidence(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
     """What the figures prove: runs that differ in the seed alone are taken together."""
     by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
     names: dict[str, str] = {}

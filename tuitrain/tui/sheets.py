@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.result import gap_and_wait
-from tuitrain.spec.challenge import check, reached
+from tuitrain.spec.challenge import check
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.parts import Part, Parts, wrap
 from tuitrain.tui.state import Ghost, MonitorState, ahead
+from tuitrain.words import reached
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished
@@ -47,7 +48,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
     """
     ghost = ghosts[0] if ghosts else None
     against = f"vs {ghost.name}" if ghost else ""
-    waits = any(_waited(e) for e in state.epochs)
+    waits = any(_wait_percent(e) >= 1 for e in state.epochs)
     columns = [
         ("epoch", 5),
         ("test %", 9),
@@ -67,7 +68,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "best" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
-        wait = f"{100 * _waited(e) / e.train_s:7.0f}" if waits and e.train_s > 0 else ""
+        wait = f"{_wait_percent(e):7.0f}" if waits else ""
         rows.append(
             (
                 (f"{e.epoch:5}", ""),
@@ -83,8 +84,8 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
     return ((heading, "head"),), rows
 
 
-def _waited(epoch: EpochFinished) -> float:
-    return float(getattr(epoch, "data_wait_s", 0.0))
+def _wait_percent(epoch: EpochFinished) -> float:
+    return 100 * min(1.0, (epoch.data_wait_s or 0.0) / epoch.train_s) if epoch.train_s > 0 else 0.0
 
 
 def _difference(value: float | None) -> Part:
@@ -281,7 +282,7 @@ def _next(
     if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
         tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
     if can_go_on:
-        saved = state.checkpoint
+        saved = state.history.checkpoint
         at = (
             f"epoch {saved.epoch + 1}, step {saved.step}"
             if saved and saved.step

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tuitrain.errors import visible
-from tuitrain.runs.result import RunResult
+from tuitrain.runs.history import History
 from tuitrain.spec.words import changes_in_short, layers_of
 from tuitrain.tui.state import STATUS_WORDS
 from tuitrain.words import RICH_COLOURS, accuracy, count, plural, stands, took
@@ -46,18 +46,18 @@ class _Told:
     """What is told of a run."""
 
     title: str
-    result: RunResult
+    result: History
     directory: RunDirectory | None
     error: str = ""
 
     @classmethod
     def of_entry(cls, entry: Entry) -> _Told:
         records = list(entry.session.records) if entry.session is not None else []
-        return cls(entry.title, RunResult.of(records), entry.directory, entry.error)
+        return cls(entry.title, History.of(records), entry.directory, entry.error)
 
     @classmethod
     def of_directory(cls, directory: RunDirectory) -> _Told:
-        result = RunResult.of(directory.events())
+        result = History.of(directory.events())
         started = result.started
         changes = changes_in_short(started.changed, layers_of(started.preset)) if started else ""
         name = visible(started.name) if started else visible(directory.name)
@@ -94,9 +94,9 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
     if best is not None:
         preset = result.preset
         target = preset.challenge.target_accuracy if preset is not None else None
-        text = f"  best {accuracy(best.test_acc)} in epoch {best.epoch}, last {accuracy(result.history[-1].test_acc)}"
+        text = f"  best {accuracy(best.test_acc)} in epoch {best.epoch}, last {accuracy(result.epochs[-1].test_acc)}"
         if target is not None:
-            reached = result.epochs_at(target)
+            reached = list(result.at_target)
             text += f", target {target:.2f} %: " + (
                 f"first in epoch {reached[0]}" if reached else "not reached"
             )
@@ -104,11 +104,11 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
     else:
         lines.append(Text("  no epoch finished yet"))
     if started is not None:
-        last = result.history[-1].elapsed_s if result.history else None
+        last = result.epochs[-1].elapsed_s if result.epochs else None
         seconds = result.finished.seconds if result.finished else last
         lines.append(
             Text(
-                f"  {len(result.history)} of {plural(started.epochs, 'epoch')} in {took(seconds)} on "
+                f"  {len(result.epochs)} of {plural(started.epochs, 'epoch')} in {took(seconds)} on "
                 f"{visible(started.device)}, seed {started.seed}, {count(started.parameters)} parameters"
             )
         )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tuitrain.tui.scales import Curve, Pattern, Picture, Quantity, Sight
 
 if TYPE_CHECKING:
+    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.result import RunResult
 
 LETTERS = string.ascii_lowercase
 #: Twelve pairs of a colour and a pattern, neighbours differing in both; the letter alone would do.
@@ -39,35 +39,31 @@ VIEWS = (
 )
 
 
-def results(runs: Sequence[RunSummary]) -> tuple[list[RunResult], list[str]]:
+def results(runs: Sequence[RunSummary]) -> tuple[list[History], list[str]]:
     """What the logs of the runs say, an empty result for one that can't be read, and why it can't."""
     from tuitrain.errors import TuitrainError, visible
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.result import RunResult
+    from tuitrain.runs.history import History
 
     found, troubles = [], []
     for run in runs:
         try:
-            found.append(RunResult.of(RunDirectory.open(Path(run.path)).events()))
+            found.append(History.of(RunDirectory.open(Path(run.path)).events()))
         except TuitrainError as error:
-            found.append(RunResult())
+            found.append(History())
             troubles.append(visible(error))
     return found, troubles
 
 
-def target_of(found: Sequence[RunResult]) -> float | None:
+def target_of(found: Sequence[History]) -> float | None:
     """The target accuracy as a fraction, where all runs that have one have the same."""
-    targets = {
-        result.preset.challenge.target_accuracy / 100
-        for result in found
-        if result.preset is not None and result.preset.challenge.target_accuracy is not None
-    }
+    targets = {result.target / 100 for result in found if result.target is not None}
     return targets.pop() if len(targets) == 1 else None
 
 
 def picture(
     runs: Sequence[RunSummary],
-    found: Sequence[RunResult],
+    found: Sequence[History],
     view: View = VIEWS[0],
     *,
     logarithmic: bool = False,
@@ -75,8 +71,8 @@ def picture(
     """The curves of the runs, each with its letter."""
     curves = []
     for letter, (style, pattern), run, result in zip(LETTERS, LOOKS, runs, found, strict=False):
-        last = max((epoch.epoch for epoch in result.history), default=0)
-        by_epoch = {epoch.epoch: float(getattr(epoch, view.field)) for epoch in result.history}
+        last = max((epoch.epoch for epoch in result.epochs), default=0)
+        by_epoch = {epoch.epoch: float(getattr(epoch, view.field)) for epoch in result.epochs}
         values = tuple(by_epoch.get(number) for number in range(1, last + 1))
         sight: Sight = "beside" if run.state == "diverged" else "own"  # it would flatten all others
         curves.append(Curve(run.run, values, style, pattern, sight, letter))

@@ -26,8 +26,8 @@ from tuitrain.tui.widgets.runs_table import fit
 from tuitrain.words import percent
 
 if TYPE_CHECKING:
+    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.result import RunResult
 
 LABEL = 24
 TALL = 30  # lines from which the table and the chart are shown together
@@ -73,7 +73,7 @@ class CompareScreen(Screen[None]):
     def __init__(self, runs: list[RunSummary]) -> None:
         super().__init__()
         self.runs = runs
-        self._results: list[RunResult] = []
+        self._results: list[History] = []
         self._first = 0
 
     def compose(self) -> ComposeResult:
@@ -95,7 +95,7 @@ class CompareScreen(Screen[None]):
         found, _ = together.results(self.runs)
         self.app.call_later(self._have, found)
 
-    def _have(self, results: list[RunResult]) -> None:
+    def _have(self, results: list[History]) -> None:
         self._results = results
         if self.query(Sheet):  # else closed meanwhile
             self._paint()

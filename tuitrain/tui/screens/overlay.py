@@ -24,8 +24,8 @@ from tuitrain.tui.widgets.runs_table import fit
 from tuitrain.words import percent
 
 if TYPE_CHECKING:
+    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.result import RunResult
 
 
 class OverlayScreen(Screen[None]):
@@ -46,7 +46,7 @@ class OverlayScreen(Screen[None]):
         super().__init__()
         self.runs = runs[: len(LOOKS)]
         self._left_out = len(runs) - len(self.runs)
-        self._results: list[RunResult] = []
+        self._results: list[History] = []
         self._view = 0
         self._log = False
 
@@ -69,7 +69,7 @@ class OverlayScreen(Screen[None]):
             self.app.call_later(self.notify, trouble, severity="error", markup=False)
         self.app.call_later(self._have, found)
 
-    def _have(self, found: list[RunResult]) -> None:
+    def _have(self, found: list[History]) -> None:
         self._results = found
         if self.query(Chart):  # else closed meanwhile
             self._paint()
