@@ -228,6 +228,12 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
             "--runs-dir stands before the command; write it behind: `tuitrain runs --runs-dir ...`.",
         ),
         (["runs", "--json", "show"], "write it behind: `tuitrain runs show --json ...`."),
+        (["show"], "name a preset, such as `tuitrain show step13`; `tuitrain presets` lists them."),
+        (["show", "step13", "-p", "mlp"], "two presets are named, step13 and --preset mlp; leave one out."),
+        (
+            ["show", "mlp", "--json", "--toml"],
+            "--json, --toml and --torchinfo all want stdout; use one of them.",
+        ),
         (["runs", "rm"], "the argument run is missing; see `tuitrain runs rm -h`."),
         (["presets", "validate"], "the argument FILE is missing; see `tuitrain presets validate -h`."),
     ],

@@ -8,7 +8,7 @@ import typer
 
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
-from tuitrain.errors import visible
+from tuitrain.errors import UsageError, visible
 from tuitrain.words import shape_text, size_text
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ def show(
     flags = dict(locals())
     name = preset or preset_flag
     if not name:
-        raise typer.BadParameter("name a preset, such as step13; `tuitrain presets` lists them.")
+        raise UsageError("name a preset, such as `tuitrain show step13`; `tuitrain presets` lists them.")
+    if preset and preset_flag:
+        raise UsageError(
+            f"two presets are named, {visible(preset)} and --preset {visible(preset_flag)}; leave one out."
+        )
+    if sum((toml, torchinfo, json)) > 1:
+        raise UsageError("--json, --toml and --torchinfo all want stdout; use one of them.")
     base, changed = options.tweaked(name, flags)
     table = changed.table()
     limit = budget or changed.challenge.max_parameters
