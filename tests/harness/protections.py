@@ -135,8 +135,8 @@ def full_device(name: str) -> None:
     from tuitrain.runs import files
 
     opened = files.open_append
-    files.open_append = lambda path: (
-        os.open("/dev/full", os.O_RDWR | os.O_CLOEXEC) if path.name == name else opened(path)
+    files.open_append = lambda path, mode=0o644: (
+        os.open("/dev/full", os.O_RDWR | os.O_CLOEXEC) if path.name == name else opened(path, mode)
     )
 
 
@@ -617,6 +617,68 @@ def raw_text(_: str) -> None:
 
 
 @named
+def wide_umask(_: str) -> None:
+    """Everybody may write what is made, unless it is made otherwise."""
+    os.umask(0)
+
+
+@named
+def stand_in(path: str) -> None:
+    """Another current folder."""
+    os.chdir(path)
+
+
+@named
+def late_link(argument: str) -> None:
+    """`log.txt,FOLDER`: once the run is held, this file or folder of it becomes a link to FOLDER or into it."""
+    from harness.rows_users import link
+    from tuitrain.runs.directory import RunDirectory
+
+    name, _, outside = argument.partition(",")
+    acquire = RunDirectory.acquire
+
+    def acquiring(self: RunDirectory) -> None:
+        acquire(self)
+        link(self.path, name, Path(outside))
+
+    RunDirectory.acquire = acquiring  # type: ignore[method-assign]
+
+
+@named
+def no_proof(_: str) -> None:
+    """A folder is removed if it looks like a run."""
+    from tuitrain.runs import trash
+
+    trash.check_removable = lambda path, runs_dir=None: None
+
+
+@named
+def trusting_modes(_: str) -> None:
+    """Modes are as the umask leaves them."""
+    from tuitrain.runs import files
+    from tuitrain.training import compiling
+
+    def plainly(path: Path) -> Path:
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    files.PUBLIC = files.PRIVATE = 0o666
+    files._FOLDER = 0o777
+    files.keep_private = lambda fd: None
+    files.keep_from_others = lambda folder: None
+    compiling.private_folder = plainly
+
+
+@named
+def believing_locks(_: str) -> None:
+    """A lock that is held is held by a run."""
+    from tuitrain.runs import locking
+
+    standing = locking.standing
+    locking.standing = lambda folder: "held" if standing(folder) == "other" else standing(folder)
+
+
+@named
 def no_signals(_: str) -> None:
     """Signals do what the kernel does with them."""
     from tuitrain.runs.signals import Signals
@@ -691,6 +753,8 @@ def unchecked_events(_: str) -> None:
 def plain_open(_: str) -> None:
     """Files are opened as they come, links followed."""
     from tuitrain.runs import files
+    from tuitrain.runs.directory import RunDirectory
 
-    files.open_plain = lambda path: path.open("rb")
-    files.open_append = lambda path: os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    files._open = lambda path, flags, mode=0o644: os.open(path, flags | os.O_CLOEXEC, mode)
+    files.refuse_link = lambda path: None
+    RunDirectory._refuse_links = lambda self: None  # type: ignore[method-assign]

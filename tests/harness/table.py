@@ -51,8 +51,8 @@ class Row:
 
 ROWS: dict[str, Row] = {}
 MODULES = (
-    "rows_kills", "rows_training", "rows_disk", "rows_data", "rows_hostile", "rows_strangers", "rows_runs", "rows_terminal",
-    "rows_answers",
+    "rows_kills", "rows_training", "rows_disk", "rows_data", "rows_hostile", "rows_strangers", "rows_users", "rows_runs",
+    "rows_terminal", "rows_answers",
 )  # fmt: skip
 
 
