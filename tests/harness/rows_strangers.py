@@ -124,7 +124,13 @@ def read_all(path: Path, seen: dict[str, Any], what: str) -> None:
     """Read a directory in every way; what is no error of ours, or takes too long, is written down."""
     from tuitrain.errors import TuitrainError
 
-    for name, read in readers(path).items():
+    try:
+        with within(8):
+            found = readers(path)
+    except Hung:
+        seen["hung"] += 1
+        return
+    for name, read in found.items():
         seen["read"] += 1
         try:
             with within(8):
@@ -237,12 +243,12 @@ def try_files(source: str, work: str, times: int) -> dict[str, Any]:
         what = f"{name} is {kind}"
         try:
             read_all(path, seen, what)
-            run = RunDirectory.open(path)
             with within(8), contextlib.suppress(OSError):
+                run = RunDirectory.open(path)
                 run.acquire()
                 run.append(Record(Notice("n"), 1.0, 1.0))
                 run.post_command({"command": "pause"})
-            run.close()
+                run.close()
         except TuitrainError:
             pass
         except Hung:
