@@ -29,6 +29,8 @@ async def test_it_is_listed_tried_out_and_started(tmp_path: Path, monkeypatch: p
         seen = text_of(app)
         assert f"{PARAMETERS:,}" in seen and "conv1" in seen and "yours" in seen
         assert screen.items[0].parameters == PARAMETERS
+        assert screen.items[0].preset.title == "A network in Python, trained as twelvek says"
+        assert not screen.items[0].preset.story.change
         layers = screen.editor.layers
         await pilot.press("plus", "i", "e", "s", "delete")
         assert screen.editor.layers == layers and app.screen is screen

@@ -14,6 +14,7 @@ from tuitrain.tui.widgets.lab_network import LayerRow, NetworkFoot, NetworkView,
 from tuitrain.tui.widgets.lab_parts import ChallengeView, LabTitle
 
 if TYPE_CHECKING:
+    from tuitrain.spec.preset import Preset
     from tuitrain.spec.table import NetworkTable
 
 FAMILY = "yours"
@@ -28,6 +29,12 @@ def own_rows(table: NetworkTable) -> list[LayerRow]:
         )
         for index, row in enumerate(table.rows)
     ]  # fmt: skip
+
+
+def _told(base: Preset) -> Preset:
+    """The preset that it is trained by, without what is told of that preset's own network."""
+    plain = {"story": type(base.story)(), "claims": type(base.claims)(), "source": ""}
+    return base.model_copy(update={**plain, "title": f"A network in Python, trained as {base.name} says"})
 
 
 class LabOwn(LabView):
@@ -51,7 +58,7 @@ class LabOwn(LabView):
             own = self._own
             listed = PresetItem(
                 editor.model, FAMILY, "--model", None if own is None or isinstance(own, str) else own.parameters,
-                problem=own if isinstance(own, str) else "", preset=editor.base,
+                problem=own if isinstance(own, str) else "", preset=_told(editor.base),
             )  # fmt: skip
             items = [listed, *(item for item in items if item.family != FAMILY or item.name != editor.model)]
         super()._presets_read(items)

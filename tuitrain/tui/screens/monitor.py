@@ -453,7 +453,8 @@ class MonitorScreen(Screen[None]):
         start = getattr(self.app, "start_run", None)
         if preset is None or started is None or start is None:
             return
-        if started.own_network:
+        own = started.own_network.get("model", "") if started.own_network else ""
+        if own and own != getattr(self.app, "start_model", ""):  # only what the user named here is run
             self.app.bell()
             return
         changed = {**started.changed, "train.seed": [preset.train.seed, started.seed + 1]}
@@ -462,4 +463,5 @@ class MonitorScreen(Screen[None]):
             Runtime.from_dict(started.runtime),
             started.budget,
             changed,
+            **({"model": own} if own else {}),
         )
