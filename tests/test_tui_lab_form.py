@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from lab_stage import lab, own_folders, settle, text_of
+from lab_stage import App, lab, own_folders, settle, text_of
 from rich.cells import cell_len
 from textual.widgets import Input
 
@@ -19,6 +19,7 @@ from tuitrain.tui.devices import Device
 from tuitrain.tui.editor import NetworkEditor
 from tuitrain.tui.fields import Field
 from tuitrain.tui.formdata import form_data
+from tuitrain.tui.screens.lab import LabScreen
 from tuitrain.tui.screens.lab_dialogs import SaveDialog, TextDialog
 from tuitrain.tui.widgets.lab_form import FormView
 from tuitrain.tui.widgets.lab_parts import Divider
@@ -205,3 +206,40 @@ async def test_a_layers_settings_do_not_offer_to_start(tmp_path: Path) -> None:
         assert "Start" not in text_of(app).splitlines()[-1] and "esc Done" in text_of(app).splitlines()[-1]
         await pilot.press("enter")
         assert app.screen is screen and app.started == []
+
+
+def joined(app: App, screen: LabScreen) -> None:
+    """Each joint of a divider has its section line beside it, and each line its joint."""
+    for divider in screen.query(Divider):
+        x, top = divider.region.x, divider.region.y
+        for y in range(divider.region.height if divider.display else 0):
+            row = text_of(app).splitlines()[top + y]
+            beside = (row[x - 1] in "─━", row[x + 1] in "─━")
+            wanted = {(True, True): "┬" if y == 0 else "┼", (True, False): "┤", (False, True): "├"}
+            assert row[x] == ("┬" if y == 0 else wanted.get(beside, "│")), f"line {y}: {row}"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
+async def test_dividers_join_the_lines_beside_them_wherever_these_go(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with lab(tmp_path, size=size) as (app, pilot, screen):
+        for preset in ("step13", "net0", "twelvek", "mlp", "step13"):  # challenges of 0 to 7 points
+            screen.choose_preset(preset)
+            await settle(app, pilot)
+            await pilot.pause()
+            joined(app, screen)
+        await pilot.resize_terminal(size[0] + 1, size[1] + 3)
+        await settle(app, pilot)
+        await pilot.pause()
+        joined(app, screen)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)])
+async def test_figures_of_millions_are_not_cut(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with lab(tmp_path, size=size, preset="net0") as (app, pilot, screen):
+        await pilot.press("end")
+        await pilot.pause()
+        text = "\n".join("".join(s.text for s in strip) for strip in screen.query_one("#network")._strips)  # type: ignore[attr-defined]
+        assert "4.72 M" in text or "4,719,616" in text or "4,718,592" in text, text
+        assert "…" not in text.replace("… ", ""), text

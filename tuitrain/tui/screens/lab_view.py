@@ -271,7 +271,9 @@ class LabView(Screen[None]):
             visible(self.base.family),
             visible(self.base.name),
             editor.is_changed,
-            "claim" if claims.on(self.preset.train.dataset) else f"claim on {visible(claims.dataset)}",
+            "claim"
+            if claims.on(self.preset.train.dataset) or not claims.test_accuracy
+            else f"claim on {visible(claims.dataset)}",
             claims.test_accuracy,
             item.best if item else None,
             editor.budget,
@@ -347,7 +349,6 @@ class LabView(Screen[None]):
         view = self.query_one(ChallengeView)
         if table is not None:
             view.show(check(self.preset, table), 5 if self.size.height < 30 else 99)
-        self.call_after_refresh(self._join)
 
     def refresh_changes(self) -> None:
         """The line of changes."""
@@ -375,12 +376,24 @@ class LabView(Screen[None]):
             tree.show(self.items, self.editor.model or self.base.name, changed)
 
     def _join(self) -> None:
-        """The divider's joints with the section lines beside it."""
-        challenge = (
-            self.query_one("#challenge-head", SectionLine).region.y - self.query_one("#lab-body").region.y
-        )
-        joints = {0: "┬"} if self._form_covered else {0: "┬", challenge: "┤"}
-        self.query_one("#lab-divider", Divider).join(joints)
+        """The dividers' joints with the section lines beside them."""
+        top = self.query_one("#lab-body").region.y
+
+        def at(*heads: str) -> set[int]:
+            regions = [self.query_one(f"#{head}").region for head in heads]
+            return {region.y - top for region in regions if region.height}
+
+        challenge = set() if self._form_covered else at("challenge-head")
+        beside = {"lab-divider-presets": (at("story-head"), challenge)}
+        beside["lab-divider"] = (challenge, at("shapes-head", "lr-head"))
+        for divider, (left, right) in beside.items():
+            joints = dict.fromkeys(left, "┤") | dict.fromkeys(right, "├") | dict.fromkeys(left & right, "┼")
+            self.query_one(f"#{divider}", Divider).join({0: "┬", **joints})
+
+    @on(LinesView.Resized)
+    def _pane_resized(self, event: LinesView.Resized) -> None:
+        """A pane has another height, so the head of the one below it has another place."""
+        self._join()
 
     def cover_form(self, covered: bool) -> None:
         """A layer's settings stand in the place of form and challenge, or do no longer."""

@@ -98,6 +98,9 @@ class LinesView(ScrollView, can_focus=True):
     class Focused(Message):
         """The pane got or lost the focus."""
 
+    class Resized(Message):
+        """The pane has another size."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         # Inline, because the app's own rule for scroll bars is stronger than a widget's default.
@@ -154,6 +157,7 @@ class LinesView(ScrollView, can_focus=True):
         """Another width, other lines."""
         self._strips = []
         self.rebuild()
+        self.post_message(self.Resized())
 
     async def on_key(self, event: events.Key) -> None:
         """Runs the pane's own bindings at once.

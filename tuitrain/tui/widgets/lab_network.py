@@ -88,6 +88,12 @@ def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: b
     return out
 
 
+def figure(count: int, cells: int) -> str:
+    """A count in at most so many cells: `1,296`, `4.72 M`; nothing for none."""
+    text = f"{count:,}" if count else ""
+    return text if len(text) <= cells else count_short(count)
+
+
 def bar(share: float, width: int) -> str:
     """A bar of eighths of a cell."""
     eighths = max(0, min(width * 8, round(share * width * 8)))
@@ -199,7 +205,7 @@ class NetworkView(LinesView):
             line.add("–", tone, 6, "right").add("–", tone, 7, "right")
             return [line.strip(), *self._ops_line(row)]
         line.add(shape_text(row.shape, channels=False), tone, 6, "right")
-        line.add(f"{row.own:,}" if row.own else "", tone, 7, "right").add(" ")
+        line.add(figure(row.own, 6), tone, 7, "right").add(" ")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
@@ -214,7 +220,7 @@ class NetworkView(LinesView):
             return []
         dim = self.css("dim")
         line = Line().add("    ").add(row.ops, dim, min(21, max(8, self.size.width - 11)))
-        line.add(f"{row.of_ops:,}" if row.of_ops else "", dim, 7, "right")
+        line.add(figure(row.of_ops, 6), dim, 7, "right")
         return [line.strip()]
 
     def _widths(self, width: int) -> dict[str, int]:
@@ -255,7 +261,7 @@ class NetworkView(LinesView):
                 line.add("–", tone, cells["shape"], "right").add("–", tone, cells["params"], "right").strip()
             )
         line.add(shape_text(row.shape, channels=roomy), tone, cells["shape"], "right")
-        line.add(f"{row.parameters:,}" if row.parameters else "", tone, cells["params"], "right").add(" ")
+        line.add(figure(row.parameters, cells["params"] - 1), tone, cells["params"], "right").add(" ")
         total, room = sum(r.parameters for r in self.rows), cells["bar"]
         start = line.x
         if row.parameters and room:

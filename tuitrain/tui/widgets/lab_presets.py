@@ -17,6 +17,7 @@ from textual.widgets import Input
 from tuitrain.errors import visible
 from tuitrain.tui.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.widgets.lab_lines import Line, LinesView, SectionLine, wrap
+from tuitrain.tui.widgets.lab_network import figure
 
 
 class PresetTree(LinesView):
@@ -119,7 +120,7 @@ class PresetTree(LinesView):
         here = entry.name == self.chosen
         line = Line().add(*self._lead(entry.name))
         line.add(f"{mark} ", self.css("accent" if mark == "•" else "primary"))
-        columns = [(f"{entry.parameters:,}" if entry.parameters else "–", 7)]
+        columns = [(figure(entry.parameters, 7) if entry.parameters else "–", 7)]
         if width >= 26:
             columns.append((f"{entry.claim:.2f}" if entry.claim else "–", 6))
         if width >= 33:
