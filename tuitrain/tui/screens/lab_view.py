@@ -336,7 +336,8 @@ class LabView(Screen[None]):
         if self.has_class("-shapes") and view.rows:
             row = view.rows[view.cursor]
             self.query_one(ShapesView).show(view.rows, view.cursor)
-            self.query_one("#shapes-head", SectionLine).set(right=((sees(row), "dim"),))
+            said = sees(row)
+            self.query_one("#shapes-head", SectionLine).set(right=((said, "dim"),) if said else ())
 
     @on(NetworkView.Moved)
     def _layer_moved(self, event: NetworkView.Moved) -> None:
