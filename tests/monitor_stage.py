@@ -11,7 +11,7 @@ from textual.app import App
 
 import tuitrain.tui
 from tuitrain.errors import RunDirectoryError
-from tuitrain.runs.feed import FeedUpdate
+from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.tui import themes
 from tuitrain.tui.filters import AsciiFilter, PlainFilter
@@ -75,13 +75,15 @@ class ListFeed:
     phase: str | None = "training"
     alive: bool = True
     directory: object = None
+    stalled_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.control = FakeControl(self)
 
     def poll(self) -> FeedUpdate:
         new, self.coming = self.coming, []
-        return FeedUpdate(new, self.progress, self.phase, self.alive, "live" if self.alive else "ended")
+        state: FeedState = "live" if self.alive else "ended"
+        return FeedUpdate(new, self.progress, self.phase, self.alive, state, stalled_s=self.stalled_s)
 
 
 #: What `Sensors` read on the machine of the recording while it trained step13 on one thread.

@@ -103,6 +103,23 @@ async def test_with_a_ghost_the_first_epoch_of_the_run_is_in_the_chart() -> None
         assert chart._y_min < 96.0 and "▼" not in text
 
 
+async def test_a_run_that_stands_still_shows_its_speed_as_of_before() -> None:
+    feed = live()
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "597 img/s" in await settle(pilot)
+        figure = app.query_one("#rate", Field)
+        assert figure._parts[0] == ("597", "")
+        feed.stalled_s = 63.0
+        text = await settle(pilot)
+        assert (
+            "⚠ stalled 63 s" in text
+            and "ETA –" in text
+            and "▲ the process behind this run stands still" in text
+        )
+        assert figure._parts[0] == ("597", "dim")
+
+
 async def test_the_gap_between_train_and_test_has_a_sign() -> None:
     app = StageApp(finished())
     async with app.run_test(size=(80, 24)) as pilot:

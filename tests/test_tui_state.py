@@ -411,6 +411,9 @@ def test_a_ghost_does_not_push_the_first_epoch_of_a_run_out_of_sight() -> None:
     ghost = scales.Curve("published", (0.99, *(0.9935,) * 13), "ghost", "dot", "beside")
     low, _ = scales.Picture((scales.Curve("test", own, "test"), ghost), 14, target=0.994).limits()
     assert low < 97.5
+    later = scales.Curve("published", (0.9, 0.91, *(0.99,) * 12), "ghost", "dot", "beside")
+    low, high = scales.Picture((later,), 2).limits()
+    assert low < 90 and 91 < high < 95, "its first two epochs, where there are no more on the axis"
     # As a curve among equals the ghost alone decides what is extreme.
     assert scales.limits("accuracy", False, [], 0.994, [own, ghost.values])[0] > 97.5
 
@@ -629,6 +632,14 @@ def test_the_card_that_torch_means(
 def text_of(sheet: sheets.Sheet) -> str:
     heading, rows = sheet
     return "\n".join("".join(text for text, _ in row) for row in (heading, *rows))
+
+
+def test_the_epoch_table_says_how_much_of_the_training_waited_for_data() -> None:
+    assert "wait" not in text_of(sheets.epochs(after(0.98, 0.99)))
+    events = [epoch(1, 0.98, train_s=4.0, data_wait_s=None), epoch(2, 0.99, train_s=4.0, data_wait_s=0.5)]
+    heading, first, second, _ = text_of(sheets.epochs(reduce_all(begun(), map(at, events)))).splitlines()
+    assert heading.rstrip().endswith("wait %")
+    assert first.split()[-1] == "–" and second.split()[-1] == "12"
 
 
 def test_the_epoch_table_marks_the_best_and_the_target() -> None:

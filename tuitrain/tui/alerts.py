@@ -76,6 +76,9 @@ def _progress(state: MonitorState) -> list[Alert]:
     if state.finished is None and not state.alive and state.started is not None:
         remedy = "resume it: R, or `tuitrain resume`"
         return [Alert("interrupted", "error", "the process behind this run is gone", remedy)]
+    if state.stalled_s:
+        remedy = "`fg`, or `kill -CONT`, where it was stopped; else wait"
+        return [Alert("stalled", "warning", "the process behind this run stands still", remedy)]
     if last is None or best is None or state.over:
         return []
     if last.epoch >= 2 and best.test_acc < 0.15:

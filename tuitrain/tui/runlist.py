@@ -138,6 +138,8 @@ def details(row: Row) -> str:
     """Everything that is known of a row in words, of which the table shows as much as fits."""
     run = row.summary
     glyph, word, _ = state_look(row.state)
+    if run is not None and not run.preset:
+        return "\n".join((f"{glyph} {word}: it has not written anything yet", "", visible(run.path)))
     lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count(row.parameters)} parameters"]
     if run is not None:
         lines += [visible(run.message)] if run.message else []

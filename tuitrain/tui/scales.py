@@ -49,10 +49,10 @@ class Picture:
     cursor: int | None = None
 
     def limits(self) -> tuple[float, float]:
-        """The range of values to show, in axis units."""
+        """The range of values to show, in axis units; what another run did later than the last epoch is no part of it."""
         own = [curve.values for curve in self.curves if curve.sight == "own"]
         beside = [
-            curve.values[-2:] if curve.sight == "end" else curve.values
+            curve.values[-2:] if curve.sight == "end" else curve.values[: self.epochs]
             for curve in self.curves
             if curve.sight != "own"
         ]

@@ -68,7 +68,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "best" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
-        wait = f"{_wait_percent(e):7.0f}" if waits else ""
+        waited = "–" if e.data_wait_s is None else f"{_wait_percent(e):.0f}"
         rows.append(
             (
                 (f"{e.epoch:5}", ""),
@@ -76,7 +76,10 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> Sheet:
                 (f" {words.loss(e.test_loss):>7}", ""),
                 (f" {words.percent(e.train_acc):>7} {words.loss(e.train_loss):>7}", "dim"),
                 (f" {words.signed(e.train_acc - e.test_acc):>6}", ""),
-                (f" {words.rate(e.lr):>8} {e.train_s + e.test_s:7.1f}{wait}", "dim"),
+                (
+                    f" {words.rate(e.lr):>8} {e.train_s + e.test_s:7.1f}" + (f"{waited:>7}" if waits else ""),
+                    "dim",
+                ),
                 _difference(None if beside is None else e.test_acc - beside),
             )
         )

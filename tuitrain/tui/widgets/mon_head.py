@@ -119,7 +119,8 @@ class Headline(Vertical):
             return [(f"no news for {words.duration(silent_s - silent_s % 5)}", "warn")]
         if state.started is None:
             return []
-        spent, left = words.duration(state.elapsed_s), words.duration(state.eta_s)
+        spent = words.duration(state.elapsed_s)
+        left = words.duration(None if state.stalled_s else state.eta_s)
         fits = not self.narrow and len(spent) + len(left) <= 12
         return [(f"{spent} gone  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
 
