@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,24 @@ def test_the_repeating_command_gives_the_same_weights(home, tiny) -> None:
     second = json.loads(again.stdout)
     assert first["model_sha256"] == second["model_sha256"]
     assert first["run"] != second["run"]
+
+
+def test_a_run_ends_early_says_so_repeats_and_is_made_longer(home, tiny) -> None:
+    done = tuitrain(
+        home, "run", "--preset", tiny, "--dataset", "digits", "--epochs", "5", "--rotation=-7,3",
+        "--target-epochs", "2", "--target-accuracy", "1", "--set", "augment_p.rotation=0.5", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["outcome"], result["stopped_early"], result["epochs"]) == ("completed", "target", 2)
+    assert result["message"] == "stopped early: 1 % was reached in 2 epochs in a row"
+    assert result["message"] in done.stderr
+    assert result["message"] in (Path(result["directory"]) / "log.txt").read_text()
+    again = json.loads(tuitrain(home, *shlex.split(result["command"])[1:], "--json").stdout)
+    assert (again["model_sha256"], again["stopped_early"]) == (result["model_sha256"], "target")
+    assert tuitrain(home, "resume", result["run"]).returncode == ExitCode.RUN_DIRECTORY
+    longer = json.loads(tuitrain(home, "resume", result["run"], "--epochs", "3", "--json").stdout)
+    assert (longer["outcome"], longer["stopped_early"], longer["epochs"]) == ("completed", None, 3)
 
 
 def test_lines_where_there_is_no_terminal(home, tiny) -> None:
