@@ -157,13 +157,19 @@ def _run_headless(
 def _follow_plain(directory: RunDirectory) -> None:
     import time
 
+    from tuitrain.cli.console import stderr
     from tuitrain.cli.live import epoch_line
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.training.events import EpochFinished, RunStarted
+    from tuitrain.words import doing
 
-    feed, judged_by = DirectoryFeed(directory), "test"
+    feed, judged_by, before = DirectoryFeed(directory), "test", ""
     while True:
         update = feed.poll()
+        word = "stalled" if update.stalled_s else update.phase or ""
+        if word != before and word in ("compiling", "paused", "stalled"):
+            stderr().print(doing(word, update.stalled_s or update.phase_s), soft_wrap=True)
+        before = word
         for record in update.records:
             if isinstance(record.event, RunStarted):
                 judged_by = record.event.judged_by
