@@ -139,7 +139,7 @@ def _in_the_app(bench: Bench, number: int, way: str) -> tuple[float, str]:
             faults = screen.restored() + stopped(events(runs), checkpoint=False) + left
             return took, ", ".join(faults + ([f"exit {code}"] if code != 143 else []))
         screen.key("x")
-        screen.wait_for("now", 60)
+        screen.wait_for("Now (n)", 60)
         begun = time.monotonic()
         screen.key("n")
         screen.wait_for("stopped", 60)
