@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_stage import lab, own_folders, settle, text_of
+from lab_stage import App, lab, own_folders, settle, text_of
 
 from tuitrain.spec.library import load_preset
 from tuitrain.tui.evaluation import evaluate
@@ -86,3 +86,17 @@ async def test_a_network_that_breaks_is_drawn_as_far_as_it_goes(tmp_path: Path) 
         await pilot.press("end")
         await settle(app, pilot)
         assert "Shapes" in text_of(app) and "▲" not in text_of(app)
+
+
+async def test_the_picture_is_there_before_any_key_where_the_screen_comes_after_the_first_frame(
+    tmp_path: Path,
+) -> None:
+    app = App(runs_dir=tmp_path / "runs", frame_first=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for _ in range(50):
+            await pilot.pause(0.05)
+            if app.current_mode == "lab":
+                break
+        await settle(app, pilot)
+        text = text_of(app)
+        assert "Shapes" in text and "▰" * 19 in text

@@ -393,7 +393,9 @@ class LabView(Screen[None]):
 
     @on(LinesView.Resized)
     def _pane_resized(self, event: LinesView.Resized) -> None:
-        """A pane has another height, so the head of the one below it has another place."""
+        """A pane has another size, so the gauge, the picture and the heads below have another place."""
+        if self.editors:
+            self.refresh_network()
         self._join()
 
     def cover_form(self, covered: bool) -> None:
