@@ -358,7 +358,9 @@ def test_files_replaced_under_a_run_lose_nothing_that_comes_later(tmp_path: Path
     wait_for(lambda: len(session.recorder.history.epochs) == 1)
     what(run)
     wait_for(lambda: any(notice.code == "directory_replaced" for notice in notices_of(run)))
-    assert RunDirectory.open(run.path).is_held()  # others can steer it, and nobody else can take it
+    wait_for(
+        lambda: RunDirectory.open(run.path).is_held()
+    )  # others can steer it, and nobody else can take it
     with pytest.raises(RunDirectoryError, match="busy"):
         RunDirectory.open(run.path).acquire()
     assert session.join(60) and (session.exit_code, session.outcome) == (0, "completed")

@@ -125,6 +125,9 @@ def test_a_lock_whose_named_holder_is_gone_is_held_by_somebody_else(tmp_path: Pa
 
 def test_a_living_holder_is_named_with_its_start(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "fake", name="a")
+    (run.path / "run.lock").write_bytes(b" " * 600)  # as by a copy that is put back
+    assert locking.standing(run.path) == "other"
+    assert not run.is_gone()  # the run looks every fifth of a second
     holder = locking.read_holder(run.path)
     assert holder is not None and holder.started == locking.process_start(os.getpid()) is not None
     assert locking.standing(run.path) == "held"

@@ -203,12 +203,11 @@ class RunDirectory:
         for name in (*FILES, *FOLDERS):
             path = self.path / name
             if path.is_symlink():
-                raise RunDirectoryError(
-                    f"{visible(path)} is a link, and a run would write there; put the file or folder in its place"
-                )
+                raise RunDirectoryError(f"{visible(path)} is a link; a run writes there, so remove it first")
 
     def is_gone(self) -> bool:
         """Whether somebody removed, moved or replaced it, its log or its lock since we hold it."""
+        self.lock.keep_named()
         try:
             return self._log.replaced() or self.lock.replaced()
         except (FileNotFoundError, NotADirectoryError):

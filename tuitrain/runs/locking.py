@@ -165,6 +165,7 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._fd: int | None = None
+        self._named = b""  # what the lock file says of us
         self._at_home = False  # whether the path named what is held when it was taken
 
     @property
@@ -179,6 +180,14 @@ class RunLock:
             OSError: there is none any more, or it can't be looked at.
         """
         return not files.names_descriptor(self.folder / LOCK_NAME, self._fd) and self._at_home
+
+    def keep_named(self) -> None:
+        """Write down again who holds it, where somebody wrote over that, as a copy that is put back does."""
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                if os.pread(self._fd, len(self._named) + 1, 0) != self._named:
+                    os.pwrite(self._fd, self._named, 0)
+                    os.ftruncate(self._fd, len(self._named))
 
     def acquire(self, name: str) -> None:
         """Take the lock and write down who holds it.
@@ -198,8 +207,9 @@ class RunLock:
             self._take(fd, name)
             files.keep_private(fd)
             data = json.dumps(asdict(this_process())).encode()
-            os.pwrite(fd, data.ljust(_NAME_BYTES), 0)
-            os.ftruncate(fd, max(len(data), _NAME_BYTES))
+            self._named = data.ljust(_NAME_BYTES)
+            os.pwrite(fd, self._named, 0)
+            os.ftruncate(fd, len(self._named))
         except RunDirectoryError:
             os.close(fd)
             raise
