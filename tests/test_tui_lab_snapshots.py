@@ -26,6 +26,7 @@ def _fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr(devices, "devices", lambda: [H200, CPU])
+    monkeypatch.setattr("tuitrain.runs.estimate.estimate", lambda *what: None)  # depends on the machine
     # The project's own folder of presets is wherever the tests are started.
     monkeypatch.chdir(tmp_path)
 
