@@ -231,7 +231,7 @@ def test_a_job_of_github_gets_a_summary_and_a_summary_that_can_not_be_written_fa
     done = tuitrain(home | {"GITHUB_STEP_SUMMARY": str(wanted)}, *command)
     assert (done.returncode, done.stderr) == (0, "")
     text = wanted.read_text()
-    assert text.startswith("before\n### ✓ tiny: completed\n") and "| data set | digits |" in text
+    assert text.startswith("before\n### ✓ tiny: done\n") and "| data set | digits |" in text
     assert "```sh\ntuitrain run --preset " in text
     done = tuitrain(home | {"GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "x")}, *command)
     assert done.returncode == 0 and done.stderr.count("\n") == 1

@@ -13,11 +13,11 @@ from tuitrain.data import catalog
 from tuitrain.data.load import load
 from tuitrain.runs.estimate import Estimate, estimate
 from tuitrain.runs.index import list_runs
-from tuitrain.runs.result import gap_and_wait
 from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override
 from tuitrain.training.cpu import describe_cpu
 from tuitrain.training.events import EpochFinished
+from tuitrain.watch.verdict import gap_and_wait
 from tuitrain.words import about
 
 

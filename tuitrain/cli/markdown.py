@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.words import accuracy, by_chance, plural, stands, took
+from tuitrain.runs import wording
+from tuitrain.words import plural, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
@@ -33,29 +34,27 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(out) + "\n"
 
 
-def result_text(result: History) -> str:
+def result_text(history: History) -> str:
     """What a run came to: a heading, its figures, its challenge, and how to repeat it."""
-    started, done, best = result.started, result.finished, result.best
+    from tuitrain.watch.verdict import verdict
+
+    found, started = verdict(history), history.started
     name = visible(started.name) if started else "a run"
-    outcome = done.outcome if done else "unfinished"
-    out = [f"### {stands(outcome)[0]} {escaped(name)}: {escaped(outcome.replace('_', ' '))}", ""]
-    if done and done.message:
-        out += [escaped(done.message), ""]
-    if started and best:
+    out = [f"### {stands(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome(found.outcome))}", ""]
+    if found.message:
+        out += [escaped(found.message), ""]
+    if started and found.figures:
         facts = [
             ("data set", started.dataset),
-            ("parameters", f"{started.parameters:,}"),
-            (f"best {started.judged_by} accuracy", f"{accuracy(best.test_acc)} in epoch {best.epoch}"),
-            (f"last {started.judged_by} accuracy", accuracy(result.epochs[-1].test_acc)),
-            ("trained", f"{plural(len(result.epochs), 'epoch')} in {took(done.seconds if done else None)}"),
+            *((figure.label, figure.here) for figure in found.figures),
+            ("trained", f"{plural(len(history.epochs), 'epoch')} in {took(history.seconds)}"),
             ("device", started.device_name or started.device),
             ("seed", str(started.seed)),
         ]
-        worth = by_chance(best.test_acc, best.test_images, started.judged_by)
-        out += [grid(("figure", "value"), facts), f"One run of one seed, {worth}.", ""]
+        out += [grid(("figure", "value"), facts), *map(escaped, found.remarks), ""]
     points = [
         ({True: "✓ met", False: "✗ missed", None: "open"}[p.met], p.point, p.wanted, p.got)
-        for p in result.points()
+        for p in found.points
     ]
     if points:
         out += [grid(("challenge", "point", "wanted", "got"), points)]
@@ -65,14 +64,14 @@ def result_text(result: History) -> str:
     return "\n".join(out) + "\n"
 
 
-def append_summary(result: History) -> None:
+def append_summary(history: History) -> None:
     """Append the result to the job's summary, where there is one; what can't be written is said and no failure."""
     path = os.environ.get(SUMMARY)
     if not path:
         return
     try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(result_text(result))
+            file.write(result_text(history))
     except (OSError, ValueError) as error:
         from tuitrain.cli.console import complain
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tuitrain import plain
 from tuitrain.runs.history import History
-from tuitrain.training.events import EpochFinished
-from tuitrain.words import gap, wait_share
 
 
 def run_json(history: History, directory: Path) -> dict[str, Any]:
@@ -48,17 +45,3 @@ def run_json(history: History, directory: Path) -> dict[str, Any]:
         "own_network": dict(started.own_network) or None if started else None,
     }
     return {key: plain.finite(value) for key, value in data.items()}
-
-
-def gap_and_wait(history: Sequence[EpochFinished], judge: str = "test") -> str:
-    """How far train and judging accuracy are apart at last, and what share of training waited for images.
-
-    As in `train 0.42 above test, 3 % of the time waits for images`; what is not known is left out.
-    """
-    if not history:
-        return ""
-    measured = [epoch for epoch in history if epoch.data_wait_s is not None]
-    waits = sum(epoch.data_wait_s or 0.0 for epoch in measured)
-    texts = [gap(history[-1].train_acc, history[-1].test_acc, judge)]
-    texts.append(wait_share(waits, sum(epoch.train_s for epoch in measured)))
-    return ", ".join(filter(None, texts))

@@ -17,6 +17,11 @@ OUTCOMES = {
 }
 
 
+def outcome(name: str) -> str:
+    """How a run ended, in a word or two; `unfinished` where it has not."""
+    return OUTCOMES.get(name, visible(name).replace("_", " "))
+
+
 def place(epoch: int, step: int) -> str:
     """Where in a run: `after epoch 3`, `in epoch 4, step 120`; `epoch` are finished ones."""
     if step:
@@ -63,8 +68,9 @@ def saved(event: CheckpointSaved) -> str:
 
 def ended(event: RunFinished) -> str:
     """How a run ended, with its best epoch."""
-    outcome = OUTCOMES.get(event.outcome, visible(event.outcome))
-    text = f"{outcome} after {words.plural(event.epochs, 'epoch')} in {words.took(event.seconds)}"
+    text = (
+        f"{outcome(event.outcome)} after {words.plural(event.epochs, 'epoch')} in {words.took(event.seconds)}"
+    )
     if event.best_epoch:
         text += f", best {words.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
     return f"{text}: {visible(event.message)}" if event.message else text

@@ -10,7 +10,6 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.backdrop import PUBLISHED
 from tuitrain.tui.parts import Part, Parts, cells
 from tuitrain.tui.scales import Curve, Pattern, Picture, Quantity, figure, horizon
-from tuitrain.tui.sheets import preset_of
 from tuitrain.tui.state import Ghost, MonitorState, ahead
 
 TITLES: dict[Quantity, str] = {"accuracy": "Accuracy %", "loss": "Loss", "rate": "Learning rate"}
@@ -84,7 +83,7 @@ def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
     """The schedule's learning rate at the beginning of each epoch, as the preset has it."""
     from tuitrain.spec.schedule import LearningRate
 
-    preset = preset_of(state)
+    preset = state.history.preset
     if preset is None or state.started is None:
         return ()
     try:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuitrain import words
-from tuitrain.errors import TuitrainError, visible
-from tuitrain.runs.result import gap_and_wait
-from tuitrain.spec.challenge import check
-from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.parts import Part, Parts, wrap
 from tuitrain.tui.state import Ghost, MonitorState, ahead
+from tuitrain.watch.verdict import Verdict
+from tuitrain.watch.verdict import verdict as worked_out
 from tuitrain.words import reached
 
 if TYPE_CHECKING:
@@ -26,16 +25,6 @@ LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
 MARKS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
 
 Sheet = tuple[Parts, list[Parts]]  # the heading and the rows
-
-
-def preset_of(state: MonitorState) -> Preset | None:
-    """The run's preset, None before it has begun or where it can't be read."""
-    if state.started is None:
-        return None
-    try:
-        return preset_from_dict(state.started.preset, "the run's preset")
-    except TuitrainError:
-        return None
 
 
 # ---------------------------------------------------------------------------------- epochs
@@ -197,26 +186,12 @@ def verdict(
     has_report: bool = False,
 ) -> Sheet:
     """How the run did against the challenge and the claims, and what to do next."""
-    preset = preset_of(state)
-    if state.started is None or preset is None or state.finished is None:
+    if state.started is None or state.finished is None:
         return ((" the verdict comes when the run has ended", "dim"),), []
-    done, rows = state.finished, list[Parts]()
-    try:
-        table = state.started.parameters if state.started.own_network else preset.table()
-        points = check(preset, table, state.epochs, finished=True, cut_off=done.outcome != "completed")
-    except TuitrainError:
-        points = []
-    missed = [point for point in points if point.met is False]
-    unknown = [point for point in points if point.met is None]
-    if not points:
-        title: Parts = ((" No challenge was set for this preset", "bold"),)
-    elif unknown and not missed:
-        title = ((" · Challenge open", "warn"), (f": {', '.join(visible(p.point) for p in unknown)}", ""))
-    elif not missed:
-        title = ((" ✓ Challenge met", "good"), (" on every point", "dim"))
-    else:
-        title = ((" ✗ Challenge not met", "bad"), (f": {', '.join(visible(p.point) for p in missed)}", ""))
-    for point in points:
+    found, rows = worked_out(state.history), list[Parts]()
+    mark, style = MARKS[found.met] if found.points else ("", "bold")
+    title: Parts = ((f" {mark}{found.challenge[:1].upper()}{found.challenge[1:]}", style),)
+    for point in found.points:
         mark, style = MARKS[point.met]
         rows.append(
             (
@@ -226,48 +201,32 @@ def verdict(
                 (f" {visible(point.wanted)}", "dim"),
             )
         )
-    rows += [(), *(_claims(state, preset) if not state.started.own_network else ())]
-    judge = "validation" if state.started.judged_by == "validation" else "test"
-    rows += (
-        wrap(((f" At the end {gap_and_wait(state.epochs, judge)}", "dim"),), width, 1) if state.epochs else []
-    )
-    if done.message:
-        rows += wrap(((f" {visible(done.message)}", "warn"),), width, 1)
+    if found.figures:
+        wide = max(len(figure.label) for figure in found.figures)
+        rows += [(), ((f"   {'':{wide}}  {'here':>9}  {'claimed':>9}", "head"),)]
+    for number, figure in enumerate(found.figures):
+        beside: Part = ("", "")
+        if number == 0 and found.ahead is not None:
+            beside = (f"  {_by(found.ahead)}", "good" if found.ahead >= -words.LEVEL else "warn")
+        rows.append(
+            (
+                (f"   {figure.label:{wide}}", ""),
+                (f"  {figure.here:>9}", "bold"),
+                (f"  {figure.claimed:>9}", "dim"),
+                beside,
+            )
+        )
+    rows.append(())
+    rows += [line for remark in found.remarks for line in wrap(((f" {remark}", "dim"),), width, 1)]
+    if found.message:
+        rows += wrap(((f" {found.message}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
     rows += [
         line
-        for tip in _next(state, ghosts, can_start, can_go_on, has_report)
+        for tip in _next(state, found, ghosts, can_start, can_go_on, has_report)
         for line in wrap(tip, width - 3, 6)
     ]
     return title, rows
-
-
-def _claims(state: MonitorState, preset: Preset) -> list[Parts]:
-    """What the source claims, and below it the same of this run."""
-    claims, best = preset.claims, state.best
-    rows: list[Parts] = []
-    dataset = state.started.dataset if state.started is not None else ""
-    if claims.figures and not claims.on(dataset):
-        about = visible(claims.dataset)
-        return [((f"   the source's claims are about {about}; this run used {visible(dataset)}", "dim"),)]
-    if best is not None and state.started is not None and claims.figures:
-        trained = max(e.train_acc for e in state.epochs)
-        claimed = (claims.test_accuracy, claims.train_accuracy, claims.parameters)
-        got = (best.test_acc * 100, trained * 100, state.started.parameters)
-        rows.append(((f"     {'claimed':15}", "dim"), (_figures(*claimed), "dim")))
-        beside: Part = ("", "")
-        if claims.test_accuracy is not None and state.started.judged_by == "test":
-            by = best.test_acc - claims.test_accuracy / 100
-            beside = (f"  test {_by(by)}", "good" if by >= -words.LEVEL else "warn")
-        rows.append(((f"     {'here':15}", ""), (_figures(*got), "bold"), beside))
-    if state.started is not None and state.started.judged_by == "validation":
-        rows.append((("   judged by a validation split, not by the test set", "warn"),))
-    return rows
-
-
-def _figures(test: float | None, train: float | None, parameters: int | None) -> str:
-    texts = [f"{value:6.2f} %" if value is not None else "      –" for value in (test, train)]
-    return f"test {texts[0]}  train {texts[1]}  {'–' if parameters is None else f'{parameters:,}'} params"
 
 
 def _by(difference: float) -> str:
@@ -275,15 +234,20 @@ def _by(difference: float) -> str:
 
 
 def _next(
-    state: MonitorState, ghosts: Sequence[Ghost], can_start: bool, can_go_on: bool, has_report: bool
+    state: MonitorState,
+    found: Verdict,
+    ghosts: Sequence[Ghost],
+    can_start: bool,
+    can_go_on: bool,
+    has_report: bool,
 ) -> list[Parts]:
     tips: list[Parts] = []
 
     def tip(key: str, text: str) -> None:
         tips.append(((f"   {key}  ", "accent"), (text, "")))
 
-    if state.finished is not None and state.finished.outcome in ("diverged", "out_of_memory", "failed"):
-        tip("1", "back to the Lab with this preset: lower the learning rate or the batch size")
+    if found.remedy:
+        tip("1", f"back to the Lab with this preset: {found.remedy}")
     if can_go_on:
         saved = state.history.checkpoint
         at = (
@@ -293,11 +257,7 @@ def _next(
         )
         tip("R", f"resume it where it ended: {at}")
     if can_start:
-        worth = ""
-        if state.best is not None:
-            judged_by = state.started.judged_by if state.started is not None else "test"
-            worth = f" ({words.by_chance(state.best.test_acc, state.best.test_images, judged_by)})"
-        tip("a", f"another seed: one run is one draw, the spread is the result{worth}")
+        tip("a", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
         tip("3", f"compare in Runs: against the best earlier run it ended {words.beside(by)}")

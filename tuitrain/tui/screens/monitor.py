@@ -18,7 +18,7 @@ from textual.screen import Screen
 from tuitrain import words
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.words import changes_in_short, layers_of
-from tuitrain.tui import backdrop, curves, sheets
+from tuitrain.tui import backdrop, curves
 from tuitrain.tui.alerts import Alert, alerts
 from tuitrain.tui.runlist import RESUMABLE
 from tuitrain.tui.sensors import Sensors
@@ -449,7 +449,7 @@ class MonitorScreen(Screen[None]):
         from tuitrain.spec.preset import override
         from tuitrain.training.runtime import Runtime
 
-        preset, started = sheets.preset_of(self.state), self.state.started
+        preset, started = self.state.history.preset, self.state.started
         start = getattr(self.app, "start_run", None)
         if preset is None or started is None or start is None:
             return

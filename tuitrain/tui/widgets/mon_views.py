@@ -318,7 +318,7 @@ class Views(Vertical):
     def _table(self) -> NetworkTable | None:
         started = self._state.started
         if self._tables[0] is not started:
-            preset, table = sheets.preset_of(self._state), None
+            preset, table = self._state.history.preset, None
             try:
                 own = started is not None and started.own_network
                 table = preset.table() if preset is not None and not own else None
