@@ -52,6 +52,7 @@ USED = {
     "textual.app:App._exception": "the sentence that says what broke the screen",
     "textual.app:App._fatal_error": "a traceback goes to the run's log and not to the terminal",
     "textual.message_pump:MessagePump._close_messages_no_wait": "the app ends after a fatal error",
+    "textual.app:App._exit": "an app that is being left does not take the terminal again at SIGCONT",
     "textual.app:App._print": "what is printed goes to the run's log",
     # the driver: suspending, a terminal that is lost, keys
     "textual.app:App._driver": "whether the driver is ours",
