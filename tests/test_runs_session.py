@@ -341,9 +341,10 @@ def put_back_as_a_copy(run: RunDirectory) -> None:
 
 
 def swap_whole_directory(run: RunDirectory) -> None:
-    away = run.path.with_name("away")
-    run.path.rename(away)
-    shutil.copytree(away, run.path)
+    copy = run.path.with_name("copy")
+    shutil.copytree(run.path, copy)
+    run.path.rename(run.path.with_name("away"))
+    copy.rename(run.path)
 
 
 def take_the_lock_away(run: RunDirectory) -> None:
