@@ -226,7 +226,7 @@ def profile(session: Session) -> dict[str, Any]:
 
 def presets(session: Session) -> dict[str, Any]:
     """As many of the presets as fit, five seeds each: what they reach here beside what their sources claim."""
-    from tuitrain.spec.library import list_presets, load_preset
+    from tuitrain.spec.preset_files import list_presets, load_preset
 
     names = [entry.name for entry in list_presets() if entry.builtin]
     first = [name for name in ("step13", "step11", "drill5", "net8") if name in names]

@@ -43,7 +43,7 @@ class Show:
     directory = None
 
     def __init__(self, kind: str, pace: float) -> None:
-        from tuitrain.spec.library import load_preset
+        from tuitrain.spec.preset_files import load_preset
 
         self.preset = load_preset("step13")
         self.kind, self.pace = kind, pace

@@ -36,7 +36,7 @@ class Playing:
     """A feed that stands in the middle of a recorded run."""
 
     def __init__(self, directory) -> None:
-        from tuitrain.runs.commands import RemoteControl
+        from tuitrain.runs.steering import RemoteControl
         from tuitrain.training.events import EpochFinished, StepProgress
 
         self.directory = directory

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tuitrain.spec.preset import Preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.screens.lab import LabScreen
+from tuitrain.tui.lab.screen import LabScreen
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,11 @@ import tuitrain.tui
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
-from tuitrain.tui import themes
-from tuitrain.tui.filters import AsciiFilter, PlainFilter
-from tuitrain.tui.screens.monitor import MonitorScreen
-from tuitrain.tui.sensors import Reading
-from tuitrain.tui.state import Ghost
+from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.shell import themes
+from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
+from tuitrain.watch.machine import Reading
+from tuitrain.watch.state import Ghost
 
 
 @dataclass

@@ -20,7 +20,7 @@ import torch
 from tuitrain.errors import CheckpointError
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
-from tuitrain.training.control import Command, RunControl
+from tuitrain.training.command import Command, RunControl
 from tuitrain.training.events import (
     Control,
     EpochFinished,

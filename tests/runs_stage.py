@@ -14,13 +14,13 @@ from textual.screen import Screen
 
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import write_user
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import differences, override
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.screens.runs import RunsScreen
-from tuitrain.tui.widgets import runs_table
-from tuitrain.tui.widgets.runs_table import RunTable
+from tuitrain.tui.runs import table
+from tuitrain.tui.runs.screen import RunsScreen
+from tuitrain.tui.runs.table import RunTable
 
 #: Noon on 22 November 2026 in London, where the clock of the screens stands still.
 NOW = 1_795_348_800.0
@@ -35,7 +35,7 @@ def fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr(runs_table, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(table, "time", SimpleNamespace(time=lambda: NOW))
     monkeypatch.chdir(tmp_path)
 
 

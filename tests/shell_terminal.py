@@ -19,7 +19,7 @@ from typing import Any
 import pyte
 
 ROOT = Path(__file__).resolve().parent.parent
-START = "import sys; from tuitrain.tui.launcher import launch; from pathlib import Path; sys.exit(launch({options}))"
+START = "import sys; from tuitrain.tui.terminal.launch import launch; from pathlib import Path; sys.exit(launch({options}))"
 
 
 class Terminal:

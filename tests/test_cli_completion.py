@@ -149,7 +149,7 @@ def test_a_shell_that_waits_is_not_kept_waiting_by_imports(place: Path) -> None:
         "os._exit = told\nfrom tuitrain.cli import main\nmain()\n"
     )
     offered, loaded = ask(place, "tuitrain run --preset twelvek-", "-c", code).stdout.splitlines()
-    assert offered == "twelvek-bn-relu" and "tuitrain.spec.library" in loaded.split()
+    assert offered == "twelvek-bn-relu" and "tuitrain.spec.preset_files" in loaded.split()
     assert not set(loaded.split()) & {"torch", "numpy", "textual", "rich.console", "tuitrain.spec.preset"}
 
 

@@ -100,7 +100,7 @@ def test_schema_accepts_every_preset_and_refuses_a_misspelt_key() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     import tomllib
 
-    from tuitrain.spec.library import list_presets
+    from tuitrain.spec.preset_files import list_presets
 
     schema = json.loads(CliRunner().invoke(app, ["presets", "schema"]).stdout)
     validator = jsonschema.Draft202012Validator(schema)

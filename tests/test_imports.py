@@ -37,19 +37,19 @@ def test_what_breaks_a_contract_is_found(tmp_path: Path) -> None:
             file.write(f"\n\n{code}\n")
 
     for_types = "import typing\nif typing.TYPE_CHECKING:\n    "
-    add("spec/base.py", "def later():\n    from tuitrain.data import idx")
+    add("spec/validation.py", "def later():\n    from tuitrain.data import idx")
     add("data/dataset.py", f"{for_types}from tuitrain.data.load import load")
     add("cli/console.py", "def later():\n    import textual.app")
     add("tui/settings.py", f"{for_types}import typer")
     add("training/clock.py", "def later():\n    import rich.table")
-    add("runs/derived.py", f"{for_types}import tensorboard")
-    (tmp_path / "tuitrain" / "watch.py").write_text("")
+    add("runs/exports.py", f"{for_types}import tensorboard")
+    (tmp_path / "tuitrain" / "report.py").write_text("")
     said = lint_imports(tmp_path)
     assert "7 broken." in said, said
     for evidence in (
-        "tuitrain.spec.base -> tuitrain.data.idx", "No cycles are allowed in tuitrain.data",
+        "tuitrain.spec.validation -> tuitrain.data.idx", "No cycles are allowed in tuitrain.data",
         "tuitrain.cli.console -> textual", "tuitrain.tui.settings -> typer", "tuitrain.training.clock -> rich",
-        "tuitrain.data.idx -> numpy", "tuitrain.runs.derived -> tensorboard", "- tuitrain.watch",
+        "tuitrain.data.idx -> numpy", "tuitrain.runs.exports -> tensorboard", "- tuitrain.report",
     ):  # fmt: skip
         assert evidence in said, f"{evidence}\n{said}"
 
@@ -69,4 +69,4 @@ def test_no_upward_import_is_hidden_in_a_string() -> None:
                 own = path.relative_to(ROOT / "tuitrain").parts[0].removesuffix(".py")
                 assert height[node.value.split(".")[1]] <= height[own], f"{path}:{node.lineno}: {node.value}"
                 found += 1
-    assert found  # tui/warmup.py
+    assert found  # tui/shell/warmup.py

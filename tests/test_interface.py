@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tuitrain.cli.root import app
 from tuitrain.errors import ExitCode
 from tuitrain.runs.history import History
-from tuitrain.runs.result import run_json
+from tuitrain.runs.run_json import run_json
 from tuitrain.training import events
 
 FROZEN = Path(__file__).parent / "interface.json"

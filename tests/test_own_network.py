@@ -21,10 +21,10 @@ from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import summarise
 from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.preset import override
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunStarted
-from tuitrain.training.own import OwnNetwork, load
 from tuitrain.training.trainer import Trainer
+from tuitrain.training.user_network import OwnNetwork, load
 
 #: As the classic examples are written: functional operations, a `view`, torch's own dropout.
 NET = """
@@ -131,7 +131,7 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
     assert "net.py:Net" in (run / "preset.toml").read_text()
     load(net).build(0).load_state_dict(load_file(run / "model.safetensors"))
     from tuitrain.runs.history import History
-    from tuitrain.runs.result import run_json
+    from tuitrain.runs.run_json import run_json
 
     result = History.of(session.records)
     assert result.started is not None and result.started.parameters == PARAMETERS
@@ -206,12 +206,12 @@ def test_one_module_runs_files_and_only_a_flags_places_ask_it_to() -> None:
     texts = {str(path.relative_to(root)): path.read_text() for path in (root / "tuitrain").rglob("*.py")}
     words = ("exec_module", "SourceFileLoader", "spec_from_file", "runpy", "run_path")
     assert [name for name, text in texts.items() if any(word in text for word in words)] == [
-        "tuitrain/training/own.py"
+        "tuitrain/training/user_network.py"
     ]
     asking = {name for name, text in texts.items() if re.search(r"training\.own import .*\bload\b", text)}
     assert asking == {
-        "tuitrain/cli/own.py", "tuitrain/runs/launch.py",
-        "tuitrain/tui/screens/lab_own.py", "tuitrain/tui/sessions.py",
+        "tuitrain/cli/user_network.py", "tuitrain/runs/launch.py",
+        "tuitrain/tui/lab/user_network.py", "tuitrain/runs/queue.py",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from tuitrain.errors import TuitrainError
 from tuitrain.paths import typed
 from tuitrain.runs import index
-from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset_files import load_preset
 
 
 def test_home_and_nobodys_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

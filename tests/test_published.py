@@ -10,14 +10,15 @@ import pytest
 from rich.console import Console
 
 from tuitrain.cli.verdict import verdict
+from tuitrain.figures import by_chance, standard_error
 from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import override, preset_from_toml
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
-from tuitrain.tui import backdrop, comparison, sheets
-from tuitrain.tui.state import MonitorState, reduce
-from tuitrain.words import by_chance, standard_error
+from tuitrain.tui.monitor import sheets
+from tuitrain.watch import comparison, ghosts
+from tuitrain.watch.state import MonitorState, reduce
 
 STARTED = RunStarted(
     "a", "step13", load_preset("step13").to_dict(), 0, "cpu", "a CPU", {}, {}, 5854, 1, "mnist", 60_000, 10_000,
@@ -56,7 +57,7 @@ def monitor_says(started: RunStarted) -> str:
 
 def test_claims_stand_beside_a_run_on_their_own_data_set() -> None:
     assert "99.40 %" in said_of(STARTED).partition("challenge")[0]
-    assert "claimed" in monitor_says(STARTED) and [g.name for g in backdrop.ghosts(STARTED, None)] == [
+    assert "claimed" in monitor_says(STARTED) and [g.name for g in ghosts.ghosts(STARTED, None)] == [
         "published"
     ]
 
@@ -66,7 +67,7 @@ def test_claims_about_another_data_set_are_not_held_against_a_run(say: Any) -> N
     said = say(digits(STARTED)).partition("challenge\n")[0]
     assert "claims are about mnist; this run used digits" in said
     assert "98.88" not in said and "5,854 p" not in said.replace("5,854 params", "")
-    assert backdrop.ghosts(digits(STARTED), None) == ()
+    assert ghosts.ghosts(digits(STARTED), None) == ()
 
 
 def test_what_was_published_of_the_test_set_is_not_held_against_a_validation_split() -> None:
@@ -74,8 +75,8 @@ def test_what_was_published_of_the_test_set_is_not_held_against_a_validation_spl
     best = next(line for line in said_of(started).splitlines() if line.startswith("best validation"))
     assert best.split()[-1] == "–"
     assert "judged by 5,000 validation images" in said_of(started)
-    assert backdrop.ghosts(started, None) == ()
-    assert backdrop.ghosts(replace(STARTED, own_network=OWN), None) == ()
+    assert ghosts.ghosts(started, None) == ()
+    assert ghosts.ghosts(replace(STARTED, own_network=OWN), None) == ()
 
 
 def test_claims_of_a_preset_name_their_data_set() -> None:

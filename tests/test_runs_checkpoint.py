@@ -17,9 +17,9 @@ import torch
 from runs_fake import FakeTrainer, run_to_end
 
 from tuitrain.errors import CheckpointError, ExitCode
-from tuitrain.runs import checkpoint, files, model_file
+from tuitrain.runs import checkpoint, durable, model_file
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import Notice, RunFinished
 from tuitrain.training.state import TrainerState
 
@@ -46,7 +46,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_order_of_every_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, Path]] = []
-    monkeypatch.setattr(files, "hook", lambda operation, path: seen.append((operation, path)))
+    monkeypatch.setattr(durable, "hook", lambda operation, path: seen.append((operation, path)))
     entry = save(tmp_path, 1)
     operations = [operation for operation, _ in seen]
     assert operations == ["create", "write", "fsync", "rename", "fsync_dir"]

@@ -14,10 +14,10 @@ import pytest
 from runs_fake import FakeTrainer, run_to_end
 
 from tuitrain.errors import ExitCode, RunDirectoryError
-from tuitrain.runs import eventlog, files
+from tuitrain.runs import durable, eventlog
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.names import safe_name
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -100,7 +100,7 @@ def test_an_unwritable_runs_folder_is_one_sentence(tmp_path: Path, monkeypatch: 
     def refuse(operation: str, path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files, "hook", refuse)
+    monkeypatch.setattr(durable, "hook", refuse)
     with pytest.raises(RunDirectoryError, match="Permission denied"):
         RunDirectory.create(tmp_path, "fake")
 
@@ -233,13 +233,13 @@ def test_a_failed_append_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "write_all", torn)
+        patch.setattr(durable, "write_all", torn)
         with pytest.raises(OSError):
             writer.append(records[1])
     assert path.read_bytes() == to_line(records[0]).encode() + b"\n"
     with monkeypatch.context() as patch:  # nor when cutting it off fails at first
-        patch.setattr(files, "write_all", torn)
-        patch.setattr(files, "hook", lambda op, p: _fail(op == "truncate"))
+        patch.setattr(durable, "write_all", torn)
+        patch.setattr(durable, "hook", lambda op, p: _fail(op == "truncate"))
         with pytest.raises(OSError):
             writer.append(records[1])
     assert not path.read_bytes().endswith(b"\n")

@@ -11,14 +11,14 @@ import pytest
 
 from tuitrain.data import catalog
 from tuitrain.data.load import load
+from tuitrain.figures import about
 from tuitrain.runs.estimate import Estimate, estimate
 from tuitrain.runs.index import list_runs
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.cpu import describe_cpu
 from tuitrain.training.events import EpochFinished
 from tuitrain.watch.verdict import gap_and_wait
-from tuitrain.words import about
 
 
 def past(runs: Path, name: str, preset: Preset, epoch_s: float, at: float, **started: object) -> None:

@@ -17,10 +17,10 @@ from test_runs_directory import fake_records
 
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs import index
-from tuitrain.runs.commands import RemoteControl
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.feed import DirectoryFeed, FeedUpdate, SessionFeed
 from tuitrain.runs.index import list_runs, resolve
+from tuitrain.runs.steering import RemoteControl
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished, to_line
 
 

@@ -19,7 +19,7 @@ from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset
 from tuitrain.training.model import build
-from tuitrain.training.own import load
+from tuitrain.training.user_network import load
 
 LAYERS = [
     {"then": ["batchnorm"]},

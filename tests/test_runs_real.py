@@ -13,7 +13,7 @@ from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.launch import load_data, prepare, prepare_resume
 from tuitrain.spec.preset import Preset, preset_from_toml
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunFinished
 from tuitrain.training.runtime import Runtime
 

@@ -17,10 +17,10 @@ import pytest
 from runs_fake import fake_session, run_to_end
 
 from tuitrain.errors import DataError, ExitCode, RunDirectoryError
-from tuitrain.runs import checkpoint, files, inspect
-from tuitrain.runs.commands import RemoteControl
+from tuitrain.runs import checkpoint, durable, inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
+from tuitrain.runs.steering import RemoteControl
 from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
 
 FAKE = Path(__file__).with_name("runs_fake.py")
@@ -190,11 +190,11 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
         nonlocal count
         count += path.name != "progress.json" and not path.name.startswith(".progress")
 
-    files.hook = counting
+    durable.hook = counting
     try:
         run_to_end(run, epochs=3)
     finally:
-        files.hook = None
+        durable.hook = None
     return weights(run), count
 
 
@@ -223,7 +223,7 @@ def test_the_kth_operation_fails(
                 raise OSError(code, os.strerror(code), str(path))
 
         with monkeypatch.context() as patch:
-            patch.setattr(files, "hook", failing)
+            patch.setattr(durable, "hook", failing)
             session = run_to_end(run, epochs=3)
         assert session.outcome == "completed" and len(session.recorder.history.epochs) == 3
         notices = [r.event for r in session.records if isinstance(r.event, Notice)]
@@ -248,9 +248,9 @@ def test_a_full_device_under_the_log(
 ) -> None:
     run = make(tmp_path)
     run._log.close()
-    append = files.open_append
+    append = durable.open_append
     monkeypatch.setattr(
-        files,
+        durable,
         "open_append",
         lambda path: os.open("/dev/full", os.O_RDWR) if path.name == "events.jsonl" else append(path),
     )
@@ -289,7 +289,7 @@ def test_space_that_comes_back_leaves_nothing_missing(
         if full and operation in ("write", "create"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "hook", hook)
+    monkeypatch.setattr(durable, "hook", hook)
     session.start()
     wait_for(lambda: len(session.recorder.history.epochs) >= 2)
     full = False

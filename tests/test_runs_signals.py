@@ -179,8 +179,8 @@ def test_a_process_that_stands_still_is_stalled_in_every_reader(
     from tuitrain.cli.root import app
     from tuitrain.runs import directory, index
     from tuitrain.runs.feed import DirectoryFeed
-    from tuitrain.tui.runlist import row_of, state_look
-    from tuitrain.tui.state import MonitorState, reduce_all, with_phase
+    from tuitrain.watch.runlist import row_of, state_look
+    from tuitrain.watch.state import MonitorState, reduce_all, with_phase
 
     monkeypatch.setattr(directory, "STALLED_S", 4.0)
     process = start(
@@ -219,7 +219,7 @@ def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path
     from typer.testing import CliRunner
 
     from tuitrain.cli.root import app
-    from tuitrain.runs.commands import RemoteControl
+    from tuitrain.runs.steering import RemoteControl
 
     process = start(
         tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"

@@ -15,7 +15,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from tuitrain.runs import tfevents
-from tuitrain.runs.derived import SCALARS
+from tuitrain.runs.exports import SCALARS
 
 
 def theirs(event: event_pb2.Event) -> bytes:

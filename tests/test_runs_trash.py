@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tuitrain.cli.root import app
 from tuitrain.errors import RunDirectoryError, TuitrainError
-from tuitrain.runs import files, trash
+from tuitrain.runs import durable, trash
 from tuitrain.runs.directory import RunDirectory, clean_unborn
 from tuitrain.runs.index import list_runs
 
@@ -105,7 +105,7 @@ def test_a_removal_that_fails_leaves_all_as_it_was(tmp_path: Path, monkeypatch: 
         if operation == "rename":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "hook", full)
+    monkeypatch.setattr(durable, "hook", full)
     with pytest.raises(RunDirectoryError, match="No space"):
         trash.remove(run)
     assert (run / "events.jsonl").exists() and trash.listing(tmp_path) == []

@@ -11,8 +11,8 @@ from test_own_network import NET, PARAMETERS
 
 from tuitrain.errors import UsageError
 from tuitrain.spec import installed
-from tuitrain.spec.library import list_presets, load_preset
-from tuitrain.training.own import load
+from tuitrain.spec.preset_files import list_presets, load_preset
+from tuitrain.training.user_network import load
 
 PRESET = "[model]\nlayers = [{ flatten = true }, { linear = 10 }]\n"
 POINTS = """[tuitrain.presets]

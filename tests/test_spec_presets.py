@@ -10,12 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuitrain.errors import ExitCode, PresetError, visible
-from tuitrain.spec import library
-from tuitrain.spec.command import run_arguments
-from tuitrain.spec.layers import layer_names
-from tuitrain.spec.library import list_presets, load_preset, published_log, save_preset
-from tuitrain.spec.preset import differences, override, preset_from_toml, read_preset
-from tuitrain.spec.words import (
+from tuitrain.spec import preset_files
+from tuitrain.spec.describe import (
     Change,
     changes,
     changes_in_short,
@@ -23,6 +19,10 @@ from tuitrain.spec.words import (
     network_changes,
     preset_changes,
 )
+from tuitrain.spec.layers import layer_names
+from tuitrain.spec.preset import differences, override, preset_from_toml, read_preset
+from tuitrain.spec.preset_files import list_presets, load_preset, published_log, save_preset
+from tuitrain.spec.repeat import run_arguments
 
 # name: (parameters, receptive field, epochs, batch, lr, dropout, rotation, claimed test accuracy)
 FACTS = {
@@ -247,7 +247,7 @@ def test_user_presets_never_overwrite_silently(tmp_path: Path, monkeypatch: pyte
     assert [entry.origin for entry in list_presets() if entry.name == "mine"] == ["user"]
     with pytest.raises(PresetError, match="exists already"):
         save_preset(mine)
-    assert path.parent == library.user_preset_dir()
+    assert path.parent == preset_files.user_preset_dir()
 
 
 SETTINGS = st.fixed_dictionaries(

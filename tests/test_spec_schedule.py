@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from tuitrain.spec.challenge import check
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import override
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.spec.schedule import LearningRate
 
 STEPS, EPOCHS = 7, 12

@@ -10,9 +10,9 @@ import pytest
 from tuitrain import config
 from tuitrain.cli.options import changes
 from tuitrain.errors import PresetError, UsageError, shortened
-from tuitrain.spec.command import quoted
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import override, preset_from_toml, read_preset
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.spec.repeat import quoted
 
 TEXT = "[model]\nlayers = [{ flatten = true }, { linear = 10 }]\n"
 

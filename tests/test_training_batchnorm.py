@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tuitrain.training.batchnorm import BatchNorm2d, _ByRows
+from tuitrain.training.layers.batchnorm import BatchNorm2d, _ByRows
 
 
 def pair(channels: int, dtype: torch.dtype = torch.float64) -> tuple[BatchNorm2d, nn.BatchNorm2d]:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from training_small import CPU, run, stripes, tiny
 
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import override
-from tuitrain.training import compiling, profiling, tune
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.training import compiling, machine, profiling
 from tuitrain.training.events import EpochFinished, Notice, Phase
 from tuitrain.training.model import build
 from tuitrain.training.runtime import Runtime
@@ -186,5 +186,5 @@ def test_a_profiles_shares_are_whole() -> None:
 
 def test_the_judging_batch_depends_on_the_network_alone() -> None:
     table = load_preset("step13").table()
-    batch = tune.judging_batch(table, torch.device("cpu"))
-    assert 16 <= batch <= 10_000 and batch == tune.judging_batch(table, torch.device("cpu"))
+    batch = machine.judging_batch(table, torch.device("cpu"))
+    assert 16 <= batch <= 10_000 and batch == machine.judging_batch(table, torch.device("cpu"))

@@ -10,7 +10,7 @@ import torch
 from training_small import run, stripes, tiny
 
 from tuitrain.training import compiling
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, EpochFinished, Event, Notice, Phase, StepProgress
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper

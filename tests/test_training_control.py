@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuitrain.errors import UsageError
-from tuitrain.training.control import Command, RunControl, Steering
+from tuitrain.training.command import Command, RunControl, Steering
 
 words = st.text(st.characters(categories=["L", "N", "P", "Zs"]), max_size=40).map(str.strip)
 commands = st.one_of(

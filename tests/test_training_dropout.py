@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tuitrain.training.dropout import Dropout, Dropout2d, draw_bits
+from tuitrain.training.layers.dropout import Dropout, Dropout2d, draw_bits
 from tuitrain.training.seeding import key
 
 

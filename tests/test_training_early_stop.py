@@ -115,7 +115,7 @@ def test_a_checkpoint_from_before_these_words_goes_on() -> None:
 def test_the_wait_for_the_images_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    from tuitrain.training.feed import Feed
+    from tuitrain.training.epoch_images import Feed
 
     made = Feed.epoch
 

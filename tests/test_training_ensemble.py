@@ -8,7 +8,7 @@ from training_small import CPU, run, stripes, tiny
 
 from tuitrain.errors import UsageError
 from tuitrain.spec.preset import Preset, override
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.ensemble import Ensemble, EnsembleEpoch
 from tuitrain.training.runtime import Runtime
 

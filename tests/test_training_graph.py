@@ -9,7 +9,7 @@ import torch
 from training_small import run, stripes, tiny
 
 from tuitrain.spec.preset import Preset
-from tuitrain.training import graph, tune
+from tuitrain.training import graph, machine
 from tuitrain.training.events import EpochFinished, Notice
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
@@ -31,7 +31,7 @@ def as_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainers on the CPU take the graph's stepper, uncaptured."""
     monkeypatch.setattr(graph, "capture", uncaptured)
     monkeypatch.setattr(
-        tune,
+        machine,
         "make_stepper",
         lambda network, preset, device, runtime: graph.GraphStepper(
             network, preset.train, device, precision=runtime.precision, seed=preset.train.seed

@@ -8,8 +8,8 @@ from torch import nn
 from training_small import tiny
 
 from tuitrain.errors import PresetError
-from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.training.model import build, torchinfo_summary, torchinfo_table
 
 OPS = ["relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "layernorm", "dropout"]

@@ -9,10 +9,10 @@ import torch
 from training_small import CPU, run, shortened, stripes, tiny
 
 from tuitrain.errors import CheckpointError
-from tuitrain.spec.library import list_presets
 from tuitrain.spec.preset import Preset
-from tuitrain.training import feed, step
-from tuitrain.training.control import RunControl
+from tuitrain.spec.preset_files import list_presets
+from tuitrain.training import epoch_images, step
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, EpochFinished, Event, Phase, StepProgress
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import TrainerState
@@ -118,15 +118,15 @@ def test_every_preset_interrupted_after_every_epoch(entry: str) -> None:
 
 def test_measured_threads_are_kept_by_the_resumed_run(monkeypatch: pytest.MonkeyPatch) -> None:
     preset, free = tiny(), Runtime(device="cpu", compile="off")
-    monkeypatch.setattr("tuitrain.training.tune._fastest", lambda stepper, cores: 2)
-    monkeypatch.setattr("tuitrain.training.tune.usable_cpus", lambda: 2)
+    monkeypatch.setattr("tuitrain.training.machine._fastest", lambda stepper, cores: 2)
+    monkeypatch.setattr("tuitrain.training.machine.usable_cpus", lambda: 2)
     whole, _ = run(preset, runtime=free)
     trainer = Trainer(preset, stripes(), free)
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
     # The machine is busy now: a measurement would choose otherwise.
-    monkeypatch.setattr("tuitrain.training.tune._fastest", lambda stepper, cores: 1)
+    monkeypatch.setattr("tuitrain.training.machine._fastest", lambda stepper, cores: 1)
     again, _ = run(preset, runtime=free, resume=stored(trainer.state()))
     assert again.machine.threads == 2
     assert again.state().sha256() == whole.state().sha256()
@@ -134,7 +134,7 @@ def test_measured_threads_are_kept_by_the_resumed_run(monkeypatch: pytest.Monkey
 
 def test_the_test_has_teeth_without_keyed_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
     # One stream for everything, as a program has that seeds once: a new process begins it anew.
-    for module in (feed, step):
+    for module in (epoch_images, step):
         monkeypatch.setattr(module, "key", lambda *_: int(torch.randint(0, 2**62, ())))
     torch.manual_seed(0)
     trainer = Trainer(tiny(), stripes(), CPU)

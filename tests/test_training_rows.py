@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tuitrain.training.pooling import MaxPool2d, _Halves
-from tuitrain.training.rows import along_rows, as_maps, as_rows, channel_sums
+from tuitrain.training.layers.pooling import MaxPool2d, _Halves
+from tuitrain.training.layers.rows import along_rows, as_maps, as_rows, channel_sums
 
 
 def last(*shape: int) -> Tensor:

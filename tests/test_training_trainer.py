@@ -17,7 +17,7 @@ from tuitrain.data.dataset import Dataset, Images
 from tuitrain.errors import DeviceError, PresetError, UsageError
 from tuitrain.spec.preset import Preset
 from tuitrain.training import devices
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -355,7 +355,7 @@ def test_threads_are_put_back_after_a_run() -> None:
 
 
 def test_measuring_threads_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuitrain.training.tune.usable_cpus", lambda: 2)
+    monkeypatch.setattr("tuitrain.training.machine.usable_cpus", lambda: 2)
     trainer, _ = run(tiny(), runtime=Runtime(device="cpu", compile="off"))
     threads = trainer.machine.threads
     assert threads in (1, 2)

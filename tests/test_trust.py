@@ -21,11 +21,11 @@ from test_cli_runs import tuitrain
 from tuitrain import paths
 from tuitrain.errors import RunDirectoryError
 from tuitrain.paths import private_folder
-from tuitrain.runs import files, locking
-from tuitrain.runs.commands import RemoteControl
+from tuitrain.runs import durable, locking
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import list_runs
 from tuitrain.runs.locking import Holder
+from tuitrain.runs.steering import RemoteControl
 from tuitrain.runs.tfevents import EventFile
 
 
@@ -178,10 +178,10 @@ def test_no_link_is_followed_by_any_writer(name: str, tmp_path: Path) -> None:
     assert caught.value.exit_code == 4
     # as though it had been put there after that look:
     for write in (
-        lambda: files.open_append(path / name),
-        lambda: files.create_new(path / name / "x"),
-        lambda: files.unlink(path / name / "bashrc"),
-        lambda: files.replace(path / name / "x", b"x"),
+        lambda: durable.open_append(path / name),
+        lambda: durable.create_new(path / name / "x"),
+        lambda: durable.unlink(path / name / "bashrc"),
+        lambda: durable.replace(path / name / "x", b"x"),
         lambda: EventFile(path / name),
         lambda: run.post_command({"command": "stop"}),
         lambda: redirected(path / name),
@@ -190,13 +190,13 @@ def test_no_link_is_followed_by_any_writer(name: str, tmp_path: Path) -> None:
             write()
     assert [p.name for p in outside.iterdir()] == ["bashrc"] and (outside / "bashrc").read_text() == "mine\n"
     with pytest.raises(OSError):
-        files.open_plain(path / name)
+        durable.open_plain(path / name)
 
 
 def redirected(path: Path) -> None:
     """Write to a descriptor 1 that goes to this file, as what the app trains does."""
     code = (
-        "import os, sys; from pathlib import Path; from tuitrain.tui.launcher import redirect_output\n"
+        "import os, sys; from pathlib import Path; from tuitrain.tui.terminal.launch import redirect_output\n"
         "redirect_output(Path(sys.argv[1])); os.write(1, b'to somebody elses file')"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
@@ -226,7 +226,7 @@ def test_settings_and_presets_of_the_folder_are_obeyed_only_if_nobody_else_wrote
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tuitrain import config, trust
-    from tuitrain.spec.library import list_presets, load_preset
+    from tuitrain.spec.preset_files import list_presets, load_preset
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trust, "_refused", {})

@@ -14,10 +14,10 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 import tuitrain.tui
-from tuitrain.tui.driver import KeyParser
-from tuitrain.tui.screens.help import HelpScreen, binding_groups
-from tuitrain.tui.widgets.header import HeaderLine
-from tuitrain.tui.widgets.lab_form import FormView
+from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.help import HelpScreen, binding_groups
+from tuitrain.tui.terminal.driver import KeyParser
 
 __all__ = ["own_folders"]
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tuitrain.errors import PresetError
 from tuitrain.spec.layers import layer_names
-from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import preset_from_dict, preset_from_toml
+from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.spec.table import NetworkError, network_table
-from tuitrain.tui.editor import EditError, NetworkEditor
-from tuitrain.tui.evaluation import evaluate
-from tuitrain.tui.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
+from tuitrain.tui.lab.editor import EditError, NetworkEditor
+from tuitrain.tui.lab.evaluation import evaluate
+from tuitrain.tui.lab.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]
 

@@ -13,16 +13,16 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from tuitrain.runs.estimate import Estimate
-from tuitrain.spec.library import load_preset
-from tuitrain.tui import devices
-from tuitrain.tui.devices import Device
-from tuitrain.tui.editor import NetworkEditor
-from tuitrain.tui.fields import Field
-from tuitrain.tui.formdata import form_data
-from tuitrain.tui.screens.lab import LabScreen
-from tuitrain.tui.screens.lab_dialogs import SaveDialog, TextDialog
-from tuitrain.tui.widgets.lab_form import FormView
-from tuitrain.tui.widgets.lab_parts import Divider
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.tui.lab.dialogs import SaveDialog, TextDialog
+from tuitrain.tui.lab.editor import NetworkEditor
+from tuitrain.tui.lab.fields import Field
+from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.lab.formdata import form_data
+from tuitrain.tui.lab.parts import Divider
+from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.watch import devices
+from tuitrain.watch.devices import Device
 
 __all__ = ["own_folders"]
 

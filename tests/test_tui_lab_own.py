@@ -8,11 +8,11 @@ from lab_stage import lab, settle, text_of
 from test_own_network import NET, PARAMETERS
 
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.spec.library import load_preset
+from tuitrain.runs.queue import SessionManager
 from tuitrain.spec.preset import override
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import RunStarted
 from tuitrain.training.runtime import Runtime
-from tuitrain.tui.sessions import SessionManager
 
 
 async def test_it_is_listed_tried_out_and_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,18 +8,18 @@ import pytest
 from lab_stage import App, lab, own_folders, settle, text_of  # noqa: F401 - a fixture
 from textual.widgets import Input
 
-from tuitrain.spec.library import load_preset
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.runtime import Runtime
-from tuitrain.tui.dialogs.base import Question
-from tuitrain.tui.dialogs.confirm import ConfirmDialog
-from tuitrain.tui.screens.lab import LabScreen
-from tuitrain.tui.screens.lab_data import DataScreen, DigitGrid
-from tuitrain.tui.screens.lab_dialogs import LayerDialog, PresetDropDown, SaveDialog, TextDialog
-from tuitrain.tui.widgets.footer import KeyFooter
-from tuitrain.tui.widgets.header import HeaderLine
-from tuitrain.tui.widgets.lab_form import FormView
-from tuitrain.tui.widgets.lab_network import NetworkFoot, NetworkView
-from tuitrain.tui.widgets.lab_presets import PresetBrowser
+from tuitrain.tui.lab.data import DataScreen, DigitGrid
+from tuitrain.tui.lab.dialogs import LayerDialog, PresetDropDown, SaveDialog, TextDialog
+from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.lab.network import NetworkFoot, NetworkView
+from tuitrain.tui.lab.presets import PresetBrowser
+from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.question import Question
 
 
 async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from lab_stage import own_folders, settle, text_of
 from tuitrain.cli import opening
 from tuitrain.config import SETTINGS
 from tuitrain.errors import UsageError
-from tuitrain.tui import launcher, settings
+from tuitrain.tui import settings
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.dialogs.queue import plan_of
-from tuitrain.tui.screens.lab import LabScreen
+from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.tui.runs.queue_dialog import plan_of
+from tuitrain.tui.terminal import launch
 
 __all__ = ["own_folders"]
 
@@ -43,7 +44,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
     """The app as the command `tuitrain` would open it, with its environment."""
     options: dict[str, Any] = {}
     monkeypatch.setattr(opening, "show", lambda asked, looks: options.update(asked | asdict(looks)))
-    monkeypatch.setattr(launcher, "check_terminal", lambda what, headless: None)
+    monkeypatch.setattr(launch, "check_terminal", lambda what, headless: None)
     opening.open_lab()
     manager: Any = Manager()
     return TuitrainApp(**options, manager=manager), manager

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from lab_stage import App, lab, own_folders, settle, text_of
 
-from tuitrain.spec.library import load_preset
-from tuitrain.tui.evaluation import evaluate
-from tuitrain.tui.widgets.lab_network import NetworkView, layer_rows
-from tuitrain.tui.widgets.lab_shapes import GAP, blocks_of, fitted, half_rows, sees
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.tui.lab.evaluation import evaluate
+from tuitrain.tui.lab.network import NetworkView, layer_rows
+from tuitrain.tui.lab.shapes import GAP, blocks_of, fitted, half_rows, sees
 
 __all__ = ["own_folders"]
 

@@ -10,8 +10,8 @@ import pytest
 from lab_stage import App
 from textual.pilot import Pilot
 
-from tuitrain.tui import devices
-from tuitrain.tui.devices import Device
+from tuitrain.watch import devices
+from tuitrain.watch.devices import Device
 
 H200 = Device("cuda:0", "NVIDIA H200", 138 * 2**30, 140 * 2**30, ("python of ana 2.0 GB",))
 CPU = Device("cpu", "16 cores")

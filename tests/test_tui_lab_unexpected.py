@@ -13,7 +13,7 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 import tuitrain.tui
-from tuitrain.tui.screens.lab import LabScreen
+from tuitrain.tui.lab.screen import LabScreen
 
 
 def test_every_dialog_can_be_left_only_once() -> None:

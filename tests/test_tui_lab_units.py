@@ -11,21 +11,21 @@ from types import SimpleNamespace
 import pytest
 
 from tuitrain import nvml
+from tuitrain.figures import count_short, sparkline
 from tuitrain.runs import index
-from tuitrain.spec.library import load_preset
-from tuitrain.spec.names import SCHEDULES
+from tuitrain.spec.choices import SCHEDULES
+from tuitrain.spec.describe import number, preset_changes
 from tuitrain.spec.preset import flattened, override
-from tuitrain.spec.words import number, preset_changes
-from tuitrain.tui import devices
-from tuitrain.tui.editor import NetworkEditor
-from tuitrain.tui.fields import Field, FormData, arithmetic, layer_field, train_fields
-from tuitrain.tui.formdata import form_data, lr_curve, lr_note, lr_picture
-from tuitrain.tui.library import best_here, ordered, read_all, story, with_best
-from tuitrain.tui.lineedit import LineEdit
-from tuitrain.tui.widgets.lab_digits import crop, half_blocks, ramp, shrink
-from tuitrain.tui.widgets.lab_lines import wrap
-from tuitrain.tui.widgets.lab_network import bar, gauge
-from tuitrain.words import count_short, sparkline
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.tui.lab.editor import NetworkEditor
+from tuitrain.tui.lab.fields import Field, FormData, arithmetic, layer_field, train_fields
+from tuitrain.tui.lab.formdata import form_data, lr_curve, lr_note, lr_picture
+from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
+from tuitrain.tui.lab.lineedit import LineEdit
+from tuitrain.tui.lab.network import bar, gauge
+from tuitrain.tui.paint.digits import crop, half_blocks, ramp, shrink
+from tuitrain.tui.paint.lines import wrap
+from tuitrain.watch import devices
 
 
 def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> Field:

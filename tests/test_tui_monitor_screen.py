@@ -17,14 +17,14 @@ from tuitrain.nvml import OtherProcess
 from tuitrain.runs.feed import FeedUpdate
 from tuitrain.training.events import Control, EpochFinished, Notice, Record, RunFinished
 from tuitrain.training.inspection import Inspection
-from tuitrain.tui import pictures
-from tuitrain.tui.backdrop import Judged
-from tuitrain.tui.state import Ghost, MonitorState, reduce_all
-from tuitrain.tui.widgets.mon_chart import Chart
-from tuitrain.tui.widgets.mon_head import Headline, MachineLine, News, brief
-from tuitrain.tui.widgets.mon_lines import Lines
-from tuitrain.tui.widgets.mon_paint import BigNumber, Field, Spark, bucketed, spark_range
-from tuitrain.tui.widgets.mon_views import Views
+from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
+from tuitrain.tui.monitor.views import Views
+from tuitrain.tui.paint import pictures
+from tuitrain.tui.paint.cells import BigNumber, Field, Spark, bucketed, spark_range
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.sheet import Lines
+from tuitrain.watch.ghosts import Judged
+from tuitrain.watch.state import Ghost, MonitorState, reduce_all
 
 SIZES = [(80, 24), (120, 40), (60, 18), (160, 45)]
 

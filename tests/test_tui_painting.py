@@ -14,9 +14,9 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.app import App
 from textual.geometry import Region
 
-from tuitrain.tui.compositor import FrugalCompositor
-from tuitrain.tui.painter import Painter
-from tuitrain.tui.widgets.mon_paint import Painted
+from tuitrain.tui.paint.cells import Painted
+from tuitrain.tui.terminal.compositor import FrugalCompositor
+from tuitrain.tui.terminal.painter import Painter
 
 
 def random_regions(chance: random.Random, screen: Region) -> set[Region]:

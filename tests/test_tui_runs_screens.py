@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs_stage import NoLab, fix, make_run, runs_shown, some_runs, text_of, until
 
-from tuitrain.tui import together
-from tuitrain.tui.frontier import Place, front_of
-from tuitrain.tui.screens.compare import CompareScreen
-from tuitrain.tui.screens.overlay import OverlayScreen
-from tuitrain.tui.widgets import runs_frontier
-from tuitrain.tui.widgets.mon_chart import Chart
-from tuitrain.words import percent
+from tuitrain.figures import percent
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.runs import curves, frontier
+from tuitrain.tui.runs.compare import CompareScreen
+from tuitrain.tui.runs.overlay import OverlayScreen
+from tuitrain.watch.frontier import Place, front_of
 
 
 @pytest.fixture(autouse=True)
@@ -46,14 +45,14 @@ async def test_overlaid_runs_are_told_apart_by_letters(
         text = text_of(app)
         assert text.isascii() == ascii_only
         curves = chart_rows(text)
-        for letter, best in zip(together.LETTERS[:12], bests, strict=True):
+        for letter, best in zip(curves.LETTERS[:12], bests, strict=True):
             assert letter in curves, f"the curve of {letter} has its letter"
             assert re.search(rf"{letter} \S+ +{best}", text), f"{letter} and {best} stand together below"
 
 
 def test_the_looks_of_neighbours_differ_in_colour_and_in_pattern() -> None:
-    assert len(set(together.LOOKS)) == 12
-    for (style, pattern), (next_style, next_pattern) in zip(together.LOOKS, together.LOOKS[1:], strict=False):
+    assert len(set(curves.LOOKS)) == 12
+    for (style, pattern), (next_style, next_pattern) in zip(curves.LOOKS, curves.LOOKS[1:], strict=False):
         assert style != next_style and pattern != next_pattern
 
 
@@ -149,7 +148,7 @@ async def test_the_frontier_shows_my_runs_and_the_published_ones(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     published = (("mnist", Place(50_000, 0.985, "of a paper")), ("digits", Place(900, 0.9, "another")))
-    monkeypatch.setattr(runs_frontier, "published_systems", lambda: published)
+    monkeypatch.setattr(frontier, "published_systems", lambda: published)
     some_runs(tmp_path / "runs")
     app = NoLab(tmp_path / "runs", ascii_only=ascii_only)
     here, front, mine, other = "@#*o" if ascii_only else "◉■●○"

@@ -9,9 +9,9 @@ import pytest
 from runs_stage import NoLab, fix, runs_shown, some_runs, text_of, until
 from textual.pilot import Pilot
 
-from tuitrain.tui.frontier import Place
-from tuitrain.tui.widgets import runs_frontier
-from tuitrain.tui.widgets.mon_chart import Chart
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.runs import frontier
+from tuitrain.watch.frontier import Place
 
 PUBLISHED = (("mnist", Place(8_582, 0.9944, "step8")), ("mnist", Place(389_560, 0.9787, "mlp")))
 #: Size, the row of the cursor, keys, a text to wait for, and how the app is opened.
@@ -35,7 +35,7 @@ CASES: dict[str, tuple[tuple[int, int], int, list[str], str, dict[str, Any]]] = 
 @pytest.fixture(autouse=True)
 def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fix(monkeypatch, tmp_path)
-    monkeypatch.setattr(runs_frontier, "published_systems", lambda: PUBLISHED)
+    monkeypatch.setattr(frontier, "published_systems", lambda: PUBLISHED)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -18,14 +18,14 @@ TIMES = 50
 #: Code that takes a protection out, run before the app.
 DEAF = """
 import signal
-import tuitrain.tui.child as c
+import tuitrain.tui.terminal.process as c
 attach = c.Child.attach
 def deaf(self, app):
     attach(self, app)
     signal.signal(signal.{name}, signal.SIG_DFL)
 c.Child.attach = deaf
 """
-LOUD = "import tuitrain.tui.child as c; c.redirect_output = lambda path: None\n"
+LOUD = "import tuitrain.tui.terminal.process as c; c.redirect_output = lambda path: None\n"
 
 
 def start(runs: Path, epochs: int = 5, before: str = "") -> Terminal:
@@ -176,8 +176,8 @@ c.run_app = noisy
 
 def test_a_screen_that_does_not_close_keeps_no_process_alive(tmp_path: Path) -> None:
     stuck = (
-        "import tuitrain.tui.child as c\nc.CLOSE_S = 1.0\n"
-        "from tuitrain.tui.terminal import TerminalApp\nTerminalApp.leave_now = lambda self, how, code: None\n"
+        "import tuitrain.tui.terminal.process as c\nc.CLOSE_S = 1.0\n"
+        "from tuitrain.tui.terminal.job import TerminalApp\nTerminalApp.leave_now = lambda self, how, code: None\n"
     )
     runs = tmp_path / "runs"
     terminal = start(runs, 3, stuck)

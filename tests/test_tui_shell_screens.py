@@ -16,17 +16,17 @@ from textual.screen import Screen
 from textual.widgets import Button, Static
 
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import differences, override
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.screens.compare import CompareScreen
-from tuitrain.tui.screens.help import HelpScreen
-from tuitrain.tui.screens.overlay import OverlayScreen
-from tuitrain.tui.screens.runs import RunsScreen
-from tuitrain.tui.widgets.footer import KeyFooter
-from tuitrain.tui.widgets.header import HeaderLine
-from tuitrain.tui.widgets.runs_table import RunTable
+from tuitrain.tui.runs.compare import CompareScreen
+from tuitrain.tui.runs.overlay import OverlayScreen
+from tuitrain.tui.runs.screen import RunsScreen
+from tuitrain.tui.runs.table import RunTable
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.help import HelpScreen
 
 
 class PlainScreen(Screen[None]):
@@ -141,7 +141,7 @@ async def test_help_lists_every_binding_with_the_id_that_changes_it(tmp_path: Pa
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-        from tuitrain.tui.screens.help import binding_groups
+        from tuitrain.tui.shell.help import binding_groups
 
         runs = app.mode_screen("runs")
         assert runs is not None
@@ -161,9 +161,9 @@ async def test_help_lists_every_binding_with_the_id_that_changes_it(tmp_path: Pa
 
 
 def test_every_binding_of_the_shell_has_an_id() -> None:
-    from tuitrain.tui.dialogs.base import Question
-    from tuitrain.tui.dialogs.prompt import Prompt
-    from tuitrain.tui.dialogs.queue import QueueDialog
+    from tuitrain.tui.runs.queue_dialog import QueueDialog
+    from tuitrain.tui.shell.prompt import Prompt
+    from tuitrain.tui.shell.question import Question
 
     classes = (
         TuitrainApp,

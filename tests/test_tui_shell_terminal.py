@@ -314,8 +314,8 @@ def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
     code = (
         "import os, sys, threading, time\n"
         "from pathlib import Path\n"
-        "from tuitrain.tui.launcher import launch\n"
-        "import tuitrain.tui.child as child\n"
+        "from tuitrain.tui.terminal.launch import launch\n"
+        "import tuitrain.tui.terminal.process as child\n"
         "real = child.run_app\n"
         "def noisy(*args):\n"
         "    threading.Timer(1.0, lambda: (os.write(2, b'from a C library\\n'), print('from python'))).start()\n"

@@ -26,14 +26,17 @@ from textual.strip import Strip
 
 from tuitrain.errors import TuitrainError, UsageError
 from tuitrain.runs.index import RunSummary
-from tuitrain.spec.library import load_preset
+from tuitrain.runs.queue import SessionManager
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.runtime import Runtime
-from tuitrain.tui import comparison, filters, runlist, settings, themes
-from tuitrain.tui.dialogs.queue import plan_of, seeds_of, variations_of
-from tuitrain.tui.driver import MAX_PENDING_BYTES, TerminalWriter
-from tuitrain.tui.filters import AsciiFilter, plain_style, spelled, to_ascii
-from tuitrain.tui.painter import Painter
-from tuitrain.tui.sessions import SessionManager
+from tuitrain.tui import settings
+from tuitrain.tui.runs.queue_dialog import plan_of, seeds_of, variations_of
+from tuitrain.tui.shell import themes
+from tuitrain.tui.terminal import filters
+from tuitrain.tui.terminal.driver import MAX_PENDING_BYTES, TerminalWriter
+from tuitrain.tui.terminal.filters import AsciiFilter, plain_style, spelled, to_ascii
+from tuitrain.tui.terminal.painter import Painter
+from tuitrain.watch import comparison, runlist
 
 WIDTH, HEIGHT = 24, 6
 LOOKS = (

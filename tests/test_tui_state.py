@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monitor_recorded import recorded, report, until
 
-from tuitrain import words
+from tuitrain import figures
 from tuitrain.nvml import OtherProcess, visible_devices
 from tuitrain.training.events import (
     CheckpointSaved,
@@ -28,10 +28,12 @@ from tuitrain.training.events import (
     RunFinished,
     StepProgress,
 )
-from tuitrain.tui import alerts, curves, scales, sheets
-from tuitrain.tui.parts import cells, fit, wrap
-from tuitrain.tui.sensors import Reading, Sensors
-from tuitrain.tui.state import Ghost, MonitorState, ahead, asked, reduce, reduce_all, with_alive, with_phase
+from tuitrain.tui.monitor import curves, sheets
+from tuitrain.tui.paint import axes
+from tuitrain.tui.paint.text import HeadedLines, cells, fit, wrap
+from tuitrain.watch import alerts
+from tuitrain.watch.machine import Reading, Sensors
+from tuitrain.watch.state import Ghost, MonitorState, ahead, asked, reduce, reduce_all, with_alive, with_phase
 
 STEPS = 938
 
@@ -361,17 +363,17 @@ def test_smoothing_keeps_a_constant_and_its_gaps() -> None:
 )
 @settings(max_examples=300, deadline=None)
 def test_an_axis_has_a_range_and_its_ticks_lie_in_it(
-    values: list[float | None], target: float | None, quantity: scales.Quantity, logarithmic: bool, most: int
+    values: list[float | None], target: float | None, quantity: axes.Quantity, logarithmic: bool, most: int
 ) -> None:
-    low, high = scales.limits(quantity, logarithmic, [values], target)
+    low, high = axes.limits(quantity, logarithmic, [values], target)
     assert math.isfinite(low) and math.isfinite(high) and low < high
-    ticks = scales.scale(quantity, logarithmic).ticks(low, high, most)
+    ticks = axes.scale(quantity, logarithmic).ticks(low, high, most)
     assert all(low - 1e-9 <= at <= high + 1e-9 and len(text) <= 6 for at, text in ticks)
     assert len(ticks) <= most + 1
 
 
 def test_a_bad_first_epoch_does_not_flatten_the_rest() -> None:
-    low, high = scales.limits("accuracy", False, [[0.1, 0.985, 0.988, 0.989, 0.99, 0.991, 0.992]], 0.994)
+    low, high = axes.limits("accuracy", False, [[0.1, 0.985, 0.988, 0.989, 0.99, 0.991, 0.992]], 0.994)
     assert low > 95 and 99.4 < high < 100
 
 
@@ -387,50 +389,46 @@ def test_the_latest_and_the_best_of_a_run_are_in_sight_whatever_is_beside_it(
     own: list[float | None],
     others: list[list[float | None]],
     target: float | None,
-    quantity: scales.Quantity,
+    quantity: axes.Quantity,
     logarithmic: bool,
 ) -> None:
-    ghosts = [
-        scales.Curve(str(i), tuple(values), "ghost", "dot", "beside") for i, values in enumerate(others)
-    ]
-    shown = scales.Picture(
-        (scales.Curve("test", tuple(own), "test"), *ghosts), 30, quantity, target, logarithmic
-    )
+    ghosts = [axes.Curve(str(i), tuple(values), "ghost", "dot", "beside") for i, values in enumerate(others)]
+    shown = axes.Picture((axes.Curve("test", tuple(own), "test"), *ghosts), 30, quantity, target, logarithmic)
     low, high = shown.limits()
-    axis = scales.scale(quantity, logarithmic).to_axis
+    axis = axes.scale(quantity, logarithmic).to_axis
     known = [v for v in own if v is not None and math.isfinite(axis(v))]
     if not known:
         return
     best = min(known) if quantity == "loss" else max(known)
-    for value in (known[-1], best, *(known[:1] if len(known) < scales.FEW else ())):
+    for value in (known[-1], best, *(known[:1] if len(known) < axes.FEW else ())):
         assert low <= axis(value) <= high
 
 
 def test_a_ghost_does_not_push_the_first_epoch_of_a_run_out_of_sight() -> None:
     own = (0.975, 0.983, 0.986)
-    ghost = scales.Curve("published", (0.99, *(0.9935,) * 13), "ghost", "dot", "beside")
-    low, _ = scales.Picture((scales.Curve("test", own, "test"), ghost), 14, target=0.994).limits()
+    ghost = axes.Curve("published", (0.99, *(0.9935,) * 13), "ghost", "dot", "beside")
+    low, _ = axes.Picture((axes.Curve("test", own, "test"), ghost), 14, target=0.994).limits()
     assert low < 97.5
-    later = scales.Curve("published", (0.9, 0.91, *(0.99,) * 12), "ghost", "dot", "beside")
-    low, high = scales.Picture((later,), 2).limits()
+    later = axes.Curve("published", (0.9, 0.91, *(0.99,) * 12), "ghost", "dot", "beside")
+    low, high = axes.Picture((later,), 2).limits()
     assert low < 90 and 91 < high < 95, "its first two epochs, where there are no more on the axis"
     # As a curve among equals the ghost alone decides what is extreme.
-    assert scales.limits("accuracy", False, [], 0.994, [own, ghost.values])[0] > 97.5
+    assert axes.limits("accuracy", False, [], 0.994, [own, ghost.values])[0] > 97.5
 
 
 def test_epochs_on_the_axis_are_whole_and_even() -> None:
-    assert scales.epoch_ticks(0.9, 14.1, 8) == [1, 3, 5, 7, 9, 11, 13]
-    assert scales.epoch_ticks(0.5, 100.5, 7) == [1, 20, 40, 60, 80, 100]
-    assert scales.epoch_ticks(-2, 3, 10) == [1, 2, 3]
+    assert axes.epoch_ticks(0.9, 14.1, 8) == [1, 3, 5, 7, 9, 11, 13]
+    assert axes.epoch_ticks(0.5, 100.5, 7) == [1, 20, 40, 60, 80, 100]
+    assert axes.epoch_ticks(-2, 3, 10) == [1, 2, 3]
 
 
 def test_a_long_run_begins_with_a_short_axis() -> None:
-    assert scales.horizon(0, 14) == 14
-    assert [scales.horizon(done, 400) for done in (0, 12, 13, 60, 100, 400)] == [20, 20, 50, 100, 200, 400]
+    assert axes.horizon(0, 14) == 14
+    assert [axes.horizon(done, 400) for done in (0, 12, 13, 60, 100, 400)] == [20, 20, 50, 100, 200, 400]
 
 
 def test_a_logarithmic_accuracy_shows_the_error() -> None:
-    labels = [text for _, text in scales.scale("accuracy", True).ticks(-1.0, 1.0, 20)]
+    labels = [text for _, text in axes.scale("accuracy", True).ticks(-1.0, 1.0, 20)]
     assert "99" in labels and "99.9" in labels and "90" in labels
 
 
@@ -629,7 +627,7 @@ def test_the_card_that_torch_means(
 # ------------------------------------------------------------------------------ sheets
 
 
-def text_of(sheet: sheets.Sheet) -> str:
+def text_of(sheet: HeadedLines) -> str:
     heading, rows = sheet
     return "\n".join("".join(text for text, _ in row) for row in (heading, *rows))
 
@@ -677,17 +675,17 @@ def test_lines_are_cut_and_broken_to_their_width(text: str, width: int) -> None:
 
 
 def test_words() -> None:
-    assert [words.duration(s) for s in (0, 59.6, 61, 3600, 90061, 200000, None, math.nan)] == [
+    assert [figures.duration(s) for s in (0, 59.6, 61, 3600, 90061, 200000, None, math.nan)] == [
         "0:00", "1:00", "1:01", "1:00:00", "25:01:01", "2 d 7 h", "–", "–",
     ]  # fmt: skip
-    assert words.percent(0.9938) == "99.38" and words.percent(math.nan) == "–"
-    assert words.plural(1, "epoch") == "1 epoch" and words.plural(5, "epoch") == "5 epochs"
-    assert words.loss(math.inf) == "not finite"
+    assert figures.percent(0.9938) == "99.38" and figures.percent(math.nan) == "–"
+    assert figures.plural(1, "epoch") == "1 epoch" and figures.plural(5, "epoch") == "5 epochs"
+    assert figures.loss(math.inf) == "not finite"
 
 
 def test_the_reducer_needs_no_textual_and_no_torch() -> None:
     code = (
-        "import sys, tuitrain.tui.state, tuitrain.tui.alerts, tuitrain.tui.curves, tuitrain.tui.sheets;"
+        "import sys, tuitrain.watch.state, tuitrain.watch.alerts, tuitrain.tui.monitor.curves, tuitrain.tui.monitor.sheets;"
         "print(sorted({'textual', 'torch', 'numpy'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -50,6 +50,6 @@ def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
     log = ask(
         "python",
         "-c",
-        "from tuitrain.spec.library import published_log; print(max(published_log('step13').test_acc))",
+        "from tuitrain.spec.preset_files import published_log; print(max(published_log('step13').test_acc))",
     )
     assert log.strip() == "0.994"

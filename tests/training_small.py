@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tuitrain.data.dataset import Dataset, Images
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override, preset_from_dict
-from tuitrain.training.control import RunControl
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import Event, StepProgress
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import TrainerState

@@ -19,6 +19,13 @@ def typed(path: str | os.PathLike[str]) -> Path:
         return Path(path)
 
 
+def log_file() -> Path:
+    """Where stray output goes while no run is there to take it (XDG_STATE_HOME/tuitrain/log.txt)."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("tuitrain", appauthor=False)) / "log.txt"
+
+
 def is_mine_or_roots(info: os.stat_result) -> bool:
     """Whether a file belongs to the user of this process or to root; nobody else's is obeyed."""
     return info.st_uid in (os.geteuid(), 0)

@@ -19,7 +19,7 @@ LIMITS = {"list, index lost": 0.5, "list": 0.5, "tuitrain runs": 0.5, "Runs scre
 
 def started(name: str, seed: int, epochs: int) -> Any:
     """A first event as a trainer writes it."""
-    from tuitrain.spec.library import load_preset
+    from tuitrain.spec.preset_files import load_preset
     from tuitrain.training.events import RunStarted
 
     preset = load_preset("step13")

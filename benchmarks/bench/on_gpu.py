@@ -28,8 +28,8 @@ def _runtime(setting: dict[str, Any], **more: Any) -> Any:
 
 def step13(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
     """step13 as published, from the trainer's start to the verdict, every epoch judged."""
-    from tuitrain.spec.library import load_preset
     from tuitrain.spec.preset import override
+    from tuitrain.spec.preset_files import load_preset
     from tuitrain.training.events import EpochFinished
     from tuitrain.training.trainer import Trainer
 

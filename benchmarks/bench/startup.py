@@ -109,8 +109,8 @@ def _stepped(path: Path) -> float | None:
 
 def closed_form() -> float:
     """Seconds of what a keystroke in the lab needs: the changed preset checked, and its table."""
-    from tuitrain.spec.library import load_preset
     from tuitrain.spec.preset import override
+    from tuitrain.spec.preset_files import load_preset
 
     preset = load_preset("step13")
     begun = time.perf_counter()
@@ -121,8 +121,8 @@ def closed_form() -> float:
 
 def lab_keys(plan: Plan, cwd: str, times: int) -> list[float]:
     """Seconds from `+` on a layer of the lab until the new sum is on the screen, in a real terminal."""
-    from tuitrain.spec.library import load_preset
     from tuitrain.spec.preset import override
+    from tuitrain.spec.preset_files import load_preset
 
     preset = load_preset("step13")
     with Terminal([*program(), "--runs-dir", f"{cwd}/none"], settings(plan), cwd) as terminal:

@@ -7,8 +7,8 @@ from typing import Any
 
 from tuitrain.data.dataset import Dataset, Images
 from tuitrain.data.load import load
-from tuitrain.spec.library import load_preset
 from tuitrain.spec.preset import Preset, override
+from tuitrain.spec.preset_files import load_preset
 
 EPOCH_IMAGES = 60_000
 #: step13 with the settings of the speed notes; a constant rate, since only the first epochs are trained here.

@@ -11,8 +11,8 @@ from typing import Any
 from training_small import stripes, tiny
 
 from fake_cuda import faults, lint, tensors
-from tuitrain.spec.library import list_presets, load_preset
 from tuitrain.spec.preset import Preset, override
+from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES
 from tuitrain.training.runtime import Runtime
 

@@ -30,10 +30,10 @@ MOST_CPU_S = 900
 PRELOAD = (
     "numpy", "torch", "safetensors.torch", "safetensors.numpy", "sklearn.datasets", "torchinfo", "tomlkit",
     "rich.table", "rich.progress", "rich.live", "tuitrain.cli.root", "tuitrain.cli.live",
-    "tuitrain.cli.verdict", "tuitrain.spec.library", "tuitrain.spec.command",
+    "tuitrain.cli.verdict", "tuitrain.spec.preset_files", "tuitrain.spec.repeat",
     "tuitrain.data.digits", "tuitrain.data.augment", "tuitrain.runs.launch", "tuitrain.runs.signals",
-    "tuitrain.runs.result", "tuitrain.runs.index", "tuitrain.training.trainer", "tuitrain.training.model",
-    "tuitrain.tui.app", "tuitrain.tui.child",
+    "tuitrain.runs.run_json", "tuitrain.runs.index", "tuitrain.training.trainer", "tuitrain.training.model",
+    "tuitrain.tui.app", "tuitrain.tui.terminal.process",
 )  # fmt: skip
 
 

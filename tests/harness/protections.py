@@ -53,7 +53,7 @@ def _matches(where: str) -> Callable[[str, Path], bool]:
 @named
 def kill_at(where: str) -> None:
     """SIGKILL at a file operation; in a write, after half of it."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
     matches, write = _matches(where), os.write
 
@@ -67,17 +67,17 @@ def kill_at(where: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
                 return 0
 
-            files.os.write = half  # type: ignore[attr-defined]
+            durable.os.write = half  # type: ignore[attr-defined]
             return
         os.kill(os.getpid(), signal.SIGKILL)
 
-    files.hook = hook
+    durable.hook = hook
 
 
 @named
 def fail_at(argument: str) -> None:
     """`ENOSPC,12`: the 12th file operation fails; `ENOSPC,12+`: and every one after it."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
     name, _, number = argument.partition(",")
     code, forever, k, done = getattr(errno, name), number.endswith("+"), int(number.rstrip("+")), 0
@@ -90,13 +90,13 @@ def fail_at(argument: str) -> None:
         if done == k or (forever and done > k):
             raise OSError(code, os.strerror(code), str(path))
 
-    files.hook = hook
+    durable.hook = hook
 
 
 @named
 def count_operations(path: str) -> None:
     """A byte more in a file for each file operation."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
 
@@ -104,7 +104,7 @@ def count_operations(path: str) -> None:
         if where.name != "progress.json" and not where.name.startswith(".progress"):
             os.write(log, b".")
 
-    files.hook = hook
+    durable.hook = hook
 
 
 @named
@@ -132,10 +132,10 @@ def limit_files(size: str) -> None:
 @named
 def full_device(name: str) -> None:
     """A file of this name is /dev/full from the start."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
-    opened = files.open_append
-    files.open_append = lambda path, mode=0o644: (
+    opened = durable.open_append
+    durable.open_append = lambda path, mode=0o644: (
         os.open("/dev/full", os.O_RDWR | os.O_CLOEXEC) if path.name == name else opened(path, mode)
     )
 
@@ -257,13 +257,13 @@ def limit_memory(more: str) -> None:
 @named
 def slow_saving(seconds: str) -> None:
     """Every write into the folder of checkpoints takes so long."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
     def hook(what: str, path: Path) -> None:
         if "checkpoints" in path.parts:
             time.sleep(float(seconds))
 
-    files.hook = hook
+    durable.hook = hook
 
 
 @named
@@ -274,7 +274,7 @@ def noise(_: str) -> None:
     import threading
     import warnings
 
-    from tuitrain.tui.child import Child
+    from tuitrain.tui.terminal.process import Child
 
     attach = Child.attach
 
@@ -301,17 +301,17 @@ def noise(_: str) -> None:
 @named
 def plain_save(_: str) -> None:
     """Files are written in place, as `open(path, "wb").write(data)` does."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
     def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             for part in (data,) if isinstance(data, bytes) else data:
-                files.write_all(fd, part, path)
+                durable.write_all(fd, part, path)
         finally:
             os.close(fd)
 
-    files.replace = replace
+    durable.replace = replace
 
 
 @named
@@ -327,18 +327,18 @@ def unkeyed(_: str) -> None:
     """Randomness as of a program that seeds nothing: another in every process."""
     import secrets
 
-    from tuitrain.training import feed, step
+    from tuitrain.training import epoch_images, step
 
-    for module in (feed, step):
+    for module in (epoch_images, step):
         module.key = lambda *_: secrets.randbits(62)
 
 
 @named
 def no_cleaning(_: str) -> None:
     """Leftovers of a killed process stay."""
-    from tuitrain.runs import directory, files
+    from tuitrain.runs import directory, durable
 
-    files.clean_leftovers = lambda folder: 0
+    durable.clean_leftovers = lambda folder: 0
     directory.clean_unborn = lambda folder: 0
 
 
@@ -353,17 +353,17 @@ def no_supersede(_: str) -> None:
 @named
 def no_fsync(_: str) -> None:
     """Bytes are left to the kernel."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
-    files.fsync = lambda fd, path: None
+    durable.fsync = lambda fd, path: None
 
 
 @named
 def no_dir_fsync(_: str) -> None:
     """A rename is left to the kernel."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
 
-    files.fsync_dir = lambda path: None
+    durable.fsync_dir = lambda path: None
 
 
 @named
@@ -655,17 +655,17 @@ def no_proof(_: str) -> None:
 @named
 def trusting_modes(_: str) -> None:
     """Modes are as the umask leaves them."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
     from tuitrain.training import compiling
 
     def plainly(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    files.PUBLIC = files.PRIVATE = 0o666
-    files._FOLDER = 0o777
-    files.keep_private = lambda fd: None
-    files.keep_from_others = lambda folder: None
+    durable.PUBLIC = durable.PRIVATE = 0o666
+    durable._FOLDER = 0o777
+    durable.keep_private = lambda fd: None
+    durable.keep_from_others = lambda folder: None
     compiling.private_folder = plainly
 
 
@@ -682,7 +682,7 @@ def believing_locks(_: str) -> None:
 def no_signals(_: str) -> None:
     """Signals do what the kernel does with them."""
     from tuitrain.runs.signals import Signals
-    from tuitrain.tui.child import Child
+    from tuitrain.tui.terminal.process import Child
 
     def attach(self: Child, app: Any) -> None:
         self.app = app
@@ -709,10 +709,10 @@ def deaf_compiling(_: str) -> None:
 def late_deadline(_: str) -> None:
     """No deadline after SIGTERM that comes in time."""
     from tuitrain.runs import signals
-    from tuitrain.tui import child, launcher
+    from tuitrain.tui.terminal import launch, process
 
-    signals.DEADLINE_S, child.TERM_S = 3.0, 3.0
-    launcher.KILL_AFTER_S = 3.0
+    signals.DEADLINE_S, process.TERM_S = 3.0, 3.0
+    launch.KILL_AFTER_S = 3.0
 
 
 @named
@@ -735,26 +735,26 @@ def blocking_screen(_: str) -> None:
 @named
 def no_redirect(_: str) -> None:
     """Descriptors 1 and 2 stay where they were."""
-    from tuitrain.tui import child
+    from tuitrain.tui.terminal import process
 
-    child.redirect_output = lambda path: None
+    process.redirect_output = lambda path: None
 
 
 @named
 def unchecked_events(_: str) -> None:
     """The values of events are taken as JSON gives them."""
-    from tuitrain import plain
+    from tuitrain import jsonio
 
-    plain._check = lambda name, kind: lambda value: value
-    plain._fields.cache_clear()
+    jsonio._check = lambda name, kind: lambda value: value
+    jsonio._fields.cache_clear()
 
 
 @named
 def plain_open(_: str) -> None:
     """Files are opened as they come, links followed."""
-    from tuitrain.runs import files
+    from tuitrain.runs import durable
     from tuitrain.runs.directory import RunDirectory
 
-    files._open = lambda path, flags, mode=0o644: os.open(path, flags | os.O_CLOEXEC, mode)
-    files.refuse_link = lambda path: None
+    durable._open = lambda path, flags, mode=0o644: os.open(path, flags | os.O_CLOEXEC, mode)
+    durable.refuse_link = lambda path: None
     RunDirectory._refuse_links = lambda self: None  # type: ignore[method-assign]

@@ -82,8 +82,8 @@ def while_compiling(bench: Bench, times: int) -> Figure:
 
 
 def _headless(bench: Bench, number: int, way: str) -> tuple[float, str]:
-    from tuitrain.runs.commands import RemoteControl
     from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.steering import RemoteControl
 
     runs, cache = bench.folder / f"runs{number}", bench.folder / f"cache{number}"
     argv = [*bench.train("2", 10_000, "--runs-dir", str(runs)), COMPILED]

@@ -190,7 +190,7 @@ def try_presets(times: int, seed: int) -> dict[str, Any]:
     """Check so many mutated presets; what was raised, whether it names file and place, and how long it took."""
     from tuitrain.errors import PresetError
     from tuitrain.spec import preset
-    from tuitrain.spec.library import list_presets
+    from tuitrain.spec.preset_files import list_presets
 
     texts = [entry.path.read_text() for entry in list_presets() if entry.builtin]
     dice = random.Random(seed)
@@ -268,7 +268,7 @@ def try_names(home: str, times: int) -> dict[str, Any]:
     from tuitrain.errors import TuitrainError
     from tuitrain.runs import index
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.spec.library import load_preset
+    from tuitrain.spec.preset_files import load_preset
 
     runs, outside = Path(home) / "runs", Path(home) / "outside"
     for folder in (runs, outside):

@@ -52,13 +52,13 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
     from tuitrain.cli.live import PlainView
     from tuitrain.cli.verdict import verdict
     from tuitrain.runs import checkpoint, index, inspect
-    from tuitrain.runs.derived import log_lines
     from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.runs.history import History
     from tuitrain.runs.launch import recall
-    from tuitrain.runs.result import run_json
-    from tuitrain.tui import state
+    from tuitrain.runs.run_json import run_json
+    from tuitrain.watch import state
 
     run = RunDirectory.open(path)
 

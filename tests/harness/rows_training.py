@@ -18,7 +18,7 @@ from harness.table import Figure, row
 
 def presets_by_family() -> list[list[str]]:
     """The families of the built-in presets; the smallest network of each first."""
-    from tuitrain.spec.library import list_presets, load_preset
+    from tuitrain.spec.preset_files import list_presets, load_preset
 
     families: dict[str, list[str]] = {}
     for entry in list_presets():
@@ -295,7 +295,7 @@ def clock_faults(path: str) -> list[str]:
     """What a jump of the wall clock changed in a run's record."""
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.training.events import EpochFinished, RunFinished
-    from tuitrain.tui.pace import Pace, remaining_s
+    from tuitrain.watch.pace import Pace, remaining_s
 
     records = RunDirectory.open(Path(path)).events()
     jumps = [abs(b.time - a.time) for a, b in itertools.pairwise(records)]

@@ -166,7 +166,7 @@ def one_of(choices: Iterable[str]) -> Callable[[str], list[str]]:
 
 def presets(incomplete: str) -> Iterator[str]:
     """Offers the names of presets."""
-    from tuitrain.spec.library import list_presets
+    from tuitrain.spec.preset_files import list_presets
 
     return (entry.name for entry in list_presets() if _fits(entry.name, incomplete))
 

@@ -15,8 +15,8 @@ from tuitrain import config, nvml
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import ExitCode, TuitrainError, visible
+from tuitrain.figures import gigabytes
 from tuitrain.version import __version__
-from tuitrain.words import gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def _terminal() -> list[Finding]:
 
 
 def _folders(runs: Path) -> list[Finding]:
-    from tuitrain.spec.library import builtin_dir, list_presets, user_preset_dir
+    from tuitrain.spec.preset_files import builtin_dir, list_presets, user_preset_dir
 
     out = []
     for what, folder in (("runs folder", runs), ("your presets", user_preset_dir())):

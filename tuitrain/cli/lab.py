@@ -66,7 +66,7 @@ def lab(
     """Open the terminal lab: choose, tweak, train and watch."""
     overrides = None
     if set_:
-        from tuitrain.spec.library import load_preset
+        from tuitrain.spec.preset_files import load_preset
 
         overrides = options.changes(load_preset(preset or "step13"), {"set_": set_})
     looks = Looks(theme, ascii_only, low_bandwidth, not no_mouse)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
 from tuitrain.errors import visible
+from tuitrain.figures import accuracy, doing, duration, plural, sparkline, waited
 from tuitrain.runs import wording
 from tuitrain.runs.signals import data_stream
 from tuitrain.training.events import (
@@ -23,7 +24,6 @@ from tuitrain.training.events import (
     StepProgress,
     to_line,
 )
-from tuitrain.words import accuracy, doing, duration, plural, sparkline, waited
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

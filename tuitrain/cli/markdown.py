@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
+from tuitrain.figures import plural, stands, took
 from tuitrain.runs import wording
-from tuitrain.words import plural, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History

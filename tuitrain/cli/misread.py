@@ -53,7 +53,7 @@ def _value(error: Any) -> str | None:
     found = getattr(error.__cause__, "errors", None)
     if found is None:
         return None
-    from tuitrain.spec.base import wrong_value
+    from tuitrain.spec.validation import wrong_value
 
     name = max(error.param.opts, key=len) if error.param.opts else error.param.name
     return wrong_value(name, found(include_url=False)[0])

@@ -31,7 +31,7 @@ def show(app_options: dict[str, Any], looks: Looks) -> None:
     Raises:
         SystemExit: the code, where it is not 0.
     """
-    from tuitrain.tui.launcher import launch
+    from tuitrain.tui.terminal.launch import launch
 
     code = launch(app_options | asdict(looks))
     if code:
@@ -53,7 +53,7 @@ def open_lab(
     Raises:
         UsageError: there is no terminal to draw on, and `plain` was not asked for.
     """
-    from tuitrain.tui.launcher import check_terminal
+    from tuitrain.tui.terminal.launch import check_terminal
 
     if plain:
         _run_headless(preset, runs_dir, data_dir, overrides or {}, model)
@@ -90,7 +90,7 @@ def open_run(
         RunDirectoryError: there is no such run.
     """
     from tuitrain.runs.index import resolve
-    from tuitrain.tui.launcher import check_terminal
+    from tuitrain.tui.terminal.launch import check_terminal
 
     folder = config.runs_dir(runs_dir)
     directory = resolve(folder, run)
@@ -118,7 +118,7 @@ def open_demo(looks: Looks, plain: bool) -> None:
     import shutil
     import tempfile
 
-    from tuitrain.tui.launcher import check_terminal
+    from tuitrain.tui.terminal.launch import check_terminal
 
     if not plain:
         check_terminal("the tour of the lab", "tuitrain demo --plain")
@@ -159,9 +159,9 @@ def _follow_plain(directory: RunDirectory) -> None:
 
     from tuitrain.cli.console import stderr
     from tuitrain.cli.live import epoch_line
+    from tuitrain.figures import doing
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.training.events import EpochFinished, RunStarted
-    from tuitrain.words import doing
 
     feed, judged_by, before = DirectoryFeed(directory), "test", ""
     while True:

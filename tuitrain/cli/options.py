@@ -12,7 +12,7 @@ from tuitrain import tomltext
 from tuitrain.cli import completion
 from tuitrain.config import setting
 from tuitrain.errors import PresetError, UsageError, nearest, visible
-from tuitrain.spec.names import DATASETS, OPTIMIZERS, SCHEDULES
+from tuitrain.spec.choices import DATASETS, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset
@@ -294,8 +294,8 @@ def tweaked(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
         PresetError: no such preset, or a value is refused.
         UsageError: a flag can't be read.
     """
-    from tuitrain.spec.library import load_preset
     from tuitrain.spec.preset import override
+    from tuitrain.spec.preset_files import load_preset
 
     base = load_preset(name)
     replaced = changes(base, flags)

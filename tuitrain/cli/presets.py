@@ -22,7 +22,7 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
         options.belongs_behind(ctx)
         return
     from tuitrain.spec import installed
-    from tuitrain.spec.library import list_presets, load_preset
+    from tuitrain.spec.preset_files import list_presets, load_preset
 
     rows, broken = [], installed.preset_folders()[1]
     for entry in list_presets():
@@ -84,7 +84,7 @@ def validate(
     ],
 ) -> None:
     """Check presets; the exit code is 2 if one is not valid."""
-    from tuitrain.spec.library import load_preset
+    from tuitrain.spec.preset_files import load_preset
 
     bad = 0
     for name in files:
@@ -115,8 +115,8 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Replace a preset of that name.")] = False,
 ) -> None:
     """Write a preset of your own, starting from another."""
-    from tuitrain.spec.library import list_presets, load_preset, save_preset
     from tuitrain.spec.preset import preset_from_dict, slug
+    from tuitrain.spec.preset_files import list_presets, load_preset, save_preset
 
     base = load_preset(from_)
     path = typed(name) if name.endswith(".toml") or "/" in name else None

@@ -15,16 +15,16 @@ from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
+from tuitrain.figures import stands
 from tuitrain.runs.signals import data_stream, set_stdout_apart
-from tuitrain.words import stands
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import View
     from tuitrain.data.dataset import Progress
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
-    from tuitrain.training.own import OwnNetwork
     from tuitrain.training.runtime import Runtime
+    from tuitrain.training.user_network import OwnNetwork
 
 POLL_S = 0.1
 
@@ -162,7 +162,7 @@ def run(
     if model is None:
         options.refuse_over_budget(changed, limit)
     else:
-        from tuitrain.cli.own import own_network
+        from tuitrain.cli.user_network import own_network
 
         place = place.absolute()  # before its code runs, which may go to another folder
         set_stdout_apart()
@@ -286,7 +286,7 @@ def _command(
     require: float | None,
     model: str | None,
 ) -> str:
-    from tuitrain.spec.command import run_command
+    from tuitrain.spec.repeat import run_command
 
     return run_command(base, name, changed, {
         "--model": model,
@@ -367,8 +367,8 @@ def _dry_run(
     *,
     json: bool,
 ) -> None:
-    from tuitrain.cli import own as own_forms
     from tuitrain.cli import show
+    from tuitrain.cli import user_network as own_forms
     from tuitrain.data.verify import status
     from tuitrain.training.devices import pick
 
@@ -448,7 +448,7 @@ def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
 
     append_summary(history)
     if json:
-        from tuitrain.runs.result import run_json
+        from tuitrain.runs.run_json import run_json
 
         emit_json(run_json(history, directory))
     elif not (events or quiet or data_stream().isatty()):

@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
-from tuitrain.words import accuracy, doing, stands, took
+from tuitrain.figures import accuracy, doing, stands, took
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -172,8 +172,8 @@ def show(
     """
     from tuitrain.runs.history import History
     from tuitrain.runs.index import summarise
-    from tuitrain.runs.result import run_json
-    from tuitrain.spec.words import changes
+    from tuitrain.runs.run_json import run_json
+    from tuitrain.spec.describe import changes
     from tuitrain.training.events import to_dict
 
     _one_form(json, markdown)

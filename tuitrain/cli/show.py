@@ -9,7 +9,7 @@ import typer
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import UsageError, visible
-from tuitrain.words import shape_text, size_text
+from tuitrain.figures import shape_text, size_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -130,7 +130,7 @@ def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None
     from rich.console import Group
     from rich.text import Text
 
-    from tuitrain.spec.words import preset_changes
+    from tuitrain.spec.describe import preset_changes
 
     changed = ", ".join(map(str, preset_changes(base, preset)))
     head = Text.assemble((preset.name, "bold"), f"  {visible(preset.title)}" if preset.title else "")

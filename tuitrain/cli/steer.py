@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import find, no_terminal, standing
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
-from tuitrain.words import accuracy, duration
+from tuitrain.figures import accuracy, duration
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -87,7 +87,7 @@ def pause(
     run: LiveRun = None, no_wait: NoWait = False, runs_dir: options.RunsDir = None, json: options.Json = False
 ) -> None:
     """Pause a live run after its present step."""
-    from tuitrain.runs.commands import RemoteControl
+    from tuitrain.runs.steering import RemoteControl
 
     directory = live_run(run, runs_dir)
     RemoteControl(directory).pause()
@@ -109,7 +109,7 @@ def stop(
     `tuitrain resume` goes on with it. Exit code 4 where it has not stopped in half a minute.
     """
     from tuitrain.runs import locking
-    from tuitrain.runs.commands import RemoteControl
+    from tuitrain.runs.steering import RemoteControl
 
     directory = live_run(run, runs_dir)
     RemoteControl(directory).stop("asked from a shell", when="epoch" if after_epoch else "now")
@@ -128,8 +128,8 @@ def let_go_on(directory: RunDirectory, epochs: int | None = None) -> None:
         RunDirectoryError: it is not live any more.
         UsageError: it is to be made shorter.
     """
-    from tuitrain.runs.commands import RemoteControl
     from tuitrain.runs.index import summarise
+    from tuitrain.runs.steering import RemoteControl
 
     control = RemoteControl(directory)
     if epochs is not None:
@@ -163,7 +163,7 @@ def steer(
     json: options.Json = False,
 ) -> None:
     """Change a live run: learning rate, length, a checkpoint now."""
-    from tuitrain.runs.commands import RemoteControl
+    from tuitrain.runs.steering import RemoteControl
 
     if lr is None and add_epochs is None and not checkpoint:
         raise UsageError("nothing to do; give --lr, --add-epochs or --checkpoint")
@@ -246,7 +246,7 @@ def tail(
     json: options.Json = False,
 ) -> None:
     """The end of a run's log; with -f, what comes, until the run ends."""
-    from tuitrain.runs.derived import log_lines
+    from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.training.events import RunStarted, to_line
 

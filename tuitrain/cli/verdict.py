@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.words import RICH_COLOURS, stands
+from tuitrain.figures import RICH_COLOURS, stands
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import CheckpointError, visible
-from tuitrain.runs import files
+from tuitrain.runs import durable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,7 +83,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any
     middle = f"-step-{step:05d}" if step else ""
     mark = "-best" if best else ""
     path = folder / f"epoch-{epoch:04d}{middle}{mark}.{digest}.safetensors"
-    files.replace(path, data)
+    durable.replace(path, data)
     return Entry(path, epoch, step, best, digest)
 
 
@@ -163,7 +163,7 @@ def _refusal(path: Path, what: str) -> str:
 def set_aside(entry: Entry) -> None:
     """Take a damaged checkpoint out of the way; it is removed once a newer one is safe."""
     with contextlib.suppress(OSError):
-        files.rename(entry.path, entry.path.with_name(entry.path.name + ".damaged"))
+        durable.rename(entry.path, entry.path.with_name(entry.path.name + ".damaged"))
 
 
 def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
@@ -179,6 +179,6 @@ def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
     removed: list[Path] = []
     with contextlib.suppress(OSError):
         for path in [e.path for e in present if e.path not in kept] + list(folder.glob("*.damaged")):
-            files.unlink(path)
+            durable.unlink(path)
             removed.append(path)
     return removed

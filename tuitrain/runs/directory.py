@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tuitrain import plain
+from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import eventlog, files, locking, names, posted
+from tuitrain.runs import durable, eventlog, locking, names, posted
 from tuitrain.runs.posted import PostedCommands
 from tuitrain.training.events import SCHEMA, Record, StepProgress, from_dict, to_dict
 
@@ -106,25 +106,25 @@ class RunDirectory:
             RunDirectoryError: the name is held by a living process, or the folder can't be written.
         """
         try:
-            files.make_folder(runs_dir, parents=True)
+            durable.make_folder(runs_dir, parents=True)
             clean_unborn(runs_dir)
             temp = runs_dir / f"{NEW_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-            files.make_folder(temp)
+            durable.make_folder(temp)
         except (OSError, ValueError) as error:
             raise unwritable(runs_dir, error) from None
         run = cls(temp)
         try:
             run.lock.acquire(temp.name)
-            files.make_folder(temp / "checkpoints")
+            durable.make_folder(temp / "checkpoints")
             run._texts["preset.toml"] = preset_toml.encode("utf-8", "replace")
             if model_source is not None:
                 run._texts[MODEL_SOURCE] = model_source
             run._write_texts()
             run._posted.begin()
             run._log.open()
-            files.fsync_dir(temp)
+            durable.fsync_dir(temp)
             run._take_name(runs_dir, preset_name, name)
-            files.fsync_dir(runs_dir)
+            durable.fsync_dir(runs_dir)
         except BaseException as error:
             run.close()
             shutil.rmtree(run.path, ignore_errors=True)
@@ -142,7 +142,7 @@ class RunDirectory:
             try:
                 if os.path.lexists(target):  # an empty folder would be replaced silently by the rename
                     raise FileExistsError(errno.EEXIST, "taken")
-                files.rename_new(self.path, target)
+                durable.rename_new(self.path, target)
             except OSError as error:
                 if error.errno not in _TAKEN:
                     raise
@@ -183,9 +183,9 @@ class RunDirectory:
         self._refuse_links()
         self.lock.acquire(self.name)
         try:
-            files.keep_from_others(self.path)
-            files.clean_leftovers(self.path)
-            files.clean_leftovers(self.path / "checkpoints")
+            durable.keep_from_others(self.path)
+            durable.clean_leftovers(self.path)
+            durable.clean_leftovers(self.path / "checkpoints")
             self._log.open()
         except RunDirectoryError:
             self.lock.release()
@@ -195,7 +195,7 @@ class RunDirectory:
             raise unwritable(self.path, error) from None
         self._posted.begin()
         for name in ("preset.toml", MODEL_SOURCE, "user.json"):
-            with contextlib.suppress(OSError), files.open_plain(self.path / name) as file:
+            with contextlib.suppress(OSError), durable.open_plain(self.path / name) as file:
                 self._texts[name] = file.read(2 * _READ_BYTES)
 
     def _refuse_links(self) -> None:
@@ -223,17 +223,17 @@ class RunDirectory:
             RunDirectoryError: somebody else holds what is there now.
         """
         self.close()
-        files.make_folder(self.path / "checkpoints", parents=True)
+        durable.make_folder(self.path / "checkpoints", parents=True)
         self.lock.acquire(self.name)
         self._write_texts()
         self._posted.begin()
         self._log.open()
-        files.fsync_dir(self.path)
-        files.fsync_dir(self.path.parent)
+        durable.fsync_dir(self.path)
+        durable.fsync_dir(self.path.parent)
 
     def _write_texts(self) -> None:
         for name, text in self._texts.items():
-            files.replace(self.path / name, text)
+            durable.replace(self.path / name, text)
 
     def close(self) -> None:
         """Close the log and let the directory go."""
@@ -261,7 +261,7 @@ class RunDirectory:
 
     def append(self, record: Record, *, durable: bool = True) -> None:
         """Append a record to `events.jsonl`; raises `OSError` when that can't be done."""
-        self._log.append(record, durable=durable)
+        self._log.append(record, sync=durable)
 
     def events(self) -> list[Record]:
         """The records that count: no torn tail, nothing that a restart superseded."""
@@ -294,13 +294,13 @@ class RunDirectory:
             "epoch": epoch,
             "progress": to_dict(progress) if progress is not None else None,
         }
-        text = json.dumps(plain.finite(data), separators=(",", ":"), allow_nan=False)
-        files.replace(self.path / locking.PROGRESS, text.encode(), durable=False)
+        text = json.dumps(jsonio.finite(data), separators=(",", ":"), allow_nan=False)
+        durable.replace(self.path / locking.PROGRESS, text.encode(), durable=False)
 
     def live(self) -> Live | None:
         """What `progress.json` says, or None when there is none that can be read."""
         try:
-            with files.open_plain(self.path / locking.PROGRESS) as file:
+            with durable.open_plain(self.path / locking.PROGRESS) as file:
                 data = json.loads(file.read(_READ_BYTES))
             step = data["progress"]
             event = from_dict(step) if step else None
@@ -314,7 +314,7 @@ class RunDirectory:
                 host=str(data["host"]),
                 beat=int(data["beat"]),
                 age_s=age,
-                phase_s=age + plain.number(data.get("phase_s") or 0.0, plain.LATEST_S),
+                phase_s=age + jsonio.number(data.get("phase_s") or 0.0, jsonio.LATEST_S),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -353,7 +353,7 @@ class RunDirectory:
         """
         path = self.path / "preset.toml"
         try:
-            with files.open_plain(path) as file:
+            with durable.open_plain(path) as file:
                 return file.read(_READ_BYTES).decode("utf-8", "replace")
         except OSError as error:
             raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}") from None
@@ -361,7 +361,7 @@ class RunDirectory:
     def model_sha256(self) -> str:
         """SHA-256 of the text kept of a network in Python; empty where the run has none."""
         try:
-            with files.open_plain(self.path / MODEL_SOURCE) as file:
+            with durable.open_plain(self.path / MODEL_SOURCE) as file:
                 return hashlib.sha256(file.read(2 * _READ_BYTES)).hexdigest()
         except FileNotFoundError:
             return ""
@@ -401,7 +401,7 @@ def check_place(runs_dir: Path, name: str | None = None) -> None:
         RunDirectoryError: as `create`.
     """
     try:
-        files.make_folder(runs_dir, parents=True)
+        durable.make_folder(runs_dir, parents=True)
     except (OSError, ValueError) as error:
         raise unwritable(runs_dir, error) from None
     if not os.access(runs_dir, os.W_OK | os.X_OK):

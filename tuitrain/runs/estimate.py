@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from tuitrain.data.catalog import training_images
 from tuitrain.errors import RunDirectoryError
+from tuitrain.figures import about, plural
 from tuitrain.runs.index import RunSummary, list_runs, workload
 from tuitrain.training.cost import cpu_s
 from tuitrain.training.cpu import describe_cpu
-from tuitrain.words import about, plural
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from tuitrain.runs import files
+from tuitrain.runs import durable
 from tuitrain.training.events import (
     SCHEMA,
     CheckpointSaved,
@@ -86,7 +86,7 @@ def _beyond(record: Record, here: tuple[int, int]) -> bool:
 def read(path: Path) -> list[Record]:
     """The current records of a log; none when the file is missing."""
     try:
-        with files.open_plain(path) as file:
+        with durable.open_plain(path) as file:
             return current(parse(_rest(file)))
     except FileNotFoundError:
         return []
@@ -105,7 +105,7 @@ def version(path: Path) -> int:
         OSError: it is there but can't be read.
     """
     try:
-        with files.open_plain(path) as file:
+        with durable.open_plain(path) as file:
             line = file.readline(_FIRST_LINE_BYTES)
         found = json.loads(line).get("schema") if line.endswith(b"\n") else None
     except (FileNotFoundError, ValueError, AttributeError, RecursionError):
@@ -135,7 +135,7 @@ class LogTail:
         if info.st_size <= self.offset:
             return [], anew
         try:
-            with files.open_plain(self.path) as file:
+            with durable.open_plain(self.path) as file:
                 file.seek(self.offset)
                 data = _rest(file)
         except OSError:
@@ -155,8 +155,8 @@ class LogWriter:
         self._torn = False
         self._at_home = False  # whether the path named the open file when it was opened
 
-    def append(self, record: Record, *, durable: bool = False) -> None:
-        """Append one line; durable brings it to the disk before it returns.
+    def append(self, record: Record, *, sync: bool = False) -> None:
+        """Append one line; `sync` brings it to the disk before it returns.
 
         Raises:
             OSError: it could not be written; the log is as before, or is mended at the next append.
@@ -164,9 +164,9 @@ class LogWriter:
         data = (to_line(record) + "\n").encode("ascii")
         fd = self._ready()
         try:
-            files.write_all(fd, data, self.path)
-            if durable:
-                files.fsync(fd, self.path)
+            durable.write_all(fd, data, self.path)
+            if sync:
+                durable.fsync(fd, self.path)
         except OSError:
             self._torn = True
             with contextlib.suppress(OSError):
@@ -180,7 +180,7 @@ class LogWriter:
         Raises:
             OSError: the path names nothing, or can't be looked at.
         """
-        return not files.names_descriptor(self.path, self._fd) and self._at_home
+        return not durable.names_descriptor(self.path, self._fd) and self._at_home
 
     def open(self) -> None:
         """Open the log and cut a torn tail off, if that was not done yet."""
@@ -188,7 +188,7 @@ class LogWriter:
 
     def _ready(self) -> int:
         if self._fd is None:
-            fd = files.open_append(self.path)
+            fd = durable.open_append(self.path)
             try:
                 info = os.fstat(fd)
                 if stat.S_ISREG(info.st_mode):
@@ -199,14 +199,14 @@ class LogWriter:
                 raise
             self._fd = fd
             with contextlib.suppress(OSError):
-                self._at_home = files.names_descriptor(self.path, fd)
+                self._at_home = durable.names_descriptor(self.path, fd)
         if self._torn:
             self._mend(self._fd)
         return self._fd
 
     def _mend(self, fd: int) -> None:
         if stat.S_ISREG(os.fstat(fd).st_mode):
-            files.truncate(fd, self._size, self.path)
+            durable.truncate(fd, self._size, self.path)
         self._torn = False
 
     def close(self) -> None:

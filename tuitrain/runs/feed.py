@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from tuitrain.runs import eventlog
-from tuitrain.runs.commands import RemoteControl
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.training.control import Steering
+from tuitrain.runs.steering import RemoteControl
+from tuitrain.training.command import Steering
 from tuitrain.training.events import Control, Record, RunFinished, RunStarted, StepProgress
 
 if TYPE_CHECKING:

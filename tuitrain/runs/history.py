@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import PresetError
+from tuitrain.figures import reached
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -24,7 +25,6 @@ from tuitrain.training.events import (
     best_epoch,
     better,
 )
-from tuitrain.words import reached
 
 if TYPE_CHECKING:
     from tuitrain.spec.challenge import Point

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tuitrain import plain
+from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import files, locking, names
+from tuitrain.runs import durable, locking, names
 from tuitrain.runs.directory import RunDirectory, refuse_later_version, unwritable
 from tuitrain.runs.history import History
 from tuitrain.training.events import Control, EpochFinished, Record, RunStarted
@@ -111,7 +111,7 @@ class RunSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The plain JSON form."""
-        data: dict[str, Any] = plain.finite(dataclasses.asdict(self))
+        data: dict[str, Any] = jsonio.finite(dataclasses.asdict(self))
         return data
 
 
@@ -200,7 +200,7 @@ def _changed_layers(start: RunStarted) -> list[Any]:
     """The plain forms of the layers, where one of them was changed."""
     if not any(key.startswith("model.layers[") for key in start.changed):
         return []
-    from tuitrain.spec.words import layers_of
+    from tuitrain.spec.describe import layers_of
 
     return layers_of(start.preset)
 
@@ -236,7 +236,7 @@ def _with_life(path: Path, summary: RunSummary) -> RunSummary:
 def read_user(path: Path) -> tuple[tuple[str, ...], str]:
     """A run's tags and note."""
     try:
-        with files.open_plain(path / USER_FILE) as file:
+        with durable.open_plain(path / USER_FILE) as file:
             data = json.loads(file.read(_MAX_USER))
         tags = tuple(str(tag) for tag in data.get("tags", [])[:_MAX_TAGS])
         return tags, str(data.get("note", ""))[:_MAX_NOTE]
@@ -255,7 +255,7 @@ def write_user(path: Path, tags: tuple[str, ...] | None = None, note: str | None
     data = {"tags": list(cleaned)[:_MAX_TAGS], "note": (old_note if note is None else note)[:_MAX_NOTE]}
     text = json.dumps(data, ensure_ascii=True)
     try:
-        files.replace(path / USER_FILE, text.encode())
+        durable.replace(path / USER_FILE, text.encode())
     except OSError as error:
         raise unwritable(path / USER_FILE, error) from None
 
@@ -325,7 +325,7 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
         if cached["key"] != key:
             return None
         ours = {"run": path.name, "path": str(path), **_OF_NOW}
-        summary = plain.read(RunSummary, {**cached["summary"], **ours})
+        summary = jsonio.read(RunSummary, {**cached["summary"], **ours})
     except (KeyError, TypeError, ValueError):
         return None
     figures = (summary.when, summary.seconds, summary.epoch_s, summary.best or 0.0, summary.last or 0.0)
@@ -335,7 +335,7 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
 def _read_index(runs_dir: Path) -> dict[str, Any]:
     """The index, or nothing when it is missing, damaged or of another version."""
     try:
-        with files.open_plain(runs_dir / INDEX) as file:
+        with durable.open_plain(runs_dir / INDEX) as file:
             digest, _, body = file.read(_MAX_INDEX).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return {}
@@ -351,7 +351,7 @@ def _write_index(runs_dir: Path, kept: dict[str, Any]) -> None:
     body = json.dumps({"version": _VERSION, "runs": entries}, separators=(",", ":")).encode()
     digest = hashlib.sha256(body).hexdigest().encode()
     with contextlib.suppress(OSError):  # it only saves time
-        files.replace(runs_dir.resolve() / INDEX, digest + b"\n" + body, durable=False)
+        durable.replace(runs_dir.resolve() / INDEX, digest + b"\n" + body, durable=False)
 
 
 def find(runs_dir: Path, wanted: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuitrain.runs import files
+from tuitrain.runs import durable
 from tuitrain.training.inspection import Inspection
 
 FILE = "inspection.safetensors"
@@ -29,7 +29,7 @@ def write(folder: Path, inspection: Inspection | None) -> None:
     if inspection.first_layer is not None:
         arrays["first_layer"] = inspection.first_layer.astype(np.float32)
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    files.replace(folder / FILE, save(plain, metadata={"epoch": str(inspection.epoch)}), durable=False)
+    durable.replace(folder / FILE, save(plain, metadata={"epoch": str(inspection.epoch)}), durable=False)
 
 
 def read(folder: Path) -> Inspection | None:
@@ -38,7 +38,7 @@ def read(folder: Path) -> Inspection | None:
 
     path = folder / FILE
     try:
-        with files.open_plain(path) as plain:
+        with durable.open_plain(path) as plain:
             if os.fstat(plain.fileno()).st_size > _MAX_BYTES:
                 return None
         with safe_open(path, framework="numpy") as file:

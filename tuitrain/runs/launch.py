@@ -14,12 +14,12 @@ from tuitrain.runs import git_state
 from tuitrain.runs.directory import MODEL_SOURCE, PRESET_MARK, RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.spec.preset import Preset, preset_from_dict, preset_from_toml
-from tuitrain.training.control import RunControl
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, Event, RunFinished, RunStarted
 from tuitrain.training.runtime import Runtime
 
 if TYPE_CHECKING:
-    from tuitrain.training.own import OwnNetwork
+    from tuitrain.training.user_network import OwnNetwork
 
 
 def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None = None) -> Dataset:
@@ -197,7 +197,7 @@ def _own_again(directory: RunDirectory, started: RunStarted | None, model: str |
             f"run {run} trains a network in Python{f' ({was})' if was else ''}, which is run only when you name it: "
             f"`tuitrain resume {run} --model FILE.py:NAME`."
         )
-    from tuitrain.training.own import load, read_source
+    from tuitrain.training.user_network import load, read_source
 
     source = read_source(model)
     if hashlib.sha256(source).hexdigest() != recorded:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import files
+from tuitrain.runs import durable
 
 LOCK_NAME = "run.lock"
 PROGRESS = "progress.json"
@@ -89,7 +89,7 @@ def this_process() -> Holder:
 def read_holder(folder: Path) -> Holder | None:
     """What the lock file says of its holder; None when it says nothing. Looks at no lock."""
     try:
-        with files.open_plain(folder / LOCK_NAME) as file:
+        with durable.open_plain(folder / LOCK_NAME) as file:
             data = json.loads(file.read(_MOST_BYTES))
         started = data.get("started")
         return Holder(
@@ -133,7 +133,7 @@ def standing(folder: Path) -> Standing:
 def _publishes(folder: Path) -> bool:
     """Whether the process that writes the run's progress is one of this machine, and there."""
     try:
-        with files.open_plain(folder / PROGRESS) as file:
+        with durable.open_plain(folder / PROGRESS) as file:
             data = json.loads(file.read(1 << 20))
         return data["host"] == socket.gethostname() and process_exists(int(data["pid"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -179,7 +179,7 @@ class RunLock:
         Raises:
             OSError: there is none any more, or it can't be looked at.
         """
-        return not files.names_descriptor(self.folder / LOCK_NAME, self._fd) and self._at_home
+        return not durable.names_descriptor(self.folder / LOCK_NAME, self._fd) and self._at_home
 
     def keep_named(self) -> None:
         """Write down again who holds it, where somebody wrote over that, as a copy that is put back does."""
@@ -197,15 +197,15 @@ class RunLock:
         """
         path = self.folder / LOCK_NAME
         try:
-            files.announce("open", path)
-            fd = files.open_to_write(path, os.O_RDWR | os.O_CREAT, files.PRIVATE)
+            durable.announce("open", path)
+            fd = durable.open_to_write(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE)
         except OSError as error:
             raise RunDirectoryError(
                 f"{visible(path)} can't be written: {visible(error.strerror)}; check its owner and mode"
             ) from None
         try:
             self._take(fd, name)
-            files.keep_private(fd)
+            durable.keep_private(fd)
             data = json.dumps(asdict(this_process())).encode()
             self._named = data.ljust(_NAME_BYTES)
             os.pwrite(fd, self._named, 0)
@@ -217,7 +217,7 @@ class RunLock:
             pass  # a full disk: the lock holds all the same, only the name of the holder is missing
         self._fd = fd
         with contextlib.suppress(OSError):
-            self._at_home = files.names_descriptor(path, fd)
+            self._at_home = durable.names_descriptor(path, fd)
 
     def _take(self, fd: int, name: str) -> None:
         # A viewer that probes holds a shared lock for microseconds, so a refusal is believed at once

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import CheckpointError, TuitrainError, visible
 from tuitrain.paths import typed
-from tuitrain.runs import checkpoint, files
+from tuitrain.runs import checkpoint, durable
 from tuitrain.training.events import EpochFinished, Record, RunStarted
 from tuitrain.version import __version__
 
@@ -58,7 +58,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], what: Mapping[str, Any]) ->
         OSError: it could not be written.
     """
     data = checkpoint.pack(tensors, what)
-    files.replace(path, data)
+    durable.replace(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -86,7 +86,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     file = typed(path)
     where = visible(file)
     try:
-        with files.open_plain(file) as opened:
+        with durable.open_plain(file) as opened:
             data = opened.read(checkpoint.MAX_BYTES + 1)
     except OSError as error:
         raise CheckpointError(f"{where} can't be read: {visible(error.strerror)}; check the path.") from None

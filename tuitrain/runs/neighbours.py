@@ -15,7 +15,7 @@ import platformdirs
 
 from tuitrain.errors import visible
 from tuitrain.paths import private_folder
-from tuitrain.runs import files, locking
+from tuitrain.runs import durable, locking
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.events import Notice
@@ -65,7 +65,7 @@ def _path(directory: RunDirectory) -> Path:
 def _other(path: Path, mine: RunDirectory, device: str) -> tuple[str, int] | None:
     """Name and threads of another process's run that trains on this device now."""
     try:
-        with files.open_plain(path) as file:
+        with durable.open_plain(path) as file:
             data = json.loads(file.read(1 << 14))
         run, threads = RunDirectory(Path(str(data["directory"]))), int(data["threads"])
         where = str(data["device"])

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuitrain import paths, plain
+from tuitrain import jsonio, paths
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import files
+from tuitrain.runs import durable
 
 FILE = "control.jsonl"
 _COMMAND_BYTES = 4096
@@ -28,8 +28,8 @@ class PostedCommands:
     def begin(self) -> None:
         """Make the file, so that it is ours, and pass over what is in it already."""
         with contextlib.suppress(OSError):
-            fd = files.open_append(self.path, files.PRIVATE)
-            files.keep_private(fd)
+            fd = durable.open_append(self.path, durable.PRIVATE)
+            durable.keep_private(fd)
             os.close(fd)
         self._offset = self._size()
 
@@ -40,15 +40,15 @@ class PostedCommands:
             RunDirectoryError: it is too long.
             OSError: it can't be written.
         """
-        line = json.dumps(plain.finite({**command, "time": time.time()}), separators=(",", ":")).encode()
+        line = json.dumps(jsonio.finite({**command, "time": time.time()}), separators=(",", ":")).encode()
         if len(line) > _COMMAND_BYTES:
             raise RunDirectoryError("the command is too long")
-        fd = files.open_append(self.path, files.PRIVATE)
+        fd = durable.open_append(self.path, durable.PRIVATE)
         try:
-            files.keep_private(fd)
+            durable.keep_private(fd)
             size = os.fstat(fd).st_size
             torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-            files.write_all(fd, (b"\n" if torn else b"") + line + b"\n", self.path)
+            durable.write_all(fd, (b"\n" if torn else b"") + line + b"\n", self.path)
         finally:
             os.close(fd)
 
@@ -63,13 +63,13 @@ class PostedCommands:
             self._offset = size
             return []
         try:
-            with files.open_plain(self.path) as file:
+            with durable.open_plain(self.path) as file:
                 if not paths.is_mine_or_roots(os.fstat(file.fileno())):
                     self._offset = size
                     raise RunDirectoryError(
                         f"{visible(self.path)} belongs to another user; its commands are not obeyed"
                     )
-                files.keep_private(file.fileno())
+                durable.keep_private(file.fileno())
                 file.seek(self._offset)
                 data = file.read(_READ_BYTES)
         except OSError:

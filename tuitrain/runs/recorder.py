@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
-from tuitrain.runs.derived import Derived
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.exports import Derived
 from tuitrain.runs.history import History
 from tuitrain.training.events import (
     Control,

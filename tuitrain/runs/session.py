@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, RunDirectoryError, TuitrainError, visible
-from tuitrain.runs import checkpoint, files, inspect, model_file, neighbours
+from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.recorder import Recorder
-from tuitrain.training.control import Command, RunControl
+from tuitrain.training.command import Command, RunControl
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -239,7 +239,7 @@ class Session:
     def _say_traceback(self, error: BaseException) -> str:
         """Writes it where what a run prints goes; how the message names that place."""
         path = self.directory.path / "output.txt"
-        with contextlib.suppress(OSError), os.fdopen(files.open_append(path), "a") as file:
+        with contextlib.suppress(OSError), os.fdopen(durable.open_append(path), "a") as file:
             traceback.print_exception(error, file=file)
             return f"; the traceback is in {visible(path)}"
         return ""
@@ -301,7 +301,7 @@ class Session:
         if self._summary_text is None:
             self._summary_text = self._summary().encode("utf-8", "replace")
         try:
-            files.replace(self.directory.path / "summary.txt", self._summary_text, durable=False)
+            durable.replace(self.directory.path / "summary.txt", self._summary_text, durable=False)
         except OSError as error:
             self.recorder.failed("summary.txt", error)
         else:

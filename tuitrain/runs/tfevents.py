@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuitrain.runs import files
+from tuitrain.runs import durable
 
 # Event: wall_time (double), step (int64) and one of file_version (string), summary, session_log
 WALL_TIME, STEP, FILE_VERSION, SUMMARY, SESSION_LOG = 1, 2, 3, 5, 7
@@ -39,19 +39,19 @@ class EventFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        files.refuse_link(folder)
-        files.make_folder(folder, parents=True)
+        durable.refuse_link(folder)
+        durable.make_folder(folder, parents=True)
         now = time.time()
         # TensorBoard takes every file with "tfevents" in its name; the rest is what its own writer puts there.
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
         old = [path for path in folder.glob("events.out.tfevents.*") if path.name != name]
         self.path = folder / name
-        files.unlink(self.path)
-        self._fd = files.create_new(self.path)
+        durable.unlink(self.path)
+        self._fd = durable.create_new(self.path)
         self._write(event(now, 0, FILE_VERSION, b"brain.Event:2"))
         self._write(event(now, 0, SESSION_LOG, SESSION_START))
         for path in old:
-            files.unlink(path)
+            durable.unlink(path)
 
     def add(self, scalars: Mapping[str, float], step: int, wall_time: float) -> None:
         """Write scalars by their tags.
@@ -67,7 +67,7 @@ class EventFile:
         self._write(event(wall_time, step, SUMMARY, summary(scalars)))
 
     def _write(self, message: bytes) -> None:
-        files.write_all(self._fd, record(message), self.path)
+        durable.write_all(self._fd, record(message), self.path)
 
     def close(self) -> None:
         """Close the file."""

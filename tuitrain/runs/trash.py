@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.paths import private_folder
-from tuitrain.runs import checkpoint, files, names
+from tuitrain.runs import checkpoint, durable, names
 from tuitrain.runs.directory import (
     FILES,
     FOLDERS,
@@ -96,7 +96,7 @@ def _holds(folder: Path, inner: Path) -> bool:
 
 def _is_run(path: Path) -> bool:
     """Whether its log begins with a run of ours, or nothing is missing of what a run has before its first event."""
-    with contextlib.suppress(OSError), files.open_plain(path / "events.jsonl") as log:
+    with contextlib.suppress(OSError), durable.open_plain(path / "events.jsonl") as log:
         first = log.readline(_FIRST_BYTES)
         if not first.endswith(b"\n"):  # empty, or its writer was killed over the first line
             return _is_unborn(path)
@@ -106,7 +106,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _is_unborn(path: Path) -> bool:
-    with contextlib.suppress(OSError), files.open_plain(path / "preset.toml") as preset:
+    with contextlib.suppress(OSError), durable.open_plain(path / "preset.toml") as preset:
         start = preset.read(200).decode("utf-8", "replace").lstrip("# ")
         return (
             start.startswith(PRESET_MARK) and (path / "run.lock").exists() and (path / "checkpoints").is_dir()
@@ -119,10 +119,10 @@ def _foreign(path: Path) -> Iterator[str]:
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.name in FOLDERS and entry.is_dir(follow_symlinks=False):
             for inner in sorted(os.scandir(entry.path), key=lambda inner: inner.name):
-                known = _INSIDE[entry.name].fullmatch(inner.name) or files.is_leftover(inner.name)
+                known = _INSIDE[entry.name].fullmatch(inner.name) or durable.is_leftover(inner.name)
                 if not known or not inner.is_file(follow_symlinks=False):
                     yield f"{entry.name}/{inner.name}"
-        elif not (entry.name in FILES or files.is_leftover(entry.name)) or not entry.is_file(
+        elif not (entry.name in FILES or durable.is_leftover(entry.name)) or not entry.is_file(
             follow_symlinks=False
         ):
             yield entry.name
@@ -145,11 +145,11 @@ def remove(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -
             return path
         slot = _new_slot(path.parent)
         try:
-            files.rename_new(path, slot / path.name)
+            durable.rename_new(path, slot / path.name)
         except OSError:
             slot.rmdir()
             raise
-        files.fsync_dir(path.parent)
+        durable.fsync_dir(path.parent)
         return slot / path.name
     except OSError as error:
         reason = visible(error.strerror or error)
@@ -162,19 +162,19 @@ def remove(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -
 
 def _new_slot(runs_dir: Path) -> Path:
     trash = runs_dir / TRASH
-    files.refuse_link(trash)
+    durable.refuse_link(trash)
     private_folder(trash)
     while True:
         slot = trash / datetime.now().strftime(_STAMP)
         with contextlib.suppress(FileExistsError):
-            files.make_folder(slot)
+            durable.make_folder(slot)
             return slot
 
 
 def _erase(path: Path, runs_dir: Path) -> None:
     """One step takes it out of every list; a start cleans up after one that was killed over the rest."""
     grave = runs_dir / f"{GONE_PREFIX}{path.name[:100]}-{os.getpid()}"
-    files.rename(path, grave)
+    durable.rename(path, grave)
     shutil.rmtree(grave)
 
 
@@ -187,7 +187,7 @@ def listing(runs_dir: Path) -> list[Removed]:
     trash = runs_dir / TRASH
     found: list[Removed] = []
     try:
-        files.refuse_link(trash)
+        durable.refuse_link(trash)
         for slot in sorted(os.scandir(trash), key=lambda entry: entry.name, reverse=True):
             when = _when(slot.name)
             if when is not None and slot.is_dir(follow_symlinks=False):
@@ -235,8 +235,8 @@ def restore(removed: Removed, runs_dir: Path) -> Path:
     try:
         if os.path.lexists(target):  # an empty folder would be replaced silently by the rename
             raise FileExistsError(errno.EEXIST, "there is something of that name")
-        files.rename_new(removed.path, target)
-        files.fsync_dir(runs_dir)
+        durable.rename_new(removed.path, target)
+        durable.fsync_dir(runs_dir)
     except OSError as error:
         reason = visible(error.strerror or error)
         raise RunDirectoryError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tuitrain import words
+from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.training.events import CheckpointSaved, Control, Notice, RunFinished
 
@@ -38,10 +38,10 @@ def control(event: Control, planned: int | None = None) -> str:
         case "resumed":
             text = "resumed"
         case "learning_rate":
-            text = f"learning rate set to {words.rate(event.value)}"
+            text = f"learning rate set to {figures.rate(event.value)}"
         case "extended":
             more = event.value if event.value is not None and math.isfinite(event.value) else 0
-            text = f"{words.plural(round(more), 'epoch')} added"
+            text = f"{figures.plural(round(more), 'epoch')} added"
             text += f", {planned} in all" if planned is not None else ""
         case "stop":
             text = f"stopping: {detail}" if detail else "stopping"
@@ -68,9 +68,7 @@ def saved(event: CheckpointSaved) -> str:
 
 def ended(event: RunFinished) -> str:
     """How a run ended, with its best epoch."""
-    text = (
-        f"{outcome(event.outcome)} after {words.plural(event.epochs, 'epoch')} in {words.took(event.seconds)}"
-    )
+    text = f"{outcome(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.took(event.seconds)}"
     if event.best_epoch:
-        text += f", best {words.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
+        text += f", best {figures.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
     return f"{text}: {visible(event.message)}" if event.message else text

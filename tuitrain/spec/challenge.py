@@ -12,11 +12,11 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
-from tuitrain.spec.base import Spec
+from tuitrain.figures import reached
 from tuitrain.spec.layers import Conv, Network
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import Train
-from tuitrain.words import reached
+from tuitrain.spec.validation import Spec
 
 RequiredLayer = Literal[
     "conv", "conv1x1", "linear", "maxpool", "avgpool", "global_avgpool", "batchnorm", "dropout", "relu"

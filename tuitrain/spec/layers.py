@@ -20,7 +20,7 @@ from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, field_vali
 from pydantic_core import core_schema
 
 from tuitrain.errors import suggest
-from tuitrain.spec.base import Spec
+from tuitrain.spec.validation import Spec
 
 MAX_LAYERS = 64
 MAX_CHANNELS = 1024

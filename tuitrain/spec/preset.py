@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, visible
-from tuitrain.spec.base import Spec, explain
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import LAYERS, Network
 from tuitrain.spec.table import NetworkTable, network_table
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Train
+from tuitrain.spec.validation import Spec, explain
 
 SCHEMA = 1
 MAX_FILE_BYTES = 64 * 1024

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from tuitrain.figures import accuracy, plural, reached
 from tuitrain.spec.preset import Preset
 from tuitrain.training.events import EpochFinished
-from tuitrain.words import accuracy, plural, reached
 
 Why = Literal["", "target", "patience", "max_seconds"]
 

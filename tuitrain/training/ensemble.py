@@ -24,16 +24,16 @@ from tuitrain.errors import UsageError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices
-from tuitrain.training.control import RunControl
-from tuitrain.training.dropout import draw_bits
-from tuitrain.training.feed import Feed
+from tuitrain.training.command import RunControl
+from tuitrain.training.epoch_images import Feed
 from tuitrain.training.graph import capture
+from tuitrain.training.layers.dropout import draw_bits
+from tuitrain.training.machine import judging_batch
 from tuitrain.training.model import build
 from tuitrain.training.optimizer import Optimizer
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.seeding import key
 from tuitrain.training.step import bits_shape
-from tuitrain.training.tune import judging_batch
 
 MAX_SEEDS = 512
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tuitrain import plain
+from tuitrain import jsonio
 
 #: The version of the event log, in its first line; raised when an older program would misread it.
 SCHEMA = 1
@@ -204,7 +204,7 @@ def best_epoch(epochs: Iterable[EpochFinished]) -> EpochFinished | None:
 
 def to_dict(event: Event) -> dict[str, Any]:
     """The event's plain JSON form, its name under `event`."""
-    fields = {f.name: plain.finite(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    fields = {f.name: jsonio.finite(getattr(event, f.name)) for f in dataclasses.fields(event)}
     return {"event": type(event).__name__, **fields}
 
 
@@ -228,7 +228,7 @@ def from_dict(data: dict[str, Any]) -> Event:
     name = data.get("event")
     if not isinstance(name, str) or name not in TYPES:
         raise ValueError(f"no event is called {name!r}")
-    return plain.read(TYPES[name], data)
+    return jsonio.read(TYPES[name], data)
 
 
 def from_line(line: str) -> Record:
@@ -240,5 +240,7 @@ def from_line(line: str) -> Record:
     data = json.loads(line)
     if not isinstance(data, dict):
         raise ValueError("not an object")
-    time, elapsed_s = (plain.number(data.get(name) or 0.0, plain.LATEST_S) for name in ("time", "elapsed_s"))
+    time, elapsed_s = (
+        jsonio.number(data.get(name) or 0.0, jsonio.LATEST_S) for name in ("time", "elapsed_s")
+    )
     return Record(from_dict(data), time, elapsed_s)

@@ -28,9 +28,9 @@ from tuitrain.spec.layers import (
 )
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
-from tuitrain.training.batchnorm import BatchNorm2d
-from tuitrain.training.dropout import Dropout, Dropout2d
-from tuitrain.training.pooling import MaxPool2d
+from tuitrain.training.layers.batchnorm import BatchNorm2d
+from tuitrain.training.layers.dropout import Dropout, Dropout2d
+from tuitrain.training.layers.pooling import MaxPool2d
 from tuitrain.training.seeding import key
 
 

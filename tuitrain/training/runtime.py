@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuitrain import plain
+from tuitrain import jsonio
 from tuitrain.errors import DeviceError, UsageError, visible
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -64,7 +64,7 @@ class Runtime:
             UsageError: one of them is of another type, or none that can be.
         """
         try:
-            return plain.read(cls, data)
+            return jsonio.read(cls, data)
         except ValueError as error:
             raise UsageError(
                 f"the run's settings of the machine can't be used: {error}; train it anew."

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from tuitrain.data.augment import normalize
 from tuitrain.spec.train import Train
-from tuitrain.training.batchnorm import BatchNorm2d
-from tuitrain.training.dropout import draw_bits
+from tuitrain.training.layers.batchnorm import BatchNorm2d
+from tuitrain.training.layers.dropout import draw_bits
+from tuitrain.training.layers.pooling import MaxPool2d
 from tuitrain.training.model import Network
 from tuitrain.training.optimizer import Optimizer
-from tuitrain.training.pooling import MaxPool2d
 from tuitrain.training.run_ahead import Report, RunAhead, on_cuda
 from tuitrain.training.seeding import key
 

@@ -16,13 +16,15 @@ from torch import Tensor
 from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
+from tuitrain.figures import gigabytes
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
-from tuitrain.training import devices, tune
+from tuitrain.training import devices, machine
 from tuitrain.training.clock import Stopwatch
+from tuitrain.training.command import Command, RunControl
 from tuitrain.training.compiling import Compilation
-from tuitrain.training.control import Command, RunControl
 from tuitrain.training.early_stop import early_stop
+from tuitrain.training.epoch_images import Feed
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -36,16 +38,14 @@ from tuitrain.training.events import (
     StepProgress,
     best_epoch,
 )
-from tuitrain.training.feed import Feed
 from tuitrain.training.inspection import Inspection, kernels
 from tuitrain.training.model import build, first_layer
-from tuitrain.training.own import OwnNetwork
+from tuitrain.training.position import Standing
 from tuitrain.training.run_ahead import Report
 from tuitrain.training.runtime import Runtime
-from tuitrain.training.standing import Standing
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
-from tuitrain.words import gigabytes
+from tuitrain.training.user_network import OwnNetwork
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
 UNTOLD_S = 0.5  # a signal that ended the compilers has become a command by then
@@ -101,7 +101,7 @@ class Trainer:
         self.feed = Feed(preset, self.table, dataset)
         self.standing = Standing(preset.train.epochs)
         self.schedule = LearningRate(preset.train, self.feed.steps)
-        self.machine = tune.Machine()
+        self.machine = machine.Machine()
         self.network = build(preset) if own is None else own.build(preset.train.seed)
         self._elapsed_before, self._begun = 0.0, time.monotonic()
         if resume is not None:
@@ -176,11 +176,11 @@ class Trainer:
         self._judged = self.feed.to(self.device)
         yield Phase("warming up", epoch + 1)
         self.network.to(self.device).train()
-        self._stepper = stepper = tune.make_stepper(self.network, self.preset, self.device, self.runtime)
+        self._stepper = stepper = machine.make_stepper(self.network, self.preset, self.device, self.runtime)
         if self._resumed is not None and (self._resumed.optimizer or epoch or self.standing.step):
             stepper.optimizer.load(self._resumed.optimizer)
         self._load_epoch(stepper)
-        self.machine, notices = tune.decide(
+        self.machine, notices = machine.decide(
             stepper, self.runtime, self.machine, self.table, self.preset.train.epochs
         )
         # Only now is it known how the run uses the machine, which its first event tells.
@@ -207,7 +207,7 @@ class Trainer:
 
     def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
         now, steps = self.standing, self.feed.steps
-        if tune.compile_is_due(stepper, self.machine, now.epoch):
+        if machine.compile_is_due(stepper, self.machine, now.epoch):
             yield from self._compile(stepper, control)
             if self._stopped_now:
                 return
@@ -237,7 +237,7 @@ class Trainer:
     def _compile(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
         """Compiles the network and obeys meanwhile; at a stop the compilation is left behind."""
         yield Phase("compiling", self.standing.epoch + 1)
-        self._compiling, notices = tune.begin_compiling(stepper)
+        self._compiling, notices = machine.begin_compiling(stepper)
         compilation = self._compiling
         yield from notices
         patience_s = UNTOLD_S
@@ -249,7 +249,7 @@ class Trainer:
                 if self._stopped_now:
                     return
         self._compiling = None
-        self.machine, notices = tune.after_compiling(self.machine, compilation)
+        self.machine, notices = machine.after_compiling(self.machine, compilation)
         yield from notices
 
     @property
@@ -258,7 +258,7 @@ class Trainer:
 
     def _end_epoch(self, stepper: Stepper) -> EpochFinished:
         now, begun = self.standing, time.monotonic()
-        seen = stepper.evaluate(*self._judged, tune.judging_batch(self.table, self.device))
+        seen = stepper.evaluate(*self._judged, machine.judging_batch(self.table, self.device))
         if not math.isfinite(seen.loss):
             raise self._diverged("the test loss is not finite")
         finished = EpochFinished(
@@ -398,7 +398,7 @@ class Trainer:
         self.standing = Standing.from_meta(state.meta, self.feed.steps)
         try:
             self.schedule.load_state_dict(state.meta["schedule"])
-            self.machine = tune.Machine.from_dict(state.meta["machine"])
+            self.machine = machine.Machine.from_dict(state.meta["machine"])
             self._elapsed_before = float(state.meta["elapsed_s"])
         except (KeyError, TypeError, ValueError):
             raise CheckpointError("the checkpoint is not complete; resume from another.") from None

@@ -16,10 +16,10 @@ from textual.screen import ModalScreen, Screen
 
 from tuitrain import config, trust
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui import themes
-from tuitrain.tui.sessions import SessionManager
+from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Place, Settings, speaks_utf8
-from tuitrain.tui.terminal import Leaving, TerminalApp
+from tuitrain.tui.shell import themes
+from tuitrain.tui.terminal.job import Leaving, TerminalApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
 
 
 def _lab() -> Screen[Any]:
-    from tuitrain.tui.screens.lab import LabScreen
+    from tuitrain.tui.lab.screen import LabScreen
 
     return LabScreen()
 
 
 def _monitor() -> Screen[Any]:
-    from tuitrain.tui.screens.monitor import MonitorScreen
+    from tuitrain.tui.monitor.screen import MonitorScreen
 
     return MonitorScreen()
 
 
 def _runs() -> Screen[Any]:
-    from tuitrain.tui.screens.runs import RunsScreen
+    from tuitrain.tui.runs.screen import RunsScreen
 
     return RunsScreen()
 
 
 def _opening() -> Screen[Any]:
-    from tuitrain.tui.screens.opening import OpeningScreen
+    from tuitrain.tui.shell.opening import OpeningScreen
 
     return OpeningScreen()
 
 
 def _providers() -> type[Provider]:
-    from tuitrain.tui.palette import EverythingProvider
+    from tuitrain.tui.shell.palette import EverythingProvider
 
     return EverythingProvider
 
@@ -214,7 +214,7 @@ class TuitrainApp(TerminalApp):
             )
 
     def _set_filters(self) -> None:
-        from tuitrain.tui.filters import AsciiFilter, PlainFilter
+        from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
 
         if self.no_color:
             self._filters[:] = [PlainFilter(self)]
@@ -241,7 +241,7 @@ class TuitrainApp(TerminalApp):
         """After the first paint: the rest is loaded behind it."""
         if self.config_problem:
             self.notify(self.config_problem, title="config", severity="warning", markup=False, timeout=12)
-        from tuitrain.spec.library import project_preset_dir
+        from tuitrain.spec.preset_files import project_preset_dir
 
         trust.obeyed(project_preset_dir())
         for sentence in trust.refused():
@@ -258,13 +258,13 @@ class TuitrainApp(TerminalApp):
         gc.freeze()  # what was imported stays: never look at it again
         gc.enable()
         if not self.is_headless:  # a pilot has no time for torch
-            from tuitrain.tui.warmup import warm_up
+            from tuitrain.tui.shell.warmup import warm_up
 
             warm_up(self._torch_is_ready)
         if self.attach_to is not None:
             self._open_attached(self.attach_to)
         elif self.demo:
-            from tuitrain.tui.tour import Tour
+            from tuitrain.tui.shell.tour import Tour
 
             Tour(self).begin()
         elif self.start_at_once:
@@ -301,8 +301,8 @@ class TuitrainApp(TerminalApp):
 
     def start_preset_now(self) -> None:
         """Train the preset that the app was opened with, as its flags and settings say."""
-        from tuitrain.spec.library import load_preset
         from tuitrain.spec.preset import override
+        from tuitrain.spec.preset_files import load_preset
 
         place = self.settings.place
         try:
@@ -390,14 +390,14 @@ class TuitrainApp(TerminalApp):
 
     def action_command_palette(self) -> None:
         """Every command, preset, run and theme, to be searched."""
-        from tuitrain.tui.palette import Palette
+        from tuitrain.tui.shell.palette import Palette
 
         if self.screen.id != Palette.ID:
             self.push_screen(Palette(id=Palette.ID))
 
     def action_leave(self) -> None:
         """Quit; while something trains here, ask first."""
-        from tuitrain.tui.dialogs.leave import LeaveDialog
+        from tuitrain.tui.shell.leave import LeaveDialog
 
         if self.demo or not self.manager.busy():  # nothing of a demo is worth a question
             self.exit("quit")
@@ -426,14 +426,14 @@ class TuitrainApp(TerminalApp):
 
     def action_help(self) -> None:
         """All bindings of this screen."""
-        from tuitrain.tui.screens.help import HelpScreen
+        from tuitrain.tui.shell.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
     def action_help_focused(self) -> None:
         """What the focused widget is for, and its keys."""
-        from tuitrain.tui.screens.help import HelpScreen
+        from tuitrain.tui.shell.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen, focused=self.focused or self.screen))

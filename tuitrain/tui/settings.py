@@ -9,7 +9,7 @@ from typing import Any
 
 from tuitrain import config
 from tuitrain.errors import UsageError, visible
-from tuitrain.spec.names import DATASETS
+from tuitrain.spec.choices import DATASETS
 from tuitrain.training.runtime import Runtime
 
 REFRESH_HZ = 4.0
@@ -69,13 +69,6 @@ class Settings:
     theme: str | None = None
     place: Place = field(default_factory=Place)
     keys: dict[str, str] = field(default_factory=dict)
-
-
-def log_file() -> Path:
-    """Where stray output goes while no run is there to take it (XDG_STATE_HOME/tuitrain/log.txt)."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("tuitrain", appauthor=False)) / "log.txt"
 
 
 def speaks_utf8() -> bool:

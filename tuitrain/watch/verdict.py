@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuitrain import words
+from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.runs import wording
 from tuitrain.runs.history import LAST_EPOCHS, History
@@ -90,8 +90,8 @@ def _title(history: History) -> str:
         return wording.outcome(history.outcome)
     network = history.user_network
     name = visible(started.name if network is None else f"{network} as {started.name}")
-    epochs = words.plural(len(history.epochs), "epoch")
-    return f"{wording.outcome(done.outcome)}  {name}, {epochs} in {words.took(done.seconds)} on {visible(started.device)}"
+    epochs = figures.plural(len(history.epochs), "epoch")
+    return f"{wording.outcome(done.outcome)}  {name}, {epochs} in {figures.took(done.seconds)} on {visible(started.device)}"
 
 
 def _challenge(points: Sequence[Point]) -> tuple[bool | None, str]:
@@ -126,12 +126,12 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
     trained = max(e.train_acc for e in history.epochs)
     parameters = claims.parameters if claims else None
     return (
-        Figure(f"best {judge} accuracy (epoch {best.epoch})", words.accuracy(best.test_acc),
+        Figure(f"best {judge} accuracy (epoch {best.epoch})", figures.accuracy(best.test_acc),
                percent(alike.test_accuracy if alike else None)),
-        Figure(f"last {judge} accuracy", words.accuracy(last.test_acc),
+        Figure(f"last {judge} accuracy", figures.accuracy(last.test_acc),
                percent(alike.last_test_accuracy if alike else None)),
-        Figure(f"mean of the last {words.plural(count, 'epoch')}", words.accuracy(history.last_mean), "–"),
-        Figure("best running train accuracy", words.accuracy(trained),
+        Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy(history.last_mean), "–"),
+        Figure("best running train accuracy", figures.accuracy(trained),
                percent(claims.train_accuracy if claims else None)),
         Figure("parameters", f"{started.parameters:,}", "–" if parameters is None else f"{parameters:,}"),
     )  # fmt: skip
@@ -155,7 +155,7 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
         )
     else:
         out.append("Judged by images held out of the training set, not by the test set.")
-    out.append(f"One run of one seed, {words.by_chance(best.test_acc, best.test_images, judge)}.")
+    out.append(f"One run of one seed, {figures.by_chance(best.test_acc, best.test_images, judge)}.")
     if published is not None and published.figures and claims is None:
         about = f"{visible(published.dataset)}; this run used {visible(started.dataset)}"
         out.append(f"The source's claims are about {about}.")
@@ -171,6 +171,6 @@ def gap_and_wait(epochs: Sequence[EpochFinished], judge: str = "test") -> str:
         return ""
     measured = [epoch for epoch in epochs if epoch.data_wait_s is not None]
     waits = sum(epoch.data_wait_s or 0.0 for epoch in measured)
-    texts = [words.gap(epochs[-1].train_acc, epochs[-1].test_acc, judge)]
-    texts.append(words.wait_share(waits, sum(epoch.train_s for epoch in measured)))
+    texts = [figures.gap(epochs[-1].train_acc, epochs[-1].test_acc, judge)]
+    texts.append(figures.wait_share(waits, sum(epoch.train_s for epoch in measured)))
     return ", ".join(filter(None, texts))

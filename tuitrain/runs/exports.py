@@ -1,0 +1,170 @@
+"""Files that are derived from the events: `log.txt`, `metrics.csv` and TensorBoard's.
+
+Whole lines are appended as records come; after a resume or a failed write all of it is derived again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tuitrain.errors import visible
+from tuitrain.runs import durable, wording
+from tuitrain.runs.tfevents import EventFile
+from tuitrain.training.events import (
+    CheckpointSaved,
+    Control,
+    EpochFinished,
+    Notice,
+    Record,
+    RunFinished,
+    RunStarted,
+)
+
+CSV_FIELDS = (
+    "epoch", "train_loss", "train_acc", "test_loss", "test_acc",
+    "lr", "train_s", "test_s", "elapsed_s", "images_per_s",
+)  # fmt: skip
+SCALARS = {
+    "loss/train": "train_loss",
+    "loss/test": "test_loss",
+    "accuracy/train": "train_acc",
+    "accuracy/test": "test_acc",
+    "lr": "lr",
+    "images_per_s": "images_per_s",
+}
+_OUTPUT_BYTES = 1 << 16
+
+
+def log_lines(record: Record, judged_by: str = "test") -> list[str]:
+    """A record for people, in the classic form of MNIST examples; without line ends."""
+    event = record.event
+    match event:
+        case RunStarted():
+            own = event.own_network.get("model", "?") if event.own_network else ""
+            return [
+                f"run {visible(event.run)}: {f'network {visible(own)}, ' if own else ''}"
+                f"preset {visible(event.name)}, {event.parameters:,} parameters, {visible(event.dataset)}, "
+                f"{visible(event.device)}, seed {event.seed}",
+                *([f"repeat with: {visible(event.command)}"] if event.command else []),
+            ]
+        case EpochFinished():
+            return epoch_lines(event, judged_by)
+        case CheckpointSaved():
+            return [wording.saved(event)]
+        case Control():
+            return [wording.control(event)]
+        case Notice():
+            return [f"{event.level}: {wording.notice(event)}"]
+        case RunFinished():
+            return [wording.ended(event)]
+    return []
+
+
+def epoch_lines(event: EpochFinished, judged_by: str = "test") -> list[str]:
+    """`Test set: Average loss: 0.0188, Accuracy: 9940/10000 (99.40%)`, with its epoch above it."""
+    right = event.test_acc * event.test_images
+    count = f"{round(right)}" if right == right else "?"
+    return [
+        f"EPOCH: {event.epoch} of {event.epochs}, lr {event.lr:.6g}, "
+        f"{event.train_s:.1f} s + {event.test_s:.1f} s, {event.images_per_s:,.0f} images/s",
+        f"Train set: Average loss: {event.train_loss:.4f}, Accuracy: {100 * event.train_acc:.2f}%",
+        f"{judged_by.capitalize()} set: Average loss: {event.test_loss:.4f}, "
+        f"Accuracy: {count}/{event.test_images} ({100 * event.test_acc:.2f}%)",
+    ]
+
+
+def csv_line(event: EpochFinished) -> str:
+    """One line of `metrics.csv`; accuracies are fractions."""
+    return ",".join(repr(getattr(event, name)) for name in CSV_FIELDS)
+
+
+class Derived:
+    """Writes the derived files of one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dirty = True
+        self._judged_by = "test"
+        self._board: EventFile | None = None
+        self._output_offset = 0
+
+    def add(self, record: Record) -> None:
+        """Append a record's lines; not when `dirty`, then all has to be derived again.
+
+        Raises:
+            OSError: a file could not be written, and all is dirty.
+        """
+        try:
+            if isinstance(record.event, RunStarted):
+                self._judged_by = record.event.judged_by
+            lines = [*self._output_lines(), *log_lines(record, self._judged_by)]
+            self._append("log.txt", lines)
+            if isinstance(record.event, EpochFinished):
+                self._append("metrics.csv", [csv_line(record.event)])
+                self._add_to_board(record.event, record.time)
+        except OSError:
+            self.dirty = True
+            raise
+
+    def rebuild(self, records: Iterable[Record]) -> None:
+        """Write all of it anew from the records that count."""
+        self.dirty = True
+        self._output_offset = 0
+        lines: list[str] = []
+        rows = [",".join(CSV_FIELDS)]
+        epochs: list[tuple[EpochFinished, float]] = []
+        for record in records:
+            if isinstance(record.event, RunStarted):
+                self._judged_by = record.event.judged_by
+            lines += log_lines(record, self._judged_by)
+            if isinstance(record.event, EpochFinished):
+                rows.append(csv_line(record.event))
+                epochs.append((record.event, record.time))
+        lines += self._output_lines()
+        durable.replace(self.folder / "log.txt", _text(lines), durable=False)
+        durable.replace(self.folder / "metrics.csv", _text(rows), durable=False)
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        for event, wall_time in epochs:
+            self._add_to_board(event, wall_time)
+        self.dirty = False
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def _append(self, name: str, lines: list[str]) -> None:
+        path = self.folder / name
+        if not lines:
+            return
+        fd = durable.open_append(path)
+        try:
+            durable.write_all(fd, _text(lines), path)
+        finally:
+            os.close(fd)
+
+    def _output_lines(self) -> list[str]:
+        """What libraries printed to fd 2 since the last look, a bar before each line."""
+        data = b""
+        with contextlib.suppress(OSError), durable.open_plain(self.folder / "output.txt") as file:
+            file.seek(self._output_offset)
+            data = file.read(_OUTPUT_BYTES)
+        end = data.rfind(b"\n") + 1
+        self._output_offset += end
+        return [f"| {visible(line)}" for line in data[:end].decode("utf-8", "replace").splitlines()]
+
+    def _add_to_board(self, event: EpochFinished, wall_time: float) -> None:
+        if self._board is None:
+            self._board = EventFile(self.folder / "tensorboard")
+        scalars = {tag: float(getattr(event, field)) for tag, field in SCALARS.items()}
+        self._board.add(scalars, event.epoch, wall_time)
+
+
+def _text(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace") if lines else b""

@@ -1,0 +1,410 @@
+"""The runs this process trains: started in threads of their own, in line by device.
+
+The UI thread only asks. Importing torch, loading data and training happen in the threads here;
+what the UI sees of a run is its feed, which exists from the moment the run was asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuitrain import paths
+from tuitrain.errors import TuitrainError, UsageError, visible
+from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.training.command import Command, RunControl, Steering
+
+if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.feed import Feed, FeedUpdate
+    from tuitrain.runs.session import Session
+    from tuitrain.spec.preset import Preset
+    from tuitrain.training.runtime import Runtime
+
+EntryState = Literal["queued", "starting", "training", "ended", "failed", "cancelled"]
+FINISHED = frozenset({"ended", "failed", "cancelled"})
+
+
+@dataclass(eq=False)
+class Entry:
+    """One run asked for here: waiting in line, starting, training, or over."""
+
+    preset: Preset
+    runtime: Runtime
+    budget: int | None
+    changed: dict[str, Any]
+    state: EntryState = "queued"
+    phase: str = "queued"
+    command: str = ""
+    model: str = ""  # a network in Python in the place of the preset's
+    resumes: RunDirectory | None = None
+    withdrawn: bool = False
+    session: Session | None = None
+    error: str = ""
+    exit_code: int = 0
+    asked: float = field(default_factory=time.monotonic)
+    control: RunControl = field(default_factory=RunControl)
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Where it is written, once there is a place."""
+        return self.session.directory if self.session is not None else None
+
+    @property
+    def title(self) -> str:
+        """The preset's name with what was changed in it."""
+        return " · ".join(filter(None, (visible(self.model or self.preset.name), self.change)))
+
+    @cached_property
+    def change(self) -> str:
+        """What was changed in the preset, in short."""
+        return changes_in_short(self.changed, layers_of(self.preset.to_dict()))
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many it has; 0 for a network that can't be built."""
+        try:
+            return self.preset.table().parameters
+        except TuitrainError:
+            return 0
+
+    @property
+    def live(self) -> bool:
+        """Whether something would be lost if the process ended now."""
+        return self.state not in FINISHED
+
+
+class EntryControl(Steering):
+    """Steers an entry from the moment it was asked for: commands wait until training looks at them."""
+
+    def __init__(self, manager: SessionManager, entry: Entry) -> None:
+        self._manager, self._entry = manager, entry
+
+    def post(self, command: Command) -> None:
+        """Send a command; a stop takes a run that hasn't begun out of the line."""
+        if command.action == "stop" and self._manager.cancel(self._entry):
+            return
+        self._entry.control.post(dataclasses.replace(command, source=command.source or "keyboard"))
+
+
+class EntryFeed:
+    """The feed of an entry, from the moment it was asked for."""
+
+    def __init__(self, manager: SessionManager, entry: Entry) -> None:
+        self.entry = entry
+        self.control = EntryControl(manager, entry)
+        self._inner: Feed | None = None
+        self._told = False
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """The run's directory, once it has one."""
+        return self.entry.directory
+
+    @property
+    def title(self) -> str:
+        """What is trained."""
+        return self.entry.title
+
+    def poll(self) -> FeedUpdate:
+        """What is new since the last poll; what went wrong before training is a Notice."""
+        from tuitrain.runs.feed import FeedUpdate, SessionFeed
+        from tuitrain.training.events import Notice, Record
+
+        entry = self.entry
+        if self._inner is None and entry.session is not None:
+            self._inner = SessionFeed(entry.session)
+        if self._inner is not None:
+            return self._inner.poll()
+        records: list[Record] = []
+        if entry.state in FINISHED and not self._told:
+            self._told = True
+            message = entry.error or "taken out of the queue before it began"
+            records.append(Record(Notice(message, level="error", code="not_started"), time.time(), 0.0))
+        return FeedUpdate(records, None, entry.phase, entry.live, "starting" if entry.live else "ended")
+
+
+class SessionManager:
+    """Starts runs, one at a time on each device, and knows what is still to come."""
+
+    def __init__(
+        self,
+        *,
+        runs_dir: Path,
+        data_dir: Path | None = None,
+        make_session: Callable[[Entry, Path, Path | None], Session] | None = None,
+    ) -> None:
+        """No thread is started before the first run; `make_session` is replaced in tests."""
+        self.runs_dir, self.data_dir = runs_dir, data_dir
+        self.entries: list[Entry] = []
+        self.on_session: Callable[[Entry], None] | None = None
+        self._make_session = make_session or make_session_with_torch
+        self._lock = threading.Condition()
+        self._lanes: dict[str, threading.Thread] = {}
+        self._closing = False
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def start(
+        self,
+        preset: Preset,
+        runtime: Runtime,
+        budget: int | None = None,
+        changed: dict[str, Any] | None = None,
+        command: str = "",
+        model: str = "",
+    ) -> EntryFeed:
+        """Train now, or as soon as the runs before it on the same device are over.
+
+        Raises:
+            UsageError: the app is closing.
+        """
+        if self._closing:
+            raise UsageError("tuitrain is closing; start the run again afterwards")
+        if changed is None:
+            changed = self._changes(preset)
+        entry = Entry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
+        self._put(entry)
+        return EntryFeed(self, entry)
+
+    def _put(self, entry: Entry) -> None:
+        with self._lock:
+            self.entries.append(entry)
+            self._lane(entry.runtime.device)
+            self._lock.notify_all()
+
+    def _changes(self, preset: Preset) -> dict[str, Any]:
+        from tuitrain.spec.preset import differences
+        from tuitrain.spec.preset_files import load_preset
+
+        try:
+            return dict(differences(load_preset(preset.name), preset))
+        except TuitrainError:
+            return {}
+
+    def feed(self, entry: Entry) -> EntryFeed:
+        """Another feed of an entry, from its beginning."""
+        return EntryFeed(self, entry)
+
+    def cancel(self, entry: Entry) -> bool:
+        """Take an entry that hasn't begun out of the line; False when it is too late for that."""
+        with self._lock:
+            if entry.state != "queued":
+                return False
+            entry.state, entry.phase = "cancelled", "cancelled"
+            self._lock.notify_all()
+            return True
+
+    def forget(self, entry: Entry) -> None:
+        """Take an entry that waits or never began off the list."""
+        self.cancel(entry)
+        with self._lock:
+            if entry in self.entries and entry.session is None and not entry.live:
+                self.entries.remove(entry)
+
+    def resume(self, directory: RunDirectory) -> EntryFeed:
+        """Go on with a run that was stopped or cut off, in line on its device.
+
+        Raises:
+            TuitrainError: its preset can't be read.
+        """
+        from tuitrain.runs.launch import recall
+        from tuitrain.training.runtime import Runtime
+
+        preset, started, _ = recall(directory)
+        runtime = Runtime.from_dict(dict(started.runtime) if started else {})
+        changed = dict(started.changed) if started else {}
+        entry = Entry(preset, runtime, started.budget if started else None, changed, resumes=directory)
+        self._put(entry)
+        return EntryFeed(self, entry)
+
+    def move(self, entry: Entry, by: int) -> None:
+        """Move a waiting entry up (-1) or down (+1) among the waiting ones."""
+        with self._lock:
+            waiting = [other for other in self.entries if other.state == "queued"]
+            if entry not in waiting:
+                return
+            here = waiting.index(entry)
+            there = max(0, min(len(waiting) - 1, here + by))
+            other = waiting[there]
+            i, j = self.entries.index(entry), self.entries.index(other)
+            self.entries[i], self.entries[j] = other, entry
+
+    def feed_of(self, run: str) -> Feed:
+        """The feed of a run by name, prefix, path or `latest`: ours, another process's, or finished.
+
+        Raises:
+            TuitrainError: there is no such run.
+        """
+        from tuitrain.runs.feed import DirectoryFeed
+        from tuitrain.runs.index import resolve
+
+        directory = resolve(self.runs_dir, run)
+        for entry in self.entries:
+            if entry.directory is not None and entry.directory.name == directory.name:
+                return EntryFeed(self, entry)
+        return DirectoryFeed(directory)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def busy(self) -> bool:
+        """Whether leaving would end something."""
+        return any(entry.live for entry in self.entries)
+
+    def training(self) -> list[Entry]:
+        """What trains or starts now."""
+        return [entry for entry in self.entries if entry.state in {"starting", "training"}]
+
+    def waiting(self) -> list[Entry]:
+        """What is still in line, in order."""
+        return [entry for entry in self.entries if entry.state == "queued"]
+
+    @property
+    def closing(self) -> bool:
+        """Whether everything was told to stop."""
+        return self._closing
+
+    def describe(self) -> str:
+        """In a line, what would be left behind."""
+        now, later = self.training(), self.waiting()
+        parts = [", ".join(entry.title for entry in now)] if now else []
+        if later:
+            parts.append(f"{len(later)} more in the queue")
+        return "; ".join(parts) or "nothing trains"
+
+    def preset_names(self) -> list[tuple[str, str]]:
+        """(name, family) of every preset that can be found; for the palette."""
+        from tuitrain.spec.preset_files import list_presets
+
+        return [(entry.name, entry.family) for entry in list_presets()]
+
+    def run_names(self) -> list[tuple[str, str]]:
+        """(name, state and best) of every run; for the palette."""
+        from tuitrain.runs.index import list_runs
+
+        return [(run.name, run.state) for run in list_runs(self.runs_dir)]
+
+    # -- threads -------------------------------------------------------------------------------
+
+    def _lane(self, device: str) -> None:
+        if device not in self._lanes:
+            thread = threading.Thread(target=self._drive, args=(device,), name=f"lane-{device}", daemon=True)
+            self._lanes[device] = thread
+            thread.start()
+
+    def _next(self, device: str) -> Entry | None:
+        for entry in self.entries:
+            if entry.state == "queued" and entry.runtime.device == device:
+                return entry
+        return None
+
+    def _drive(self, device: str) -> None:
+        while True:
+            with self._lock:
+                while (entry := self._next(device)) is None or self._closing:
+                    if self._closing:
+                        return
+                    self._lock.wait()
+                entry.state, entry.phase = "starting", "loading torch"
+            self._run(entry)
+            with self._lock:
+                self._lock.notify_all()
+
+    def _run(self, entry: Entry) -> None:
+        try:
+            session = self._make_session(entry, self.runs_dir, self.data_dir)
+            session.start()
+            entry.session = session
+            entry.state, entry.phase = "training", "training"
+            if self.on_session is not None:
+                self.on_session(entry)
+            session.join()
+            entry.exit_code = int(session.exit_code)
+            entry.state = "ended"
+        except TuitrainError as error:
+            entry.error, entry.exit_code, entry.state = visible(error), int(error.exit_code), "failed"
+        except Exception as error:  # a thread must not die silently: what went wrong is shown
+            traceback.print_exc()
+            entry.error, entry.exit_code = visible(f"{type(error).__name__}: {error}"), 1
+            entry.error += f"; the traceback is in {visible(paths.log_file())}"
+            entry.state = "failed"
+        entry.phase = entry.state
+
+    # -- ending --------------------------------------------------------------------------------
+
+    def stop_all(self, reason: str, source: str) -> None:
+        """Stop everything now, each with its checkpoint, and begin nothing more."""
+        with self._lock:
+            self._closing = True
+            for entry in self.entries:
+                if entry.state == "queued":
+                    entry.state, entry.phase = "cancelled", "cancelled"
+                entry.withdrawn = entry.session is None
+            self._lock.notify_all()
+        for entry in self.training():
+            entry.control.stop(reason, when="now", source=source)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do; False when the time ran out."""
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._lock:
+            while self.busy():
+                left = None if end is None else end - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                self._lock.wait(0.5 if left is None else min(left, 0.5))
+        return True
+
+    def exit_code(self) -> int:
+        """The first code that isn't 0 of the runs that ended, else 0."""
+        return next((entry.exit_code for entry in self.entries if entry.exit_code), 0)
+
+    def abandon_all(self, message: str, source: str) -> None:
+        """Write down that what still trains was stopped, when its threads don't come to it in time."""
+        for entry in self.training():
+            if entry.session is not None:
+                entry.session.abandon(message, source)
+
+    def detached(self, source: str) -> None:
+        """Write down that the terminal is gone and the runs go on."""
+        for entry in self.training():
+            if entry.session is not None:
+                entry.session.detached(source)
+
+
+def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None) -> Session:
+    """The session of an entry; on its thread, which imports torch and loads the data."""
+    from tuitrain.training.import_torch import import_torch
+
+    import_torch()
+    entry.phase = "loading data"
+    from tuitrain.runs.launch import load_data, prepare, prepare_resume
+
+    if entry.resumes is not None:
+        return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
+    own, runs_dir = None, runs_dir.absolute()
+    if entry.model:
+        from tuitrain.training.user_network import load
+
+        own = load(entry.model)
+    dataset = load_data(entry.preset, data_dir)
+    if entry.withdrawn:
+        raise UsageError("left before it began")
+    return prepare(
+        entry.preset,
+        entry.runtime,
+        runs_dir=runs_dir,
+        dataset=dataset,
+        changed=entry.changed,
+        budget=entry.budget,
+        command=entry.command,
+        control=entry.control,
+        own=own,
+    )

@@ -1,0 +1,1 @@
+"""The lab: choose a preset, change it, see at once what it costs, start it."""

@@ -1,0 +1,320 @@
+"""See the data: digits as they are stored and as the network will get them, drawn with half blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.spec.train import Train
+from tuitrain.tui.paint.digits import crop, half_blocks, ramp, shrink
+from tuitrain.tui.paint.lines import Line, SectionLine, wrap
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.modal import Modal
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image: as stored, as augmented, its label, and the caption under it."""
+
+    stored: list[list[int]]
+    augmented: list[list[int]]
+    label: str
+    caption: str
+
+
+def draw(
+    dataset: Any, train: Train, count: int, draw_number: int, only: int | None
+) -> tuple[list[Sample], int]:
+    """A draw of training images with the form's augmentation; the same number gives the same draw.
+
+    Args:
+        dataset: a loaded `tuitrain.data.dataset.Dataset`.
+        train: whose augmentation.
+        count: how many.
+        draw_number: which draw.
+        only: a class, or None for all in turn.
+
+    Returns:
+        The images, and how many of the class there are.
+    """
+    import numpy as np
+    import torch
+
+    from tuitrain.data.augment import Augment, rotate
+
+    labels = dataset.train.labels
+    rng = np.random.default_rng([train.seed % 2**63, draw_number])
+    if only is None:
+        # In turn, so that draws of fewer than ten go through all classes.
+        wanted = [(draw_number * count + i) % 10 for i in range(count)] if count < 10 else list(range(10))
+        picked = [rng.choice(np.flatnonzero(labels == label)) for label in wanted]
+        while len(picked) < count:
+            picked.append(rng.integers(len(labels)))
+        index = np.array(picked)
+        total = len(labels)
+    else:
+        of_class = np.flatnonzero(labels == only)
+        index = rng.choice(of_class, size=min(count, len(of_class)), replace=False)
+        total = len(of_class)
+    stored = np.ascontiguousarray(dataset.train.images[index])
+    images = torch.from_numpy(stored)
+    generator = torch.Generator().manual_seed(train.seed % 2**63 + draw_number)
+    augment = Augment.of(train)
+    if augment.rotates_only:
+        # Drawn by themselves, so that the angles can be written under the images.
+        degrees = augment.draw_degrees(images, generator)
+        augmented = rotate(images, degrees, augment.fill)
+        captions = [f"{angle:+.1f}°".replace("-", "−").replace("−0.0", "0.0") for angle in degrees.tolist()]
+    else:
+        augmented = augment.apply(images, generator)
+        captions = ["" for _ in index]
+    classes = dataset.classes
+    return [
+        Sample(stored[i].tolist(), augmented[i].tolist(), str(classes[int(labels[index[i]])]), captions[i])
+        for i in range(len(index))
+    ], total
+
+
+class DigitGrid(Widget, can_focus=False):
+    """Pairs of images: above as stored, below as augmented."""
+
+    DEFAULT_CSS = "DigitGrid { width: 1fr; height: 1fr; color: $foreground; background: $background; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.samples: Sequence[Sample] = ()
+        self.message = "reading the data …"
+        self.pairs = True
+        self.large = False
+        self._strips: list[Strip] = []
+
+    def layout_for(self) -> tuple[int, int, int, int]:
+        """Samples across and down, side in pixels, and by how much each is shrunk.
+
+        Small: pairs one above the other, at least five across. Large: whole images, pairs side by side.
+        """
+        width, height = self.size
+        if self.large:
+            across = (width - 1) // (28 * (2 if self.pairs else 1) + (4 if self.pairs else 2))
+            return max(1, across), max(1, (height + 1) // 16), 28, 1
+        each = 2 if self.pairs else 1
+        for side, times in ((28, 1), (24, 1), (14, 2)):
+            across = (width - 1) // (side + 2)
+            down = (height + 1) // ((side // 2) * each + (3 if self.pairs else 2))
+            if down and across >= 5:
+                return min(across, 10), down, side, times
+        return max(1, width // 16), max(1, height // (7 * each + 3)), 14, 2
+
+    def capacity(self) -> int:
+        """How many samples fit."""
+        across, down, _, _ = self.layout_for()
+        return across * down
+
+    def show(self, samples: Sequence[Sample], message: str = "") -> None:
+        """Other samples, or what stands in their place."""
+        self.samples, self.message = samples, message
+        self._strips = self._build()
+        self.refresh()
+
+    def _build(self) -> list[Strip]:
+        width, height = self.size
+        if not self.samples:
+            lines = wrap(self.message, max(10, width - 4))
+            return [Strip.blank(width)] * max(0, height // 2 - len(lines)) + [
+                Line().add("  " + line).strip() for line in lines
+            ]
+        across, _, side, times = self.layout_for()
+        beside = self.large and self.pairs
+        cells = side * 2 + 2 if beside else side
+        gap = min(6, max(2, (width - 2 - across * cells) // max(1, across - 1)))
+        left = max(1, (width - across * cells - (across - 1) * gap) // 2)
+        out: list[Strip] = []
+        for start in range(0, len(self.samples), across):
+            row = self.samples[start : start + across]
+            stored = [self._picture(s.stored, side, times) for s in row] if self.pairs else []
+            augmented = [self._picture(s.augmented, side, times) for s in row]
+            head = Line().to(left)
+            for sample in row:
+                head.add(f"{sample.label}  {sample.caption}".strip(), None, cells).add(" " * gap)
+            out.append(head.strip())
+            if beside:
+                pairs = [
+                    [[*a, Segment("  "), *b] for a, b in zip(one, other, strict=True)]
+                    for one, other in zip(stored, augmented, strict=True)
+                ]
+                blocks = [pairs]
+            else:
+                blocks = [stored, augmented] if self.pairs else [augmented]
+            for number, block in enumerate(blocks):
+                if number:
+                    out.append(Strip.blank(width))
+                for y in range(side // 2):
+                    segments: list[Segment] = [Segment(" " * left)]
+                    for picture in block:
+                        segments += [*picture[y], Segment(" " * gap)]
+                    out.append(Strip(segments))
+            out.append(Strip.blank(width))
+        return out
+
+    def _picture(self, pixels: list[list[int]], side: int, times: int) -> list[list[Segment]]:
+        small = shrink(pixels, times) if times > 1 else crop(pixels, side)
+        app = self.app
+        plain = app.no_color or getattr(getattr(app, "settings", None), "ascii_only", False)
+        if plain or app.current_theme.name.startswith("ansi"):
+            return ramp(small)
+        return half_blocks(small, light=not app.current_theme.dark)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the grid."""
+        width = self.size.width
+        strip = self._strips[y] if y < len(self._strips) else Strip.blank(width)
+        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+
+class DataScreen(Modal[None]):
+    """What the network gets to see. Space: another draw; a digit: only its class; + and -: degrees."""
+
+    HELP_TITLE = "Data"
+    DEFAULT_CSS = "DataScreen { background: $background; layout: vertical; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space,right", "another(1)", "Other draw", key_display="space", id="data.next"),
+        Binding("left", "another(-1)", "Draw before", show=False, id="data.previous"),
+        Binding("0,1,2,3,4,5,6,7,8,9", "nothing", "One class", key_display="0-9", id="data.class"),
+        Binding("asterisk", "all", "All classes", key_display="*", id="data.all"),
+        Binding("c", "originals", "Compare", id="data.originals"),
+        Binding("z", "zoom", "Zoom", id="data.zoom"),
+        Binding("plus,equals_sign,up", "rotation(1)", "Degrees", key_display="+/-", id="data.more"),
+        Binding("minus,underscore,down", "rotation(-1)", "Fewer degrees", show=False, id="data.less"),
+        Binding("escape,v,q,enter", "dismiss(None)", "Back", key_display="esc", id="data.close"),
+    ]
+
+    def __init__(self, train: Train, data_dir: Path | None) -> None:
+        super().__init__()
+        self.train, self.data_dir = train, data_dir
+        self.dataset: Any = None
+        self.draw_number = 0
+        self.only: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """Header, what is seen, the grid."""
+        yield SectionLine("Data", id="data-head")
+        yield DigitGrid()
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """The files are read in a thread; torch may have to be loaded for the rotation."""
+        self._head(0)
+        self.query_one(DigitGrid).show((), f"reading {self.train.dataset} …")
+        self.run_worker(self._load, thread=True, exclusive=True, group="data")
+
+    def _load(self) -> None:
+        from tuitrain.data.load import load
+
+        try:
+            self.dataset = load(self.train.dataset, self.data_dir, fetch=False)
+        except (TuitrainError, OSError) as error:
+            self.call_later(self._failed, str(error))
+            return
+        self._draw()
+
+    def _failed(self, text: str) -> None:
+        self.query_one(DigitGrid).show((), visible(text))
+
+    def _draw(self) -> None:
+        count = self.query_one(DigitGrid).capacity()
+        try:
+            samples, total = draw(self.dataset, self.train, count, self.draw_number, self.only)
+        except (ValueError, RuntimeError) as error:
+            self.call_later(self._failed, str(error))
+            return
+        self.call_later(self._drawn, samples, total)
+
+    def _drawn(self, samples: list[Sample], total: int) -> None:
+        self.query_one(DigitGrid).show(samples)
+        self._head(total)
+
+    def redraw(self) -> None:
+        """Another draw, in a thread."""
+        if self.dataset is not None:
+            self.run_worker(self._draw, thread=True, exclusive=True, group="data")
+
+    def _head(self, total: int) -> None:
+        train = self.train
+        low, high = train.rotation_range
+        turn = f"rotation up to ±{high:g}°" if low == -high else f"rotation {low:g}° to {high:g}°"
+        parts = [turn if low or high else "no rotation"]
+        for name, unit in (
+            ("shift", " px"), ("zoom", ""), ("shear", "°"), ("erase", ""), ("crop", " px"), ("brightness", ""),
+            ("contrast", ""),
+        ):  # fmt: skip
+            value = getattr(train, name)
+            if value:
+                parts.append(f"{name} {value:g}{unit}")
+        which = "all classes" if self.only is None else f"only {self._class_name(self.only)}"
+        after = [(", ".join(parts), "good"), (f"   {which}", "dim")]
+        if total:
+            after.append((f", {total:,} images", "dim"))
+        self.query_one("#data-head", SectionLine).set(
+            title=train.dataset, after=after, right=((f"draw {self.draw_number + 1}", "dim"),), here=True
+        )
+
+    def _class_name(self, label: int) -> str:
+        return str(self.dataset.classes[label]) if self.dataset is not None else str(label)
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit shows only its class."""
+        if event.character is not None and event.character in "0123456789":
+            event.stop()
+            event.prevent_default()
+            self.only = int(event.character)
+            self.redraw()
+
+    def action_nothing(self) -> None:
+        """Digits are taken in `on_key`."""
+
+    def action_all(self) -> None:
+        """All classes again."""
+        self.only = None
+        self.redraw()
+
+    def action_another(self, by: int) -> None:
+        """Another draw."""
+        self.draw_number = max(0, self.draw_number + by)
+        self.redraw()
+
+    def action_originals(self) -> None:
+        """With the images as stored above, or without."""
+        grid = self.query_one(DigitGrid)
+        grid.pairs = not grid.pairs
+        self.redraw()
+
+    def action_zoom(self) -> None:
+        """Larger pictures, fewer of them; or back."""
+        grid = self.query_one(DigitGrid)
+        grid.large = not grid.large
+        self.redraw()
+
+    def action_rotation(self, by: int) -> None:
+        """More or fewer degrees, to see what they mean; the form keeps its own."""
+        degrees = max(0.0, min(180.0, max(map(abs, self.train.rotation_range)) + by))
+        self.train = self.train.model_copy(update={"rotation": degrees})
+        self.redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """As many as fit."""
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        grid = self.query_one(DigitGrid)
+        grid.show(grid.samples, grid.message)
+        self.redraw()

@@ -1,0 +1,430 @@
+"""The form: one line a field, edited in place, checked at each keystroke."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.cells import cell_len
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+
+from tuitrain.tui.lab.fields import Field, FormData, Item
+from tuitrain.tui.lab.lineedit import LineEdit
+from tuitrain.tui.paint.lines import Line, LinesView, wrap
+
+LABEL = 15  # cells of the label, with the mark before it
+ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
+
+
+class FormView(LinesView):
+    """Settings. Type a value, choose with ←/→, + and - step it, r takes it back."""
+
+    HELP_TITLE = "Form"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "accept", "Accept", id="form.accept"),
+        Binding("escape", "drop", "Undo typing", id="form.drop"),
+        Binding("enter", "screen.start", "Start", id="form.start"),
+        Binding("up,k", "move(-1)", "Field before", show=False, id="form.up"),
+        Binding("down,j", "move(1)", "Next field", show=False, id="form.down"),
+        Binding("home", "move(-999)", "First field", show=False, id="form.first"),
+        Binding("end", "move(999)", "Last field", show=False, id="form.last"),
+        Binding("pageup", "move(-8)", "Eight fields up", show=False, id="form.page_up"),
+        Binding("pagedown", "move(8)", "Eight fields down", show=False, id="form.page_down"),
+        Binding("plus,equals_sign", "nudge(1)", "More", key_display="+/-", id="form.more"),
+        Binding("minus,underscore", "nudge(-1)", "Less", show=False, id="form.less"),
+        Binding("right", "side(1)", "Next choice, or edit", show=False, id="form.right"),
+        Binding("left", "side(-1)", "Choice before, or edit", show=False, id="form.left"),
+        Binding("space", "nudge(1)", "Next choice, switch", show=False, id="form.choose"),
+        Binding("r", "reset", "Reset", id="form.reset"),
+        Binding("delete", "reset", "Reset this field", show=False, id="form.reset_too"),
+        Binding("Z", "reset_all", "Reset all fields", show=False, id="form.reset_all"),
+    ]
+
+    class Changed(Message):
+        """A field has a new valid value; `typing` while it is being typed."""
+
+        def __init__(self, form: FormView, key: str, value: Any, typing: bool) -> None:
+            super().__init__()
+            self.form, self.key, self.value, self.typing = form, key, value, typing
+
+        @property
+        def control(self) -> FormView:
+            """The form."""
+            return self.form
+
+    class Reset(Message):
+        """A field (or all of them, key "") should go back to the preset's value."""
+
+        def __init__(self, form: FormView, key: str) -> None:
+            super().__init__()
+            self.form, self.key = form, key
+
+        @property
+        def control(self) -> FormView:
+            """The form."""
+            return self.form
+
+    class Moved(Message):
+        """The cursor is on another field, or a field is now right or wrong."""
+
+        def __init__(self, form: FormView) -> None:
+            super().__init__()
+            self.form = form
+
+        @property
+        def control(self) -> FormView:
+            """The form."""
+            return self.form
+
+    def __init__(self, *, id: str | None = None, label: int = LABEL, starts: bool = True) -> None:
+        super().__init__(id=id)
+        self.data = FormData()
+        self.key = ""  # the field with the cursor
+        self.errors: dict[str, tuple[str, str]] = {}  # what was typed, and why it won't do
+        self._edit: LineEdit | None = None
+        self._took_digits = False
+        self._label = label
+        self._starts = starts
+        self._where: list[str] = []  # key of the field that each line belongs to
+        self._span = (0, 1)
+
+    def _explanation(self) -> str:
+        """What the field with the cursor is for, and what it takes; F1 shows it."""
+        field = self.field
+        if field is None:
+            return "Nothing to set here."
+        lines = [f"{field.label}: {field.help}", "", field.range_text()]
+        if field.typed:
+            lines.append("Type a value; 0.069/2 and 64*2 are understood. Esc takes typing back.")
+        return "\n".join(lines)
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    @property
+    def editing(self) -> bool:
+        """Whether a value is being typed."""
+        return self._edit is not None
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether a digit is typed into the field with the cursor."""
+        return self.field is not None and self.field.typed
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields in sight, folded groups left out."""
+        return [row for row in self._visible() if isinstance(row, Field)]
+
+    @property
+    def field(self) -> Field | None:
+        """The field with the cursor."""
+        return next((f for f in self.data.rows if isinstance(f, Field) and f.key == self.key), None)
+
+    def show(self, data: FormData) -> None:
+        """Shows other fields or values; what is being typed stays."""
+        self.data = data
+        keys = [row.key for row in data.rows if isinstance(row, Field)]
+        self.errors = {key: error for key, error in self.errors.items() if key in keys}
+        if self.key not in keys:
+            self.key = keys[0] if keys else ""
+            self._stop_editing()
+        self.rebuild()
+
+    def forget(self) -> None:
+        """Drops what was typed and refused."""
+        self.errors.clear()
+        self._stop_editing()
+
+    def _group_open(self, head: str) -> bool:
+        current = self.field
+        return (
+            self.size.height >= ROOMY
+            or (current is not None and self.has_focus and head in (current.key, current.group))
+            or any(f.group == head and f.key in self.errors for f in self.data.rows if isinstance(f, Field))
+        )
+
+    def _visible(self) -> list[Field | Item]:
+        return [
+            row
+            for row in self.data.rows
+            if not isinstance(row, Field) or not row.group or self._group_open(row.group)
+        ]
+
+    def build(self, width: int) -> list[Strip]:
+        """Label, value, and at the right the old value where it differs."""
+        if self.takes_digits != self._took_digits:
+            self._took_digits = self.takes_digits
+            self.refresh_bindings()  # the header's digits follow
+        self.HELP = self._explanation()  # type: ignore[misc]  # of this form, at this field
+        out: list[Strip] = []
+        self._where = []
+        for row in self._visible():
+            first = len(out)
+            if isinstance(row, Item):
+                out += self._item(row, width)
+                self._where += [row.below] * (len(out) - first)
+                continue
+            out.append(self._field_line(row, width))
+            reason = self.errors.get(row.key, ("", ""))[1]
+            if reason:
+                # Below the field: beside it there is no room for a sentence.
+                for number, part in enumerate(wrap(reason, width - 4)):
+                    lead = "  ✗ " if not number else "    "
+                    out.append(Line().add(lead + part, self.css("bad")).strip())
+            self._where += [row.key] * (len(out) - first)
+            if row.key == self.key:
+                self._span = (first, len(out) - first)
+        return out
+
+    def _item(self, item: Item, width: int) -> list[Strip]:
+        if item.below:
+            return [Line().add("    ").add(item.text, self.css(item.style), max(0, width - 4)).strip()]
+        return [Line().add("  ").add(item.text, self.css("dim"), width - 2).strip()]
+
+    def _field_line(self, row: Field, width: int) -> Strip:
+        value, base = self.data.values.get(row.key), self.data.bases.get(row.key)
+        changed = value != base
+        here = row.key == self.key
+        folded = row.key in self.data.summaries and not self._group_open(row.key)
+        summary_changed = folded and any(
+            self.data.values.get(f.key) != self.data.bases.get(f.key)
+            for f in self.data.rows
+            if isinstance(f, Field) and f.group == row.key
+        )
+        wrong = row.key in self.errors
+        mark = "✗" if wrong else "•" if changed or summary_changed else " "
+        tone = self.css("bad") if wrong else self.css("accent")
+        line = Line()
+        if here and self.has_focus:  # the ground alone would be lost without colours
+            line.add("▌", self.css("primary")).add(mark, tone)
+        else:
+            line.add(mark + " ", tone)
+        label = " " * (1 if row.group else 0) + row.label
+        edit = self._edit if self._edit and self._edit.key == row.key else None
+        text = edit.text + " " if edit else self.errors[row.key][0] if wrong else row.show(value)
+        # What is chosen is always whole: for a long one the arrows give way, then the label's column.
+        rooms = (width - line.x - (self._label - 1), width - line.x - cell_len(label) - 1)
+        if folded:
+            text = f"{text} {self.data.summaries[row.key]}".strip()
+        elif here and self.has_focus and row.kind in ("choice", "toggle"):
+            forms = (f"‹ {text} ›", f"‹{text}›", f"‹{text}", text)
+            text = next((form for room in rooms for form in forms if cell_len(form) <= room), text)
+        label_cells = self._label - 1
+        if row.kind == "choice" and not folded:
+            label_cells = max(cell_len(label) + 1, min(label_cells, width - line.x - cell_len(text)))
+        line.add(label, self.css("bold") if here and self.has_focus else None, label_cells)
+        old = row.show(base) if changed else ""
+        old_cells = len(old) + 1 if old and cell_len(text) + len(old) < width - line.x else 0
+        room = width - line.x - old_cells
+        if edit:
+            self._typed(line, edit, room)
+        else:
+            empty = not wrong and value is None
+            style = self.css("bad") if wrong else self.css("accent") if changed else None
+            style = self.css("dim") if empty and not changed else style
+            line.add(text, style, room)
+        if old_cells:
+            line.add(old, self.css("dim"), old_cells, "right")
+        strip = line.strip()
+        return self.on_row(strip, width) if here else strip
+
+    def _typed(self, line: Line, edit: LineEdit, room: int) -> None:
+        before, under, after = edit.window(room)
+        style = self.css("bad") if edit.key in self.errors else self.css("bold")
+        used = line.x
+        line.add(before, style).add(under, self.css("caret")).add(after, style).to(used + room)
+
+    def cursor_span(self) -> tuple[int, int]:
+        """The field with the cursor and its reason."""
+        return self._span
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter and Esc are the field's own only while something is typed."""
+        if action in ("accept", "drop"):
+            return self.editing
+        if action in ("start", "screen.start"):
+            return self._starts and not self.editing
+        return True
+
+    async def on_key(self, event: events.Key) -> None:
+        """Typing begins an edit and goes on in it; other keys are bindings."""
+        field = self.field
+        if field is None or not field.typed:
+            return
+        if self._edit is not None:
+            if self._edit.press(event.key, event.character if event.is_printable else None):
+                self._check()
+                event.stop()
+                event.prevent_default()
+        elif event.character and (event.character.isdigit() or event.character == "."):
+            self._begin(event.character)
+            event.stop()
+            event.prevent_default()
+        elif event.key == "backspace":
+            self._begin(self._text(field)[:-1])
+            event.stop()
+            event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """The first line of what is pasted goes into the field."""
+        field = self.field
+        text = event.text.splitlines()[0].strip() if event.text.strip() else ""
+        if field is None or not field.typed or not text:
+            return
+        event.stop()
+        if self._edit is None:
+            self._begin(text[:64])
+        else:
+            self._edit.insert(text)
+            self._check()
+
+    def _text(self, field: Field) -> str:
+        """What an edit of the field begins with."""
+        if field.key in self.errors:
+            return self.errors[field.key][0]
+        value = self.data.values.get(field.key)
+        return "" if value is None else field.show(value)
+
+    def _begin(self, text: str, caret: int | None = None) -> None:
+        before = self.data.values.get(self.key)
+        self._edit = LineEdit(self.key, text, len(text) if caret is None else caret, before)
+        self.refresh_bindings()
+        self._check()
+
+    def _check(self) -> None:
+        """Takes what is typed if it is right, else says why not."""
+        edit, field = self._edit, self.field
+        if edit is None or field is None:
+            return
+        had = self.errors.pop(edit.key, None)
+        try:
+            value = field.parse(edit.text)
+        except ValueError as error:
+            self.errors[edit.key] = (edit.text, str(error))
+            self.rebuild()
+            self.post_message(self.Moved(self))
+            return
+        if value != self.data.values.get(edit.key):
+            self.post_message(self.Changed(self, edit.key, value, True))
+        elif had:
+            self.post_message(self.Moved(self))
+        self.rebuild()
+
+    def refuse(self, key: str, reason: str) -> None:
+        """A value that the field took is refused further on; the reason is shown at the field."""
+        field = next((f for f in self.data.rows if isinstance(f, Field) and f.key == key), None)
+        text = self._edit.text if self._edit else field.show(self.data.values.get(key)) if field else ""
+        self.errors[key] = (text, reason)
+        self.rebuild()
+
+    def _stop_editing(self) -> None:
+        if self._edit is not None:
+            self._edit = None
+            if self.is_mounted:
+                self.refresh_bindings()
+
+    def action_accept(self) -> None:
+        """What was typed stands; if it is wrong, the cursor stays."""
+        if self._edit is not None and self._edit.key in self.errors:
+            self.app.bell()
+            return
+        self.finish()
+
+    def finish(self) -> None:
+        """Ends typing; a wrong text stays in sight with its reason."""
+        if self._edit is not None:
+            self._stop_editing()
+            self.post_message(self.Moved(self))
+            self.rebuild()
+
+    def action_drop(self) -> None:
+        """Back to the value before typing."""
+        edit = self._edit
+        if edit is None:
+            return
+        self.errors.pop(edit.key, None)
+        self._stop_editing()
+        if self.data.values.get(edit.key) != edit.before:
+            self.post_message(self.Changed(self, edit.key, edit.before, True))
+        self.post_message(self.Moved(self))
+        self.rebuild()
+
+    def go_to(self, key: str) -> None:
+        """Puts the cursor on a field."""
+        if key != self.key:
+            self._stop_editing()
+            self.key = key
+            self.rebuild()
+            self.post_message(self.Moved(self))
+
+    def action_move(self, by: int) -> None:
+        """Another field; what was typed stands."""
+        self._stop_editing()
+        keys = [field.key for field in self.fields]
+        if not keys:
+            return
+        at = keys.index(self.key) if self.key in keys else 0
+        target = max(0, min(len(keys) - 1, at + by))
+        self.key = keys[target]
+        self.rebuild()
+        self.post_message(self.Moved(self))
+
+    def action_nudge(self, direction: int) -> None:
+        """One step more or less, or the next choice."""
+        field = self.field
+        if field is None:
+            return
+        self._stop_editing()
+        was_wrong = self.errors.pop(field.key, None)
+        value = self.data.values.get(field.key)
+        new = field.nudge(value, direction)
+        if new != value:
+            self.post_message(self.Changed(self, field.key, new, False))
+        elif was_wrong:
+            self.rebuild()
+            self.post_message(self.Moved(self))
+
+    def action_side(self, direction: int) -> None:
+        """Left and right go through choices; in a number they begin to edit what is there."""
+        field = self.field
+        if field is None:
+            return
+        if not field.typed:
+            self.action_nudge(direction)
+            return
+        text = self._text(field)
+        self._begin(text, len(text) if direction > 0 else max(0, len(text) - 1))
+
+    def action_reset(self) -> None:
+        """The preset's value again."""
+        if self.field is not None:
+            self._stop_editing()
+            self.errors.pop(self.key, None)
+            self.post_message(self.Reset(self, self.key))
+            self.rebuild()
+
+    def action_reset_all(self) -> None:
+        """Every field as in the preset."""
+        self.forget()
+        self.post_message(self.Reset(self, ""))
+        self.rebuild()
+
+    def on_click(self, event: events.Click) -> None:
+        """Selects the field; a second click on it goes on to the next choice or edits."""
+        index = event.y + round(self.scroll_y)
+        if not 0 <= index < len(self._where) or not self._where[index]:
+            return
+        key = self._where[index]
+        if key != self.key:
+            self.go_to(key)
+        elif self._edit is None:
+            self.action_side(1)
+
+    def on_blur(self) -> None:
+        """What was typed stands when the form loses the focus."""
+        self._stop_editing()
+        super().on_blur()

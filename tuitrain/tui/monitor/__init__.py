@@ -1,0 +1,1 @@
+"""The monitor: one run, live or over, seen whole, and steered where that can be."""

@@ -1,0 +1,118 @@
+"""Questions before a run is steered: how to stop, which learning rate, how many epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from tuitrain import figures
+from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.question import Question
+
+
+class StopDialog(Question):
+    """Stop after this epoch, or now with a checkpoint; the result is "epoch", "now" or None."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(
+            f"Stop in epoch {epoch}?",
+            "After this epoch: it is finished and judged first.\n"
+            "Now: a checkpoint is kept, and the run can be taken up again from this very step.",
+            (("stay", "Go on", "g"), ("epoch", "After this epoch", "e"), ("now", "Now", "n")),
+            default="epoch",
+        )
+
+
+class NumberDialog(Modal[float | None]):
+    """A number, checked at each key with the reason beside it; Enter takes it, Esc leaves it."""
+
+    DEFAULT_CSS = """
+    NumberDialog { align: center middle; background: $background 60%; }
+    NumberDialog > Vertical { width: 64; max-width: 100%; height: auto; border: round $accent;
+        background: $surface; padding: 0 1; }
+    NumberDialog .number--title { text-style: bold; width: 100%; }
+    NumberDialog .number--body { color: $text-muted; width: 100%; margin-bottom: 1; }
+    NumberDialog Input { padding: 0 1; background: $panel; }
+    NumberDialog .number--reason { color: $warning; height: 1; width: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="dialog.cancel")]
+
+    def __init__(self, title: str, body: str, value: str, check: Callable[[str], float | str]) -> None:
+        """A question for a number.
+
+        Args:
+            title: what is asked.
+            body: what it means.
+            value: what stands there at first.
+            check: the number of a text, or in words why it is none.
+        """
+        super().__init__()
+        self.question_title, self.body, self.value, self.check = title, body, value, check
+
+    def compose(self) -> ComposeResult:
+        """Title, body, the field and the reason."""
+        with Vertical():
+            yield Static(self.question_title, classes="number--title", markup=False)
+            yield Static(self.body, classes="number--body", markup=False)
+            yield Input(self.value, id="number", select_on_focus=True, compact=True)
+            yield Static("", classes="number--reason", markup=False)
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self.query_one(Input).focus()
+
+    def _reason(self) -> str:
+        found = self.check(self.query_one(Input).value.strip())
+        return found if isinstance(found, str) else ""
+
+    def on_input_changed(self) -> None:
+        """Say at once what is wrong."""
+        self.query_one(".number--reason", Static).update(self._reason(), layout=False)
+
+    def on_input_submitted(self) -> None:
+        """Take it, if it is a number that can be taken."""
+        found = self.check(self.query_one(Input).value.strip())
+        if not isinstance(found, str):
+            self.dismiss(found)
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+
+def check_rate(text: str) -> float | str:
+    """A learning rate, or why it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return "type a number such as 0.01 or 1e-3"
+    if not math.isfinite(value) or value <= 0:
+        return "a learning rate is above 0"
+    return value if value <= 10 else "above 10 nothing learns; use at most 10"
+
+
+def check_epochs(text: str) -> float | str:
+    """A number of epochs, or why it is none."""
+    try:
+        value = int(text)
+    except ValueError:
+        return "type a whole number of epochs"
+    return float(value) if 1 <= value <= 10_000 else "use a number from 1 to 10,000"
+
+
+def rate_dialog(lr: float | None) -> NumberDialog:
+    """Ask for a learning rate."""
+    body = f"Now {figures.rate(lr)}. It holds from the next step on; the rest of the schedule scales with it."
+    return NumberDialog("Learning rate", body, figures.rate(lr) if lr else "", check_rate)
+
+
+def epochs_dialog(planned: int) -> NumberDialog:
+    """Ask for more epochs."""
+    body = f"Now {figures.plural(planned, 'epoch')} in all. How many more?"
+    return NumberDialog("Add epochs", body, "1", check_epochs)

@@ -1,0 +1,470 @@
+"""The monitor: one run, live or over, seen whole; and steered, where that can be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import Screen
+
+from tuitrain import figures
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.tui.monitor import curves
+from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, rate_dialog
+from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
+from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.watch import ghosts
+from tuitrain.watch.alerts import Alert, alerts
+from tuitrain.watch.machine import Sensors
+from tuitrain.watch.runlist import RESUMABLE
+from tuitrain.watch.state import MonitorState, asked, reduce_all, with_alive, with_phase
+
+if TYPE_CHECKING:
+    from tuitrain.runs.feed import Feed
+    from tuitrain.training.events import RunStarted
+
+VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
+MACHINE_S = 2.0  # between two looks at the sensors
+STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
+STEERING_KEYS = frozenset({"space", "x", "s", "l", "E"})
+SOURCE = "keyboard"
+REPORT = "report.md"
+
+
+class MonitorScreen(Screen[None]):
+    """Shows a feed: the headline, a view, the machine, the news."""
+
+    HELP_TITLE = "Monitor"
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
+        (0, "-too-narrow"),
+        (60, "-narrow"),
+        (76, "-normal"),
+        (110, "-wide"),
+        (150, "-very-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (30, "-tall")]  # noqa: RUF012
+    DEFAULT_CSS = """
+    MonitorScreen #monitor { padding: 0 1; height: 1fr; width: 1fr; }
+    MonitorScreen.-narrow BigNumber { width: 21; }
+    MonitorScreen.-narrow Headline .-side { width: 14; }
+    MonitorScreen.-narrow Headline #acc, MonitorScreen.-narrow Headline #gap { display: none; }
+    MonitorScreen.-tall Headline { margin: 1 0; }
+    MonitorScreen.-tall News { height: 5; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "pause", "Pause", id="monitor.pause"),
+        Binding("space", "resume", "Resume", id="monitor.resume"),
+        Binding("x", "stop", "Stop", id="monitor.stop"),
+        Binding("R", "go_on", "Resume", id="monitor.go_on"),
+        Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
+        Binding("a", "another_seed", "Another seed", id="monitor.another_seed"),
+        Binding("enter", "report", "Report", id="monitor.report"),
+        Binding("d", "detach", "Detach", id="monitor.detach"),
+        Binding("tab", "step_view(1)", "Next view", show=False, id="monitor.next_view"),
+        Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
+        Binding("s", "checkpoint", "Save a checkpoint now", show=False, id="monitor.checkpoint"),
+        Binding("E", "add_epochs", "More epochs", show=False, id="monitor.add_epochs"),
+        Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
+        Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
+        Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
+        *(
+            Binding(key, f"view('{name}')", f"View: {title}", show=False, id=f"monitor.{name}")
+            for name, key, title in VIEWS
+        ),
+    ]
+
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        make_sensors: Callable[..., Sensors] | None = Sensors,
+    ) -> None:
+        """The screen, empty.
+
+        Args:
+            clock: seconds, only for how long ago something was.
+            make_sensors: makes the sensors of a device; None for a screen without any.
+        """
+        super().__init__()
+        self.state = MonitorState()
+        self.feed: Feed | None = None
+        self.readonly = False
+        self._clock, self._make_sensors = clock, make_sensors
+        self._sensors: Sensors | None = None
+        self._shown = Shown()
+        self._alerts: tuple[Alert, ...] = ()
+        self._heard = clock()
+        self._views_due = self._machine_due = self._news_due = 0.0
+        self._views_stale = False
+        self._footing: object = None
+        self._ran = False
+
+    # -- the screen ------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Header, headline, views, machine, news, footer."""
+        settings = getattr(self.app, "settings", None)
+        ascii_only = bool(getattr(settings, "ascii_only", False))
+        yield HeaderLine()
+        with Vertical(id="monitor"):
+            yield Headline(ascii_only=ascii_only)
+            yield Views(colour=not (ascii_only or self.app.no_color), id="views")
+            yield MachineLine()
+            yield News()
+        yield KeyFooter()
+        yield TextStrip()
+
+    def on_mount(self) -> None:
+        """Look at the feed at the screen's pace."""
+        settings = getattr(self.app, "settings", None)
+        slow = bool(getattr(settings, "low_bandwidth", False))
+        self._pace = 4.0 if slow else 1.0
+        self.set_interval(1 / float(getattr(settings, "refresh_hz", 4.0)), self.tick)
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._redraw())
+        self.query_one(Views).focus_view()
+        self._redraw()
+
+    def on_unmount(self) -> None:
+        """The sensors go with the screen."""
+        if self._sensors is not None:
+            self._sensors.stop()
+
+    def on_screen_resume(self) -> None:
+        """Show at once what happened meanwhile."""
+        self._redraw()
+
+    def show_feed(self, feed: Feed, readonly: bool = False) -> None:
+        """Show another run from its beginning.
+
+        Args:
+            feed: of the run.
+            readonly: nothing may be steered.
+        """
+        self.feed, self.readonly = feed, readonly
+        self.state, self._shown = MonitorState(), Shown(can_start=hasattr(self.app, "start_run"))
+        self._alerts, self._ran = (), False
+        if self._sensors is not None:
+            self._sensors.stop()
+            self._sensors = None
+        self._heard = self._clock()
+        if self.is_mounted:
+            self.query_one(HeaderLine).context = visible(getattr(feed, "title", ""))
+            self.query_one(Views).choose("charts")
+            self._redraw()
+
+    def _redraw(self) -> None:
+        self._views_due = self._machine_due = self._news_due = 0.0
+        self._views_stale = True
+        self.tick()
+
+    def strip_lines(self) -> list[str]:
+        """For a terminal too small for the screen."""
+        return brief(self.state)
+
+    # -- following -------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """One look at the feed; paints what changed."""
+        if not self.is_mounted or self not in self.app.screen_stack:
+            return
+        before, now = self.state, self._clock()
+        self._poll()
+        state = self.state
+        if state is not before:
+            self._heard = now
+            self._followed(before, state)
+        silent = now - self._heard if state.phase == "training" and not (state.paused or state.over) else 0.0
+        self.query_one(Headline).show(state, self._shown.ghosts, silent)
+        self.query_one(MachineLine).show_speed(state)
+        if now >= self._machine_due:
+            self._machine_due = now + MACHINE_S * self._pace * (4 if state.paused else 1)
+            self._look_at_machine()
+        if self._pace == 1.0 or now >= self._news_due:
+            self._news_due = now + VIEW_S * self._pace
+            self.query_one(News).show(state, self._alerts)
+        if self._views_stale and now >= self._views_due:
+            self._views_due, self._views_stale = now + VIEW_S * self._pace, False
+            self.query_one(Views).show(state, self._shown)
+        footing = (state.over, state.paused, self.readonly, self.feed is None)
+        if footing != self._footing:
+            self._footing = footing
+            self.refresh_bindings()
+
+    def _poll(self) -> None:
+        if self.feed is None:
+            return
+        try:
+            update = self.feed.poll()
+        except (TuitrainError, OSError) as error:  # the directory is gone, say: what is known stays in sight
+            self.notify(visible(error), title="the run can't be read", severity="error", markup=False)
+            self.feed, self.state = None, with_alive(self.state, False)
+            return
+        state = self.state
+        if update.reset:
+            state = MonitorState(asks=state.asks)
+        state = with_alive(reduce_all(state, update.records), update.alive or not state.started)
+        if update.progress is not None:
+            state = reduce_all(state, (update.progress,))
+        phase = update.phase if update.alive else None
+        self.state = with_phase(state, phase, update.phase_s, update.stalled_s)
+
+    def _followed(self, before: MonitorState, state: MonitorState) -> None:
+        """What follows from news, but for painting."""
+        if state.started is not before.started and state.started is not None:
+            self._begun(state.started)
+        if state.log is not before.log or state.epochs is not before.epochs or state.alive != before.alive:
+            self._views_stale = True
+            self._alerts = alerts(state, self._sensors.readings if self._sensors else ())
+        if state.epochs is not before.epochs or state.finished is not before.finished:
+            self._load_inspection()
+        self._ran = self._ran or not state.over
+        if state.finished is not None and before.finished is None:
+            self._views_due = 0.0
+            directory = getattr(self.feed, "directory", None)
+            self._shown.has_report = directory is not None and (directory.path / REPORT).is_file()
+            self._shown.can_go_on = self.can_go_on
+            views = self.query_one(Views)
+            views.show(state, self._shown)
+            if before.started is not None and self._ran and views.view == "charts":
+                views.choose("verdict")
+
+    def _begun(self, started: RunStarted) -> None:
+        changed = {key: pair for key, pair in started.changed.items() if key != "train.seed"}
+        change = changes_in_short(changed, layers_of(started.preset))
+        title = " · ".join(filter(None, (started.name or "run", f"seed {started.seed}", change)))
+        self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
+        self._shown.plan = curves.planned_rates(self.state)
+        self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
+        directory = getattr(self.feed, "directory", None)
+        if self._make_sensors is not None and not self.state.over:
+            holder = directory.holder() if directory is not None else None
+            if holder is None or getattr(holder, "host", "") in ("", socket.gethostname()):
+                own = (os.getpid(), *((holder.pid,) if holder is not None else ()))
+                folder = directory.path if directory is not None else None
+                self._sensors = self._make_sensors(started.device, folder, own)
+                self._sensors.start()
+
+    def _look_at_machine(self) -> None:
+        state = self.state
+        readings = self._sensors.readings if self._sensors is not None else ()
+        if state.over and self._sensors is not None:
+            self._sensors.stop()
+            self._sensors, readings = None, ()
+        self.query_one(MachineLine).show_machine(state, readings[-1] if readings else None)
+        self._alerts = alerts(state, readings)
+
+    # -- what is read in threads -----------------------------------------------------------------
+
+    async def _load_ghosts(self, started: RunStarted) -> None:
+        settings = getattr(self.app, "settings", None)
+        found = await asyncio.to_thread(ghosts.ghosts, started, getattr(settings, "runs_dir", None))
+        if self.state.started is started:
+            self._shown.ghosts = found
+            self._redraw()
+
+    def _load_inspection(self) -> None:
+        if self.query_one(Views).view in INSPECTED:
+            self.run_worker(self._inspect(), group="inspection", exclusive=True)
+
+    async def _inspect(self) -> None:
+        from tuitrain.runs import inspect
+
+        started, directory = self.state.started, getattr(self.feed, "directory", None)
+        if started is None or directory is None:
+            return
+        seen = await asyncio.to_thread(inspect.read, directory.path)
+        judged = self._shown.judged
+        if judged is None:
+            settings = getattr(self.app, "settings", None)
+            data_dir = getattr(settings, "data_dir", None)
+            judged = await asyncio.to_thread(ghosts.judged_images, started, data_dir)
+        if self.state.started is started:
+            self._shown.inspection, self._shown.judged = seen, judged
+            self._redraw()
+
+    # -- views -----------------------------------------------------------------------------------
+
+    def action_view(self, name: str) -> None:
+        """Show a view."""
+        self.query_one(Views).choose(name)
+
+    def action_step_view(self, by: int) -> None:
+        """The next or previous view."""
+        self.query_one(Views).step(by)
+
+    def on_views_chosen(self, message: Views.Chosen) -> None:
+        """Some views need what has to be read first."""
+        message.stop()
+        self._load_inspection()
+
+    def action_next_chart(self) -> None:
+        """Accuracy, loss, learning rate."""
+        self.query_one(Views).next_chart()
+
+    def action_logarithmic(self) -> None:
+        """A logarithmic axis, or a plain one again; of accuracy it is the error's logarithm."""
+        views = self.query_one(Views)
+        views.logarithmic = not views.logarithmic
+        views.draw()
+
+    def action_smooth(self) -> None:
+        """Smooth curves, or plain ones again."""
+        views = self.query_one(Views)
+        views.smooth = not views.smooth
+        views.draw()
+
+    def action_report(self) -> None:
+        """The report of a finished run, or the verdict again."""
+        directory, views = getattr(self.feed, "directory", None), self.query_one(Views)
+        if self._shown.report is not None:
+            self._shown.report = None
+        elif directory is not None:
+            try:
+                text = (directory.path / REPORT).read_text("utf-8", "replace")
+            except OSError:
+                self.notify(f"{visible(directory.name)} has no {REPORT}", severity="warning", markup=False)
+                return
+            self._shown.report = [visible(line) for line in text.splitlines()]
+        views.choose("verdict")
+
+    # -- steering --------------------------------------------------------------------------------
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be steered, or nothing."""
+        if self.feed is None:
+            return "no run is shown: start one in the Lab (1) or open one in Runs (3)"
+        if self.readonly:
+            return "only looking: open it with tuitrain attach to steer it"
+        return "this run is over: nothing is left to steer" if self.state.over else ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the run is over and can be taken up again here, as on the Runs screen."""
+        state, directory = self.state, getattr(self.feed, "directory", None)
+        here = directory is not None and not self.readonly and hasattr(self.app, "resume_run")
+        return here and state.over and state.status in RESUMABLE
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Steering that can't be is not offered; what belongs to the end comes with the end."""
+        over = self.state.over or self.feed is None
+        if action == "go_on":
+            return self.can_go_on
+        if action == "another_seed":
+            return self.state.finished is not None
+        if action == "report":
+            return self.state.finished is not None and self._shown.has_report
+        if action in STEERING and over:
+            return False
+        if action in STEERING and self.readonly and action != "detach":
+            return None
+        if action in ("pause", "resume"):
+            return self.state.paused == (action == "resume")
+        return True
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that would steer says why it doesn't."""
+        if event.key in STEERING_KEYS and self.refusal:
+            event.stop()
+            self.notify(self.refusal, severity="warning", markup=False)
+
+    def _ask(self, action: str, text: str, command: str, *values: Any, **named: Any) -> None:
+        if self.refusal or self.feed is None:
+            self.notify(self.refusal, severity="warning", markup=False)
+            return
+        try:
+            getattr(self.feed.control, command)(*values, source=SOURCE, **named)
+        except TuitrainError as error:
+            self.notify(visible(error), title="not done", severity="error", markup=False)
+            return
+        self.state = asked(self.state, action, text)
+        self.tick()
+
+    def action_pause(self) -> None:
+        """Wait after this step."""
+        self._ask("paused", "pausing", "pause")
+
+    def action_resume(self) -> None:
+        """Go on."""
+        self._ask("resumed", "resuming", "resume")
+
+    def action_go_on(self) -> None:
+        """Take up a run again that was stopped or cut off."""
+        directory = getattr(self.feed, "directory", None)
+        if directory is None:
+            return
+        try:
+            self.app.resume_run(str(directory.path))  # type: ignore[attr-defined]
+        except TuitrainError as error:
+            self.notify(visible(error), title="not resumed", severity="error", markup=False)
+
+    def action_checkpoint(self) -> None:
+        """Save a checkpoint now."""
+        self._ask("checkpoint", "saving checkpoint", "checkpoint")
+
+    async def action_detach(self) -> None:
+        """Leave the screen; training goes on."""
+        await self.app.run_action("app.detach")
+
+    def action_stop(self) -> None:
+        """Ask how to stop."""
+        self.app.push_screen(StopDialog(self.state.epoch), self._stop)
+
+    def _stop(self, when: str | None) -> None:
+        if when is not None:
+            text = "stopping at epoch end" if when == "epoch" else "stopping"
+            self._ask("stop", text, "stop", "stopped from the monitor", when=when)
+
+    def action_learning_rate(self) -> None:
+        """Ask for a learning rate."""
+
+        def take(value: float | None) -> None:
+            if value is not None:
+                self._ask("learning_rate", f"learning rate {value:g}", "set_lr", value)
+
+        self.app.push_screen(rate_dialog(self.state.lr), take)
+
+    def action_add_epochs(self) -> None:
+        """Ask for more epochs."""
+
+        def take(value: float | None) -> None:
+            if value is not None:
+                self._ask(
+                    "extended", f"adding {figures.plural(int(value), 'epoch')}", "add_epochs", int(value)
+                )
+
+        self.app.push_screen(epochs_dialog(self.state.planned), take)
+
+    def action_another_seed(self) -> None:
+        """Train the same again with the next seed."""
+        from tuitrain.spec.preset import override
+        from tuitrain.training.runtime import Runtime
+
+        preset, started = self.state.history.preset, self.state.started
+        start = getattr(self.app, "start_run", None)
+        if preset is None or started is None or start is None:
+            return
+        own = started.own_network.get("model", "") if started.own_network else ""
+        if own and own != getattr(self.app, "start_model", ""):  # only what the user named here is run
+            self.app.bell()
+            return
+        changed = {**started.changed, "train.seed": [preset.train.seed, started.seed + 1]}
+        start(
+            override(preset, {"train.seed": started.seed + 1}),
+            Runtime.from_dict(started.runtime),
+            started.budget,
+            changed,
+            **({"model": own} if own else {}),
+        )

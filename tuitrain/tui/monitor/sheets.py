@@ -1,0 +1,267 @@
+"""The monitor's sheets as painted lines: epochs, log, network, confusion, verdict. No textual."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tuitrain import figures
+from tuitrain.errors import visible
+from tuitrain.figures import reached
+from tuitrain.spec.table import NetworkTable
+from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
+from tuitrain.watch.state import Ghost, MonitorState, ahead
+from tuitrain.watch.verdict import Verdict
+from tuitrain.watch.verdict import verdict as worked_out
+
+if TYPE_CHECKING:
+    from tuitrain.training.events import EpochFinished
+    from tuitrain.training.inspection import Inspection
+
+LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
+LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
+MARKS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
+
+
+# ---------------------------------------------------------------------------------- epochs
+
+
+def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
+    """A line an epoch: accuracies in percent, losses, how far train is above test, learning rate, seconds.
+
+    Where some time was spent waiting for data, its share of the training time is there too.
+    """
+    ghost = ghosts[0] if ghosts else None
+    against = f"vs {ghost.name}" if ghost else ""
+    waits = any(_wait_percent(e) >= 1 for e in state.epochs)
+    columns = [
+        ("epoch", 5),
+        ("test %", 9),
+        ("loss", 8),
+        ("train %", 8),
+        ("loss", 8),
+        ("gap", 7),
+        ("lr", 9),
+        ("seconds", 8),
+    ]
+    columns += [("wait %", 7)] if waits else []
+    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"  {against}"
+    best = state.best.epoch if state.best else 0
+    rows: list[Parts] = []
+    for e in state.epochs:
+        hit = state.target is not None and reached(e.test_acc, state.target)
+        mark = "★" if e.epoch == best else "✓" if hit else " "
+        style = "best" if e.epoch == best else "good" if hit else ""
+        beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
+        waited = "–" if e.data_wait_s is None else f"{_wait_percent(e):.0f}"
+        rows.append(
+            (
+                (f"{e.epoch:5}", ""),
+                (f" {mark} {figures.percent(e.test_acc):>6}", style),
+                (f" {figures.loss(e.test_loss):>7}", ""),
+                (f" {figures.percent(e.train_acc):>7} {figures.loss(e.train_loss):>7}", "dim"),
+                (f" {figures.signed(e.train_acc - e.test_acc):>6}", ""),
+                (
+                    f" {figures.rate(e.lr):>8} {e.train_s + e.test_s:7.1f}"
+                    + (f"{waited:>7}" if waits else ""),
+                    "dim",
+                ),
+                _difference(None if beside is None else e.test_acc - beside),
+            )
+        )
+    rows += [((" gap: train accuracy above (+) or below (−) test, in points", "dim"),)] if rows else []
+    return ((heading, "head"),), rows
+
+
+def _wait_percent(epoch: EpochFinished) -> float:
+    return 100 * min(1.0, (epoch.data_wait_s or 0.0) / epoch.train_s) if epoch.train_s > 0 else 0.0
+
+
+def _difference(value: float | None) -> Part:
+    if value is None or not math.isfinite(value):
+        return ("", "")
+    level = abs(value) < figures.LEVEL
+    return (f"  {figures.signed(value):>6}", "dim" if level else "good" if value > 0 else "warn")
+
+
+# ---------------------------------------------------------------------------------- log
+
+
+def log(state: MonitorState, width: int) -> HeadedLines:
+    """What happened, with the time of day; long lines go on below themselves."""
+    rows: list[Parts] = []
+    for line in state.log:
+        when = clock.strftime("%H:%M:%S", clock.localtime(line.time)) if line.time else "        "
+        style = LEVEL_STYLES[line.level]
+        mark = f"{LEVEL_MARKS[line.level]} "
+        rows += wrap(((f" {when}  ", "dim"), (mark, style), (line.text, style)), width - 2, 13)
+    return ((" time        what happened", "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- network
+
+
+def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
+    """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field."""
+    heading = " layer               output    kernel  params            mult-adds  field"
+    most = max((row.parameters for row in table.rows), default=0) or 1
+    rows: list[Parts] = []
+    for row in table.rows:
+        shape = figures.shape_text(row.output_shape)
+        label = f"   {row.label}" if row.is_op else f" {row.title}"
+        bar = "▇" * round(8 * row.parameters / most)
+        rows.append(
+            (
+                (f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else ""),
+                (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
+                (f"{bar:8}", "fill"),
+                (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
+                (f"{row.field_text:>7}" if not row.is_op else "", "dim"),
+            )
+        )
+    total = f" {table.parameters:,} parameters"
+    if budget:
+        total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
+    rows.append(())
+    over = budget is not None and table.parameters > budget
+    rest = (
+        f", {figures.count_short(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
+    )
+    rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
+    return ((heading, "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- confusion
+
+
+def confusion(seen: Inspection, classes: Sequence[str], width: int) -> HeadedLines:
+    """Rows are the truth, columns what was said; beside it the accuracy of each class."""
+    matrix, accuracy = seen.confusion, seen.class_accuracy
+    worst = max((int(matrix[i, j]) for i in range(10) for j in range(10) if i != j), default=0)
+    named = classes and list(classes) != [str(i) for i in range(10)]
+    heading = " true│said" + "".join(f"{i:5}" for i in range(10)) + "   right %"
+    rows: list[Parts] = []
+    for i in range(10):
+        parts: list[Part] = [(f"    {i}│    ", "dim")]
+        for j in range(10):
+            number = int(matrix[i, j])
+            style = "good" if i == j else "track"
+            often = i != j and bool(number) and number > worst / 2
+            if i != j and number:
+                style = "bad" if often else "warn"
+            parts.append((f"{'•' if often else ''}{number or '·'}".rjust(5), style))
+        share = float(accuracy[i])
+        weakest = share == min(float(a) for a in accuracy)
+        weakest = weakest and share < 1
+        parts.append((f"   {figures.percent(share):>6}", "warn" if weakest else "bold"))
+        parts.append((" ◂" if weakest else "  " if named else "", "warn"))
+        if named:
+            parts.append((f" {visible(classes[i])}", "dim"))
+        rows.append(tuple(parts))
+    wrong = int(matrix.sum() - matrix.trace())
+    tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
+    pairs = sorted(((int(matrix[i, j]), i, j) for i in range(10) for j in range(10) if i != j), reverse=True)
+    common = [f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n]
+    texts = [f"; most often {', '.join(common[:count])}" for count in range(len(common), 0, -1)]
+    text = next((text for text in texts if len(tail + text) <= width), "")
+    rows.append(((tail, ""), (text, "dim")))
+    if wrong:
+        rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
+    return ((heading, "head"),), rows
+
+
+# ---------------------------------------------------------------------------------- verdict
+
+
+def verdict(
+    state: MonitorState,
+    ghosts: Sequence[Ghost],
+    width: int,
+    *,
+    can_start: bool = True,
+    can_go_on: bool = False,
+    has_report: bool = False,
+) -> HeadedLines:
+    """How the run did against the challenge and the claims, and what to do next."""
+    if state.started is None or state.finished is None:
+        return ((" the verdict comes when the run has ended", "dim"),), []
+    found, rows = worked_out(state.history), list[Parts]()
+    mark, style = MARKS[found.met] if found.points else ("", "bold")
+    title: Parts = ((f" {mark}{found.challenge[:1].upper()}{found.challenge[1:]}", style),)
+    for point in found.points:
+        mark, style = MARKS[point.met]
+        rows.append(
+            (
+                (f"   {mark}", style),
+                (f"{visible(point.point):15.15}", ""),
+                (f" {visible(point.got):28.28}", "bold" if point.met is not False else "bad"),
+                (f" {visible(point.wanted)}", "dim"),
+            )
+        )
+    if found.figures:
+        wide = max(len(figure.label) for figure in found.figures)
+        rows += [(), ((f"   {'':{wide}}  {'here':>9}  {'claimed':>9}", "head"),)]
+    for number, figure in enumerate(found.figures):
+        beside: Part = ("", "")
+        if number == 0 and found.ahead is not None:
+            beside = (f"  {_by(found.ahead)}", "good" if found.ahead >= -figures.LEVEL else "warn")
+        rows.append(
+            (
+                (f"   {figure.label:{wide}}", ""),
+                (f"  {figure.here:>9}", "bold"),
+                (f"  {figure.claimed:>9}", "dim"),
+                beside,
+            )
+        )
+    rows.append(())
+    rows += [line for remark in found.remarks for line in wrap(((f" {remark}", "dim"),), width, 1)]
+    if found.message:
+        rows += wrap(((f" {found.message}", "warn"),), width, 1)
+    rows += [(), ((" What next", "bold"),)]
+    rows += [
+        line
+        for tip in _next(state, found, ghosts, can_start, can_go_on, has_report)
+        for line in wrap(tip, width - 3, 6)
+    ]
+    return title, rows
+
+
+def _by(difference: float) -> str:
+    return "the same" if abs(difference) < figures.LEVEL else figures.signed(difference)
+
+
+def _next(
+    state: MonitorState,
+    found: Verdict,
+    ghosts: Sequence[Ghost],
+    can_start: bool,
+    can_go_on: bool,
+    has_report: bool,
+) -> list[Parts]:
+    tips: list[Parts] = []
+
+    def tip(key: str, text: str) -> None:
+        tips.append(((f"   {key}  ", "accent"), (text, "")))
+
+    if found.remedy:
+        tip("1", f"back to the Lab with this preset: {found.remedy}")
+    if can_go_on:
+        saved = state.history.checkpoint
+        at = (
+            f"epoch {saved.epoch + 1}, step {saved.step}"
+            if saved and saved.step
+            else f"epoch {state.epoch + 1}"
+        )
+        tip("R", f"resume it where it ended: {at}")
+    if can_start:
+        tip("a", "another seed: one run is one draw, the spread is the result")
+    earlier = next((g for g in ghosts if g.name != "published"), None)
+    if earlier is not None and (by := ahead(state, earlier)) is not None:
+        tip("3", f"compare in Runs: against the best earlier run it ended {figures.beside(by)}")
+    else:
+        tip("3", "compare it with other runs, side by side")
+    if has_report:
+        tip("enter", "open the report")
+    return tips

@@ -1,0 +1,337 @@
+"""The middle of the monitor: charts, sheets and pictures, one view at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+
+from tuitrain.errors import TuitrainError
+from tuitrain.tui.monitor import curves, sheets
+from tuitrain.tui.paint import pictures
+from tuitrain.tui.paint.axes import Quantity
+from tuitrain.tui.paint.cells import Field
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.sheet import Sheet
+from tuitrain.tui.paint.text import HeadedLines, Part, cells
+from tuitrain.watch.ghosts import Judged
+from tuitrain.watch.state import Ghost, MonitorState
+
+if TYPE_CHECKING:
+    from tuitrain.spec.table import NetworkTable
+    from tuitrain.training.inspection import Inspection
+
+#: Views in the order of the tab key: name, key, title. The digits go on where the modes end.
+VIEWS = (
+    ("charts", "4", "Charts"),
+    ("epochs", "5", "Epochs"),
+    ("log", "6", "Log"),
+    ("table", "7", "Table"),
+    ("confusion", "8", "Confusion"),
+    ("mistakes", "9", "Mistakes"),
+    ("kernels", "0", "Kernels"),
+    ("verdict", "V", "Verdict"),
+)
+FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
+INSPECTED = ("confusion", "mistakes", "kernels")
+QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss", "rate")
+WIDE = 110  # columns from which two charts stand side by side
+
+
+@dataclass
+class Shown:
+    """What the views draw from, beside the state."""
+
+    ghosts: Sequence[Ghost] = ()
+    inspection: Inspection | None = None
+    judged: Judged | None = None
+    report: Sequence[str] | None = None
+    can_start: bool = True
+    can_go_on: bool = False
+    has_report: bool = False
+    plan: tuple[float | None, ...] = field(default_factory=tuple)
+
+
+class ChartPanel(Vertical):
+    """A chart under its title."""
+
+    DEFAULT_CSS = """
+    ChartPanel { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self, quantity: Quantity, *, id: str) -> None:
+        super().__init__(id=id)
+        self.quantity: Quantity = quantity
+        self.heading = Field()
+        self.chart = Chart()
+
+    def compose(self) -> ComposeResult:
+        """Title, chart."""
+        yield self.heading
+        yield self.chart
+
+
+class Names(Field):
+    """The line of the views' names; a click chooses one."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._spans: list[tuple[int, int, str]] = []
+
+    def show(self, names: Sequence[tuple[str, str, str]], here: str) -> None:
+        """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
+        width = self.size.width
+        gap = next((g for g in ("   ", "  ", " ") if _length(names, g) <= width), " ")
+        short = _length(names, gap) > width
+        parts: list[Part] = []
+        self._spans.clear()
+        for name, key, title in names:
+            if parts:
+                parts.append((gap, ""))
+            start, word = cells(tuple(parts)), title[:4] if short and name != here else title
+            parts += [(f"{key} {word}", "mark")] if name == here else [(key, "accent"), (f" {word}", "dim")]
+            self._spans.append((start, cells(tuple(parts)), name))
+        self.set(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose what was clicked."""
+        for start, end, name in self._spans:
+            if start <= event.x < end:
+                self.post_message(Views.Wanted(name))
+
+
+def _length(names: Sequence[tuple[str, str, str]], gap: str) -> int:
+    return sum(len(key) + 1 + len(title) for _, key, title in names) + len(gap) * (len(names) - 1)
+
+
+class Views(Vertical):
+    """A line of names, and the view that was chosen."""
+
+    DEFAULT_CSS = """
+    Views { height: 1fr; width: 1fr; }
+    Views > #names { background: $surface; }
+    Views > #charts { height: 1fr; width: 1fr; }
+    Views #right { margin-left: 2; }
+    Views Sheet { display: none; }
+    """
+
+    class Chosen(Message):
+        """Another view is shown."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    class Wanted(Message):
+        """A view was clicked."""
+
+        def __init__(self, view: str) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, *, colour: bool = True, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = "charts"
+        self.quantity: Quantity = "accuracy"
+        self.smooth = self.logarithmic = False
+        self.cursor: int | None = None
+        self._colour = colour
+        self._state = MonitorState()
+        self._shown = Shown()
+        self._places: dict[str, int | None] = {}
+        self._tables: tuple[object, NetworkTable | None] = (None, None)
+
+    def compose(self) -> ComposeResult:
+        """Two charts, the second only where there is room, and one sheet for all other views."""
+        yield Names(id="names")
+        with Horizontal(id="charts"):
+            yield ChartPanel("accuracy", id="left")
+            yield ChartPanel("loss", id="right")
+        yield Sheet()
+
+    def on_mount(self) -> None:
+        """Which widgets are in sight."""
+        self._arrange()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """One chart or two; pictures of another size."""
+        self._arrange()
+        self.draw()
+
+    @property
+    def wide(self) -> bool:
+        """Whether two charts fit side by side."""
+        return self.size.width >= WIDE
+
+    @property
+    def names(self) -> list[tuple[str, str, str]]:
+        """The views there are now; a verdict only comes with the end."""
+        return [
+            entry for entry in VIEWS if entry[0] != "verdict" or (self._state.finished and self._state.over)
+        ]
+
+    # -- choosing --------------------------------------------------------------------------------
+
+    def choose(self, view: str) -> None:
+        """Show a view."""
+        if view not in [name for name, _, _ in self.names]:
+            return
+        lines = self.query_one(Sheet).lines
+        self._places[self.view] = lines.place
+        self.view = view
+        lines.turn_to(self._places.get(view), follow=view in FOLLOWED)
+        self._arrange()
+        self.draw()
+        self.focus_view()
+        self.post_message(self.Chosen(view))
+
+    def step(self, by: int) -> None:
+        """The next or previous view; with room for one chart, each of the three counts as a view."""
+        stops: list[tuple[str, Quantity]] = []
+        for name, _, _ in self.names:
+            if name == "charts" and not self.wide:
+                stops += [("charts", quantity) for quantity in QUANTITIES]
+            else:
+                stops.append((name, self.quantity))
+        here = stops.index((self.view, self.quantity)) if (self.view, self.quantity) in stops else 0
+        view, self.quantity = stops[(here + by) % len(stops)]
+        self.choose(view)
+
+    def next_chart(self) -> None:
+        """Accuracy, loss, learning rate, and round again."""
+        self.quantity = QUANTITIES[(QUANTITIES.index(self.quantity) + 1) % 3]
+        self.choose("charts")
+
+    def focus_view(self) -> None:
+        """What answers the arrow keys."""
+        if self.view == "charts":
+            panel = self.query_one(
+                "#right" if self.wide and self.quantity != "accuracy" else "#left", ChartPanel
+            )
+            panel.chart.focus(scroll_visible=False)
+        else:
+            self.query_one(Sheet).lines.focus(scroll_visible=False)
+
+    def on_views_wanted(self, message: Views.Wanted) -> None:
+        """A click is as good as a key."""
+        message.stop()
+        self.choose(message.view)
+
+    def _arrange(self) -> None:
+        self.query_one("#charts").display = self.view == "charts"
+        left, right = self.query_one("#left", ChartPanel), self.query_one("#right", ChartPanel)
+        right.display = self.wide
+        left.quantity = "accuracy" if self.wide else self.quantity
+        if self.wide:
+            right.quantity = self.quantity if self.quantity != "accuracy" else right.quantity
+        self.query_one(Sheet).display = self.view != "charts"
+
+    @on(Chart.CursorMoved)
+    def _cursor_moved(self, message: Chart.CursorMoved) -> None:
+        message.stop()
+        self.cursor = message.epoch
+        self.draw()
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def show(self, state: MonitorState, shown: Shown) -> None:
+        """Draw the view in sight from a state."""
+        self._state, self._shown = state, shown
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the view in sight again."""
+        if not self.is_mounted or not self.size.area:
+            return
+        self.query_one(Names).show(self.names, self.view)
+        if self.view == "charts":
+            for panel in self.query(ChartPanel):
+                if panel.display:
+                    self._draw_chart(panel)
+            return
+        self.query_one(Sheet).set(*self._sheet(self.view))
+
+    def _draw_chart(self, panel: ChartPanel) -> None:
+        picture = curves.picture(
+            self._state,
+            self._shown.ghosts,
+            panel.quantity,
+            smooth=self.smooth,
+            logarithmic=self.logarithmic,
+            cursor=self.cursor,
+            plan=self._shown.plan,
+        )
+        width = panel.size.width or self.size.width
+        title = curves.title(self._state, self._shown.ghosts, picture, smooth=self.smooth, width=width)
+        panel.heading.set(*title)
+        panel.chart.show(picture)
+
+    def _sheet(self, view: str) -> HeadedLines:
+        state, shown, width = self._state, self._shown, self.size.width
+        if view == "epochs":
+            return sheets.epochs(state, shown.ghosts)
+        if view == "log":
+            return sheets.log(state, width)
+        if view == "table":
+            table = self._table()
+            if table is None:
+                own = self._state.started is not None and self._state.started.own_network
+                where = "of a network in Python is in the run's summary.txt" if own else "comes with the run"
+                return ((f" the table {where}", "head"),), []
+            return sheets.network(table, self._budget())
+        if view == "verdict":
+            if shown.report is not None:
+                return ((" report.md (o closes it)", "head"),), [((f" {line}", ""),) for line in shown.report]
+            return sheets.verdict(
+                state,
+                shown.ghosts,
+                width,
+                can_start=shown.can_start,
+                can_go_on=shown.can_go_on,
+                has_report=shown.has_report,
+            )
+        return self._inspected(view, width)
+
+    def _inspected(self, view: str, width: int) -> HeadedLines:
+        seen, judged = self._shown.inspection, self._shown.judged or Judged(None, ())
+        if seen is None:
+            text = (
+                " nothing was kept of it"
+                if self._state.over
+                else " this comes with the end of the first epoch"
+            )
+            return ((text, "head"),), []
+        if view == "confusion":
+            return sheets.confusion(seen, judged.classes, width)
+        height = self.size.height - 2
+        if view == "mistakes":
+            small = height < 20 or width < 100
+            return pictures.mistakes(
+                seen, judged.images, judged.classes, width, small=small, colour=self._colour
+            )
+        return pictures.kernels(seen.first_layer, seen.epoch, width, height, colour=self._colour)
+
+    def _table(self) -> NetworkTable | None:
+        started = self._state.started
+        if self._tables[0] is not started:
+            preset, table = self._state.history.preset, None
+            try:
+                own = started is not None and started.own_network
+                table = preset.table() if preset is not None and not own else None
+            except TuitrainError:
+                table = None
+            self._tables = (started, table)
+        return self._tables[1]
+
+    def _budget(self) -> int | None:
+        started = self._state.started
+        if started is None:
+            return None
+        challenge = started.preset.get("challenge")
+        limit = challenge.get("max_parameters") if isinstance(challenge, dict) else None
+        return started.budget or (limit if isinstance(limit, int) else None)

@@ -1,0 +1,1 @@
+"""How things are drawn: text, lines that scroll, charts, digits."""

@@ -1,0 +1,1 @@
+"""All runs: the table, comparisons, curves, and the queue."""

@@ -1,0 +1,81 @@
+"""Several runs in one chart: a letter, a colour and a pattern for each. No textual."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, Sight
+
+if TYPE_CHECKING:
+    from tuitrain.runs.history import History
+    from tuitrain.runs.index import RunSummary
+
+LETTERS = string.ascii_lowercase
+#: Twelve pairs of a colour and a pattern, neighbours differing in both; the letter alone would do.
+LOOKS: tuple[tuple[str, Pattern], ...] = tuple(
+    (("test", "train", "earlier", "cursor")[i % 4], (("solid", "dash", "dot")[i % 3])) for i in range(12)
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What of the runs is shown: its title, a field of EpochFinished, and what kind of axis it needs."""
+
+    title: str
+    field: str
+    quantity: Quantity
+
+
+VIEWS = (
+    View("test accuracy", "test_acc", "accuracy"),
+    View("test loss", "test_loss", "loss"),
+    View("train accuracy", "train_acc", "accuracy"),
+    View("train loss", "train_loss", "loss"),
+    View("learning rate", "lr", "rate"),
+)
+
+
+def results(runs: Sequence[RunSummary]) -> tuple[list[History], list[str]]:
+    """What the logs of the runs say, an empty result for one that can't be read, and why it can't."""
+    from tuitrain.errors import TuitrainError, visible
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.history import History
+
+    found, troubles = [], []
+    for run in runs:
+        try:
+            found.append(History.of(RunDirectory.open(Path(run.path)).events()))
+        except TuitrainError as error:
+            found.append(History())
+            troubles.append(visible(error))
+    return found, troubles
+
+
+def target_of(found: Sequence[History]) -> float | None:
+    """The target accuracy as a fraction, where all runs that have one have the same."""
+    targets = {result.target / 100 for result in found if result.target is not None}
+    return targets.pop() if len(targets) == 1 else None
+
+
+def picture(
+    runs: Sequence[RunSummary],
+    found: Sequence[History],
+    view: View = VIEWS[0],
+    *,
+    logarithmic: bool = False,
+) -> Picture:
+    """The curves of the runs, each with its letter."""
+    curves = []
+    for letter, (style, pattern), run, result in zip(LETTERS, LOOKS, runs, found, strict=False):
+        last = max((epoch.epoch for epoch in result.epochs), default=0)
+        by_epoch = {epoch.epoch: float(getattr(epoch, view.field)) for epoch in result.epochs}
+        values = tuple(by_epoch.get(number) for number in range(1, last + 1))
+        sight: Sight = "beside" if run.state == "diverged" else "own"  # it would flatten all others
+        curves.append(Curve(run.run, values, style, pattern, sight, letter))
+    epochs = max((len(curve.values) for curve in curves), default=1)
+    target = target_of(found) if view.field == "test_acc" else None
+    return Picture(tuple(curves), max(epochs, 1), view.quantity, target, logarithmic)

@@ -1,0 +1,123 @@
+"""Overlay: the curves of several runs in one chart."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Static
+
+from tuitrain.errors import visible
+from tuitrain.figures import percent
+from tuitrain.tui.monitor.curves import SIGNS
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.runs import curves
+from tuitrain.tui.runs.curves import LETTERS, LOOKS, VIEWS
+from tuitrain.tui.runs.table import fit
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.watch.comparison import judged_apart
+from tuitrain.watch.runlist import changed_text
+
+if TYPE_CHECKING:
+    from tuitrain.runs.history import History
+    from tuitrain.runs.index import RunSummary
+
+
+class OverlayScreen(Screen[None]):
+    """Up to twelve runs in one chart, each with a letter; m shows another quantity, L is logarithmic."""
+
+    HELP_TITLE = "Overlay"
+    DEFAULT_CSS = """
+    OverlayScreen #legend-line { height: auto; max-height: 7; padding: 0 1; }
+    OverlayScreen #title { height: 1; padding: 0 1; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,o", "back", "Back", key_display="esc", priority=True, id="overlay.back"),
+        Binding("m,tab", "view(1)", "Next quantity", key_display="m", id="overlay.next"),
+        Binding("L", "logarithmic", "Logarithmic", id="overlay.log"),
+    ]
+
+    def __init__(self, runs: list[RunSummary]) -> None:
+        super().__init__()
+        self.runs = runs[: len(LOOKS)]
+        self._left_out = len(runs) - len(self.runs)
+        self._results: list[History] = []
+        self._view = 0
+        self._log = False
+
+    def compose(self) -> ComposeResult:
+        """Header, title, chart, legend, keys."""
+        yield HeaderLine(f"{len(self.runs)} runs in one chart")
+        yield Static(id="title", markup=False)
+        yield Chart()
+        yield Static(id="legend-line", markup=False)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Read the runs' logs in a thread."""
+        self.query_one(Chart).focus()
+        threading.Thread(target=self._read, daemon=True, name="tuitrain-overlay").start()
+
+    def _read(self) -> None:
+        found, troubles = curves.results(self.runs)
+        for trouble in troubles:
+            self.app.call_later(self.notify, trouble, severity="error", markup=False)
+        self.app.call_later(self._have, found)
+
+    def _have(self, found: list[History]) -> None:
+        self._results = found
+        if self.query(Chart):  # else closed meanwhile
+            self._paint()
+
+    def on_resize(self) -> None:
+        """The legend fits the width."""
+        if self._results:
+            self._paint()
+
+    def _paint(self) -> None:
+        view = VIEWS[self._view]
+        self.query_one(Chart).show(curves.picture(self.runs, self._results, view, logarithmic=self._log))
+        apart = judged_apart(self.runs, self._results)
+        title = view.title + ("  logarithmic" if self._log else "") + (f"  {apart}" if apart else "")
+        self.query_one("#title", Static).update(title)
+        self.query_one("#legend-line", Static).update(self._legend())
+
+    def _legend(self) -> Text:
+        chart = self.query_one(Chart)
+        text = Text()
+        per_line = 2 if self.size.width >= 100 or len(self.runs) > 6 else 1
+        width = max(20, (self.size.width - 2) // per_line)
+        rows = []
+        for letter, (style, pattern), run in zip(LETTERS, LOOKS, self.runs, strict=False):
+            changed = changed_text(run, seed=False).strip("–")
+            what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
+            label = f" {percent(run.best):>6}  {what}"
+            look = chart.get_component_rich_style(f"chart--{style}", partial=True)
+            cell = Text(f"{letter} {SIGNS[pattern] * 2}", look)
+            rows.append(cell.append(fit(label, width - 4), "default"))
+        for number, row in enumerate(rows, 1):
+            text.append_text(row)
+            if number % per_line == 0:
+                text.append("\n")
+        if self._left_out:
+            text.append(f" and {self._left_out} more that have no room here")
+        return text
+
+    def action_view(self, by: int) -> None:
+        """Another quantity."""
+        self._view = (self._view + by) % len(VIEWS)
+        self._paint()
+
+    def action_logarithmic(self) -> None:
+        """Logarithmic or not."""
+        self._log = not self._log
+        self._paint()
+
+    def action_back(self) -> None:
+        """Back."""
+        self.dismiss(None)

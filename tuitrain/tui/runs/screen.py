@@ -1,0 +1,457 @@
+"""Runs: every run of the runs folder and what waits in line; open, compare, tag, delete, queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input, Static
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.figures import percent, plural
+from tuitrain.runs.index import HELD
+from tuitrain.tui.runs.frontier import FrontierView
+from tuitrain.tui.runs.table import RunTable
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.watch.runlist import RESUMABLE, SORTS, Row, arrange, details, row_of, row_of_entry
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+    from tuitrain.runs.queue import Entry
+    from tuitrain.tui.app import TuitrainApp
+
+#: How often the folder is looked at while the screen shows.
+RELOAD_S = 1.0
+
+
+class RunsScreen(Screen[None]):
+    """All runs in a table, the queue on top."""
+
+    HELP_TITLE = "Runs"
+    DEFAULT_CSS = """
+    RunsScreen #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    RunsScreen #filter.-shown { display: block; }
+    RunsScreen #below { height: auto; max-height: 6; padding: 0 1; color: $foreground;
+        border-top: solid $panel; display: none; }
+    RunsScreen #below.-shown { display: block; }
+    RunsScreen #frontier { display: none; height: 60%; }
+    RunsScreen.-frontier #frontier { display: block; }
+    RunsScreen.-frontier #below.-shown { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "compare", "Compare", id="runs.compare"),
+        Binding("o", "overlay", "Overlay", id="runs.overlay"),
+        Binding("plus,equals_sign", "add", "Queue", key_display="+", id="runs.queue"),
+        Binding("R", "resume", "Resume", show=False, id="runs.resume"),
+        Binding("t", "tag", "Tag", id="runs.tag"),
+        Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
+        Binding("w", "details", "Everything of a row", show=False, id="runs.details"),
+        Binding("n", "note", "Note", show=False, id="runs.note"),
+        Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
+        Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),
+        Binding(
+            "greater_than_sign",
+            "sort",
+            "Sort by the next column",
+            key_display=">",
+            show=False,
+            id="runs.sort",
+        ),
+        Binding(
+            "less_than_sign", "reverse", "Reverse the order", key_display="<", show=False, id="runs.reverse"
+        ),
+        Binding("shift+up,K", "earlier", "Move up in the queue", show=False, id="runs.earlier"),
+        Binding("shift+down,J", "later", "Move down in the queue", show=False, id="runs.later"),
+        Binding("u", "undo", "Undo the last deletion", show=False, id="runs.undo"),
+        Binding("U", "unmark", "Unmark all", show=False, id="runs.unmark"),
+        Binding("escape", "clear", "Clear the filter", show=False, id="runs.clear"),
+        Binding("f5", "reload", "Read the folder again", show=False, id="runs.reload"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._summaries: list[RunSummary] = []
+        self._loading = False
+        self._trouble = ""
+        self._deleted: list[Path] = []  # where the runs lie in the trash that were deleted last
+
+    @property
+    def lab(self) -> TuitrainApp:
+        """The app, by its own type."""
+        return cast("TuitrainApp", self.app)
+
+    @property
+    def table(self) -> RunTable:
+        """The table."""
+        return self.query_one(RunTable)
+
+    def compose(self) -> ComposeResult:
+        """Header, table, what is said of the marked ones, filter, keys."""
+        yield HeaderLine("reading the runs ...")
+        yield RunTable()
+        yield Static(id="below", markup=False)
+        yield FrontierView(id="frontier")
+        yield Input(
+            placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
+        )
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """Read the folder, and again every second while the screen shows."""
+        self.table.focus()
+        self.reload()
+        self.set_interval(RELOAD_S, self._tick)
+
+    def on_screen_resume(self) -> None:
+        """What changed meanwhile."""
+        self.reload()
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.reload()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read the list of runs in a thread; one at a time."""
+        if not self._loading:
+            self._loading = True
+            threading.Thread(target=self._read, name="tuitrain-runs", daemon=True).start()
+
+    def _read(self) -> None:
+        from tuitrain.runs.index import list_runs
+
+        found: list[RunSummary] | None = None
+        trouble = ""
+        try:
+            found = list_runs(self.lab.settings.runs_dir)
+        except TuitrainError as error:
+            trouble = visible(error)
+        except Exception as error:  # one unreadable run must not close the list
+            trouble = visible(f"{type(error).__name__}: {error}")
+        try:
+            self.app.call_later(self._have, found, trouble)
+        except RuntimeError:
+            return
+
+    def _have(self, found: list[RunSummary] | None, trouble: str) -> None:
+        self._loading = False
+        if not self.query(RunTable):  # closed meanwhile
+            return
+        if trouble and trouble != self._trouble:
+            self.notify(trouble, title="runs", severity="error", markup=False)
+        self._trouble = trouble
+        if found is not None:
+            self._summaries = found
+        self.show_rows()
+
+    def rows(self) -> list[Row]:
+        """Every row: the queue of this process, then the runs on disk."""
+        begun = {run.run for run in self._summaries}
+        waiting = [entry for entry in self.lab.manager.entries if _shown_as_waiting(entry, begun)]
+        queue = [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)]
+        return queue + [row_of(run) for run in self._summaries]
+
+    def show_rows(self) -> None:
+        """Filter, sort and show."""
+        table, wanted = self.table, self.query_one("#filter", Input).value
+        rows = self.rows()
+        shown = arrange(rows, wanted, table.sort, table.reverse)
+        table.show(shown)
+        total = plural(len(self._summaries), "run")
+        context = f"{len(shown)} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
+        live = sum(run.state in HELD for run in self._summaries)
+        waiting = len(self.lab.manager.waiting())
+        extra = [f"{live} live"] if live else []
+        extra += [f"{waiting} queued"] if waiting else []
+        self.query_one(HeaderLine).context = "  ".join([*extra, context])
+        self._say_marked()
+
+    def strip_lines(self) -> list[str]:
+        """For a terminal too small for the table."""
+        lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
+        for run in self._summaries[:5]:
+            best = f" {percent(run.best)}" if run.best is not None else ""
+            lines.append(f"{run.state} {visible(run.preset)}{best}")
+        return lines
+
+    # -- the pane below ------------------------------------------------------------------------
+
+    def on_run_table_marked(self) -> None:
+        """Say at once what the marked ones differ in."""
+        self._say_marked()
+
+    def on_run_table_moved(self) -> None:
+        """The note of the run under the cursor, and why it ended."""
+        self._say_marked()
+
+    def _say_marked(self) -> None:
+        from tuitrain.watch.comparison import in_a_line
+
+        table, below = self.table, self.query_one("#below", Static)
+        marked = [row.summary for row in table.chosen() if row.summary is not None] if table.marked else []
+        lines: list[str] = []
+        if len(marked) >= 2:
+            lines = in_a_line(marked)
+        elif table.current is not None:
+            row = table.current
+            message = row.summary.message if row.summary is not None else ""
+            changed = f"changed  {row.changed}" if table.cuts(row) else ""
+            tags = row.tags and f"tags  {row.tags}"
+            lines = [text for text in (visible(message), changed, tags, row.note) if text]
+        if self.has_class("-frontier"):
+            shown = [row.summary for row in table.rows if row.summary is not None]
+            self.query_one(FrontierView).show(shown, table.current.summary if table.current else None)
+        text = "\n".join(lines)
+        below.set_class(bool(text), "-shown")
+        if text != getattr(below, "_said", None):
+            below._said = text  # type: ignore[attr-defined]
+            below.update(text)
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def on_run_table_opened(self, event: RunTable.Opened) -> None:
+        """In the monitor: live, or replayed at once."""
+        row = event.row
+        if row.entry is not None:
+            self.lab.open_run(self.lab.manager.feed(row.entry))
+        elif row.summary is not None:
+            self.lab.open_run_named(row.summary.path)
+
+    def action_compare(self) -> None:
+        """The marked runs side by side."""
+        chosen = self._two_or_more("compare")
+        if chosen:
+            from tuitrain.tui.runs.compare import CompareScreen
+
+            self.app.push_screen(CompareScreen(chosen))
+
+    def action_overlay(self) -> None:
+        """The marked runs' curves in one chart."""
+        chosen = [row.summary for row in self.table.chosen() if row.summary is not None]
+        if chosen:
+            from tuitrain.tui.runs.overlay import OverlayScreen
+
+            self.app.push_screen(OverlayScreen(chosen))
+
+    def _two_or_more(self, what: str) -> list[RunSummary]:
+        chosen = [row.summary for row in self.table.chosen() if row.summary is not None]
+        if len(chosen) >= 2:
+            return chosen
+        self.notify(f"mark two or more runs with space, then {what} them", markup=False, timeout=4)
+        return []
+
+    def action_frontier(self) -> None:
+        """Accuracy over parameters below the table, or without it again."""
+        self.toggle_class("-frontier")
+        self._say_marked()
+
+    def action_details(self) -> None:
+        """Everything that is known of the row, with nothing cut."""
+        from tuitrain.tui.runs.details import Details
+
+        row = self.table.current
+        if row is not None:
+            self.app.push_screen(Details(visible(row.key), details(row)))
+
+    # -- tags, notes, deleting -----------------------------------------------------------------
+
+    def _summary_here(self) -> RunSummary | None:
+        row = self.table.current
+        return row.summary if row is not None else None
+
+    def action_tag(self) -> None:
+        """Tags of the run, or of all marked ones."""
+        from tuitrain.tui.shell.prompt import Prompt
+
+        runs = [row.summary for row in self.table.chosen() if row.summary is not None]
+        if runs:
+            title = f"Tags of {runs[0].run}" if len(runs) == 1 else f"Tags of {len(runs)} runs"
+            prompt = Prompt(visible(title), " ".join(runs[0].tags), "words between spaces; empty for none")
+            self.app.push_screen(prompt, lambda text: self._set_tags(runs, text))
+
+    def _set_tags(self, runs: list[RunSummary], text: str | None) -> None:
+        if text is not None:
+            self._write(runs, tags=tuple(text.split()))
+
+    def action_note(self) -> None:
+        """A note on the run."""
+        from tuitrain.tui.shell.prompt import Prompt
+
+        run = self._summary_here()
+        if run is not None:
+            prompt = Prompt(visible(f"Note on {run.run}"), visible(run.note))
+            self.app.push_screen(prompt, lambda text: None if text is None else self._write([run], note=text))
+
+    def _write(self, runs: list[RunSummary], **values: Any) -> None:
+        from tuitrain.runs.index import write_user
+
+        for run in runs:
+            self._try(lambda path=Path(run.path): write_user(path, **values))  # type: ignore[misc]
+        self.reload()
+
+    def _try(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except TuitrainError as error:
+            self.notify(visible(error), severity="error", markup=False, timeout=10)
+
+    def action_delete(self) -> None:
+        """Move runs to the trash, after a question; a waiting one leaves the line at once."""
+        from tuitrain.tui.shell.confirm import ConfirmDialog
+
+        row = self.table.current
+        if row is not None and row.entry is not None:
+            self.lab.manager.forget(row.entry)
+            self.show_rows()
+            return
+        runs = [row.summary for row in self.table.chosen() if row.summary is not None]
+        busy = [run for run in runs if run.state in HELD]
+        if busy:
+            self.notify(
+                f"{busy[0].run} is training; stop it first (Enter, then x)", severity="warning", markup=False
+            )
+        elif runs:
+            title = f"Delete {runs[0].run}?" if len(runs) == 1 else f"Delete {len(runs)} runs?"
+            names = "\n".join(visible(run.run) for run in runs[:6]) + ("\n..." if len(runs) > 6 else "")
+            body = f"{names}\n\nTo the trash beside the runs: u undoes, `tuitrain runs restore` too."
+            dialog = ConfirmDialog(visible(title), body, yes="Delete", no="Keep")
+            self.app.push_screen(dialog, lambda answer: self._delete(runs) if answer == "yes" else None)
+
+    def _delete(self, runs: list[RunSummary]) -> None:
+        from tuitrain.runs import trash
+
+        folder, gone = self.lab.settings.runs_dir, []
+        for run in runs:
+            self._try(lambda path=Path(run.path): gone.append(trash.remove(path, folder)))  # type: ignore[misc]
+            self.table.marked.pop(run.run, None)
+        self._deleted = gone or self._deleted
+        self.reload()
+
+    def action_undo(self) -> None:
+        """Bring back what was deleted last."""
+        self._try(self._bring_back)
+        self.reload()
+
+    def _bring_back(self) -> None:
+        from tuitrain.runs import trash
+
+        folder, gone = self.lab.settings.runs_dir, set(self._deleted)
+        self._deleted = []
+        for removed in trash.listing(folder) if gone else []:
+            if removed.path in gone:
+                self._try(lambda one=removed: trash.restore(one, folder))  # type: ignore[misc]
+
+    # -- filter and order ----------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Type words that every shown run must have."""
+        box = self.query_one("#filter", Input)
+        box.add_class("-shown")
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        self.show_rows()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Back to the table; an empty filter closes."""
+        self.table.focus()
+        event.input.set_class(bool(event.value), "-shown")
+
+    def action_clear(self) -> None:
+        """Close and clear the filter."""
+        box = self.query_one("#filter", Input)
+        box.value = ""
+        box.remove_class("-shown")
+        self.table.focus()
+
+    def action_sort(self) -> None:
+        """Sort by the next of the columns."""
+        here = SORTS.index(self.table.sort) if self.table.sort in SORTS else -1
+        self._sort_by(SORTS[(here + 1) % len(SORTS)])
+
+    def on_run_table_sort_wanted(self, event: RunTable.SortWanted) -> None:
+        """By the column that was clicked, twice reverses."""
+        if event.name == self.table.sort:
+            self.action_reverse()
+        else:
+            self._sort_by(event.name)
+
+    def _sort_by(self, name: str) -> None:
+        self.table.sort, self.table.reverse = name, name not in {"preset", "changed", "state", "params"}
+        self.show_rows()
+        self.table.refresh()
+
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self.table.reverse = not self.table.reverse
+        self.show_rows()
+        self.table.refresh()
+
+    def action_unmark(self) -> None:
+        """No run is marked."""
+        self.table.marked.clear()
+        self.table.refresh()
+        self._say_marked()
+
+    def action_reload(self) -> None:
+        """Read the folder now."""
+        self.reload()
+
+    # -- queue ---------------------------------------------------------------------------------
+
+    def action_add(self) -> None:
+        """Put presets and seeds in line."""
+        from tuitrain.tui.runs.queue_dialog import QueueDialog
+
+        self.app.push_screen(QueueDialog(), self._add)
+
+    def _add(self, plan: Any) -> None:
+        if plan is None:
+            return
+        budget = self.lab.settings.place.budget
+        for preset, runtime, changed in plan:
+            self._try(lambda p=preset, r=runtime, c=changed: self.lab.manager.start(p, r, budget, c))  # type: ignore[misc]
+        self.notify(f"{plural(len(plan), 'run')} in line", timeout=3)
+        self.show_rows()
+
+    def action_resume(self) -> None:
+        """Go on with a run that was stopped or cut off."""
+        run = self._summary_here()
+        if run is None:
+            return
+        if run.state in RESUMABLE:
+            self._try(lambda: self.lab.resume_run(run.path))
+        else:
+            self.notify(
+                f"this run is {run.state}; stopped and cut-off runs can go on", markup=False, timeout=4
+            )
+
+    def action_earlier(self) -> None:
+        """A waiting run one place up."""
+        self._move(-1)
+
+    def action_later(self) -> None:
+        """A waiting run one place down."""
+        self._move(1)
+
+    def _move(self, by: int) -> None:
+        row = self.table.current
+        if row is not None and row.entry is not None:
+            self.lab.manager.move(row.entry, by)
+            self.show_rows()
+            self.table.action_move(by)
+
+
+def _shown_as_waiting(entry: Entry, begun: set[str]) -> bool:
+    """Whether an entry is not on disk yet, or not yet in the list that was read."""
+    if entry.directory is None:
+        return entry.state in {"queued", "starting", "failed"}
+    return entry.live and entry.directory.name not in begun

@@ -1,1 +1,0 @@
-"""The screens: lab, monitor, runs, compare."""

@@ -1,0 +1,1 @@
+"""What all screens share: header, footer, help, palette, questions, themes."""

@@ -1,0 +1,42 @@
+"""A screen above another one, that can be left only once."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, ScreenResultType
+
+from tuitrain.tui.shell.header import HeaderLine
+
+
+class Modal(ModalScreen[ScreenResultType]):
+    """A modal screen that ignores a second answer.
+
+    Two keys can come in one go, from a key that repeats or over a slow line; the second one would take the screen
+    below away with it.
+    """
+
+    # The app's own keys end at a dialog.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "app.help", "Help", key_display="?", id="modal.help"),
+        Binding("f1", "app.help_focused", "Explain what has the focus", show=False, id="modal.explain"),
+    ]
+
+    def on_mount(self) -> None:
+        """The screen below stands back."""
+        self._header_again()
+
+    def on_unmount(self) -> None:
+        """And comes back."""
+        self._header_again()
+
+    def _header_again(self) -> None:
+        for screen in self.app.screen_stack:
+            for header in screen.query(HeaderLine):
+                header.refresh()
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Leave with a result, unless that has happened."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()

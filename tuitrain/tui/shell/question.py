@@ -1,0 +1,86 @@
+"""A question with a few answers: arrow keys or letters choose, Enter takes, Esc cancels."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from tuitrain.tui.shell.modal import Modal
+
+
+class Question(Modal[str | None]):
+    """A modal question; its result is the chosen answer's key, or None when cancelled."""
+
+    DEFAULT_CSS = """
+    Question { align: center middle; background: $background 60%; }
+    Question > VerticalScroll { width: 64; max-width: 100%; height: auto; max-height: 100%;
+        border: round $accent; background: $surface; padding: 0 1; }
+    Question .question--title { text-style: bold; width: 100%; }
+    Question .question--body { margin: 1 0; width: 100%; }
+    Question Horizontal { height: auto; width: 100%; align-horizontal: right; }
+    Question Button { min-width: 8; margin: 0 0 0 2; }
+    Question Button:focus { text-style: bold reverse; }
+    Question.-too-short > VerticalScroll { border: none; }
+    Question.-too-short .question--body { margin: 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
+        Binding("left,up,shift+tab", "app.focus_previous", "Previous", show=False, id="dialog.previous"),
+        Binding("right,down,tab", "app.focus_next", "Next", show=False, id="dialog.next"),
+    ]
+
+    #: Results that mean the same as Esc.
+    CANCELS: ClassVar[set[str]] = {"stay", "no"}
+
+    def __init__(
+        self, title: str, body: str, answers: tuple[tuple[str, str, str], ...], default: str
+    ) -> None:
+        """A question.
+
+        Args:
+            title: the question in a line.
+            body: what the answers mean.
+            answers: (result, label, key) of each button, the safe one first.
+            default: the result that has the focus.
+        """
+        super().__init__()
+        self.question_title, self.body, self.answers, self.default = title, body, answers, default
+
+    def compose(self) -> ComposeResult:
+        """Title, body, a row of buttons."""
+        with VerticalScroll(can_focus=False):
+            yield Static(self.question_title, classes="question--title", markup=False)
+            yield Static(self.body, classes="question--body", markup=False)
+            with Horizontal():
+                for result, label, key in self.answers:
+                    yield Button(Content(f"{label} ({key})"), id=f"answer-{result}", compact=True)
+
+    def on_mount(self) -> None:
+        """The safe answer has the focus."""
+        self.query_one(f"#answer-{self.default}", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Take the answer."""
+        event.stop()
+        self._take((event.button.id or "").removeprefix("answer-"))
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter takes its answer."""
+        for result, _label, key in self.answers:
+            if event.character == key:
+                event.stop()
+                self._take(result)
+                return
+
+    def _take(self, result: str) -> None:
+        self.dismiss(None if result in self.CANCELS else result)
+
+    def action_cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)

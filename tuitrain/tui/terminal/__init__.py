@@ -1,0 +1,1 @@
+"""The app as a job on a terminal: two processes, the driver, what is sent."""

@@ -1,0 +1,197 @@
+"""Two processes, so that leaving is easy: a waiter that the shell knows, and the app that trains.
+
+The app's process begins as a fork made before anything heavy is imported. While the screen is up the
+waiter does nothing but pass on signals, stop with the app on Ctrl-Z, and mend the terminal if the app
+is killed. To detach, the app gives the terminal back, leaves the terminal's session and tells the
+waiter to go; the shell has its prompt, and training never noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import sys
+import termios
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from tuitrain.errors import ExitCode, UsageError
+from tuitrain.runs.signals import exit_at_once
+
+#: Ends of everything that the app may have switched on; see `driver.RESTORE`.
+RESTORE = (
+    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h"
+    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
+)
+#: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `child.TERM_S`).
+KILL_AFTER_S = 1.7
+DETACHED = b"D"
+#: The app has given the terminal back as it was; without this word the waiter mends it.
+RESTORED = b"R"
+
+
+def check_terminal(what: str, headless: str) -> None:
+    """Refuse to open the app where nobody could see it or press a key.
+
+    Args:
+        what: it is that would open, in words.
+        headless: the command that does the same without a screen.
+
+    Raises:
+        UsageError: with that command.
+    """
+    term = os.environ.get("TERM", "")
+    if not os.isatty(1):
+        missing = "stdout is no terminal"
+    elif not os.isatty(0):
+        missing = "stdin is no terminal"
+    elif term in {"", "dumb", "unknown"}:
+        missing = f"TERM is '{term}', which can't draw"
+    else:
+        return
+    raise UsageError(f"{missing}: {what} needs one; without a screen, use `{headless}` (see `tuitrain -h`).")
+
+
+def launch(options: dict[str, Any]) -> int:
+    """Fork; show the app in the child until it is left; the exit code of it all.
+
+    Args:
+        options: what `TuitrainApp` takes.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    life_r, life_w = os.pipe()  # its end at the child reads EOF when the waiter dies
+    word_r, word_w = os.pipe()
+    waiter = _Waiter()
+    pid = os.fork()
+    if pid == 0:
+        os.close(life_w)
+        os.close(word_r)
+        _child(options, life_r, word_w)
+    os.close(life_r)
+    os.close(word_w)
+    return waiter.wait(pid, word_r)
+
+
+def _child(options: dict[str, Any], life: int, word: int) -> NoReturn:
+    code = int(ExitCode.FAILED)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # until the app's loop takes them
+    try:
+        gc.disable()  # collecting while importing costs a tenth of the time to the first paint
+        from tuitrain.tui.terminal.process import run_app
+
+        code = run_app(options, life, word)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        exit_at_once(code)  # torch's own teardown takes long and can't be interrupted
+
+
+class _Waiter:
+    """The process that the shell waits for."""
+
+    def __init__(self) -> None:
+        self.attributes: list[Any] | None = None
+        with contextlib.suppress(termios.error):
+            self.attributes = termios.tcgetattr(0)
+
+    def wait(self, pid: int, word: int) -> int:
+        """Until the app ends, detaches, or has to be killed."""
+        self.pid = pid
+        self.told: int | None = None
+        self.restored = False
+        wake_r, wake_w = os.pipe()
+        for fd in (wake_r, wake_w):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_w)
+        signal.signal(signal.SIGCHLD, _nothing)
+        signal.signal(signal.SIGCONT, _nothing)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT):
+            signal.signal(number, self._pass_on)
+        waiting: list[int] = [word, wake_r]
+        while True:
+            timeout = KILL_AFTER_S if self.told == signal.SIGTERM else None
+            ready, _, _ = select.select(waiting, [], [], timeout)
+            if word in ready:
+                said = os.read(word, 1)
+                if said == DETACHED:
+                    return int(ExitCode.DONE)
+                self.restored = self.restored or said == RESTORED
+                if not said:
+                    waiting.remove(word)
+            if wake_r in ready:
+                os.read(wake_r, 512)
+            done, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+            if done and os.WIFSTOPPED(status):
+                self._stop_too()
+            elif done:
+                return self._ended(status)
+            elif not ready and timeout is not None:
+                os.kill(pid, signal.SIGKILL)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+            if number in (signal.SIGTERM, signal.SIGHUP):
+                self.told = number
+                os.kill(self.pid, signal.SIGCONT)  # stopped or not, it must hear it
+
+    def _stop_too(self) -> None:
+        """The app was suspended: so are we, until the shell says go on."""
+        os.kill(os.getpid(), signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
+
+    def _ended(self, status: int) -> int:
+        if not self.restored:
+            self._mend()
+        if os.WIFEXITED(status):
+            return os.WEXITSTATUS(status)
+        number = os.WTERMSIG(status)
+        if self.told == signal.SIGTERM:
+            return int(ExitCode.SIGTERM)
+        if number == signal.SIGINT:  # Ctrl-C while the app was opened: later it is answered
+            return int(ExitCode.SIGINT)
+        print(
+            f"tuitrain: the app was killed by signal {number}; what it trained goes on from its last checkpoint: "
+            "tuitrain resume latest",
+            file=sys.stderr,
+        )
+        return 128 + number
+
+    def _mend(self) -> None:
+        """Give the shell a terminal it can use."""
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        with contextlib.suppress(OSError):
+            os.write(1, RESTORE.encode())
+        if self.attributes is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(0, termios.TCSANOW, self.attributes)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """A handler that only wakes the select."""
+
+
+def redirect_output(path: Path) -> None:
+    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened, or is a link to somewhere else."""
+    from tuitrain.runs import durable
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = durable.open_append(path.parent.resolve() / path.name, durable.PRIVATE)
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)

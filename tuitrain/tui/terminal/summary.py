@@ -1,0 +1,162 @@
+"""What stays in the scrollback when the app was left: five lines on the latest run, one on each other."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tuitrain.errors import visible
+from tuitrain.figures import RICH_COLOURS, accuracy, count, plural, stands, took
+from tuitrain.runs.history import History
+from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.watch.state import STATUS_WORDS
+
+if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.queue import Entry, SessionManager
+
+
+def summary_lines(
+    manager: SessionManager, *, detached: bool, watched: RunDirectory | None = None
+) -> list[Text]:
+    """The lines, newest run first; those of the run that was looked at when nothing was trained here.
+
+    Raises:
+        TuitrainError: the log of the run that was looked at can't be read.
+    """
+    begun = [entry for entry in manager.entries if entry.session is not None or entry.error]
+    lines: list[Text] = []
+    if begun:
+        lines += _lines_of(_Told.of_entry(begun[-1]), detached)
+        lines += [_short(_Told.of_entry(entry)) for entry in reversed(begun[:-1])][:5]
+    elif watched is not None:
+        lines += _lines_of(_Told.of_directory(watched), watched.is_held())
+    waiting = manager.waiting()
+    if detached and waiting:
+        lines.append(Text(f"{len(waiting)} more in the queue, trained one after the other"))
+    return lines
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of a run."""
+
+    title: str
+    result: History
+    directory: RunDirectory | None
+    error: str = ""
+
+    @classmethod
+    def of_entry(cls, entry: Entry) -> _Told:
+        records = list(entry.session.records) if entry.session is not None else []
+        return cls(entry.title, History.of(records), entry.directory, entry.error)
+
+    @classmethod
+    def of_directory(cls, directory: RunDirectory) -> _Told:
+        result = History.of(directory.events())
+        started = result.started
+        changes = changes_in_short(started.changed, layers_of(started.preset)) if started else ""
+        name = visible(started.name) if started else visible(directory.name)
+        return cls(f"{name} · {changes}" if changes else name, result, directory)
+
+    @property
+    def short_name(self) -> str:
+        """What an attach or resume needs: the four letters at the end, where the name has them."""
+        if self.directory is None:
+            return "latest"
+        ending = re.search(r"_([0-9a-f]{4})$", self.directory.name)
+        return ending[1] if ending else visible(self.directory.name)
+
+
+def _head(told: _Told, running: bool = True) -> Text:
+    done = told.result.finished
+    state: str
+    if done is not None:
+        state, word = done.outcome, STATUS_WORDS.get(done.outcome, visible(done.outcome))
+    elif told.error:
+        state, word = "failed", "not started"
+    else:
+        state, word = ("training", "training") if running else ("interrupted", "cut off")
+    glyph, kind = stands(state)
+    return Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {told.title}")
+
+
+def _lines_of(told: _Told, running: bool) -> list[Text]:
+    result = told.result
+    started, best, directory = result.started, result.best, told.directory
+    lines = [_head(told, running)]
+    if directory is None:
+        return [*lines, Text(f"  {told.error}")]
+    if best is not None:
+        preset = result.preset
+        target = preset.challenge.target_accuracy if preset is not None else None
+        text = f"  best {accuracy(best.test_acc)} in epoch {best.epoch}, last {accuracy(result.epochs[-1].test_acc)}"
+        if target is not None:
+            reached = list(result.at_target)
+            text += f", target {target:.2f} %: " + (
+                f"first in epoch {reached[0]}" if reached else "not reached"
+            )
+        lines.append(Text(text))
+    else:
+        lines.append(Text("  no epoch finished yet"))
+    if started is not None:
+        last = result.epochs[-1].elapsed_s if result.epochs else None
+        seconds = result.finished.seconds if result.finished else last
+        lines.append(
+            Text(
+                f"  {len(result.epochs)} of {plural(started.epochs, 'epoch')} in {took(seconds)} on "
+                f"{visible(started.device)}, seed {started.seed}, {count(started.parameters)} parameters"
+            )
+        )
+    return [*lines, Text(f"  {visible(directory.path)}"), _next(told, running)]
+
+
+def _next(told: _Told, running: bool) -> Text:
+    done, name = told.result.finished, told.short_name
+    if done is None and running:
+        return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
+    if done is None or done.outcome == "stopped":
+        return Text(f"  go on with: tuitrain resume {name}", style="bold")
+    return Text(f"  look at it again with: tuitrain attach {name}", style="bold")
+
+
+def _short(told: _Told) -> Text:
+    line = _head(told)
+    if told.result.best is not None:
+        line.append(f"  best {accuracy(told.result.best.test_acc)}")
+    if told.directory is not None:
+        line.append(f"  {visible(told.directory.name)}", "dim")
+    return line
+
+
+def print_summary(
+    manager: SessionManager,
+    fd: int,
+    *,
+    detached: bool,
+    ascii_only: bool,
+    watched: RunDirectory | None = None,
+) -> None:
+    """Print the lines on a terminal; plain with NO_COLOR.
+
+    Raises:
+        OSError: the terminal is gone.
+        TuitrainError: the log of the run that was looked at can't be read.
+    """
+    from rich.console import Console
+
+    lines = summary_lines(manager, detached=detached, watched=watched)
+    if not lines:
+        return
+    with os.fdopen(os.dup(fd), "w", encoding="utf-8", errors="replace") as file:
+        console = Console(file=file, force_terminal=True, highlight=False, markup=False, soft_wrap=True)
+        for line in lines:
+            if ascii_only:
+                from tuitrain.tui.terminal.filters import spelled
+
+                line.plain = spelled(line.plain)
+            console.print(line)

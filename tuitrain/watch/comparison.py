@@ -1,0 +1,161 @@
+"""What a comparison of runs may honestly say. No textual."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import visible
+from tuitrain.figures import accuracy, by_chance, count, percent, took
+from tuitrain.spec.describe import label_of, layer_settings, layers_of, number
+from tuitrain.spec.layers import layer_names
+from tuitrain.spec.preset import flattened
+from tuitrain.watch.runlist import changed_text
+
+if TYPE_CHECKING:
+    from tuitrain.runs.history import History
+    from tuitrain.runs.index import RunSummary
+
+#: Keys that name a run rather than change what is trained.
+NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
+
+
+def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
+    """Two marked runs in short: what differs, the best accuracies, and what that is worth."""
+    first, second = runs[0], runs[1]
+    what = (
+        f"{visible(first.preset)} {changed_text(first)}  ▸  {visible(second.preset)} {changed_text(second)}"
+    )
+    best = f"best {percent(first.best)} → {percent(second.best)}"
+    more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
+    worth = judged_apart(runs) or "no evidence of a difference (1 seed each)"
+    return [f"Compare  {what}{more}", f"{best}     {worth}"]
+
+
+def judged_apart(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:
+    """Why the accuracies of these runs can't be compared; None where they were judged by the same images.
+
+    Args:
+        runs: that are set side by side.
+        results: theirs, which tell how many images judged them; empty where they were not read.
+    """
+    images = {f"{result.epochs[-1].test_images:,}" for result in results if result.epochs}
+    for what, kinds in (
+        ("on different data sets", {visible(run.dataset) for run in runs if run.best is not None}),
+        ("by different images", {visible(run.judged_by) for run in runs if run.best is not None}),
+        ("by different numbers of images", images),
+    ):
+        if len(kinds) > 1:
+            return f"judged {what} ({', '.join(sorted(kinds))}): the accuracies can't be compared"
+    return None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the comparison: a label, a text a run, and which of them is better (None: none is)."""
+
+    label: str
+    values: tuple[str, ...]
+    better: int | None = None
+
+
+def setting_lines(presets: Sequence[dict[str, Any]]) -> list[Line]:
+    """The settings that are not the same in all, in words."""
+    told = [_in_words(preset) for preset in presets]
+    lines = []
+    for label in dict.fromkeys(label for texts in told for label in texts):
+        values = [texts.get(label, "–") for texts in told]
+        if len(set(values)) > 1:
+            lines.append(Line(label, tuple(value[:28] for value in values)))
+    return lines
+
+
+def _in_words(preset: dict[str, Any]) -> dict[str, str]:
+    """Every setting by what it is called; those of a layer by the layer's name."""
+    layers = layers_of(preset)
+    rest = {key: value for key, value in preset.items() if key not in (*NAMES, "model")}
+    out = {label_of(key): number(value) for key, value in flattened(rest).items()}
+    for name, layer in zip(layer_names(layers), layers, strict=True):
+        out |= {name + key: text for key, text in layer_settings(layer).items()}
+    return out
+
+
+def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[Line]:
+    """The figures, the better one marked; equal or missing ones are not, and none of runs that were judged apart."""
+    more, less = (None, None) if judged_apart(runs, results) else (True, False)
+    lines = [
+        _line("best test accuracy", [run.best for run in runs], accuracy, more=more),
+        Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
+        _line("last test accuracy", [run.last for run in runs], accuracy, more=more),
+        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy, more=more),
+        _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=less),
+        _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy, more=None),
+        _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=less),
+        _line("parameters", [float(run.parameters) for run in runs], count, more=less),
+        _line("took", [run.seconds or None for run in runs], took, more=less),
+        Line("device", tuple(visible(run.device) or "–" for run in runs)),
+        Line("judged by", tuple(visible(run.judged_by) for run in runs)),
+    ]  # fmt: skip
+    return [line for line in lines if any(value != "–" for value in line.values)]
+
+
+def _last(result: History, field: str) -> float | None:
+    return _some(float(getattr(result.epochs[-1], field))) if result.epochs else None
+
+
+def _some(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _first_at_target(result: History) -> float | None:
+    return float(result.at_target[0]) if result.at_target else None
+
+
+def _line(label: str, values: list[float | None], text: Any, *, more: bool | None) -> Line:
+    known = [value for value in values if value is not None]
+    better = None
+    if more is not None and len(known) == len(values) and len(set(known)) > 1:
+        wanted = max(known) if more else min(known)
+        if known.count(wanted) == 1:
+            better = values.index(wanted)
+    return Line(label, tuple("–" if value is None else text(value) for value in values), better)
+
+
+def evidence(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
+    """What the figures prove: runs that differ in the seed alone are taken together."""
+    by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
+    names: dict[str, str] = {}
+    for run, result in zip(runs, results, strict=True):
+        preset = result.preset
+        if preset is None or run.best is None:
+            continue
+        flat = {
+            k: v
+            for k, v in flattened(preset.to_dict()).items()
+            if k != "train.seed" and k.split(".")[0] not in NAMES
+        }
+        key = repr(sorted((k, repr(v)) for k, v in flat.items()))
+        by_seed.setdefault(key, {})[preset.train.seed] = run.best * 100
+        names.setdefault(key, f"{visible(run.preset)} {changed_text(run, seed=False)}")
+    groups = {key: list(seeds.values()) for key, seeds in by_seed.items()}
+    lines = []
+    for key, values in groups.items():
+        if len(values) > 1:
+            spread = statistics.stdev(values)
+            lines.append(
+                f"{names[key]}: best {statistics.fmean(values):.2f} % ± {spread:.2f} (mean and sd of {len(values)} seeds)"
+            )
+    if apart := judged_apart(runs, results):
+        lines.append(f"{apart[0].upper()}{apart[1:]}.")
+    elif len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
+        judged = next((result.best for result in results if result.best), None)
+        worth = f": {by_chance(judged.test_acc, judged.test_images, runs[0].judged_by)}" if judged else ""
+        lines.append(f"1 seed is no evidence of a difference{worth}. Train each with several seeds (+).")
+    elif len(groups) > 1:
+        lines.append(
+            "The best of many epochs favours the longer and the noisier run; compare the last epochs too."
+        )
+    return lines

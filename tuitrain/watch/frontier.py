@@ -1,0 +1,95 @@
+"""Accuracy over parameters: my runs, the published systems behind them, and the front of my runs. No textual."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.watch.runlist import changed_text
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+
+
+@dataclass(frozen=True)
+class Place:
+    """One network: how many parameters it has, and its best accuracy as a fraction."""
+
+    parameters: int
+    accuracy: float
+    name: str
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """What the chart shows; `front` are those of my runs that no smaller or equally small one reaches."""
+
+    dataset: str = ""
+    judged_by: str = "test"
+    mine: tuple[Place, ...] = ()
+    published: tuple[Place, ...] = ()
+    front: tuple[Place, ...] = ()
+    selected: Place | None = None
+
+
+def front_of(places: Iterable[Place]) -> tuple[Place, ...]:
+    """The places with more accuracy than every place of as many or fewer parameters, the smallest first."""
+    front: list[Place] = []
+    for place in sorted(places, key=lambda p: (p.parameters, -p.accuracy)):
+        if not front or place.accuracy > front[-1].accuracy:
+            front.append(place)
+    return tuple(front)
+
+
+def frontier_of(
+    runs: Iterable[RunSummary], selected: RunSummary | None, published: Iterable[tuple[str, Place]] = ()
+) -> Frontier:
+    """The runs on the selected run's data set, judged by the same images.
+
+    Args:
+        runs: all of them.
+        selected: the one that stands out, and whose data set counts.
+        published: data set and place of each published system.
+    """
+    if selected is None:
+        return Frontier()
+    mine = tuple(
+        Place(run.parameters, run.best, _name(run), run.run)
+        for run in runs
+        if run.best is not None
+        and run.parameters > 0
+        and (run.dataset, run.judged_by) == (selected.dataset, selected.judged_by)
+    )
+    here = next((place for place in mine if place.run == selected.run), None)
+    others = tuple(place for dataset, place in published if dataset == selected.dataset)
+    return Frontier(selected.dataset, selected.judged_by, mine, others, front_of(mine), here)
+
+
+def _name(run: RunSummary) -> str:
+    return " ".join(filter(None, (visible(run.preset), changed_text(run).strip("–"))))
+
+
+@functools.cache
+def published_systems() -> tuple[tuple[str, Place], ...]:
+    """Data set and place of each built-in preset whose source claims an accuracy; reads them all, so in a thread."""
+    from tuitrain.spec.preset_files import list_presets, load_preset
+
+    found = []
+    for entry in list_presets():
+        if not entry.builtin:
+            continue
+        try:
+            preset = load_preset(entry.name)
+            claims = preset.claims
+            if claims.test_accuracy is not None:
+                parameters = claims.parameters or preset.table().parameters
+                found.append(
+                    (preset.train.dataset, Place(parameters, claims.test_accuracy / 100, preset.name))
+                )
+        except TuitrainError:
+            continue
+    return tuple(found)

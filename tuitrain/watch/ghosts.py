@@ -1,0 +1,95 @@
+"""What a run is seen against: ghost curves and the images it was judged by. No textual; read in threads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import TuitrainError
+from tuitrain.watch.state import Ghost
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tuitrain.training.events import RunStarted
+
+PUBLISHED, EARLIER = "published", "best here"
+
+
+def ghosts(started: RunStarted, runs_dir: Path | None) -> tuple[Ghost, ...]:
+    """The preset's published curve and the best earlier run of it on this machine, where there are such."""
+    found: list[Ghost] = []
+    published = _published(started)
+    if published is not None:
+        found.append(published)
+    earlier = _earlier(started, runs_dir) if runs_dir is not None else None
+    if earlier is not None:
+        found.append(earlier)
+    return tuple(found)
+
+
+def _published(started: RunStarted) -> Ghost | None:
+    from tuitrain.spec.preset_files import published_log
+
+    if started.dataset != "mnist" or started.judged_by != "test" or started.own_network:
+        return None  # it tells how the preset's own network did on that test set
+    log = published_log(started.name)
+    return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
+
+
+def _earlier(started: RunStarted, runs_dir: Path) -> Ghost | None:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import list_runs
+    from tuitrain.training.events import EpochFinished
+
+    try:
+        same = [
+            run
+            for run in list_runs(runs_dir)
+            if run.preset == started.name
+            and run.dataset == started.dataset
+            and run.run != started.run
+            and run.best is not None
+            and run.judged_by == started.judged_by
+        ]
+        for best in sorted(same, key=lambda run: (run.best or 0.0, run.when), reverse=True):
+            records = RunDirectory.open(Path(best.path)).events()
+            epochs = [r.event for r in records if isinstance(r.event, EpochFinished)]
+            if epochs and epochs[-1].test_images == started.test_images:
+                break
+        else:
+            return None
+    except (TuitrainError, OSError):
+        return None
+    accuracy: list[float | None] = [None] * max(e.epoch for e in epochs)
+    loss = list(accuracy)
+    for e in epochs:
+        accuracy[e.epoch - 1] = e.test_acc if math.isfinite(e.test_acc) else None
+        loss[e.epoch - 1] = e.test_loss if math.isfinite(e.test_loss) else None
+    return Ghost(EARLIER, tuple(accuracy), tuple(loss))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The images that a run is judged by, uint8 (N, 28, 28), and the names of the classes."""
+
+    images: NDArray[np.uint8] | None
+    classes: tuple[str, ...]
+
+
+def judged_images(started: RunStarted, data_dir: Path | None) -> Judged:
+    """The judging set of a run; without images where the data isn't here (nothing is fetched)."""
+    from tuitrain.data.dataset import hold_out
+    from tuitrain.data.load import load
+
+    try:
+        dataset = load(started.dataset, data_dir, fetch=False)
+        train = started.preset.get("train", {})
+        if started.judged_by == "validation":
+            dataset = hold_out(dataset, int(train.get("val_split", 0)), started.seed)
+    except (TuitrainError, OSError, ValueError, TypeError):
+        return Judged(None, ())
+    return Judged(dataset.test.images, dataset.classes)

@@ -1,0 +1,266 @@
+"""The rows of the Runs screen: what is shown of a run, sorted and filtered. No textual."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuitrain.errors import visible
+from tuitrain.figures import count, percent, stands, took, waited
+from tuitrain.spec.describe import changes, changes_in_short
+
+if TYPE_CHECKING:
+    from tuitrain.runs.index import RunSummary
+    from tuitrain.runs.queue import Entry
+
+#: A run's state in a word of eight letters at most.
+STATE_WORDS = {
+    "out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles", "later_version": "newer",
+}  # fmt: skip
+#: States from which a run can go on.
+RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
+#: What the theme calls the colour of each kind of state.
+COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
+
+
+def state_look(state: str) -> tuple[str, str, str]:
+    """Glyph, word and theme colour of a state; no meaning by colour alone."""
+    glyph, kind = stands(state)
+    return glyph, STATE_WORDS.get(state, state), COLOURS.get(kind, "secondary")
+
+
+def changed_text(run: RunSummary, *, seed: bool = True) -> str:
+    """What was changed, with its new value: `rotation 7.0, lr 0.01`; `–` for nothing (but the seed)."""
+    changed = {key: pair for key, pair in run.changed.items() if seed or key != "train.seed"}
+    return changes_in_short(changed, run.layers) or "–"
+
+
+def when_text(when: float, now: float) -> str:
+    """`14:02` today, `Nov 20` this year, else `Nov'25`."""
+    if when <= 0:
+        return "–"
+    then, today = time.localtime(when), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    return time.strftime("%b %d" if then[0] == today[0] else "%b'%y", then)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: a run on disk, or one of this process that has no directory yet."""
+
+    key: str
+    state: str
+    preset: str
+    changed: str
+    parameters: int
+    best: float | None
+    last: float | None
+    at_target: int | None
+    has_target: bool
+    epochs: str
+    when: float
+    seconds: float
+    device: str
+    seed: int
+    tags: str
+    note: str
+    state_s: float | None = None  # for how long it has been compiling or stalled
+    summary: RunSummary | None = None
+    entry: Entry | None = field(default=None, compare=False)
+
+    @property
+    def haystack(self) -> str:
+        """What the filter looks through."""
+        words = (
+            self.key,
+            self.state,
+            state_look(self.state)[1],
+            self.preset,
+            self.changed,
+            self.tags,
+        )
+        return " ".join((*words, self.note, self.device, f"seed {self.seed}")).lower()
+
+
+def row_of(run: RunSummary) -> Row:
+    """The row of a run on disk."""
+    return Row(
+        key=run.run,
+        state=run.doing,
+        state_s=run.doing_s,
+        preset=visible(run.preset),
+        changed=changed_text(run),
+        parameters=run.parameters,
+        best=run.best,
+        last=run.last,
+        at_target=run.epochs_at_target,
+        has_target=run.epochs_at_target is not None,
+        epochs=f"{run.epochs}/{run.epochs_planned}" if run.epochs_planned else str(run.epochs),
+        when=run.when,
+        seconds=run.seconds,
+        device=visible(run.device),
+        seed=run.seed,
+        tags=visible(" ".join(run.tags)),
+        note=visible(run.note),
+        summary=run,
+    )
+
+
+def row_of_entry(entry: Entry, number: int) -> Row:
+    """The row of a run that was asked for here and has no directory yet."""
+    state = "queued" if entry.state == "queued" else "failed" if entry.state == "failed" else "starting"
+    return Row(
+        key=f"queue {number}",
+        state=state,
+        preset=visible(entry.preset.name),
+        changed=entry.change or "–",
+        parameters=entry.parameters,
+        best=None,
+        last=None,
+        at_target=None,
+        has_target=False,
+        epochs=str(entry.preset.train.epochs),
+        when=0.0,
+        seconds=0.0,
+        device=entry.runtime.device,
+        seed=entry.preset.train.seed,
+        tags="",
+        note=entry.error or entry.phase,
+        entry=entry,
+    )
+
+
+def details(row: Row) -> str:
+    """Everything that is known of a row in words, of which the table shows as much as fits."""
+    run = row.summary
+    glyph, word, _ = state_look(row.state)
+    if run is not None and not run.preset:
+        return "\n".join((f"{glyph} {word}: it has not written anything yet", "", visible(run.path)))
+    lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count(row.parameters)} parameters"]
+    if run is not None:
+        lines += [visible(run.message)] if run.message else []
+        best = f"best {percent(run.best)} in epoch {run.best_epoch}, last {percent(run.last)}"
+        lines.append(
+            f"{row.epochs} epochs on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
+        )
+        changed = changes(run.changed, run.layers)
+        lines += ["", "changed" if changed else "nothing changed in the preset"]
+        lines += [f"  {change}" for change in changed]
+    lines += ["", f"tags  {row.tags}"] if row.tags else []
+    lines += ["", "note", *(f"  {line}" for line in row.note.splitlines())] if row.note else []
+    if run is not None:
+        lines += ["", *filter(None, (visible(run.command), visible(run.path)))]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its title, its cells, how wide, from which screen width on, and what it sorts by."""
+
+    name: str
+    title: str
+    width: int
+    text: Callable[[Row, float], str]
+    sort: Callable[[Row], Any]
+    right: bool = False
+    from_width: int = 0
+
+
+def _number_or_low(value: float | None) -> float:
+    return -1.0 if value is None else value
+
+
+def _target(row: Row) -> str:
+    if row.at_target:
+        return str(row.at_target)
+    return "–" if row.has_target or row.best is None else ""
+
+
+def _params(row: Row, now: float) -> str:
+    return count(row.parameters) if row.parameters else "–"
+
+
+def _when(row: Row, now: float) -> str:
+    if row.state_s is not None:
+        return waited(row.state_s)
+    return "now" if row.state == "live" else when_text(row.when, now)
+
+
+def _time(row: Row, now: float) -> str:
+    return took(row.seconds) if row.seconds else "–"
+
+
+def _words(row: Row, now: float) -> str:
+    return ", ".join(part for part in (row.tags, row.note) if part)
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("state", "state", 10, lambda r, now: "", lambda r: r.state),
+    Column("preset", "preset", 8, lambda r, now: r.preset, lambda r: r.preset),
+    Column("changed", "changed", 0, lambda r, now: r.changed, lambda r: r.changed),
+    Column("params", "params", 7, _params, lambda r: r.parameters, right=True),
+    Column("best", "best", 6, lambda r, now: percent(r.best), lambda r: _number_or_low(r.best), right=True),
+    Column("last", "last", 6, lambda r, now: percent(r.last), lambda r: _number_or_low(r.last), right=True),
+    Column("target", "≥target", 7, lambda r, now: _target(r), lambda r: r.at_target or 0, right=True),
+    Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
+    Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),
+    Column("when", "when", 6, _when, lambda r: r.when, right=True),
+    Column("took", "took", 6, _time, lambda r: r.seconds, right=True),
+    Column("device", "device", 8, lambda r, now: r.device, lambda r: r.device, from_width=100),
+    Column("tags", "tags, note", 22, _words, lambda r: (r.tags, r.note), from_width=130),
+)
+BY_NAME = {column.name: column for column in COLUMNS}
+SORTS = ("when", "best", "last", "params", "took", "preset", "changed", "state", "target")
+
+
+def columns_for(width: int) -> list[tuple[Column, int]]:
+    """The columns that fit and their widths; `changed` takes what is left."""
+    chosen = [column for column in COLUMNS if column.from_width <= width]
+    used = 2 + sum(column.width + 1 for column in chosen)
+    return [(column, column.width or max(8, min(60, width - used))) for column in chosen]
+
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    "=": lambda a, b: a == b,
+}
+_FIGURES: dict[str, Callable[[Row], float | None]] = {
+    "best": lambda r: None if r.best is None else r.best * 100,
+    "last": lambda r: None if r.last is None else r.last * 100,
+    "params": lambda r: r.parameters,
+    "seed": lambda r: r.seed,
+    "took": lambda r: r.seconds,
+}
+
+
+def _term_matches(term: str, row: Row) -> bool:
+    for sign, compare in _OPERATORS.items():
+        name, found, value = term.partition(sign)
+        if found and name in _FIGURES:
+            try:
+                wanted = float(value)
+            except ValueError:
+                return True  # still being typed
+            figure = _FIGURES[name](row)
+            return figure is not None and compare(figure, wanted)
+    return term in row.haystack
+
+
+def arrange(rows: Iterable[Row], wanted: str, sort: str, reverse: bool) -> list[Row]:
+    """The rows that match every word of the filter, sorted; the queue stays on top.
+
+    `step13 best>99.3 "rotation 7"`: words, figures, and words that belong together.
+    """
+    terms = [quoted or word for quoted, word in re.findall(r'"([^"]+)"?|(\S+)', wanted.lower())]
+    kept = [row for row in rows if all(_term_matches(term, row) for term in terms)]
+    queue = [row for row in kept if row.entry is not None]
+    rest = [row for row in kept if row.entry is None]
+    rest.sort(key=BY_NAME[sort].sort, reverse=reverse)
+    return queue + rest
