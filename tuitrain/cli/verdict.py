@@ -34,10 +34,10 @@ def verdict(history: History, directory: Path) -> RenderableType:
         parts.append(Text(found.message))
     if found.figures:
         grid = Table(box=None, pad_edge=False, header_style="dim")
-        for title in ("", "here", "claimed"):
+        for title in ("", "here", "claimed") if found.claims_any else ("", "here"):
             grid.add_column(title, justify="left" if not title else "right")
         for figure in found.figures:
-            grid.add_row(figure.label, figure.here, figure.claimed)
+            grid.add_row(*(figure.label, figure.here, figure.claimed)[: len(grid.columns)])
         first, *worth = found.remarks
         parts += [Text(), grid, Text(), Text(first), *(Text(remark, style="dim") for remark in worth), Text()]
     parts += checklist(list(found.points))[:-1]

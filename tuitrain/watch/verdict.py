@@ -13,6 +13,7 @@ from tuitrain.spec.challenge import Point
 from tuitrain.spec.preset import Claims
 from tuitrain.training.events import EpochFinished
 
+NO_CLAIM = "–"
 #: What can be done about an outcome, where it is the settings' fault.
 _REMEDIES = {
     "diverged": "lower the learning rate or the batch size",
@@ -23,7 +24,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure of a run and what its source claims of it, `–` where it claims nothing."""
+    """A figure of a run and what its source claims of it, `NO_CLAIM` where it claims nothing."""
 
     label: str
     here: str
@@ -57,6 +58,11 @@ class Verdict:
     ahead: float | None
     remarks: tuple[str, ...]
     remedy: str
+
+    @property
+    def claims_any(self) -> bool:
+        """Whether the source claims any of the figures."""
+        return any(figure.claimed != NO_CLAIM for figure in self.figures)
 
 
 def verdict(history: History) -> Verdict:
@@ -120,7 +126,7 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
     alike = claims if judge == "test" else None  # sources judged by the test set
 
     def percent(value: float | None) -> str:
-        return "–" if value is None else f"{value:.2f} %"
+        return NO_CLAIM if value is None else f"{value:.2f} %"
 
     count = min(len(history.epochs), LAST_EPOCHS)
     trained = max(e.train_acc for e in history.epochs)
@@ -130,10 +136,10 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
                percent(alike.test_accuracy if alike else None)),
         Figure(f"last {judge} accuracy", figures.accuracy(last.test_acc),
                percent(alike.last_test_accuracy if alike else None)),
-        Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy(history.last_mean), "–"),
+        Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy(history.last_mean), NO_CLAIM),
         Figure("best running train accuracy", figures.accuracy(trained),
                percent(claims.train_accuracy if claims else None)),
-        Figure("parameters", f"{started.parameters:,}", "–" if parameters is None else f"{parameters:,}"),
+        Figure("parameters", f"{started.parameters:,}", NO_CLAIM if parameters is None else f"{parameters:,}"),
     )  # fmt: skip
 
 

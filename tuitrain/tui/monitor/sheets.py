@@ -202,7 +202,10 @@ def verdict(
         )
     if found.figures:
         wide = max(len(figure.label) for figure in found.figures)
-        rows += [(), ((f"   {'':{wide}}  {'here':>9}  {'claimed':>9}", "head"),)]
+        rows += [
+            (),
+            ((f"   {'':{wide}}  {'here':>9}" + ("    claimed" if found.claims_any else ""), "head"),),
+        ]
     for number, figure in enumerate(found.figures):
         beside: Part = ("", "")
         if number == 0 and found.ahead is not None:
@@ -211,7 +214,7 @@ def verdict(
             (
                 (f"   {figure.label:{wide}}", ""),
                 (f"  {figure.here:>9}", "bold"),
-                (f"  {figure.claimed:>9}", "dim"),
+                (f"  {figure.claimed:>9}" if found.claims_any else "", "dim"),
                 beside,
             )
         )

@@ -1,0 +1,26 @@
+"""The pages for those who read the code name files that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists())
+PAGES = ("docs/ARCHITECTURE.md", "CONTRIBUTING.md")
+#: `runs/history.py`, `tests/unit/`, `docs/SPEED.md`; with a star for any name.
+_PATH = re.compile(r"`([A-Za-z_.*]+(?:/[A-Za-z0-9_.*]+)*(?:\.py|\.md|\.toml|\.json|/))`")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_is_there(page: str) -> None:
+    named = _PATH.findall((ROOT / page).read_text())
+    assert len(named) > 10
+    places = (ROOT / "tuitrain", ROOT / "tests")
+    missing = [
+        name
+        for name in named
+        if not any(ROOT.glob(name)) and not any(next(place.rglob(name.rstrip("/")), None) for place in places)
+    ]
+    assert missing == []
