@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from rich.style import Style
 
 from tuitrain import nvml
 from tuitrain.figures import count_short, sparkline
@@ -23,7 +25,7 @@ from tuitrain.tui.lab.formdata import form_data, lr_curve, lr_note, lr_picture
 from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
 from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.lab.network import bar, gauge
-from tuitrain.tui.paint.digits import crop, half_blocks, ramp, shrink
+from tuitrain.tui.paint.digits import DARKEST, LEVELS, crop, digit, smaller
 from tuitrain.tui.paint.lines import wrap
 from tuitrain.watch import devices
 
@@ -186,21 +188,23 @@ def test_bars_and_short_counts() -> None:
     ]  # fmt: skip
 
 
-def test_half_blocks_hold_every_pixel() -> None:
-    pixels = [[(x * 9 + y * 5) % 256 for x in range(28)] for y in range(28)]
-    rows = half_blocks(pixels)
-    assert len(rows) == 14
-    for y, row in enumerate(rows):
-        cells = [segment.style for segment in row for _ in segment.text]
-        assert len(cells) == 28
-        for x, style in enumerate(cells):
-            assert style is not None and style.color is not None and style.bgcolor is not None
-            assert style.color.triplet is not None and style.bgcolor.triplet is not None
-            assert style.color.triplet.red == pixels[2 * y][x] & 0xF8
-            assert style.bgcolor.triplet.red == pixels[2 * y + 1][x] & 0xF8
-    assert len(shrink(pixels, 2)) == 14
-    assert crop(pixels, 24)[0][0] == pixels[2][2]
-    assert ramp([[0, 255], [0, 255]])[0][0].text == " @"
+def test_a_digit_holds_every_pixel() -> None:
+    image = np.array([[(x * 9 + y * 5) % 256 for x in range(28)] for y in range(28)], np.uint8)
+    for ink, back in (("light", False), ("dark", True)):
+        rows = digit(image, ink)  # type: ignore[arg-type]
+        assert len(rows) == 14
+        for y, row in enumerate(rows):
+            cells = [style for text, style in row for _ in text]
+            assert len(cells) == 28
+            for x, style in enumerate(cells):
+                assert isinstance(style, Style) and style.color and style.bgcolor
+                for colour, line in ((style.color, 2 * y), (style.bgcolor, 2 * y + 1)):
+                    level = round((colour.get_truecolor().red - DARKEST) / (255 - DARKEST) * (LEVELS - 1))
+                    assert level == (LEVELS - 1 - image[line, x] // 32 if back else image[line, x] // 32)
+    assert smaller(image, 2).shape == (14, 14)
+    assert crop(image, 24)[0, 0] == image[2, 2]
+    assert digit(np.array([[0, 255], [0, 255]], np.uint8), "plain") == [((" @", ""),)]
+    assert len(digit(image[:5], "plain")) == 3
 
 
 def test_wrapping_never_loses_a_letter() -> None:

@@ -511,13 +511,13 @@ def inspection() -> Inspection:
 def test_the_most_confident_mistake_comes_first() -> None:
     seen = inspection()
     images = np.zeros((200, 28, 28), np.uint8)
-    heading, rows = pictures.mistakes(seen, images, (), 78, small=True, colour=True)
+    heading, rows = pictures.mistakes(seen, images, (), 78, small=True, ink="light")
     assert "5 misclassified after epoch 8" in heading[0][0]
     assert "".join(text for text, _ in rows[0]).split()[:3] == ["4", "→", "5"]
 
 
 def test_without_the_images_the_list_is_still_there() -> None:
-    _, rows = pictures.mistakes(inspection(), None, (), 78, small=True, colour=True)
+    _, rows = pictures.mistakes(inspection(), None, (), 78, small=True, ink="light")
     text = "\n".join("".join(t for t, _ in row) for row in rows)
     assert "can't be read here" in text and "4 → 5" in text
 
@@ -525,19 +525,19 @@ def test_without_the_images_the_list_is_still_there() -> None:
 def test_a_digit_is_seen_without_colours() -> None:
     image = np.zeros((28, 28), np.uint8)
     image[4:24, 12:16] = 255
-    plain = ["".join(t for t, _ in row) for row in pictures.digit(image, colour=False)]
+    plain = ["".join(t for t, _ in row) for row in pictures.digit(image, "plain")]
     assert len(plain) == 14 and all(len(row) == 28 for row in plain)
-    assert plain[0].strip() == "" and plain[6][12:16] == "████"
+    assert plain[0].strip() == "" and plain[6][12:16] == "@@@@"
     coloured = pictures.digit(image)
     assert all(isinstance(style, Style) for row in coloured for _, style in row)
 
 
 def test_kernels_are_as_large_as_they_fit() -> None:
     layer = inspection().first_layer
-    _, small = pictures.kernels(layer, 8, 78, 11, colour=True)
-    _, large = pictures.kernels(layer, 8, 118, 30, colour=True)
+    _, small = pictures.kernels(layer, 8, 78, 11, "light")
+    _, large = pictures.kernels(layer, 8, 118, 30, "light")
     assert len(small) <= 11 and len(small) < len(large) <= 30
-    assert pictures.kernels(None, 8, 78, 11, colour=True)[1] == []
+    assert pictures.kernels(None, 8, 78, 11, "light")[1] == []
 
 
 async def test_views_of_the_last_evaluation() -> None:

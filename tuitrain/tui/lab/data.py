@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -16,18 +16,21 @@ from textual.widget import Widget
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.train import Train
-from tuitrain.tui.paint.digits import crop, half_blocks, ramp, shrink
+from tuitrain.tui.paint.digits import crop, digit, ink_of, smaller
 from tuitrain.tui.paint.lines import Line, SectionLine, wrap
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Modal
+
+if TYPE_CHECKING:
+    from tuitrain.tui.paint.digits import Image
 
 
 @dataclass(frozen=True)
 class Sample:
     """One image: as stored, as augmented, its label, and the caption under it."""
 
-    stored: list[list[int]]
-    augmented: list[list[int]]
+    stored: Image
+    augmented: Image
     label: str
     caption: str
 
@@ -78,9 +81,9 @@ def draw(
     else:
         augmented = augment.apply(images, generator)
         captions = ["" for _ in index]
-    classes = dataset.classes
+    classes, changed = dataset.classes, augmented.numpy()
     return [
-        Sample(stored[i].tolist(), augmented[i].tolist(), str(classes[int(labels[index[i]])]), captions[i])
+        Sample(stored[i], changed[i], str(classes[int(labels[index[i]])]), captions[i])
         for i in range(len(index))
     ], total
 
@@ -166,13 +169,9 @@ class DigitGrid(Widget, can_focus=False):
             out.append(Strip.blank(width))
         return out
 
-    def _picture(self, pixels: list[list[int]], side: int, times: int) -> list[list[Segment]]:
-        small = shrink(pixels, times) if times > 1 else crop(pixels, side)
-        app = self.app
-        plain = app.no_color or getattr(getattr(app, "settings", None), "ascii_only", False)
-        if plain or app.current_theme.name.startswith("ansi"):
-            return ramp(small)
-        return half_blocks(small, light=not app.current_theme.dark)
+    def _picture(self, image: Image, side: int, times: int) -> list[list[Segment]]:
+        lines = digit(smaller(image, times) if times > 1 else crop(image, side), ink_of(self.app))
+        return [[Segment(text, style or None) for text, style in line] for line in lines]  # type: ignore[arg-type]
 
     def render_line(self, y: int) -> Strip:
         """One line of the grid."""

@@ -23,7 +23,7 @@ from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number
 from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
 from tuitrain.tui.paint.lines import SectionLine
 from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog, Modal
 
 if TYPE_CHECKING:
     from tuitrain.tui.lab.screen import LabScreen
@@ -162,14 +162,12 @@ class LayerDialog(Modal[None]):
         self.dismiss(None)
 
 
-class KindDialog(Modal[str | None]):
+class KindDialog(Dialog[str | None]):
     """What to insert: the result is a kind of layer, or None."""
 
     HELP_TITLE = "Insert"
     DEFAULT_CSS = """
-    KindDialog { align: center middle; background: $background 60%; }
-    KindDialog > Vertical { width: 52; max-width: 100%; height: auto; border: round $accent; background: $surface;
-        padding: 0 1; }
+    KindDialog > Vertical { width: 52; }
     KindDialog OptionList, KindDialog OptionList:focus { height: auto; border: none; background: $surface; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="kind.cancel")]
@@ -257,17 +255,14 @@ class PresetDropDown(Modal[str | None]):
         self.dismiss(event.name)
 
 
-class SaveDialog(Modal[tuple[str, bool] | None]):
+class SaveDialog(Dialog[tuple[str, bool] | None]):
     """A name to save under; the result is (name, overwrite)."""
 
     HELP_TITLE = "Save"
     DEFAULT_CSS = """
-    SaveDialog { align: center middle; background: $background 60%; }
-    SaveDialog > Vertical { width: 66; max-width: 100%; height: auto; border: round $accent; background: $surface;
-        padding: 0 1; }
-    SaveDialog Input { border: none; height: 1; padding: 0; background: $panel; margin: 1 0; }
+    SaveDialog > Vertical { width: 66; }
+    SaveDialog Input { border: none; height: 1; padding: 0; margin: 1 0; }
     SaveDialog .save--bad { color: $error; }
-    SaveDialog .save--hint { text-style: dim; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel", id="save.cancel"),
@@ -291,7 +286,7 @@ class SaveDialog(Modal[tuple[str, bool] | None]):
             yield Static("Save as a preset of your own", markup=False)
             yield Input(self._suggestion, select_on_focus=True, max_length=64, compact=True)
             yield Static("", id="save-note", markup=False)
-            yield Static("enter saves, esc cancels", classes="save--hint", markup=False)
+            yield Static("enter saves, esc cancels", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """The note says where it goes."""
@@ -339,17 +334,13 @@ class SaveDialog(Modal[tuple[str, bool] | None]):
             self.dismiss((self.query_one(Input).value, True))
 
 
-class TextDialog(Modal[None]):
+class TextDialog(Dialog[None]):
     """A text shown whole, to be copied."""
 
     HELP_TITLE = "Text"
     DEFAULT_CSS = """
-    TextDialog { align: center middle; background: $background 60%; }
-    TextDialog > Vertical { width: 90%; max-width: 100; height: auto; max-height: 100%; border: round $accent;
-        background: $surface; padding: 0 1; }
-    TextDialog .text--title { text-style: bold; }
+    TextDialog > Vertical { width: 90%; max-width: 100; }
     TextDialog VerticalScroll { height: auto; max-height: 15; margin: 1 0; }
-    TextDialog .text--hint { text-style: dim; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss(None)", "Close", key_display="esc", id="text.close"),
@@ -370,12 +361,12 @@ class TextDialog(Modal[None]):
     def compose(self) -> ComposeResult:
         """Title, text, and where else it is."""
         with Vertical():
-            yield Static(self._title, classes="text--title", markup=False)
+            yield Static(self._title, classes="title", markup=False)
             with VerticalScroll():
                 yield Static(self.text, markup=False, id="text-body")
             if self._note:
-                yield Static(self._note, classes="text--hint", markup=False)
-            yield Static("esc closes, y copies", classes="text--hint", markup=False)
+                yield Static(self._note, classes="hint", markup=False)
+            yield Static("esc closes, y copies", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""

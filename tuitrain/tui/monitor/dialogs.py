@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from tuitrain import figures
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.question import Question
 
 
@@ -29,19 +29,14 @@ class StopDialog(Question):
         )
 
 
-class NumberDialog(Modal[float | None]):
+class NumberDialog(Dialog[float | None]):
     """A number, checked at each key with the reason beside it; Enter takes it, Esc leaves it."""
 
     DEFAULT_CSS = """
-    NumberDialog { align: center middle; background: $background 60%; }
-    NumberDialog > Vertical { width: 64; max-width: 100%; height: auto; border: round $accent;
-        background: $surface; padding: 0 1; }
-    NumberDialog .number--title { text-style: bold; width: 100%; }
-    NumberDialog .number--body { color: $text-muted; width: 100%; margin-bottom: 1; }
-    NumberDialog Input { padding: 0 1; background: $panel; }
-    NumberDialog .number--reason { color: $warning; height: 1; width: 100%; }
+    NumberDialog .hint { width: 100%; margin-bottom: 1; }
+    NumberDialog Input { padding: 0 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="dialog.cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel")]
 
     def __init__(self, title: str, body: str, value: str, check: Callable[[str], float | str]) -> None:
         """A question for a number.
@@ -58,10 +53,10 @@ class NumberDialog(Modal[float | None]):
     def compose(self) -> ComposeResult:
         """Title, body, the field and the reason."""
         with Vertical():
-            yield Static(self.question_title, classes="number--title", markup=False)
-            yield Static(self.body, classes="number--body", markup=False)
+            yield Static(self.question_title, classes="title", markup=False)
+            yield Static(self.body, classes="hint", markup=False)
             yield Input(self.value, id="number", select_on_focus=True, compact=True)
-            yield Static("", classes="number--reason", markup=False)
+            yield Static("", classes="reason", markup=False)
 
     def on_mount(self) -> None:
         """Type at once."""
@@ -73,17 +68,13 @@ class NumberDialog(Modal[float | None]):
 
     def on_input_changed(self) -> None:
         """Say at once what is wrong."""
-        self.query_one(".number--reason", Static).update(self._reason(), layout=False)
+        self.query_one(".reason", Static).update(self._reason(), layout=False)
 
     def on_input_submitted(self) -> None:
         """Take it, if it is a number that can be taken."""
         found = self.check(self.query_one(Input).value.strip())
         if not isinstance(found, str):
             self.dismiss(found)
-
-    def action_cancel(self) -> None:
-        """Change nothing."""
-        self.dismiss(None)
 
 
 def check_rate(text: str) -> float | str:

@@ -120,7 +120,7 @@ class MonitorScreen(Screen[None]):
         yield HeaderLine()
         with Vertical(id="monitor"):
             yield Headline(ascii_only=ascii_only)
-            yield Views(colour=not (ascii_only or self.app.no_color), id="views")
+            yield Views(id="views")
             yield MachineLine()
             yield News()
         yield KeyFooter()

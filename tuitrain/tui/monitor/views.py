@@ -17,6 +17,7 @@ from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.digits import ink_of
 from tuitrain.tui.paint.sheet import Sheet
 from tuitrain.tui.paint.text import HeadedLines, Part, cells
 from tuitrain.watch.ghosts import Judged
@@ -134,13 +135,12 @@ class Views(Vertical):
             super().__init__()
             self.view = view
 
-    def __init__(self, *, colour: bool = True, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = "charts"
         self.quantity: Quantity = "accuracy"
         self.smooth = self.logarithmic = False
         self.cursor: int | None = None
-        self._colour = colour
         self._state = MonitorState()
         self._shown = Shown()
         self._places: dict[str, int | None] = {}
@@ -308,13 +308,11 @@ class Views(Vertical):
             return ((text, "head"),), []
         if view == "confusion":
             return sheets.confusion(seen, judged.classes, width)
-        height = self.size.height - 2
+        height, ink = self.size.height - 2, ink_of(self.app)
         if view == "mistakes":
             small = height < 20 or width < 100
-            return pictures.mistakes(
-                seen, judged.images, judged.classes, width, small=small, colour=self._colour
-            )
-        return pictures.kernels(seen.first_layer, seen.epoch, width, height, colour=self._colour)
+            return pictures.mistakes(seen, judged.images, judged.classes, width, small=small, ink=ink)
+        return pictures.kernels(seen.first_layer, seen.epoch, width, height, ink)
 
     def _table(self) -> NetworkTable | None:
         started = self._state.started

@@ -1,72 +1,77 @@
-"""Digits drawn with half blocks: two pixels a cell, one above the other, each in its own grey."""
+"""Images in half blocks: two pixels a cell, the upper one its foreground, the lower one its background. No textual.
+
+Grey levels are few, so that neighbouring cells often look the same and cost the line no colour codes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.color import Color
-from rich.segment import Segment
 from rich.style import Style
 
-#: From dark to light, where half blocks can't be told apart (no colours, ASCII).
+from tuitrain.tui.paint.text import Parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+#: How images are drawn: light on dark, dark on light, or in characters where greys can't be told apart.
+Ink = Literal["light", "dark", "plain"]
+LEVELS = 8
+DARKEST = 24
+#: From dark to light.
 RAMP = " .:-=+*#%@"
-Pixels = Sequence[Sequence[int]]
 
 
-@lru_cache(4096)
-def _cell(upper: int, lower: int) -> Style:
-    return Style(color=Color.from_rgb(upper, upper, upper), bgcolor=Color.from_rgb(lower, lower, lower))
+def ink_of(app: Any) -> Ink:
+    """The ink for an app's theme: plain without colours, in ASCII and on a terminal with few colours."""
+    ascii_only = getattr(getattr(app, "settings", None), "ascii_only", False)
+    if app.no_color or ascii_only or app.current_theme.name.startswith("ansi"):
+        return "plain"
+    return "light" if app.current_theme.dark else "dark"
 
 
-def shrink(pixels: Pixels, times: int) -> list[list[int]]:
-    """Means over squares of `times` pixels."""
-    side = len(pixels) // times
-    area = times * times
-    return [
-        [
-            sum(pixels[y * times + dy][x * times + dx] for dy in range(times) for dx in range(times)) // area
-            for x in range(side)
-        ]
-        for y in range(side)
-    ]
+def smaller(image: Image, times: int) -> Image:
+    """The image averaged over squares of `times` pixels."""
+    if times == 1:
+        return image
+    height, width = image.shape[0] // times, image.shape[1] // times
+    blocks = image[: height * times, : width * times].reshape(height, times, width, times)
+    mean: Image = blocks.mean((1, 3)).round().astype(image.dtype)
+    return mean
 
 
-def crop(pixels: Pixels, side: int) -> list[list[int]]:
-    """The middle."""
-    margin = (len(pixels) - side) // 2
-    return [list(row[margin : margin + side]) for row in pixels[margin : margin + side]]
+def crop(image: Image, side: int) -> Image:
+    """The middle of the image."""
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
 
 
-def half_blocks(pixels: Pixels, *, light: bool = False) -> list[list[Segment]]:
-    """Rows of segments, one for each two rows of pixels; on a light theme black on white.
-
-    Greys are in steps of 8, so that a digit takes fewer bytes on its way to the terminal.
-    """
-    out: list[list[Segment]] = []
-    for y in range(0, len(pixels) - 1, 2):
-        row: list[Segment] = []
-        for upper, lower in zip(pixels[y], pixels[y + 1], strict=True):
-            a, b = (
-                min(255, value & 0xF8) for value in ((255 - upper, 255 - lower) if light else (upper, lower))
-            )
-            style = _cell(a, b)
-            text = " " if a == b else "▀"
-            if row and row[-1].style == style and row[-1].text[0] == text:
-                row[-1] = Segment(row[-1].text + text, style)
-            else:
-                row.append(Segment(text, style))
-        out.append(row)
-    return out
+def digit(image: Image, ink: Ink = "light") -> list[Parts]:
+    """An image, two rows of pixels a line; the lowest of an odd number of rows stands over an empty one."""
+    rows: list[list[int]] = image.tolist()
+    if len(rows) % 2:
+        rows.append([0] * len(rows[0]))
+    return [_line(list(zip(*pair, strict=True)), ink) for pair in zip(rows[::2], rows[1::2], strict=True)]
 
 
-def ramp(pixels: Pixels) -> list[list[Segment]]:
-    """The same without colours: one character for each two pixels, the denser the lighter."""
-    out = []
-    for y in range(0, len(pixels) - 1, 2):
-        text = "".join(
-            RAMP[min(len(RAMP) - 1, (a + b) // 2 * len(RAMP) // 256)]
-            for a, b in zip(pixels[y], pixels[y + 1], strict=True)
-        )
-        out.append([Segment(text)])
-    return out
+def _line(pairs: list[tuple[int, int]], ink: Ink) -> Parts:
+    if ink == "plain":
+        return (("".join(RAMP[(up + low) // 2 * len(RAMP) // 256] for up, low in pairs), ""),)
+    levels = ((up * LEVELS // 256, low * LEVELS // 256) for up, low in pairs)
+    return tuple(
+        ((" " if up == low else "▀") * len(list(run)), _grey(up, low, ink))
+        for (up, low), run in groupby(levels)
+    )
+
+
+@lru_cache(512)
+def _grey(upper: int, lower: int, ink: Ink) -> Style:
+    levels = (upper, lower) if ink == "light" else (LEVELS - 1 - upper, LEVELS - 1 - lower)
+    up, low = (round(DARKEST + at * (255 - DARKEST) / (LEVELS - 1)) for at in levels)
+    return Style(color=Color.from_rgb(up, up, up), bgcolor=Color.from_rgb(low, low, low))

@@ -1,9 +1,4 @@
-"""Pictures as painted lines: digits in half blocks, kernels as patches. No textual.
-
-Two pixels share a cell, the upper one as its foreground. Grey levels are few, so that neighbouring
-cells often look the same and cost the line no colour codes. Without colours (NO_COLOR, ASCII) the
-shape alone must do: a threshold, or signs.
-"""
+"""What a run saw and learnt as painted lines: its mistakes as images, its kernels as patches. No textual."""
 
 from __future__ import annotations
 
@@ -16,6 +11,7 @@ from rich.style import Style
 
 from tuitrain import figures
 from tuitrain.errors import visible
+from tuitrain.tui.paint.digits import Ink, digit, smaller
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, cells
 
 if TYPE_CHECKING:
@@ -23,15 +19,8 @@ if TYPE_CHECKING:
 
     from tuitrain.training.inspection import Inspection
 
-LEVELS = 8
 GAP = 3  # cells between two pictures
 MOST = 400  # misclassified digits that are drawn
-
-
-@lru_cache(512)
-def _grey(upper: int, lower: int) -> Style:
-    up, low = (round(24 + level * (255 - 24) / (LEVELS - 1)) for level in (upper, lower))
-    return Style.parse(f"#{up:02x}{up:02x}{up:02x} on #{low:02x}{low:02x}{low:02x}")
 
 
 @lru_cache(512)
@@ -43,46 +32,12 @@ def _signed(level: int) -> Style:
     return Style.parse("on #{:02x}{:02x}{:02x}".format(*rgb))
 
 
-def smaller(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """The image averaged over squares of `factor` pixels."""
-    if factor == 1:
-        return image
-    height, width = image.shape[0] // factor, image.shape[1] // factor
-    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    return np.asarray(blocks.mean((1, 3)).round(), dtype=np.uint8)
-
-
-def digit(image: NDArray[np.uint8], *, colour: bool = True) -> list[Parts]:
-    """An image, light on dark, two rows of pixels a line."""
-    if image.shape[0] % 2:
-        image = np.vstack([image, np.zeros((1, image.shape[1]), np.uint8)])
-    if not colour:
-        marks = np.array([" ", "▄", "▀", "█"])
-        on = (image > 96).astype(int)
-        return [(("".join(marks[2 * up + low]), ""),) for up, low in zip(on[::2], on[1::2], strict=True)]
-    levels = image.astype(np.int64) * LEVELS // 256
-    return [_row(upper, lower) for upper, lower in zip(levels[::2], levels[1::2], strict=True)]
-
-
-def _row(upper: NDArray[np.int64], lower: NDArray[np.int64]) -> Parts:
-    parts: list[Part] = []
-    run, last = "", (-1, -1)
-    for up, low in zip(upper.tolist(), lower.tolist(), strict=True):
-        if (up, low) != last and run:
-            parts.append((run, _grey(*last)))
-            run = ""
-        last = (up, low)
-        run += " " if up == low else "▀"
-    parts.append((run, _grey(*last)))
-    return tuple(parts)
-
-
-def kernel(weights: NDArray[np.float32], most: float, wide: int, *, colour: bool = True) -> list[Parts]:
-    """A kernel: each weight a patch `wide` cells wide, against the largest weight of the layer."""
+def kernel(weights: NDArray[np.float32], most: float, wide: int, ink: Ink) -> list[Parts]:
+    """A kernel: each weight a patch `wide` cells wide, or a sign, against the largest weight of the layer."""
     levels = np.clip(np.nan_to_num(weights / (most or 1.0) * 6).round(), -6, 6).astype(int)
     rows: list[Parts] = []
     for row in levels.tolist():
-        if colour:
+        if ink != "plain":
             line: Parts = tuple((" " * wide, _signed(level)) for level in row)
         else:
             signs = {-2: "=", -1: "-", 0: "·", 1: "+", 2: "#"}
@@ -117,7 +72,7 @@ def mistakes(
     width: int,
     *,
     small: bool,
-    colour: bool,
+    ink: Ink,
 ) -> HeadedLines:
     """The misclassified images, the most confident first, each with what it is and what was said."""
     wrong = seen.wrong()
@@ -134,7 +89,7 @@ def mistakes(
         return ((heading, "head"),), rows
     cards: list[list[Parts]] = []
     for i in wrong[:MOST].tolist():
-        card = digit(smaller(images[i], 2 if small else 1), colour=colour)
+        card = digit(smaller(images[i], 2 if small else 1), ink)
         truth, said = names[int(seen.labels[i])], names[int(seen.predictions[i])]
         room = cells(card[0])
         caption: Parts = (
@@ -151,9 +106,7 @@ def mistakes(
     return ((heading, "head"),), shelf(cards, width)
 
 
-def kernels(
-    layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, *, colour: bool
-) -> HeadedLines:
+def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, ink: Ink) -> HeadedLines:
     """The first layer's kernels, as large as they fit."""
     if layer is None or not layer.size:
         return ((" the first layer's weights are no picture", "head"),), []
@@ -167,8 +120,8 @@ def kernels(
             break
     cards = []
     for number, weights in enumerate(layer, 1):
-        cards.append([((f"{number}", "dim"),), *kernel(weights, most, wide, colour=colour)])
+        cards.append([((f"{number}", "dim"),), *kernel(weights, most, wide, ink)])
     heading = f" {figures.plural(count, 'first-layer kernel')} after epoch {epoch}"
-    signs = "blue < 0 < orange" if colour else "- < 0 < +"
+    signs = "blue < 0 < orange" if ink != "plain" else "- < 0 < +"
     legend = f": {signs}, up to ±{most:.2f}"
     return ((heading + legend, "head"),), shelf(cards, width)

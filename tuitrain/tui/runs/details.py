@@ -9,17 +9,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 
 
-class Details(Modal[None]):
+class Details(Dialog[None]):
     """A title and a text that scrolls; Esc closes it."""
 
     HELP_TITLE = "Details"
     DEFAULT_CSS = """
-    Details { align: center middle; background: $background 60%; }
-    Details > VerticalScroll { width: 90%; max-width: 100; height: auto; max-height: 100%; border: round $accent;
-        border-title-style: bold; background: $surface; padding: 0 1; }
+    Details > VerticalScroll { width: 90%; max-width: 100; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,w,q", "dismiss(None)", "Close", key_display="esc", id="details.close"),

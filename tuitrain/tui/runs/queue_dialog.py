@@ -19,7 +19,7 @@ from textual.widgets.selection_list import Selection
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.figures import plural
 from tuitrain.tui.settings import Place
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset
@@ -118,20 +118,16 @@ class PresetMarks(SelectionList[str]):
         return Strip([left, Segment(" ", inner.style), *rest], strip.cell_length)
 
 
-class QueueDialog(Modal["Plan | None"]):
+class QueueDialog(Dialog["Plan | None"]):
     """Presets to mark, seeds, settings to vary, devices; Enter puts them in line."""
 
     DEFAULT_CSS = """
-    QueueDialog { align: center middle; background: $background 60%; }
-    QueueDialog > Vertical { width: 72; max-width: 100%; height: 90%; max-height: 30; border: round $accent;
-        background: $surface; padding: 0 1; }
+    QueueDialog > Vertical { width: 72; height: 90%; max-height: 30; }
     QueueDialog SelectionList { height: 1fr; padding: 0; background: $surface; }
-    QueueDialog Input { background: $panel; }
-    QueueDialog .label { color: $text-muted; height: 1; }
-    QueueDialog #said { height: 1; color: $warning; }
+    QueueDialog .hint { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="queue.cancel"),
+        Binding("escape", "dismiss(None)", "Cancel", id="queue.cancel"),
         Binding("ctrl+s", "add", "Put in line", priority=True, id="queue.add"),
     ]
 
@@ -147,17 +143,17 @@ class QueueDialog(Modal["Plan | None"]):
                 ),
                 compact=True,
             )
-            yield Static("seeds, like 0-4, 7", classes="label", markup=False)
+            yield Static("seeds, like 0-4, 7", classes="hint", markup=False)
             yield Input("0", id="seeds", select_on_focus=False, compact=True)
             yield Static(
                 "variations, like rotation=5,7 lr=0.01,0.02 (empty: as the preset is)",
-                classes="label",
+                classes="hint",
                 markup=False,
             )
             yield Input("", id="variations", select_on_focus=False, compact=True)
-            yield Static("devices, dealt in turn, like cuda:0,cuda:1", classes="label", markup=False)
+            yield Static("devices, dealt in turn, like cuda:0,cuda:1", classes="hint", markup=False)
             yield Input(self._place.runtime.device, id="devices", select_on_focus=False, compact=True)
-            yield Static("", id="said", markup=False)
+            yield Static("", classes="reason", markup=False)
 
     def on_mount(self) -> None:
         """The list has the focus."""
@@ -183,7 +179,7 @@ class QueueDialog(Modal["Plan | None"]):
             text = f"{plural(len(self._plan()), 'run')}: enter in a line, or ctrl+s, puts them in line"
         except TuitrainError as error:
             text = visible(error)
-        self.query_one("#said", Static).update(text)
+        self.query_one(".reason", Static).update(text)
 
     @on(Input.Submitted)
     def action_add(self) -> None:
@@ -191,8 +187,4 @@ class QueueDialog(Modal["Plan | None"]):
         try:
             self.dismiss(self._plan())
         except TuitrainError as error:
-            self.query_one("#said", Static).update(visible(error))
-
-    def action_cancel(self) -> None:
-        """Nothing."""
-        self.dismiss(None)
+            self.query_one(".reason", Static).update(visible(error))

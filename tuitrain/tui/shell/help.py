@@ -14,19 +14,17 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-class HelpScreen(Modal[None]):
+class HelpScreen(Dialog[None]):
     """A list of keys in the reader's words, by where they work; Esc closes it."""
 
     DEFAULT_CSS = """
-    HelpScreen { align: center middle; background: $background 60%; }
-    HelpScreen > VerticalScroll { width: 76; max-width: 100%; height: auto; max-height: 100%;
-        border: round $accent; border-title-style: bold; background: $surface; padding: 0 1; }
+    HelpScreen > VerticalScroll { width: 76; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q", "dismiss", "Close", id="help.close"),

@@ -1,4 +1,4 @@
-"""A screen above another one, that can be left only once."""
+"""Screens above another one, that can be left only once; most are a box in its middle."""
 
 from __future__ import annotations
 
@@ -40,3 +40,18 @@ class Modal(ModalScreen[ScreenResultType]):
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Leave with a result, unless that has happened."""
         return super().dismiss(result) if self.is_current else AwaitComplete()
+
+
+class Dialog(Modal[ScreenResultType]):
+    """A box in the middle of the screen below: the frame of every question."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%;
+        & > Vertical, & > VerticalScroll { width: 64; max-width: 100%; height: auto; max-height: 100%;
+            border: round $accent; border-title-style: bold; background: $surface; padding: 0 1; }
+        & Input { background: $panel; }
+        & .title { text-style: bold; width: 100%; }
+        & .hint { color: $text-muted; }
+        & .reason { color: $warning; height: 1; width: 100%; }
+    }
+    """

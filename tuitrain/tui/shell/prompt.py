@@ -9,20 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 
 
-class Prompt(Modal[str | None]):
+class Prompt(Dialog[str | None]):
     """A labelled line; the result is its text, or None when cancelled."""
 
-    DEFAULT_CSS = """
-    Prompt { align: center middle; background: $background 60%; }
-    Prompt > Vertical { width: 64; max-width: 100%; height: auto; border: round $accent; background: $surface;
-        padding: 0 1; }
-    Prompt Input { background: $panel; }
-    Prompt .prompt--hint { color: $text-muted; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="prompt.cancel")]
 
     def __init__(self, title: str, value: str = "", hint: str = "enter takes it, esc cancels") -> None:
         super().__init__()
@@ -33,13 +26,9 @@ class Prompt(Modal[str | None]):
         with Vertical():
             yield Static(self._title, markup=False)
             yield Input(self._value, select_on_focus=False, compact=True)
-            yield Static(self._hint, classes="prompt--hint", markup=False)
+            yield Static(self._hint, classes="hint", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take it."""
         event.stop()
         self.dismiss(event.value)
-
-    def action_cancel(self) -> None:
-        """Close without a text."""
-        self.dismiss(None)

@@ -11,17 +11,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.modal import Dialog
 
 
-class Question(Modal[str | None]):
+class Question(Dialog[str | None]):
     """A modal question; its result is the chosen answer's key, or None when cancelled."""
 
     DEFAULT_CSS = """
-    Question { align: center middle; background: $background 60%; }
-    Question > VerticalScroll { width: 64; max-width: 100%; height: auto; max-height: 100%;
-        border: round $accent; background: $surface; padding: 0 1; }
-    Question .question--title { text-style: bold; width: 100%; }
     Question .question--body { margin: 1 0; width: 100%; }
     Question Horizontal { height: auto; width: 100%; align-horizontal: right; }
     Question Button { min-width: 8; margin: 0 0 0 2; }
@@ -30,7 +26,7 @@ class Question(Modal[str | None]):
     Question.-too-short .question--body { margin: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="dialog.cancel"),
+        Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel"),
         Binding("left,up,shift+tab", "app.focus_previous", "Previous", show=False, id="dialog.previous"),
         Binding("right,down,tab", "app.focus_next", "Next", show=False, id="dialog.next"),
     ]
@@ -55,7 +51,7 @@ class Question(Modal[str | None]):
     def compose(self) -> ComposeResult:
         """Title, body, a row of buttons."""
         with VerticalScroll(can_focus=False):
-            yield Static(self.question_title, classes="question--title", markup=False)
+            yield Static(self.question_title, classes="title", markup=False)
             yield Static(self.body, classes="question--body", markup=False)
             with Horizontal():
                 for result, label, key in self.answers:
@@ -80,7 +76,3 @@ class Question(Modal[str | None]):
 
     def _take(self, result: str) -> None:
         self.dismiss(None if result in self.CANCELS else result)
-
-    def action_cancel(self) -> None:
-        """Close without an answer."""
-        self.dismiss(None)
