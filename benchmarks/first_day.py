@@ -37,7 +37,7 @@ from bench.talk import say  # noqa: E402
 
 SANITIZED = """
 import torch
-from training_small import stripes, tiny
+from support.training_small import stripes, tiny
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
 ends = list(Trainer(tiny(epochs=1), stripes(), Runtime(device={device!r}, compile="off")).run())
@@ -45,7 +45,7 @@ assert ends[-1].outcome == "completed", ends[-1]
 """
 EXACT = """
 import json, sys
-from training_small import shortened, stripes
+from support.training_small import shortened, stripes
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
 
@@ -149,7 +149,7 @@ def tests(session: Session) -> dict[str, Any]:
     """The tests marked gpu."""
     needs("pytest", "hypothesis", "pytest_asyncio", "pytest_timeout")
     marker = "gpu" if session.device != "cpu" else "not gpu and not long"
-    which = ["tests"] if session.device != "cpu" else ["tests/test_training_run_ahead.py"]
+    which = ["tests"] if session.device != "cpu" else ["tests/unit/training/test_run_ahead.py"]
     report = session.command(
         "-m", "pytest", "-q", "-m", marker, "-p", "no:cacheprovider", *which, limit_s=240, code=None
     )
@@ -257,7 +257,7 @@ def presets(session: Session) -> dict[str, Any]:
 def screen(session: Session) -> dict[str, Any]:
     """A real screen on a real pseudo-terminal during a captured run: at which step does each command act?"""
     needs("pyte")
-    from shell_terminal import Terminal
+    from support.shell_terminal import Terminal
 
     with tempfile.TemporaryDirectory() as runs:
         env = session.environment | {"TUITRAIN_RUNS_DIR": runs, "TERM": "xterm-256color"}

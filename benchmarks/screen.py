@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from shell_terminal import Terminal
+from support.shell_terminal import Terminal
 
 OVERRIDES = {"train.dataset": "digits", "train.epochs": 2000}
 

@@ -22,6 +22,18 @@ def mnist_dir() -> Path:
     return Path(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m fast`: the tests in unit/, which need no screen, no terminal and no long run."""
+    unit = Path(__file__).parent / "unit"
+    for item in items:
+        if (
+            unit in item.path.parents
+            and not any(item.iter_markers("long"))
+            and not any(item.iter_markers("gpu"))
+        ):
+            item.add_marker(pytest.mark.fast)
+
+
 # Where runs find each other: those of a test are not to meet the tester's own, nor those of another worker.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tuitrain-state-")
 

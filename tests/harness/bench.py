@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent.parent
-ROOT = TESTS.parent
+from support import ROOT, TESTS
 
 #: 418 parameters; everything that is random is switched on.
 TINY = """

@@ -101,7 +101,7 @@ def data(bench: Bench, times: int) -> Figure:
 
 def load_small(address: str) -> str:
     """Load the small set from an empty cache; what came of it."""
-    import data_tiny
+    from support import data_tiny
 
     data_tiny.install([address])
     from tuitrain.data.load import load
@@ -164,7 +164,7 @@ MODES = (
 )
 def fetch(bench: Bench, times: int) -> Figure:
     """Each time eight at once, one bad answer, and one killed downloader."""
-    import data_tiny
+    from support import data_tiny
 
     sizes = {name: len(content) for name, content in data_tiny.FILES.items()}
     downloads = partial = loaded = refused = taken = bad_left = 0
@@ -290,7 +290,7 @@ def packed_zeros(head: bytes) -> bytes:
 
 def lies(dice: random.Random) -> tuple[str, bytes]:
     """A file of the small set whose header lies, plain or packed."""
-    import data_tiny
+    from support import data_tiny
 
     name = dice.choice(list(data_tiny.FILES))
     content = data_tiny.FILES[name]
@@ -317,7 +317,7 @@ def lies(dice: random.Random) -> tuple[str, bytes]:
 
 def load_lies(folder: str, times: int, seed: int) -> dict[str, float]:
     """Load so many lying files; how many were refused, and the most memory that took."""
-    import data_tiny
+    from support import data_tiny
 
     data_tiny.install([])
     from tuitrain.data.load import load

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pyte
-from shell_terminal import Terminal, processes_of
 
 from harness.bench import Bench, Child
 from harness.rows_hostile import TEXTS
 from harness.rows_training import rss_bytes
 from harness.table import Figure, row
+from support.shell_terminal import Terminal, processes_of
 from tuitrain.errors import visible
 
 ENV = {

@@ -30,8 +30,7 @@ def presets_by_family() -> list[list[str]]:
 
 def interrupted(name: str, epochs: int, folder: str, device: str = "cpu") -> dict[str, int]:
     """One preset, interrupted after each of its epochs, each time from what was on the disk."""
-    from training_small import shortened, stripes
-
+    from support.training_small import shortened, stripes
     from tuitrain.runs import checkpoint
     from tuitrain.training.events import EpochFinished
     from tuitrain.training.runtime import Runtime
@@ -116,8 +115,8 @@ def interrupted_gpu(bench: Bench, times: int) -> Figure:
 def out_of_memory(times: int, runs: str, device: str) -> dict[str, Any]:
     """Runs that run out of memory by turns at four places, and after each a run that does not, in one process."""
     import torch
-    from training_small import stripes, tiny
 
+    from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
     from tuitrain.training import step
     from tuitrain.training.runtime import Runtime
@@ -192,8 +191,8 @@ def memory(bench: Bench, times: int) -> Figure:
 def capped(times: int, runs: str) -> dict[str, Any]:
     """Runs on a GPU whose memory is capped below what a batch needs, and after each a run that fits."""
     import torch
-    from training_small import stripes, tiny
 
+    from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
     from tuitrain.training.runtime import Runtime
 
@@ -365,8 +364,7 @@ def many_runs(times: int, runs: str) -> list[dict[str, int]]:
     """Short runs in one process, one after another; its usage after each."""
     import shutil
 
-    from training_small import stripes, tiny
-
+    from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
     from tuitrain.training.runtime import Runtime
 

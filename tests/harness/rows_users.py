@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from no_runs import CASES, everything, set_up
-
 from harness.bench import Bench
 from harness.table import Figure, row
+from support.no_runs import CASES, everything, set_up
 
 NOBODY = 65534
 

@@ -1,0 +1,74 @@
+"""The CUDA path on fake tensors: nothing that a capture refuses, and no more operators and bytes than budgeted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from support import TESTS
+from support.fake_cuda import faults, stubs
+
+pytestmark = pytest.mark.skipif(stubs.missing() is not None, reason=str(stubs.missing()))
+
+#: Section: most operators and most megabytes of its first captured step (views left out; read and written).
+BUDGETS = {
+    "budget step13 64": (91, 110),
+    "budget step13 128": (91, 219),
+    "budget 32 seeds 128": (220, 17_700),
+}
+
+
+def _run(*arguments: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "support.fake_cuda", *arguments]
+    done = subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False, timeout=1500)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines, done.stderr[-2000:]
+    return lines
+
+
+def _sound(found: list[dict[str, Any]]) -> None:
+    wrong = {
+        line["section"]: line["error"] or line["faults"] for line in found if line["error"] or line["faults"]
+    }
+    assert not wrong
+
+
+def test_a_step_is_legal_in_a_capture_and_within_its_budget() -> None:
+    found = _run("--only", "budget step13 64", "tiny every augmentation", "tiny rmsprop", "seeds tiny fp32")
+    _sound(found)
+    assert [len(line["captures"]) for line in found if line["section"] == "budget step13 64"] == [3]
+    _within_budget(found)
+
+
+def _within_budget(found: list[dict[str, Any]]) -> None:
+    for line in found:
+        if line["section"] in BUDGETS:
+            operators, megabytes = BUDGETS[line["section"]]
+            step = line["captures"][0]
+            assert step["operators"] <= operators, step["by_name"]
+            assert step["bytes"] <= megabytes * 1e6
+
+
+@pytest.mark.parametrize("fault", sorted(faults.FAULTS))
+@pytest.mark.long
+def test_a_fault_is_found(fault: str) -> None:
+    found = _run("--only", "tiny sgd", "--teeth", fault)
+    kinds = {one["kind"] for line in found for one in line["faults"]}
+    assert faults.FAULTS[fault][0] in kinds
+
+
+def test_a_wait_in_a_step_is_found() -> None:
+    """One of the teeth in the quick run; the others are long."""
+    test_a_fault_is_found("item")
+
+
+@pytest.mark.long
+def test_every_preset_precision_optimizer_schedule_augmentation_and_ensemble() -> None:
+    found = _run()
+    _sound(found)
+    _within_budget(found)
+    assert {line["section"] for line in found} >= set(BUDGETS)

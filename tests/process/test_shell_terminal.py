@@ -1,0 +1,347 @@
+"""The app in a real pseudo-terminal: leaving, coming back, signals, a stalled and a closed terminal.
+
+Each run trains the built-in digits and must end with the very weights of the headless run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from support import ROOT
+from support.shell_terminal import (
+    LEAVE,
+    OVERRIDES,
+    Terminal,
+    children_of,
+    environment,
+    events,
+    processes_of,
+)
+
+pytestmark = [pytest.mark.terminal, pytest.mark.timeout(240)]
+#: Long enough to do something with a run, short enough to wait for its end.
+RUN_S = 8.0
+
+
+def headless(folder: Path, epochs: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tuitrain", "run", "--preset", "step13", "--dataset", "digits"]
+    command += ["--epochs", str(epochs), "--runs-dir", str(folder), "--json"]
+    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Epochs that take about `RUN_S` on this machine, and the weights after them; once for all workers."""
+    folder = tmp_path_factory.mktemp("headless")
+    shared = folder.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    answer = shared / "undisturbed.json"
+    with FileLock(f"{answer}.lock"):
+        if not answer.exists():
+            seconds = headless(folder / "pace", 3)["seconds"]
+            epochs = max(5, min(40, round(3 * RUN_S / seconds)))
+            sha256 = headless(folder / "whole", epochs)["model_sha256"]
+            answer.write_text(json.dumps({"epochs": epochs, "sha256": sha256}))
+    found: dict[str, Any] = json.loads(answer.read_text())
+    return found
+
+
+@pytest.fixture
+def epochs(undisturbed: dict[str, Any]) -> int:
+    count: int = undisturbed["epochs"]
+    return count
+
+
+@pytest.fixture
+def headless_sha256(undisturbed: dict[str, Any]) -> str:
+    sha256: str = undisturbed["sha256"]
+    assert len(sha256) == 64
+    return sha256
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def terminal(runs: Path, tmp_path: Path, epochs: int) -> Iterator[Terminal]:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
+    overrides = OVERRIDES | {"train.epochs": epochs}
+    terminal = Terminal.app(env, runs_dir=runs, preset="step13", start=True, overrides=overrides)
+    yield terminal
+    terminal.kill()
+    for pid in processes_of(runs):
+        os.kill(pid, signal.SIGKILL)
+
+
+def until_ended(runs: Path, seconds: float = 120.0) -> dict[str, Any]:
+    """The run's last event, when nobody works on it any more."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not processes_of(runs):
+            last = events(runs)[-1]
+            assert last["event"] == "RunFinished", last
+            return last
+        time.sleep(0.2)
+    raise AssertionError("somebody still works on the run")
+
+
+def actions(runs: Path) -> list[str]:
+    return [event["action"] for event in events(runs) if event["event"] == "Control"]
+
+
+def test_detach_leaves_a_summary_and_a_run_that_ends(
+    terminal: Terminal, runs: Path, headless_sha256: str
+) -> None:
+    terminal.wait_for("epoch 2 of")
+    terminal.key("d")
+    assert terminal.ended(10) == 0
+    assert terminal.restored() == []
+    lines = [line for line in terminal.left_behind.split("\r\n") if line]
+    assert len(lines) == 5
+    assert "tuitrain attach" in lines[-1]
+    assert processes_of(runs), "nobody trains any more"
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+    assert "detached" in actions(runs)
+
+
+def test_attach_from_another_terminal_and_stop(terminal: Terminal, runs: Path) -> None:
+    terminal.wait_for("epoch 2 of")
+    terminal.key("d")
+    assert terminal.ended(10) == 0
+    second = Terminal.app(runs_dir=runs, attach="latest")
+    try:
+        second.wait_for("training")
+        second.key("q")  # nothing trains in this process: no question
+        assert second.ended(10) == 0
+        assert second.restored() == []
+    finally:
+        second.kill()
+    assert until_ended(runs)["outcome"] == "completed"
+
+
+def test_quitting_asks_and_esc_stays(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    for key in ("q", "\x03"):
+        terminal.key(key)
+        terminal.wait_for(LEAVE)
+        terminal.key("\x1b")
+        terminal.wait_gone(LEAVE)
+    terminal.key("q")
+    terminal.wait_for(LEAVE)
+    terminal.key("\r")  # detach has the focus
+    assert terminal.ended(10) == 0
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_stop_saves_and_can_be_resumed(terminal: Terminal, runs: Path) -> None:
+    terminal.wait_for("epoch 3 of")
+    terminal.key("q")
+    terminal.wait_for(LEAVE)
+    terminal.key("s")
+    assert terminal.ended(20) == 0
+    assert terminal.restored() == []
+    assert "tuitrain resume" in terminal.text
+    assert until_ended(runs)["outcome"] == "stopped"
+    assert any(event["event"] == "CheckpointSaved" for event in events(runs))
+
+
+def test_closed_terminal(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    terminal.close()
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+    assert "detached" in actions(runs)
+
+
+def test_hangup_of_the_app_alone(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    (app,) = children_of(terminal.pid)
+    os.kill(app, signal.SIGHUP)
+    assert terminal.ended(10) == 0
+    assert terminal.restored() == []
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_killed_waiter_is_a_hangup(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    os.kill(terminal.pid, signal.SIGKILL)
+    assert terminal.ended(10) == -signal.SIGKILL
+    terminal.read(1.0)
+    assert terminal.restored() == []
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_killed_app_leaves_a_usable_terminal(terminal: Terminal, runs: Path) -> None:
+    terminal.wait_for("epoch 2 of")
+    (app,) = children_of(terminal.pid)
+    os.kill(app, signal.SIGKILL)
+    assert terminal.ended(10) == 128 + signal.SIGKILL
+    assert terminal.restored() == []
+    assert "tuitrain resume latest" in terminal.text
+
+
+@pytest.mark.parametrize("place", ["screen", "dialog", "waiter"])
+def test_sigterm(terminal: Terminal, runs: Path, place: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    (app,) = children_of(terminal.pid)
+    if place == "dialog":
+        terminal.key("q")
+        terminal.wait_for(LEAVE)
+    began = time.monotonic()
+    os.kill(terminal.pid if place == "waiter" else app, signal.SIGTERM)
+    assert terminal.ended(10) == 143
+    assert time.monotonic() - began < 2.5  # the interface promises 2; the machine is shared
+    assert terminal.restored() == []
+    last = until_ended(runs, 5)
+    assert last["outcome"] == "stopped"
+    assert not Path(f"/proc/{app}").exists()
+
+
+def test_suspended_and_back(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    terminal.key("\x1a")
+    done, status = 0, 0
+    end = time.monotonic() + 10
+    while not done and time.monotonic() < end:
+        terminal.read(0.1)
+        done, status = os.waitpid(terminal.pid, os.WNOHANG | os.WUNTRACED)
+    assert done and os.WIFSTOPPED(status), "the shell would not see a stopped job"
+    assert terminal.restored() == []
+    (app,) = children_of(terminal.pid)
+    assert state_of(app) == "T" and state_of(terminal.pid) == "T"
+    os.killpg(terminal.pid, signal.SIGCONT)
+    terminal.wait_for("3 Runs", 10)
+    terminal.wait_for("epoch ", 10)
+    terminal.key("d")
+    assert terminal.ended(10) == 0
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_stalled_terminal(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    (app,) = children_of(terminal.pid)
+    memory = rss_bytes(app)
+    before = len(events(runs))
+    time.sleep(10)  # nobody reads what the app writes
+    assert len(events(runs)) > before, "training stood still with its terminal"
+    assert rss_bytes(app) - memory < 30e6
+    terminal.key("3")
+    terminal.wait_for("1 run", 5)
+    terminal.key("2")
+    terminal.wait_for("epoch", 5)
+    if processes_of(runs):
+        terminal.key("d")
+        terminal.ended(10)
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_resize_storm(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+    terminal.wait_for("epoch 2 of")
+    for columns, rows in ((40, 10), (1, 1), (200, 60), (61, 19), (59, 17), (1, 24), (80, 1), (120, 40)) * 3:
+        terminal.resize(columns, rows)
+        terminal.read(0.05)
+    terminal.resize(50, 12)
+    terminal.wait_for("screens from 60x18", 10)
+    terminal.resize(80, 24)
+    terminal.wait_for("1 Lab", 10)
+    terminal.wait_for("best", 10)
+    terminal.key("d")
+    assert terminal.ended(10) == 0
+    assert terminal.restored() == []
+    assert until_ended(runs)["model_sha256"] == headless_sha256
+
+
+def test_stdin_from_dev_null_is_refused(tmp_path: Path) -> None:
+    code = "from tuitrain.cli.lab import open_lab; open_lab('step13')"
+    leader, follower = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", f"from tuitrain.errors import *\ntry:\n {code}\nexcept TuitrainError as e:\n"
+             "  import sys; print(e, file=sys.stderr); sys.exit(int(e.exit_code))"],
+            env=environment(), stdin=subprocess.DEVNULL, stdout=follower, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        )  # fmt: skip
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.returncode == 2
+    assert "tuitrain run --preset step13" in done.stderr
+
+
+@pytest.mark.parametrize("after_s", [0.3, 0.6])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_s: float, runs: Path) -> None:
+    terminal = Terminal([sys.executable, "-m", "tuitrain"], env={"TUITRAIN_RUNS_DIR": str(runs)})
+    try:
+        terminal.read(after_s)
+        os.kill(terminal.pid, number)
+        assert terminal.ended(10) in (128 + number, -number)
+        assert b"Traceback" not in terminal.raw and b"tuitrain:" not in terminal.raw
+        assert terminal.restored() == [] and not list(runs.glob("*"))
+    finally:
+        terminal.kill()
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings"), [(["--no-mouse"], {}), ([], {"TUITRAIN_MOUSE": "false"}), ([], {})]
+)
+def test_the_mouse_is_left_to_the_terminal(flags: list[str], settings: dict[str, str], runs: Path) -> None:
+    command = [sys.executable, "-m", "tuitrain", "lab", "--runs-dir", str(runs), *flags]
+    terminal = Terminal(command, env=settings)
+    try:
+        terminal.wait_for("1 Lab")
+        terminal.key("q")
+        assert terminal.ended(20) == 0
+        taken = {mode for mode in (b"1000", b"1003", b"1006") if b"\x1b[?%sh" % mode in terminal.raw}
+        assert bool(taken) == (not flags and not settings)
+        assert terminal.restored() == []
+    finally:
+        terminal.kill()
+
+
+def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    code = (
+        "import os, sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from tuitrain.tui.terminal.launch import launch\n"
+        "import tuitrain.tui.terminal.process as child\n"
+        "real = child.run_app\n"
+        "def noisy(*args):\n"
+        "    threading.Timer(1.0, lambda: (os.write(2, b'from a C library\\n'), print('from python'))).start()\n"
+        "    return real(*args)\n"
+        "child.run_app = noisy\n"
+        f"sys.exit(launch({{'runs_dir': Path({str(tmp_path)!r}), 'preset': 'step13'}}))\n"
+    )
+    terminal = Terminal([sys.executable, "-c", code], env={"XDG_STATE_HOME": str(state)})
+    try:
+        terminal.wait_for("1 Lab")
+        terminal.read(2.5)
+        terminal.key("q")
+        assert terminal.ended(10) == 0
+        assert b"from a C library" not in terminal.raw
+        assert b"from python" not in terminal.raw
+        log = (state / "tuitrain" / "log.txt").read_text()
+        assert "from a C library" in log and "from python" in log
+    finally:
+        terminal.kill()
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def rss_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

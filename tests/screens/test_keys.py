@@ -1,0 +1,163 @@
+"""Keys: one meaning a letter on all screens, help in the order of use, the digits of the header."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+import tuitrain.tui
+from support.lab_stage import lab, own_folders, settle, text_of
+from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.help import HelpScreen, binding_groups
+from tuitrain.tui.terminal.driver import KeyParser
+
+__all__ = ["own_folders"]
+
+#: What each letter means, wherever it means something; and the bindings that it is given to.
+LETTERS = {
+    "a": ("train again", "lab.again monitor.another_seed"),
+    "b": ("budget", "lab.budget"),
+    "c": ("compare", "runs.compare compare.back data.originals"),
+    "d": ("detach", "app.detach monitor.detach"),
+    "e": ("edit", "network.edit"),
+    "f": ("frontier", "runs.frontier"),
+    "g": ("first", "presets.first runs.first"),
+    "i": ("insert", "network.insert"),
+    "j": ("down", "form.down network.down presets.down runs.down"),
+    "k": ("up", "form.up network.up presets.up runs.up"),
+    "l": ("learning rate", "monitor.learning_rate"),
+    "m": ("another quantity", "monitor.next_chart overlay.next"),
+    "n": ("note", "runs.note"),
+    "o": ("overlay", "runs.overlay compare.overlay overlay.back"),
+    "p": ("presets", "lab.presets"),
+    "q": ("leave", "app.quit help.close data.close text.close details.close"),
+    "r": ("reset", "form.reset chart.reset"),
+    "s": ("save", "lab.save monitor.checkpoint"),
+    "t": ("tag", "runs.tag"),
+    "u": ("undo", "lab.undo layer.undo runs.undo"),
+    "v": ("see the data", "lab.data data.close"),
+    "w": ("what is cut, whole", "lab.changes runs.details details.close"),
+    "x": ("stop", "monitor.stop"),
+    "y": ("copy", "lab.copy_command text.copy"),
+    "z": ("zoom", "data.zoom"),
+    "D": ("delete", "network.delete runs.delete"),
+    "E": ("more epochs", "monitor.add_epochs"),
+    "G": ("last", "presets.last runs.last"),
+    "I": ("insert a copy", "network.duplicate"),
+    "J": ("move down", "network.move_down layer.op_down runs.later"),
+    "K": ("move up", "network.move_up layer.op_up runs.earlier"),
+    "L": ("logarithmic", "monitor.logarithmic overlay.log"),
+    "R": ("resume", "runs.resume monitor.go_on"),
+    "S": ("smooth", "monitor.smooth"),
+    "U": ("unmark all", "runs.unmark"),
+    "V": ("verdict", "monitor.verdict"),
+    "Y": ("copy the preset", "lab.copy_toml"),
+    "Z": ("reset all", "form.reset_all network.reset"),
+}  # fmt: skip
+
+
+def all_bindings() -> Iterator[Binding]:
+    """Every binding that a class of ours declares."""
+    seen: set[type] = set()
+    for module in pkgutil.walk_packages(tuitrain.tui.__path__, "tuitrain.tui."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and issubclass(value, DOMNode) and value not in seen:
+                seen.add(value)
+                if value.__module__.startswith("tuitrain."):
+                    yield from (b for b in value.__dict__.get("BINDINGS", ()) if isinstance(b, Binding))
+
+
+def test_a_letter_means_one_thing_on_all_screens() -> None:
+    found: dict[str, set[str]] = {}
+    for binding in all_bindings():
+        assert binding.id, f"{binding.key} {binding.description} has no id"
+        for key in binding.key.split(","):
+            if len(key) == 1 and key.isalpha():
+                found.setdefault(key, set()).add(binding.id)
+    assert found == {key: set(ids.split()) for key, (_, ids) in LETTERS.items()}
+
+
+@pytest.mark.parametrize("pane", ["network", "form"])
+async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane: str) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        screen.set_focus(screen.query_one(f"#{pane}"))
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        assert isinstance(app.screen, HelpScreen)
+        lines = [line.partition("│")[2].strip() for line in text_of(app).splitlines()[2:]]
+        assert lines[0].startswith(pane.title()), text_of(app)
+        assert "Start" in lines[1] or "Accept" in lines[1]  # the keys of the footer first
+        groups = binding_groups(app, screen)
+        assert [where for where, _ in groups[:3]] == [pane.title(), "Lab", "Everywhere"]
+        assert all(name for _, rows in groups for *_, name in rows)  # Textual's own have none
+        said = {what for _, rows in groups for _, what, _ in rows}
+        assert not said & {"Scroll Up", "Focus Next", "Page Down", "Copy selected text"}
+
+
+async def test_the_digits_of_the_header_stand_back_while_a_field_takes_them(tmp_path: Path) -> None:
+    def offered() -> bool:
+        header = app.screen_stack[0].query_one(HeaderLine)
+        line = header.render()
+        key = header.get_component_rich_style("header--key", partial=True)
+        return any(span.style == key and line.plain[span.start : span.end] == "2" for span in line.spans)
+
+    async with lab(tmp_path) as (app, pilot, screen):
+        assert offered()
+        screen.set_focus(screen.query_one(FormView))
+        await pilot.pause()
+        assert not offered()
+        screen.query_one(FormView).go_to("train.optimizer.name")
+        await pilot.pause()
+        assert offered()
+        await pilot.press("p")  # a dialog: it is answered first
+        await pilot.pause()
+        assert not offered()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert offered()
+
+
+async def test_alt_and_a_digit_go_from_a_field_and_from_a_dialog(tmp_path: Path) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        screen.set_focus(screen.query_one(FormView))
+        await pilot.press("2")
+        assert app.current_mode == "lab" and screen.query_one(FormView).editing
+        await pilot.press("alt+3")
+        assert app.current_mode == "runs"
+        await pilot.press("alt+1")
+        await pilot.press("escape", "tab", "e")
+        assert len(app.screen_stack) == 2
+        await pilot.press("alt+3")
+        assert app.current_mode == "runs"
+        await pilot.press("1")
+        assert app.screen is screen
+        assert "alt+2" in re.sub(r"\s+", " ", str(binding_groups(app, screen)))
+
+
+@pytest.mark.parametrize("key", ["e", "p", "v", "i"])
+async def test_a_dialog_has_help_too(tmp_path: Path, key: str) -> None:
+    async with lab(tmp_path) as (app, pilot, screen):
+        await pilot.press(key)
+        await settle(app, pilot)
+        dialog = app.screen
+        assert dialog is not screen
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen) and app.screen.about is dialog
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert app.screen is dialog
+
+
+@pytest.mark.parametrize(("sent", "key"), [("\x1b1", "alt+1"), ("\x1b3", "alt+3"), ("£", "pound_sign")])
+def test_a_terminal_says_alt_with_a_digit_by_an_escape_before_it(sent: str, key: str) -> None:
+    events = [event for event in KeyParser().feed(sent) if hasattr(event, "key")]
+    assert [event.key for event in events] == [key]

@@ -1,0 +1,57 @@
+"""Pictures of Runs, its frontier, Compare, Overlay, the queue and the help; `pytest --snapshot-update` makes them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from support.runs_stage import NoLab, fix, runs_shown, some_runs, text_of, until
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.runs import frontier
+from tuitrain.watch.frontier import Place
+
+PUBLISHED = (("mnist", Place(8_582, 0.9944, "step8")), ("mnist", Place(389_560, 0.9787, "mlp")))
+#: Size, the row of the cursor, keys, a text to wait for, and how the app is opened.
+CASES: dict[str, tuple[tuple[int, int], int, list[str], str, dict[str, Any]]] = {
+    "runs_80": ((80, 24), 0, ["space", "down", "space"], "Compare", {}),
+    "runs_120": ((120, 40), 6, [], "rotation seems", {}),
+    "runs_plain_80": ((80, 24), 3, ["space"], "stopped", {"plain": True}),
+    "details_80": ((80, 24), 0, ["w"], "batch size 64 → 128", {}),
+    "frontier_80": ((80, 24), 3, ["f"], "○ published", {}),
+    "frontier_light_120": ((120, 40), 3, ["f"], "○ published", {"theme": "light"}),
+    "compare_80": ((80, 24), 6, ["space", "space", "c"], "What it proves", {}),
+    "compare_120": ((120, 40), 6, ["space", "space", "c"], "What it proves", {}),
+    "overlay_80": ((80, 24), 3, ["space"] * 5 + ["o"], "e ╌╌", {}),
+    "overlay_plain_80": ((80, 24), 3, ["space"] * 5 + ["o"], "e ╌╌", {"plain": True}),
+    "overlay_ascii_80": ((80, 24), 3, ["space"] * 5 + ["o"], "e --", {"ascii_only": True}),
+    "queue_80": ((80, 24), 0, ["plus", "space"], "1 run: enter", {}),
+    "help_80": ((80, 24), 0, ["question_mark"], "esc close", {}),
+}
+
+
+@pytest.fixture(autouse=True)
+def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fix(monkeypatch, tmp_path)
+    monkeypatch.setattr(frontier, "published_systems", lambda: PUBLISHED)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    size, row, keys, wanted, how = CASES[name]
+    if how.pop("plain", False):
+        monkeypatch.setenv("NO_COLOR", "1")
+    some_runs(Path("runs"))  # the folder of the test, which is not shown
+    app = NoLab(Path("runs"), **how)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        table = await runs_shown(pilot, 8)
+        table.cursor = row
+        await pilot.press(*keys)
+        await until(pilot, lambda: wanted in text_of(app))
+        await until(pilot, lambda: all(c._datasets for c in app.screen.query(Chart) if c.is_on_screen))
+        await pilot.pause(0.3)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

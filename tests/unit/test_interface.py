@@ -1,0 +1,55 @@
+"""What scripts may rely on, held: a change of exit codes, events, JSON keys or flags must be meant.
+
+After a meant change: `TUITRAIN_FREEZE=1 pytest tests/unit/test_interface.py`, and tell it in README and the commit.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from tuitrain.cli.root import app
+from tuitrain.errors import ExitCode
+from tuitrain.runs.history import History
+from tuitrain.runs.run_json import run_json
+from tuitrain.training import events
+
+FROZEN = Path(__file__).parent / "interface.json"
+
+
+def _flags() -> dict[str, list[str]]:
+    out: dict[str, list[str]] = {}
+
+    def walk(command: object, name: str) -> None:
+        out[name] = sorted(
+            o for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("-")
+        )
+        for child_name, child in getattr(command, "commands", {}).items():
+            walk(child, f"{name} {child_name}")
+
+    walk(typer.main.get_command(app), "tuitrain")
+    return out
+
+
+def interface() -> dict[str, object]:
+    shown = json.loads(CliRunner().invoke(app, ["show", "step13", "--json"]).stdout)
+    return {
+        "schema": events.SCHEMA,
+        "exit_codes": {code.name: int(code) for code in ExitCode},
+        "events": {name: [f.name for f in dataclasses.fields(cls)] for name, cls in events.TYPES.items()},
+        "run --json": sorted(run_json(History(), Path("x"))),
+        "show --json": sorted(shown),
+        "show --json layers": sorted(shown["layers"][0]),
+        "flags": _flags(),
+    }
+
+
+@pytest.mark.parametrize("part", list(interface()))
+def test_the_interface_is_as_it_was(part: str) -> None:
+    if os.environ.get("TUITRAIN_FREEZE"):
+        FROZEN.write_text(json.dumps(interface(), indent=1, sort_keys=True) + "\n")
+    assert interface()[part] == json.loads(FROZEN.read_text())[part]

@@ -1,0 +1,192 @@
+"""Networks: closed forms against torch and torchinfo, names, initial weights, and the global generator."""
+
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from support.training_small import tiny
+from tuitrain.errors import PresetError
+from tuitrain.spec.preset import Preset, preset_from_dict
+from tuitrain.spec.preset_files import list_presets, load_preset
+from tuitrain.training.model import build, torchinfo_summary, torchinfo_table
+
+OPS = ["relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "layernorm", "dropout"]
+MAP_OPS = ["instancenorm", "dropout2d"]
+
+
+def sides(rng: random.Random, low: int, high: int) -> int | list[int]:
+    """A number for both sides, or, one time in three, one for each."""
+    both = [rng.randint(low, high), rng.randint(low, high)]
+    return both if rng.random() < 1 / 3 else both[0]
+
+
+def random_layers(rng: random.Random) -> list[dict]:
+    """A few layers in any order; many don't fit together."""
+    layers: list[dict] = []
+    channels, flat = 1, False
+    for _ in range(rng.randint(1, 6)):
+        kind = rng.choice(
+            ["conv", "conv", "conv", "maxpool", "avgpool", "global_avgpool", "flatten", "linear"]
+        )
+        if kind == "conv":
+            groups = rng.choice([g for g in (1, 1, 1, 2, 4) if channels % g == 0])
+            channels = groups * rng.randint(1, 5)
+            layer = {"conv": channels, "kernel": sides(rng, 1, 5), "stride": rng.choice([1, 1, 2, [1, 2]])}
+            layer |= {
+                "padding": sides(rng, 0, 2),
+                "dilation": rng.choice([1, 1, 2, [2, 1]]),
+                "groups": groups,
+            }
+            layer["bias"] = rng.random() < 0.5
+        elif kind in ("maxpool", "avgpool"):
+            layer = {kind: sides(rng, 1, 3), "padding": rng.choice([0, 0, 1, [0, 1]])}
+            if rng.random() < 0.5:
+                layer["stride"] = sides(rng, 1, 3)
+        elif kind == "linear":
+            channels, flat = rng.randint(1, 24), True
+            layer = {"linear": channels, "bias": rng.random() < 0.5}
+        else:
+            layer, flat = {kind: True}, flat or kind == "flatten"
+        ops = rng.sample(OPS if flat else OPS + MAP_OPS, rng.choice([0, 1, 2, 3]))
+        layer["then"] = [*ops, *([{"groupnorm": 1}] if rng.random() < 0.1 else [])]
+        layers.append(layer)
+    end = rng.choice(
+        [
+            [{"flatten": True}, {"linear": 10}],
+            [{"conv": 10, "kernel": 1}, {"global_avgpool": True}],
+            [{"linear": 10}],
+        ]
+    )
+    return layers + end
+
+
+def random_networks(count: int, seed: int) -> list[Preset]:
+    """That many networks that can be built."""
+    rng, found = random.Random(seed), []
+    while len(found) < count:
+        try:
+            data = {"train": {"dropout": 0.1}, "model": {"layers": random_layers(rng)}}
+            found.append(preset_from_dict(data, "random"))
+        except PresetError:
+            continue
+    return found
+
+
+def assert_closed_form_is_right(preset: Preset) -> None:
+    table, network = preset.table(), build(preset)
+    info = torchinfo_table(preset)
+    assert table.parameters == sum(p.numel() for p in network.parameters()) == info["parameters"]
+    assert table.mult_adds == info["mult_adds"]
+    assert table.input_bytes == info["input_bytes"]
+    assert table.parameter_bytes == info["parameter_bytes"]
+    assert table.forward_backward_bytes == info["forward_backward_bytes"]
+    rows = [(row.output_shape, row.parameters, row.mult_adds) for row in table.rows]
+    # A linear layer after a 1x1 map flattens by a module of its own, which the table has no row for.
+    layers = [layer for layer in info["layers"] if not layer["name"].endswith("_flatten")]
+    assert rows == [(layer["output_shape"], layer["parameters"], layer["mult_adds"]) for layer in layers]
+    assert network.eval()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in list_presets() if entry.builtin])
+def test_a_presets_figures_are_torchinfos(name: str) -> None:
+    assert_closed_form_is_right(load_preset(name))
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_a_thousand_random_networks_have_torchinfos_figures(part: int) -> None:
+    for preset in random_networks(100, seed=part):
+        assert_closed_form_is_right(preset)
+
+
+def test_the_tables_receptive_field_is_what_a_gradient_reaches() -> None:
+    preset = load_preset("step13")
+    network = build(preset).eval()
+    convs = nn.Sequential(*[m for m in list(network.children())[:-1] if isinstance(m, nn.Conv2d)])
+    for module in convs:
+        nn.init.constant_(module.weight, 1.0)
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    out = convs[:2](image)
+    out[0, 0, 14, 14].backward()
+    assert int((image.grad[0, 0] != 0).any(0).sum()) == preset.table().rows[4].receptive_field == 5
+
+
+def test_the_fields_two_sides_are_what_a_gradient_reaches() -> None:
+    layers = [
+        {"conv": 2, "kernel": [1, 5], "padding": [0, 2], "stride": [1, 2]},
+        {"conv": 2, "kernel": [3, 1], "dilation": [2, 1], "padding": [2, 0]},
+        {"avgpool": [2, 1]},
+        {"conv": 10, "kernel": [1, 3], "padding": 1},
+        {"global_avgpool": True},
+    ]
+    preset = tiny(layers)
+    network = build(preset).eval()
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 1.0)
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    maps = nn.Sequential(*list(network.children())[:4])(image)
+    maps[0, 0, maps.shape[2] // 2, maps.shape[3] // 2].backward()
+    seen = image.grad[0, 0] != 0
+    rows, columns = seen.any(1).nonzero().flatten(), seen.any(0).nonzero().flatten()
+    row = preset.table().rows[3]
+    assert row.field == (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1) == (6, 9)
+    assert (row.field_text, row.receptive_field, row.kernel, row.title) == ("6×9", 9, "1×3", "conv3 1×3 →10")
+
+
+def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:
+    layers = [
+        {"conv": 6, "kernel": 3, "groups": 1, "then": ["batchnorm", {"groupnorm": 2}, "layernorm"]},
+        {"conv": 4, "kernel": 2, "groups": 2, "bias": False},
+        {"flatten": True},
+        {"linear": 12, "then": ["batchnorm", "layernorm"]},
+        {"linear": 10},
+    ]
+    from tuitrain.training.seeding import key
+
+    ours = build(tiny(layers), seed=3).state_dict()
+    torch.manual_seed(key(3, "init"))
+    theirs = [
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.GroupNorm(2, 6), nn.GroupNorm(1, 6),
+        nn.Conv2d(6, 4, 2, groups=2, bias=False),
+        nn.Linear(4 * 25 * 25, 12), nn.BatchNorm1d(12), nn.LayerNorm(12), nn.Linear(12, 10),
+    ]  # fmt: skip
+    wanted = [tensor for module in theirs for tensor in module.state_dict().values()]
+    assert len(ours) == len(wanted)
+    for (name, mine), other in zip(ours.items(), wanted, strict=True):
+        assert torch.equal(mine, other), name
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    preset = load_preset("step13")
+    build(preset)
+    torchinfo_summary(preset)
+    torchinfo_table(preset)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_seed_decides_the_weights() -> None:
+    first, same, other = (build(tiny(), seed=seed).state_dict()["conv1.weight"] for seed in (1, 1, 2))
+    assert torch.equal(first, same) and not torch.equal(first, other)
+
+
+def test_names_follow_the_presets_layers() -> None:
+    layers = [
+        {"then": ["batchnorm"]},
+        {"conv": 4, "then": ["relu", "batchnorm", "relu"]},
+        {"maxpool": 2},
+        *[{"flatten": True}, {"linear": 10}],
+    ]
+    names = [name for name, _ in build(tiny(layers)).named_children()]
+    assert names == [
+        "input_batchnorm", "conv1", "conv1_relu", "conv1_batchnorm", "conv1_relu_2",
+        "max_pool_after_conv1", "flatten_after_conv1", "linear2",
+    ]  # fmt: skip
+
+
+def test_torchinfos_summary_names_the_modules() -> None:
+    text = torchinfo_summary(load_preset("step13"))
+    for word in ("Conv2d (conv1)", "BatchNorm2d (conv1_batchnorm)", "Dropout2d", "GlobalAvgPool2d", "5,854"):
+        assert word in text
