@@ -187,6 +187,8 @@ def measured(*sections: str) -> Callable[[Session], dict[str, Any]]:
     """Sections of `gpu.py`."""
 
     def part(session: Session) -> dict[str, Any]:
+        if session.device == "cpu" and "gpu-target" in sections:
+            raise Skipped("on a CPU that takes minutes")
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "gpu.json"
             more = ["--quick"] if session.quick else ["--rounds", "3", "--seeds", "10"]

@@ -20,6 +20,18 @@ _SCHEDULES: dict[str, dict[str, Any]] = {"multistep": {"milestones": [1]}}
 _TRAININGS: dict[str, dict[str, Any]] = {
     "no augmentation": {"rotation": 0.0},
     "every augmentation": {"shift": 2.0, "zoom": 0.1, "shear": 5.0, "erase": 0.5},
+    "probabilities, crop, jitter, ranges": {
+        "rotation": [-7.0, 3.0],
+        "shift": 2.0,
+        "zoom": 0.1,
+        "crop": 22,
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "fill": 128,
+        "augment_p": {"rotation": 0.5, "crop": 0.1},
+    },
+    "clipping": {"clip_norm": 1.0, "clip_value": 0.1},
+    "warm-up": {"warmup": 2},
     "label smoothing, l1": {"label_smoothing": 0.1, "l1": 1e-4},
     "nesterov, decay": {
         "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}

@@ -33,6 +33,16 @@ class _Event:
         return True
 
 
+class _Stream:
+    """A stream on which nothing is queued."""
+
+    def synchronize(self) -> None:
+        """There is nothing to wait for."""
+
+    def wait_stream(self, stream: Any) -> None:
+        """There is nothing to wait for."""
+
+
 class _Generator(_real_generator):
     """A CPU generator that says it is CUDA's."""
 
@@ -83,6 +93,7 @@ def install(waited: Callable[[str], None]) -> None:
     importlib.import_module("torch.utils._foreach_utils")
     # A real parameter is of a type in that list, and decides how RMSprop runs.
     sys.modules["torch.optim.optimizer"]._foreach_supported_types.append(FakeTensor)
+    torch.cuda.current_stream = lambda *_: _Stream()  # type: ignore[assignment, return-value]
     torch.cuda.Event = _Event  # type: ignore[misc, assignment]
     torch.Generator = _Generator  # type: ignore[misc]
     torch.tensor = _tensor  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
-from tuitrain.data.augment import Augment, affine, crop, erase, jitter, normalize, rotate
+from tuitrain.data.augment import Augment, _coordinates, affine, crop, erase, jitter, normalize, rotate
 from tuitrain.data.load import load
 from tuitrain.spec.train import AugmentP
 
@@ -357,3 +357,14 @@ def test_a_probability_of_one_draws_as_before(digits: torch.Tensor) -> None:
     ).apply(digits, torch.Generator().manual_seed(1))  # fmt: skip
     assert torch.equal(once, ones)
     assert torch.equal(none, digits)
+
+
+def test_coordinates_are_exact_with_and_without_a_matrix_product() -> None:
+    generator = torch.Generator().manual_seed(3)
+    row = torch.randint(-(40 << 16), 40 << 16, (500, 3), generator=generator).double() / 65536
+    steps = torch.arange(28, dtype=torch.float64)
+    grid = torch.stack((steps.repeat(28), steps.repeat_interleave(28), torch.ones(784, dtype=torch.float64)))
+    with_product, without = (
+        _coordinates(row, grid, torch.empty(500, 784).double(), way) for way in (True, False)
+    )
+    assert torch.equal(with_product, without)
