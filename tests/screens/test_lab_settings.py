@@ -74,7 +74,6 @@ async def test_a_setting_holds_in_the_lab(name: str, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv(f"TUITRAIN_{name.upper()}", value)
-    monkeypatch.setattr(settings, "log_file", lambda: tmp_path / "log.txt")
     app, manager = opened(monkeypatch)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(app, pilot)  # type: ignore[arg-type]

@@ -105,7 +105,8 @@ class Plain(Spec):
         return self.name
 
 
-_SETTINGS: dict[str, type[_Setting]] = {c.kind: c for c in (LeakyReLU, Dropout, Dropout2d, GroupNorm)}
+#: Operations that may be written with a setting of their own.
+OP_SETTINGS: dict[str, type[_Setting]] = {c.kind: c for c in (LeakyReLU, Dropout, Dropout2d, GroupNorm)}
 Op = Plain | LeakyReLU | Dropout | Dropout2d | GroupNorm
 
 
@@ -113,11 +114,11 @@ def _op_tag(value: Any) -> str:
     kind = getattr(value, "kind", None)
     if isinstance(value, Plain):
         return "(plain)"
-    if kind in _SETTINGS:
+    if kind in OP_SETTINGS:
         return f"({kind})"
     if isinstance(value, dict) and len(value) == 1:
         key = next(iter(value))
-        if key in _SETTINGS:
+        if key in OP_SETTINGS:
             return f"({key})"
     return "(plain)"
 
@@ -239,6 +240,12 @@ class _Sides:
 
 Sides = int | Pair
 _Size = Annotated[Sides, _Sides(1, 64)]
+_Window = Annotated[_Size, Field(description="sides of the window, in pixels")]
+_Bias = Annotated[bool, Field(description="a number of its own added to each output")]
+_PoolStride = Annotated[
+    _Size | None, Field(description="pixels from one window to the next; as the window if left out")
+]
+_PoolPadding = Annotated[Sides, _Sides(0, 32), Field(description="pixels put around the maps")]
 
 
 class Conv(_Layer):
@@ -248,39 +255,41 @@ class Conv(_Layer):
     """
 
     kind: ClassVar[str] = "conv"
-    conv: int = Field(ge=1, le=MAX_CHANNELS)
-    kernel: _Size = 3
-    stride: _Size = 1
-    padding: Annotated[Sides, _Sides(0, 64)] = 0
-    dilation: _Size = 1
-    groups: int = Field(default=1, ge=1, le=MAX_CHANNELS)
-    bias: bool = True
+    conv: int = Field(ge=1, le=MAX_CHANNELS, description="how many maps it makes")
+    kernel: _Window = 3
+    stride: Annotated[_Size, Field(description="pixels from one window to the next")] = 1
+    padding: Annotated[Sides, _Sides(0, 64), Field(description="zeros put around the maps")] = 0
+    dilation: Annotated[_Size, Field(description="distance between the pixels of a window")] = 1
+    groups: int = Field(
+        default=1, ge=1, le=MAX_CHANNELS, description="channels are split into this many separate parts"
+    )
+    bias: _Bias = True
 
 
 class Linear(_Layer):
     """`{ linear = features, bias }`: a fully connected layer on a flat input."""
 
     kind: ClassVar[str] = "linear"
-    linear: int = Field(ge=1, le=MAX_LINEAR)
-    bias: bool = True
+    linear: int = Field(ge=1, le=MAX_LINEAR, description="how many numbers it makes")
+    bias: _Bias = True
 
 
 class MaxPool(_Layer):
     """`{ maxpool = kernel, stride = kernel, padding = 0 }`; each a number for both sides, or `[height, width]`."""
 
     kind: ClassVar[str] = "maxpool"
-    maxpool: _Size
-    stride: _Size | None = None
-    padding: Annotated[Sides, _Sides(0, 32)] = 0
+    maxpool: _Window
+    stride: _PoolStride = None
+    padding: _PoolPadding = 0
 
 
 class AvgPool(_Layer):
     """`{ avgpool = kernel, stride = kernel, padding = 0 }`, as for `maxpool`; padding counts as zeros, as torch does."""
 
     kind: ClassVar[str] = "avgpool"
-    avgpool: _Size
-    stride: _Size | None = None
-    padding: Annotated[Sides, _Sides(0, 32)] = 0
+    avgpool: _Window
+    stride: _PoolStride = None
+    padding: _PoolPadding = 0
 
 
 class GlobalAvgPool(_Layer):

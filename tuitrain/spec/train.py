@@ -10,10 +10,14 @@ from tuitrain.spec.validation import Spec
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits", "digits"]
 
-Rate = Annotated[float, Field(gt=0, le=1e9)]
+# A description is also what the lab says of the field.
+Rate = Annotated[float, Field(gt=0, le=1e9, description="how far each step moves the weights")]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Gamma = Annotated[float, Field(gt=0, le=10)]
-Decay = Annotated[float, Field(ge=0, le=100)]
+Momentum = Annotated[Fraction, Field(description="how much of the last step is kept in the next")]
+Decay = Annotated[float, Field(ge=0, le=100, description="pulls every weight towards zero at each step")]
+Eps = Annotated[float, Field(gt=0, le=1, description="keeps the division from blowing up")]
+Gamma = Annotated[float, Field(gt=0, le=10, description="what the learning rate is multiplied by")]
+Lowest = Annotated[float, Field(ge=0, le=1e9, description="the learning rate never falls below this")]
 
 
 class SGD(Spec):
@@ -21,8 +25,8 @@ class SGD(Spec):
 
     name: Literal["sgd"] = "sgd"
     lr: Rate = 0.01
-    momentum: Fraction = 0.0
-    nesterov: bool = False
+    momentum: Momentum = 0.0
+    nesterov: Annotated[bool, Field(description="momentum that looks ahead")] = False
     weight_decay: Decay = 0.0
 
     @model_validator(mode="after")
@@ -34,8 +38,10 @@ class SGD(Spec):
 
 class _Adaptive(Spec):
     lr: Rate = 0.001
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
-    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    betas: Annotated[
+        tuple[Fraction, Fraction], Field(description="how long gradients and their squares are remembered")
+    ] = (0.9, 0.999)
+    eps: Eps = 1e-8
 
     @field_validator("betas", mode="before")
     @classmethod
@@ -62,9 +68,9 @@ class RMSprop(Spec):
 
     name: Literal["rmsprop"]
     lr: Rate = 0.01
-    alpha: Fraction = 0.99
-    eps: Annotated[float, Field(gt=0, le=1)] = 1e-8
-    momentum: Fraction = 0.0
+    alpha: Annotated[Fraction, Field(description="how long squared gradients are remembered")] = 0.99
+    eps: Eps = 1e-8
+    momentum: Momentum = 0.0
     weight_decay: Decay = 0.0
 
 
@@ -82,7 +88,9 @@ class Step(Spec):
     """Times `gamma` every `step_size` epochs."""
 
     name: Literal["step"]
-    step_size: Annotated[int, Field(ge=1, le=10_000)] = 7
+    step_size: Annotated[
+        int, Field(ge=1, le=10_000, description="epochs between cuts of the learning rate")
+    ] = 7
     gamma: Gamma = 0.1
 
 
@@ -91,7 +99,8 @@ class MultiStep(Spec):
 
     name: Literal["multistep"]
     milestones: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=10_000)], ...], Field(min_length=1, max_length=64)
+        tuple[Annotated[int, Field(ge=1, le=10_000)], ...],
+        Field(min_length=1, max_length=64, description="finished epochs after which the rate is cut"),
     ]
     gamma: Gamma = 0.1
 
@@ -118,7 +127,7 @@ class Cosine(Spec):
     """Half a cosine from the learning rate to `min_lr` over all epochs, one value an epoch."""
 
     name: Literal["cosine"]
-    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    min_lr: Lowest = 0.0
 
 
 class OneCycle(Spec):
@@ -129,9 +138,15 @@ class OneCycle(Spec):
     """
 
     name: Literal["onecycle"]
-    pct_start: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    div_factor: Annotated[float, Field(gt=0, le=1e6)] = 25.0
-    final_div_factor: Annotated[float, Field(gt=0, le=1e9)] = 1e4
+    pct_start: Annotated[float, Field(gt=0, lt=1, description="share of the run in which the rate rises")] = (
+        0.3
+    )
+    div_factor: Annotated[
+        float, Field(gt=0, le=1e6, description="the rate starts at its peak divided by this")
+    ] = 25.0
+    final_div_factor: Annotated[
+        float, Field(gt=0, le=1e9, description="and ends at its start divided by this")
+    ] = 1e4
 
 
 class Cyclic(Spec):
@@ -143,13 +158,20 @@ class Cyclic(Spec):
     """
 
     name: Literal["cyclic"]
-    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
+    mode: Annotated[
+        Literal["triangular", "triangular2", "exp_range"],
+        Field(description="triangular2 halves the height each cycle, exp_range shrinks it each step"),
+    ] = "triangular"
     epochs_up: Annotated[float, Field(gt=0, le=10_000, description="epochs in which the rate rises")] = 2.0
     epochs_down: Annotated[
         float, Field(ge=0, le=10_000, description="epochs in which it falls; 0: as many as it rises")
     ] = 0.0
-    div_factor: Annotated[float, Field(ge=1, le=1e6)] = 10.0
-    gamma: Annotated[float, Field(gt=0, le=1, description="of exp_range, a step")] = 0.999
+    div_factor: Annotated[
+        float, Field(ge=1, le=1e6, description="the lowest rate is the peak divided by this")
+    ] = 10.0
+    gamma: Annotated[
+        float, Field(gt=0, le=1, description="with exp_range, what the height is multiplied by each step")
+    ] = 0.999
 
 
 class CosineRestarts(Spec):
@@ -160,19 +182,27 @@ class CosineRestarts(Spec):
     """
 
     name: Literal["cosine_restarts"]
-    period: Annotated[int, Field(ge=1, le=10_000)] = 5
-    period_factor: Annotated[int, Field(ge=1, le=100)] = 1
-    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    period: Annotated[
+        int, Field(ge=1, le=10_000, description="epochs until the rate begins at the top again")
+    ] = 5
+    period_factor: Annotated[
+        int, Field(ge=1, le=100, description="how much longer each period is than the one before")
+    ] = 1
+    min_lr: Lowest = 0.0
 
 
 class Plateau(Spec):
     """Times `factor` when the judging loss has not fallen for more than `patience` epochs."""
 
     name: Literal["plateau"]
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: Annotated[int, Field(ge=0, le=1000)] = 3
-    threshold: Annotated[float, Field(ge=0, lt=1)] = 1e-4
-    min_lr: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    factor: Annotated[float, Field(gt=0, lt=1, description="what the learning rate is multiplied by")] = 0.1
+    patience: Annotated[
+        int, Field(ge=0, le=1000, description="epochs without a gain before the rate is cut")
+    ] = 3
+    threshold: Annotated[
+        float, Field(ge=0, lt=1, description="how much lower a loss must be to count as a gain")
+    ] = 1e-4
+    min_lr: Lowest = 0.0
 
 
 SCHEDULES: dict[str, type[Spec]] = {
@@ -188,8 +218,8 @@ Schedule = Annotated[
 class Normalize(Spec):
     """Pixels from 0 to 1, minus `mean`, divided by `std`; MNIST's own figures by default."""
 
-    mean: Annotated[float, Field(ge=-10, le=10)] = 0.1307
-    std: Annotated[float, Field(gt=0, le=10)] = 0.3081
+    mean: Annotated[float, Field(ge=-10, le=10, description="subtracted from each pixel")] = 0.1307
+    std: Annotated[float, Field(gt=0, le=10, description="each pixel is divided by this")] = 0.3081
 
 
 _Angle = Annotated[float, Field(ge=-180, le=180)]
@@ -205,7 +235,9 @@ Rotation = Annotated[
     Discriminator(_is_range),
 ]
 
-Probability = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[
+    float, Field(ge=0, le=1, description="probability that an image is changed so; 1 is always")
+]
 
 
 class AugmentP(Spec):
@@ -230,16 +262,25 @@ class EarlyStop(Spec):
     """
 
     target_epochs: Annotated[
-        int, Field(ge=0, le=10_000, description="epochs in a row that reach the target")
+        int,
+        Field(
+            ge=0, le=10_000, description="ends when so many epochs in a row have reached the target; 0 is off"
+        ),
     ] = 0
     target_accuracy: Annotated[
-        float, Field(ge=0, le=100, description="the target in percent; 0: the challenge's")
+        float, Field(ge=0, le=100, description="the target in percent; 0 takes the challenge's")
     ] = 0.0
     patience: Annotated[
-        int, Field(ge=0, le=10_000, description="epochs in a row without a new best judging accuracy")
+        int,
+        Field(ge=0, le=10_000, description="ends after so many epochs without a new best accuracy; 0 is off"),
     ] = 0
     max_seconds: Annotated[
-        float, Field(ge=0, le=1e9, description="seconds of training and judging; depends on the clock")
+        float,
+        Field(
+            ge=0,
+            le=1e9,
+            description="ends an epoch after so many seconds: how far depends on the clock; 0 is off",
+        ),
     ] = 0.0
 
     @property
@@ -251,11 +292,11 @@ class EarlyStop(Spec):
 class Train(Spec):
     """One training: everything that decides its result but the network and the machine."""
 
-    dataset: DatasetName = "mnist"
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 15
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
-    optimizer: Optimizer = SGD(momentum=0.9)
-    schedule: Schedule = Constant()
+    dataset: Annotated[DatasetName, Field(description="the images to train and judge on")] = "mnist"
+    epochs: Annotated[int, Field(ge=1, le=10_000, description="passes over the training images")] = 15
+    batch_size: Annotated[int, Field(ge=1, le=65_536, description="images in one optimizer step")] = 128
+    optimizer: Annotated[Optimizer, Field(description="how gradients become steps")] = SGD(momentum=0.9)
+    schedule: Annotated[Schedule, Field(description="how the rate changes over the epochs")] = Constant()
     dropout: Annotated[
         float, Field(ge=0, lt=1, description="probability of every dropout without its own")
     ] = 0.0
@@ -284,7 +325,7 @@ class Train(Spec):
     ] = 1
     augment_p: AugmentP = AugmentP()
     normalize: Normalize = Normalize()
-    label_smoothing: Fraction = 0.0
+    label_smoothing: Annotated[Fraction, Field(description="share of certainty taken from the labels")] = 0.0
     l1: Annotated[float, Field(ge=0, le=100, description="weight of the sum of absolute parameters")] = 0.0
     clip_norm: Annotated[
         float, Field(ge=0, le=1e9, description="largest norm of all gradients together; 0 is off")
@@ -302,7 +343,9 @@ class Train(Spec):
     val_split: Annotated[
         int, Field(ge=0, le=1_000_000, description="training images held out to judge by")
     ] = 0
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    seed: Annotated[
+        int, Field(ge=0, le=2**63 - 1, description="of everything random: the same seed, the same run")
+    ] = 0
 
     @field_validator("rotation", mode="before")
     @classmethod

@@ -17,11 +17,13 @@ from tuitrain.figures import count_short, sparkline
 from tuitrain.runs import index
 from tuitrain.spec.choices import SCHEDULES
 from tuitrain.spec.describe import number, preset_changes
+from tuitrain.spec.layers import LAYERS, Conv
 from tuitrain.spec.preset import flattened, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import Field, FormData, arithmetic, layer_field, train_fields
-from tuitrain.tui.lab.formdata import form_data, lr_curve, lr_note, lr_picture
+from tuitrain.tui.lab.fields import Field, FormData, arithmetic, schema_field
+from tuitrain.tui.lab.formdata import form_data, form_rows, lr_curve, lr_note, lr_picture
+from tuitrain.tui.lab.layerform import layer_data
 from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
 from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.lab.network import bar, gauge
@@ -31,7 +33,7 @@ from tuitrain.watch import devices
 
 
 def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> Field:
-    return next(f for f in train_fields(optimizer, schedule) if f.key == key)
+    return next(f for f in form_rows(optimizer, schedule) if isinstance(f, Field) and f.key == key)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,16 @@ def test_what_a_field_refuses_and_why(key: str, text: str, reason: str) -> None:
         field(key).parse(text)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "input"])
+def test_every_setting_of_a_layer_is_in_its_form_with_its_help(kind: str) -> None:
+    editor = NetworkEditor(load_preset("step13"))
+    editor.insert(3, editor.like_neighbours(3, kind))
+    fields = {row.key: row for row in layer_data(editor, 3).rows if isinstance(row, Field)}
+    if kind not in ("flatten", "global_avgpool"):
+        assert set(LAYERS[kind].model_fields) - {"then"} <= set(fields)
+    assert all(row.help for row in fields.values())
+
+
 def test_lists_are_typed_with_commas() -> None:
     milestones = field("train.schedule.milestones", schedule="multistep")
     assert milestones.parse("5, 10") == [5, 10]
@@ -98,7 +110,7 @@ def test_steps_up_and_down_stay_in_range() -> None:
     assert field("train.rotation").nudge(0.0, -1) == 0.0
     assert field("train.optimizer.lr").nudge(0.019, 1) == 0.02
     assert field("train.dropout").nudge(0.995, 1) == 0.995
-    assert layer_field("conv", "kernel", "kernel", "").range_text() == "from 1 to 64"
+    assert schema_field("kernel", Conv, "kernel").range_text() == "from 1 to 64"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""The fields of the lab's form: what they are called, what they may hold, and why not. No textual.
-
-Ranges are read from the schema, so that the form refuses exactly what a preset file would.
-"""
+"""A field of a form: what it is called, what it may hold, and why not; read from the schema. No textual."""
 
 from __future__ import annotations
 
@@ -10,16 +7,14 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from tuitrain.spec.choices import DATASETS
 from tuitrain.spec.describe import label_of, number
-from tuitrain.spec.layers import LAYERS, sides_text
-from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, AugmentP, Cyclic, EarlyStop, Normalize, Train
-from tuitrain.training.runtime import COMPILE, PRECISIONS
+from tuitrain.spec.layers import sides_text
 
 Kind = Literal["float", "int", "choice", "toggle", "list", "sides"]
 
@@ -178,234 +173,77 @@ def arithmetic(text: str) -> float | None:
         return None
 
 
-def bounds(model: type[BaseModel], name: str) -> dict[str, Any]:
-    """The range that the schema states for a field: low, high, above, below."""
-    out: dict[str, Any] = {}
-    for part in model.model_fields[name].metadata:
-        for attribute, key, flag in (
-            ("ge", "low", None),
-            ("gt", "low", "above"),
-            ("le", "high", None),
-            ("lt", "high", "below"),
-        ):
-            value = getattr(part, attribute, None)
-            if value is not None:
-                out[key] = value
-                if flag:
-                    out[flag] = True
-    return out
-
-
 def _tenth(value: float) -> float:
     """A step that suits a magnitude: 0.001 at 0.019, 0.01 at 0.1, 0.1 at 1."""
     return float(10.0 ** (math.floor(math.log10(value)) - 1)) if value > 0 else 0.001
 
 
-def _train(name: str, label: str, kind: Kind, help: str, **more: Any) -> Field:
-    return Field(f"train.{name}", label, kind, help, **(bounds(Train, name) | more))
-
-
-_HELP = {
-    "lr": "How far each step moves the weights.",
-    "momentum": "How much of the last step is kept in the next.",
-    "nesterov": "Momentum that looks ahead.",
-    "weight_decay": "Pulls every weight towards zero at each step.",
-    "betas": "How long gradients and their squares are remembered.",
-    "eps": "Keeps the division from blowing up.",
-    "alpha": "How long squared gradients are remembered.",
-    "step_size": "Epochs between cuts of the learning rate.",
-    "gamma": "What the learning rate is multiplied by.",
-    "milestones": "Finished epochs after which the rate is cut.",
-    "min_lr": "The learning rate never falls below this.",
-    "pct_start": "Share of the run in which the rate rises.",
-    "div_factor": "The rate starts at its peak divided by this.",
-    "final_div_factor": "And ends at its start divided by this.",
-    "factor": "What the learning rate is multiplied by.",
-    "patience": "Epochs without a gain before the rate is cut.",
-    "threshold": "How much lower a loss must be to count as a gain.",
-    "mode": "triangular2 halves the height each cycle, exp_range shrinks it each step.",
-    "epochs_up": "Epochs in which the rate rises.",
-    "epochs_down": "Epochs in which it falls; 0: as many as it rises.",
-    "period": "Epochs until the rate begins at the top again.",
-    "period_factor": "How much longer each period is than the one before.",
-}
+#: Steps of fractional numbers by the last part of the key, where they are not those of `_step`.
 _STEPS: dict[str, Any] = {
-    "momentum": 0.05, "weight_decay": _tenth, "eps": _tenth, "alpha": 0.01, "gamma": 0.05, "min_lr": _tenth,
-    "pct_start": 0.05, "div_factor": 5, "final_div_factor": 100, "factor": 0.05, "threshold": _tenth,
+    "dropout": 0.01, "alpha": 0.01, "mean": 0.01, "std": 0.01, "value": 0.01, "gamma": 0.05, "eps": _tenth,
+    "threshold": _tenth, "target_accuracy": 0.1, "rotation": 1, "shift": 1, "shear": 1, "epochs_up": 1,
+    "epochs_down": 1, "div_factor": 5, "final_div_factor": 100, "max_seconds": 60,
+}  # fmt: skip
+#: What a key is called in a form, where that is not what it is called elsewhere.
+_LABELS = {
+    "train.rotation": "rotation °", "train.shift": "shift px", "train.shear": "shear °", "train.crop": "crop px",
+    "train.label_smoothing": "smoothing", "train.warmup": "warm-up", "train.warmup_start": "warm-up from",
+    "train.early_stop.target_accuracy": "target %",
 }  # fmt: skip
 
 
-#: Where a schedule means something else by a name.
-_HELP_OF: dict[tuple[type[BaseModel], str], str] = {
-    (Cyclic, "div_factor"): "The lowest rate is the peak divided by this.",
-    (Cyclic, "gamma"): "With exp_range, what the height is multiplied by each step.",
-}
+def _step(key: str, takes: Mapping[str, Any]) -> Any:
+    """One for whole numbers, a twentieth for shares, for the rest what suits their magnitude."""
+    if key.startswith("train.augment_p."):
+        return 0.05
+    if takes["kind"] != "float":
+        return 1000 if key == "train.val_split" else 1
+    return _STEPS.get(key.rpartition(".")[2], 0.05 if takes.get("high", 2) <= 1 else _tenth)
 
 
-def _table_fields(table: str, model: type[BaseModel]) -> list[Field]:
-    out: list[Field] = []
-    for name, info in model.model_fields.items():
-        key = f"train.{table}.{name}"
-        if name in ("name", "lr"):
-            continue
-        label, help = label_of(key), _HELP_OF.get((model, name)) or _HELP.get(name, "")
-        if info.annotation is bool:
-            out.append(Field(key, label, "toggle", help, group=f"train.{table}.name"))
-        elif get_origin(info.annotation) is Literal:
-            choices = get_args(info.annotation)
-            out.append(Field(key, label, "choice", help, group=f"train.{table}.name", choices=choices))
-        elif name == "betas":
-            out.append(
-                Field(key, label, "list", help, 0, 1, below=True, length=2, group=f"train.{table}.name")
-            )
-        elif name == "milestones":
-            out.append(Field(key, label, "list", help, 1, 10_000, whole=True, group=f"train.{table}.name"))
+def schema_field(key: str, model: type[BaseModel], name: str, **more: Any) -> Field:
+    """The field of a form for one of the schema, with its kind, range and description; `more` comes before these."""
+    info = model.model_fields[name]
+    takes = _takes(info.annotation, info.metadata)
+    label = label_of(key).removeprefix("early stop: ").replace(" probability", " p")
+    said = info.description or ""
+    help = f"{said[:1].upper()}{said[1:]}." if said else ""
+    facts = {"label": _LABELS.get(key, label), "help": help, "step": _step(key, takes), **takes}
+    return Field(key, **(facts | more))
+
+
+def _takes(annotation: Any, metadata: Sequence[Any] = ()) -> dict[str, Any]:
+    """Kind and range of a type of the schema, by the names of `Field`."""
+    origin, of = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _takes(of[0], of[1:])
+    out: dict[str, Any] = {}
+    if origin is Literal:
+        out = {"kind": "choice", "choices": of}
+    elif origin is tuple:
+        item = _takes(of[0])
+        length = 0 if of[-1] is Ellipsis else len(of)
+        out = {**item, "kind": "list", "whole": item["kind"] == "int", "length": length}
+    elif origin in (Union, UnionType):
+        out = _takes(of[0])
+        if of[1] is NoneType:
+            out["optional"] = True
+        elif out["kind"] == "int":
+            out["kind"] = "sides"
         else:
-            kind: Kind = "int" if info.annotation is int else "float"
-            more = bounds(model, name) | {"step": _STEPS.get(name, 1)}
-            out.append(Field(key, label, kind, help, group=f"train.{table}.name", **more))
+            out["pair"] = True
+    else:
+        out["kind"] = "toggle" if annotation is bool else "int" if annotation is int else "float"
+    for part in itertools.chain(*(m.metadata if isinstance(m, FieldInfo) else [m] for m in metadata)):
+        for limit, facts in (
+            ("ge", ("low",)),
+            ("gt", ("low", "above")),
+            ("le", ("high",)),
+            ("lt", ("high", "below")),
+        ):
+            if (value := getattr(part, limit, None)) is not None:
+                out |= {facts[0]: value, **dict.fromkeys(facts[1:], True)}
     return out
-
-
-@lru_cache(64)
-def train_fields(optimizer: str, schedule: str) -> tuple[Field, ...]:
-    """The fields of `[train]`, with those of the chosen optimizer and schedule."""
-    lr = Field("train.optimizer.lr", "learning rate", "float", _HELP["lr"],
-               **(bounds(OPTIMIZERS[optimizer], "lr") | {"step": _tenth}))  # fmt: skip
-    return (
-        _train("dropout", "dropout", "float", "Share of channels silenced in training.", step=0.01),
-        lr,
-        _train("batch_size", "batch size", "int", "Images in one optimizer step.", doubles=True),
-        _train("rotation", "rotation °", "float", "Each training image is turned by up to this many degrees.",
-               low=0, high=180, pair=True, step=1),
-        _train("epochs", "epochs", "int", "Passes over the training images."),
-        Field("train.optimizer.name", "optimizer", "choice", "How gradients become steps.", choices=tuple(OPTIMIZERS)),
-        *_table_fields("optimizer", OPTIMIZERS[optimizer]),
-        Field("train.schedule.name", "schedule", "choice", "How the rate changes over the epochs.", choices=tuple(SCHEDULES)),
-        *_table_fields("schedule", SCHEDULES[schedule]),
-        _train("seed", "seed", "int", "Same seed, same run. Another seed, another roll of the dice."),
-    )  # fmt: skip
-
-
-@lru_cache(1)
-def data_fields() -> tuple[Field, ...]:
-    """The fields about images, beside the rotation."""
-    return (
-        Field("train.dataset", "dataset", "choice", "The images to train and judge on.", choices=DATASETS),
-        _train("val_split", "val split", "int", "Training images held out to judge by, instead of the test set.", step=1000),
-    )  # fmt: skip
-
-
-@lru_cache(1)
-def augment_fields() -> tuple[Field, ...]:
-    """Augmentation beside the rotation."""
-    return (
-        _train("shift", "shift px", "float", "Moves each image by up to this many pixels each way.", step=1),
-        _train("zoom", "zoom", "float", "Scales each image by up to this share.", step=0.05),
-        _train("shear", "shear °", "float", "Slants each image by up to this many degrees.", step=1),
-        _train("erase", "erase", "float", "Probability that a rectangle is blackened.", step=0.05),
-        _train("crop", "crop px", "int", "The middle so many pixels a side are enlarged; 0 is off.", step=1),
-        _train("brightness", "brightness", "float", "Brightens or darkens each image by up to this share.", step=0.05),
-        _train("contrast", "contrast", "float", "Changes each image's contrast by up to this share.", step=0.05),
-        _train("fill", "fill", "int", "Grey level, 0 to 255, of what is moved in from outside.", step=1),
-        *(
-            Field(f"train.augment_p.{name}", f"{name} p", "float", f"Probability that an image has its {name}; 1 is always.",
-                  low=0, high=1, step=0.05)
-            for name in AugmentP.model_fields
-        ),
-    )  # fmt: skip
-
-
-@lru_cache(1)
-def step_fields() -> tuple[Field, ...]:
-    """What is done at each step beside optimizer and schedule."""
-    return (
-        _train("warmup", "warm-up", "int", "Epochs in which the rate rises before the schedule begins.", step=1),
-        _train("warmup_start", "warm-up from", "float", "Share of the learning rate that the warm-up begins with.", step=0.05),
-        _train("clip_norm", "clip norm", "float", "Largest norm of all gradients together; 0 is off.", step=_tenth),
-        _train("clip_value", "clip value", "float", "Largest value of a gradient, either way; 0 is off.", step=_tenth),
-    )  # fmt: skip
-
-
-_EARLY: dict[str, tuple[str, Kind, str]] = {
-    "target_epochs": ("target epochs", "int", "Ends when so many epochs in a row have reached the target; 0 is off."),
-    "target_accuracy": ("target %", "float", "That target; 0 takes the challenge's."),
-    "patience": ("patience", "int", "Ends after so many epochs without a new best accuracy; 0 is off."),
-    "max_seconds": ("max seconds", "float", "Ends an epoch after so many seconds: how far depends on the clock; 0 is off."),
-}  # fmt: skip
-
-
-@lru_cache(1)
-def early_fields() -> tuple[Field, ...]:
-    """What ends a run before its last epoch."""
-    steps = {"target_accuracy": 0.1, "max_seconds": 60}
-    return tuple(
-        Field(
-            f"train.early_stop.{name}", label, kind, help, step=steps.get(name, 1), **bounds(EarlyStop, name)
-        )
-        for name, (label, kind, help) in _EARLY.items()
-    )
-
-
-@lru_cache(1)
-def loss_fields() -> tuple[Field, ...]:
-    """Loss and input scale."""
-    return (
-        _train("label_smoothing", "smoothing", "float", "Share of certainty taken from the labels.", step=0.05),
-        _train("l1", "l1", "float", "Weight of the sum of absolute parameters in the loss.", step=_tenth),
-        Field("train.normalize.mean", "mean", "float", "Subtracted from each pixel.", step=0.01, **bounds(Normalize, "mean")),
-        Field("train.normalize.std", "std", "float", "Each pixel is divided by this.", step=0.01, **bounds(Normalize, "std")),
-    )  # fmt: skip
-
-
-@lru_cache(1)
-def machine_fields() -> tuple[Field, ...]:
-    """How the machine is used."""
-    return (
-        Field(
-            "lab.precision",
-            "precision",
-            "choice",
-            "fp32; bf16 is coarser, faster where the chip has it; tf32: GPUs.",
-            choices=PRECISIONS,
-        ),
-        Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
-        Field(
-            "lab.deterministic", "same bits", "toggle", "The same bits at every run, at some cost in speed."
-        ),
-    )
-
-
-def device_field(devices: tuple[str, ...], wanted: str) -> Field:
-    """Where to train; `devices` are torch's names, `wanted` is one that the settings may name besides."""
-    return Field(
-        "lab.device",
-        "device",
-        "choice",
-        "Where to train; auto takes the GPU if there is one.",
-        choices=tuple(dict.fromkeys(("auto", *devices, wanted))),
-        names={"auto": f"auto {devices[0]}"},
-    )
-
-
-def budget_field() -> Field:
-    """The most parameters the network may have."""
-    help = "Most parameters the network may have; empty: no limit."
-    return Field("lab.budget", "budget", "int", help, 1, 20_000_000, step=500, optional=True, empty="none")
-
-
-def layer_field(kind: str, name: str, label: str, help: str, *, key: str = "", empty: str = "") -> Field:
-    """A whole number of a layer, or two for height and width, its range from the schema (`conv`, `kernel` ...)."""
-    info = LAYERS[kind].model_fields[name]
-    # The range of a type shared by several fields sits inside the annotation of an optional one.
-    found = bounds(LAYERS[kind], name) or {"low": 1, "high": 64}
-    return Field(
-        key or name,
-        label,
-        "int" if info.annotation is int else "sides",
-        help,
-        **(found | {"optional": info.default is None, "empty": empty}),
-    )
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ class FormView(LinesView):
             return "Nothing to set here."
         lines = [f"{field.label}: {field.help}", "", field.range_text()]
         if field.typed:
-            lines.append("Type a value; 0.069/2 and 64*2 are understood. Esc takes typing back.")
+            examples = "3, or 1x7 for height 1 and width 7," if field.kind == "sides" else "0.069/2 and 64*2"
+            lines.append(f"Type a value; {examples} are understood. Esc takes typing back.")
         return "\n".join(lines)
 
     # -- what is shown -------------------------------------------------------------------------

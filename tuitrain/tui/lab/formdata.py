@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+from tuitrain.data.catalog import training_images
 from tuitrain.figures import sparkline
 from tuitrain.spec.describe import number
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
-from tuitrain.spec.train import Cyclic, OneCycle, Plateau
+from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Cyclic, OneCycle, Plateau, Train
+from tuitrain.training.runtime import COMPILE, PRECISIONS
 from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import (
-    Field,
-    FormData,
-    Item,
-    augment_fields,
-    budget_field,
-    data_fields,
-    device_field,
-    early_fields,
-    loss_fields,
-    machine_fields,
-    step_fields,
-    train_fields,
-)
+from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
 from tuitrain.watch.devices import Device
 
 PICTURE = 22  # cells of the picture of the learning rate
@@ -34,27 +26,73 @@ TITLES = {
     "kmnist": "KMNIST",
     "qmnist": "QMNIST",
     "emnist-digits": "EMNIST digits",
-    "digits": "digits",
 }
-#: Training images of each data set, for the steps of an epoch; where they differ a little nothing is lost.
-IMAGES = {"emnist-digits": 240_000, "digits": 1_500}
+#: The form from top to bottom: keys of `[train]` (a table with all of its own) and of the lab, and headings.
+LAYOUT: tuple[str | Item, ...] = (
+    "dropout", "optimizer.lr", "batch_size", "rotation", "epochs", "optimizer", "schedule", "seed",
+    "lab.device", "lab.budget", "dataset", "val_split",
+    Item("augmentation"), "shift", "zoom", "shear", "erase", "crop", "brightness", "contrast", "fill", "augment_p",
+    Item("loss and input"), "label_smoothing", "l1", "normalize",
+    Item("steps"), "warmup", "warmup_start", "clip_norm", "clip_value",
+    Item("early stop"), "early_stop",
+    Item("machine"), "lab.precision", "lab.compile", "lab.deterministic",
+)  # fmt: skip
+_LAB = {
+    field.key: field
+    for field in (
+        Field("lab.device", "device", "choice", "Where to train; auto takes the GPU if there is one."),
+        Field("lab.budget", "budget", "int", "Most parameters the network may have; empty: no limit.",
+              1, 20_000_000, step=500, optional=True, empty="none"),
+        Field("lab.precision", "precision", "choice",
+              "fp32; bf16 is coarser, faster where the chip has it; tf32: GPUs.", choices=PRECISIONS),
+        Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
+        Field("lab.deterministic", "same bits", "toggle", "The same bits at every run, at some cost in speed."),
+    )
+}  # fmt: skip
+
+
+@lru_cache(64)
+def form_rows(optimizer: str, schedule: str) -> tuple[Field | Item, ...]:
+    """The rows of the form, with the settings of the chosen optimizer and schedule."""
+    kinds = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+    chosen = {"optimizer": OPTIMIZERS[optimizer], "schedule": SCHEDULES[schedule]}
+    rows: list[Field | Item] = []
+    for name in LAYOUT:
+        table: Any = None if isinstance(name, Item) or "." in name else Train.model_fields[name].annotation
+        if isinstance(name, Item):
+            rows.append(name)
+        elif name in _LAB:
+            rows.append(_LAB[name])
+        elif name == "optimizer.lr":
+            rows.append(schema_field("train.optimizer.lr", chosen["optimizer"], "lr"))
+        elif name in kinds:
+            head, choices = f"train.{name}.name", tuple(kinds[name])
+            rows.append(schema_field(head, Train, name, kind="choice", choices=choices, pair=False))
+            own = [key for key in chosen[name].model_fields if key not in ("name", "lr")]
+            rows += [schema_field(f"train.{name}.{key}", chosen[name], key, group=head) for key in own]
+        elif hasattr(table, "model_fields"):
+            rows += [schema_field(f"train.{name}.{key}", table, key) for key in table.model_fields]
+        else:
+            rows.append(schema_field(f"train.{name}", Train, name, doubles=name == "batch_size"))
+    return tuple(rows)
 
 
 def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
     """Fields, values and what they were, in the order of the form."""
     train = editor.preset.train
     rows: list[Field | Item] = []
-    for field in train_fields(train.optimizer.name, train.schedule.name):
-        if field.key == "train.seed":
+    for row in form_rows(train.optimizer.name, train.schedule.name):
+        key = row.key if isinstance(row, Field) else ""
+        if key == "train.seed":
             rows.append(Item(lr_picture(editor.preset), below="train.schedule.name", style="primary"))
-        rows.append(field)
-    names = tuple(device.name for device in devices) or ("cpu",)
-    wanted = editor.settings["lab.device"]
-    rows += [device_field(names, wanted), *_device_notes(wanted, devices)]
-    rows += [budget_field(), *data_fields()]
-    rows += [Item("augmentation"), *augment_fields(), Item("loss and input"), *loss_fields()]
-    rows += [Item("steps"), *step_fields(), Item("early stop"), *early_fields()]
-    rows += [Item("machine"), *machine_fields()]
+        if key == "lab.device" and isinstance(row, Field):
+            wanted = editor.settings[key]
+            names = tuple(device.name for device in devices) or ("cpu",)
+            choices = tuple(dict.fromkeys(("auto", *names, wanted)))
+            rows.append(replace(row, choices=choices, names={"auto": f"auto {names[0]}"}))
+            rows += _device_notes(wanted, devices)
+        else:
+            rows.append(row)
     fields = [row for row in rows if isinstance(row, Field)]
     values = {field.key: editor.value(field.key) for field in fields}
     bases = {field.key: editor.base_value(field.key) for field in fields}
@@ -93,38 +131,32 @@ def optimizer_summary(values: dict[str, Any]) -> str:
     return " ".join(out)
 
 
+_SCHEDULES = {
+    "step": "{step_size} ×{gamma}",
+    "multistep": "{milestones} ×{gamma}",
+    "exponential": "×{gamma}",
+    "plateau": "×{factor}",
+    "cyclic": "{epochs_up} up",
+    "cosine_restarts": "every {period}",
+    "onecycle": "{pct_start} up",
+}
+
+
 def schedule_summary(values: dict[str, Any]) -> str:
     """The settings in a few cells: `7 ×.1`."""
-
-    def get(name: str) -> Any:
-        return values.get(f"train.schedule.{name}")
-
-    def short(value: Any) -> str:
-        text = number(value)
-        return text.removeprefix("0") if text.startswith("0.") else text
-
-    match values.get("train.schedule.name"):
-        case "step":
-            return f"{get('step_size')} ×{short(get('gamma'))}"
-        case "multistep":
-            return f"{','.join(map(str, get('milestones') or ()))} ×{short(get('gamma'))}"
-        case "exponential":
-            return f"×{short(get('gamma'))}"
-        case "plateau":
-            return f"×{short(get('factor'))}"
-        case "cyclic":
-            return f"{short(get('epochs_up'))} up"
-        case "cosine_restarts":
-            return f"every {get('period')}"
-        case "onecycle":
-            return f"{short(get('pct_start'))} up"
-    return ""
+    head = "train.schedule."
+    short = {
+        key.removeprefix(head): re.sub(r"^0(?=\.)", "", number(value)).replace(" ", "")
+        for key, value in values.items()
+        if key.startswith(head)
+    }
+    return _SCHEDULES.get(values.get(f"{head}name", ""), "").format(**short)
 
 
 def lr_curve(preset: Preset, cells: int = PICTURE) -> list[float]:
     """The learning rate over the run, at most `cells` values; one an epoch where they fit."""
     train = preset.train
-    images = IMAGES.get(train.dataset, 60_000) - train.val_split
+    images = training_images(train.dataset) - train.val_split
     steps = max(1, -(-max(1, images) // train.batch_size))
     rate = LearningRate(train, steps)
     by_step = isinstance(train.schedule, OneCycle | Cyclic) or train.warmup

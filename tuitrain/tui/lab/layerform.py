@@ -6,93 +6,68 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuitrain.spec.layers import ACTIVATIONS, DROPOUTS, KIND_WORDS, MAX_OPS, NORMS, layer_kind, op_kind
+from tuitrain.spec.layers import (
+    ACTIVATIONS,
+    DROPOUTS,
+    KIND_WORDS,
+    LAYERS,
+    MAX_OPS,
+    NORMS,
+    OP_SETTINGS,
+    layer_kind,
+    op_kind,
+)
 from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import Field, FormData, Item, layer_field
+from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
 
 NONE = "–"
 OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
-#: What the setting of an operation is called, its range, and what it is without one.
-_SETTINGS: dict[str, tuple[str, float, float, bool]] = {
-    "leaky_relu": ("slope", 0, 1, False),
-    "groupnorm": ("groups", 1, 1024, False),
-    "dropout": ("rate", 0, 1, True),
-    "dropout2d": ("rate", 0, 1, True),
-}
-_CONV = (
-    ("kernel", "kernel", "Sides of the window, in pixels: 3, or 1x7 for height 1 and width 7.", 1),
-    ("stride", "stride", "Pixels from one window to the next; 1x2: down, across.", 1),
-    ("padding", "padding", "Zeros put around the maps; 0x3: above and below, left and right.", 1),
-    ("dilation", "dilation", "Distance between the pixels of a window.", 1),
-    ("groups", "groups", "Channels are split into this many separate parts.", 1),
-)
-_DEFAULTS = {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True}
+#: What the first number of a layer is called, and the setting of an operation.
+_WORDS = {
+    "conv": "channels", "linear": "features", "maxpool": "window", "avgpool": "window",
+    "leaky_relu": "slope", "groupnorm": "groups", "dropout": "rate", "dropout2d": "rate",
+}  # fmt: skip
+
+
+def _settings(kind: str) -> list[str]:
+    """The names of what a kind of layer is set to."""
+    return [name for name in LAYERS[kind].model_fields if name != "then" and kind in _WORDS]
 
 
 def layer_values(layer: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a layer's fields, defaults filled in."""
     kind = layer_kind(dict(layer))
-    out: dict[str, Any] = {}
-    if kind == "conv":
-        out |= {"width": layer["conv"]} | {k: layer.get(k, d) for k, d in _DEFAULTS.items()}
-    elif kind == "linear":
-        out |= {"width": layer["linear"], "bias": layer.get("bias", True)}
-    elif kind in ("maxpool", "avgpool"):
-        out |= {"window": layer[kind], "stride": layer.get("stride"), "padding": layer.get("padding", 0)}
-    for number, op in enumerate(layer.get("then", [])):
+    fields = LAYERS[kind].model_fields
+    out: dict[str, Any] = {name: layer.get(name, fields[name].default) for name in _settings(kind)}
+    ops = layer.get("then", [])
+    for number, op in enumerate(ops):
         out[f"op{number}"] = op_kind(op)
-        if op_kind(op) in _SETTINGS:
+        if op_kind(op) in OP_SETTINGS:
             setting = next(iter(op.values())) if isinstance(op, dict) else None
             out[f"op{number}.value"] = 0.01 if setting is None and op_kind(op) == "leaky_relu" else setting
-    out[f"op{len(layer.get('then', []))}"] = NONE
-    return out
+    return out | {f"op{len(ops)}": NONE}
 
 
 def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
     kind = layer_kind(dict(layer))
-    rows: list[Field | Item] = []
-    if kind == "conv":
-        rows.append(layer_field("conv", "conv", "channels", "How many maps it makes.", key="width"))
-        rows += [layer_field("conv", name, label, help) for name, label, help, _ in _CONV]
-    elif kind == "linear":
-        rows.append(layer_field("linear", "linear", "features", "How many numbers it makes.", key="width"))
-    elif kind in ("maxpool", "avgpool"):
-        rows.append(
-            layer_field(
-                kind,
-                kind,
-                "window",
-                "Sides of the window, in pixels: 3, or 1x7 for height 1 and width 7.",
-                key="window",
-            )
-        )
-        rows.append(layer_field(kind, "stride", "stride", "Empty: as the window.", empty="as window"))
-        rows.append(layer_field(kind, "padding", "padding", "Pixels put around the maps."))
-    if kind in ("conv", "linear"):
-        rows.append(Field("bias", "bias", "toggle", "A number of its own added to each output."))
+    rows: list[Field | Item] = [
+        schema_field(name, LAYERS[kind], name, label=_WORDS.get(name, name), empty="as window")
+        for name in _settings(kind)
+    ]
     rows.append(Item("then, in this order"))
     ops = list(layer.get("then", []))
     for number, op in enumerate([*ops, NONE][:MAX_OPS]):
         label = f"{number + 1}" if number < len(ops) else "add"
-        rows.append(
-            Field(
-                f"op{number}",
-                label,
-                "choice",
-                "An activation, norm or dropout; J and K move it.",
-                choices=OPS,
-            )
-        )
-        if number < len(ops) and op_kind(op) in _SETTINGS:
-            word, low, high, optional = _SETTINGS[op_kind(op)]
-            whole = word == "groups"
-            help = "Empty: the dropout of the form." if optional else ""
+        help = "An activation, norm or dropout; J and K move it."
+        rows.append(Field(f"op{number}", label, "choice", help, choices=OPS))
+        word = op_kind(op)
+        if number < len(ops) and word in OP_SETTINGS:
+            form: dict[str, Any] = {"optional": True, "empty": "the form's"} if word in DROPOUTS else {}
+            help = "Empty: the dropout of the form." if form else ""
+            label = f"  {_WORDS[word]}"
             rows.append(
-                Field(
-                    f"op{number}.value", f"  {word}", "int" if whole else "float", help, low, high,
-                    below=optional, optional=optional, empty="the form's" if optional else "", step=1 if whole else 0.01,
-                )
-            )  # fmt: skip
+                schema_field(f"op{number}.value", OP_SETTINGS[word], word, label=label, help=help, **form)
+            )
     return rows
 
 
@@ -124,11 +99,9 @@ def apply_layer_field(
     Raises:
         EditError: it is refused.
     """
-    kind = layer_kind(editor.layers[index])
     number = op_number(key)
     if number is None:
-        name = kind if key in ("width", "window") else key
-        return editor.set_layer(index, name, value, merge=typing)
+        return editor.set_layer(index, key, value, merge=typing)
     ops = editor.ops(index)
     if key.endswith(".value"):
         word = op_kind(ops[number])
