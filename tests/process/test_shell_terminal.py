@@ -316,14 +316,14 @@ def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
     code = (
         "import os, sys, threading, time\n"
         "from pathlib import Path\n"
-        "from tuitrain.tui.terminal.launch import launch\n"
+        "from tuitrain.tui.main import show\n"
         "import tuitrain.tui.terminal.process as child\n"
         "real = child.run_app\n"
         "def noisy(*args):\n"
         "    threading.Timer(1.0, lambda: (os.write(2, b'from a C library\\n'), print('from python'))).start()\n"
         "    return real(*args)\n"
         "child.run_app = noisy\n"
-        f"sys.exit(launch({{'runs_dir': Path({str(tmp_path)!r}), 'preset': 'step13'}}))\n"
+        f"sys.exit(show({{'runs_dir': Path({str(tmp_path)!r}), 'preset': 'step13'}}))\n"
     )
     terminal = Terminal([sys.executable, "-c", code], env={"XDG_STATE_HOME": str(state)})
     try:

@@ -21,7 +21,7 @@ import pyte
 
 from support import ROOT
 
-START = "import sys; from tuitrain.tui.terminal.launch import launch; from pathlib import Path; sys.exit(launch({options}))"
+START = "import sys; from tuitrain.tui.main import show; from pathlib import Path; sys.exit(show({options}))"
 OVERRIDES = {"train.dataset": "digits"}
 LEAVE = "Leave while this is training?"
 

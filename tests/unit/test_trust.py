@@ -196,7 +196,7 @@ def test_no_link_is_followed_by_any_writer(name: str, tmp_path: Path) -> None:
 def redirected(path: Path) -> None:
     """Write to a descriptor 1 that goes to this file, as what the app trains does."""
     code = (
-        "import os, sys; from pathlib import Path; from tuitrain.tui.terminal.launch import redirect_output\n"
+        "import os, sys; from pathlib import Path; from tuitrain.tui.terminal.process import redirect_output\n"
         "redirect_output(Path(sys.argv[1])); os.write(1, b'to somebody elses file')"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)

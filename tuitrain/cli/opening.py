@@ -31,9 +31,9 @@ def show(app_options: dict[str, Any], looks: Looks) -> None:
     Raises:
         SystemExit: the code, where it is not 0.
     """
-    from tuitrain.tui.terminal.launch import launch
+    from tuitrain.tui import main
 
-    code = launch(app_options | asdict(looks))
+    code = main.show(app_options | asdict(looks))
     if code:
         raise SystemExit(code)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
@@ -26,7 +26,37 @@ from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Dialog, Modal
 
 if TYPE_CHECKING:
-    from tuitrain.tui.lab.screen import LabScreen
+    from textual.geometry import Region
+
+    from tuitrain.spec.preset import Preset
+
+
+class Lab(Protocol):
+    """What the dialogs ask of the lab below them."""
+
+    @property
+    def editor(self) -> NetworkEditor:
+        """The preset under change."""
+
+    @property
+    def base(self) -> Preset:
+        """The preset as it was chosen."""
+
+    @property
+    def form_region(self) -> Region:
+        """Where form and challenge are."""
+
+    def cover_form(self, covered: bool) -> None:
+        """A layer's settings stand in the place of form and challenge, or do no longer."""
+
+    def after_edit(self) -> None:
+        """Paint what follows from an edit."""
+
+    def go_to_layer(self, index: int) -> None:
+        """Put the cursor of the table on a layer."""
+
+    def refresh_presets(self) -> None:
+        """Fill the lists of presets."""
 
 
 class LayerDialog(Modal[None]):
@@ -48,7 +78,7 @@ class LayerDialog(Modal[None]):
         Binding("ctrl+r", "redo", "Redo", show=False, id="layer.redo"),
     ]
 
-    def __init__(self, lab: LabScreen, index: int) -> None:
+    def __init__(self, lab: Lab, index: int) -> None:
         super().__init__()
         self.lab, self.index = lab, index
 
@@ -77,7 +107,7 @@ class LayerDialog(Modal[None]):
 
     def _fit(self) -> None:
         """Covers the form, and nothing of the table beside it."""
-        region = self.lab.query_one("#lab-left").region
+        region = self.lab.form_region
         box = self.query_one(Container)
         box.styles.width = region.width
         box.styles.margin = (2, 0, 1, region.x)
@@ -229,7 +259,7 @@ class PresetDropDown(Modal[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Back", id="presets.close")]
 
-    def __init__(self, lab: LabScreen, *, search: bool = False) -> None:
+    def __init__(self, lab: Lab, *, search: bool = False) -> None:
         super().__init__()
         self.lab, self.search = lab, search
 

@@ -36,6 +36,8 @@ from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.watch.devices import Device
 
 if TYPE_CHECKING:
+    from textual.geometry import Region
+
     from tuitrain.runs.estimate import Estimate
 
 #: The preset that the lab begins with.
@@ -402,6 +404,11 @@ class LabView(Screen[None]):
         """A layer's settings stand in the place of form and challenge, or do no longer."""
         self._form_covered = covered
         self._join()
+
+    @property
+    def form_region(self) -> Region:
+        """Where form and challenge are."""
+        return self.query_one("#lab-left").region
 
     def on_resize(self, event: events.Resize) -> None:
         """The gauge and the checklist have another width and height."""

@@ -16,24 +16,18 @@ import threading
 from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-if TYPE_CHECKING:
-    from tuitrain.tui.terminal.job import TerminalApp
+from tuitrain.tui.terminal.codes import RESTORE
 
 #: With more than this waiting, frames are dropped.
 MAX_PENDING_BYTES = 64 * 1024
 #: How long leaving waits for a terminal that doesn't read.
 FLUSH_S = 0.7
-#: Mouse, paste, focus and keyboard reports off, line wrap and cursor on, normal screen.
-RESTORE = (
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h"
-    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
-)
 
 
 class KeyParser(XTermParser):
@@ -132,14 +126,25 @@ class TerminalWriter(threading.Thread):
         return not self.is_alive()
 
 
+class Owner(Protocol):
+    """What the driver asks of the app."""
+
+    terminal_fd: int
+
+    def paint_whole(self) -> None:
+        """Paint every cell again: frames were dropped."""
+
+    def terminal_gone(self) -> None:
+        """The terminal can't be read or written any more."""
+
+
 class TuitrainDriver(LinuxDriver):
     """Textual's Linux driver on a writer that drops frames and a reader that knows an end."""
 
-    _app: TerminalApp
-
     def __init__(self, app: Any, *, debug: bool = False, mouse: bool = True, size: Any = None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self.tty_fd: int = app.terminal_fd
+        self._owner: Owner = app
+        self.tty_fd: int = self._owner.terminal_fd
         self.fileno = 0
         self.input_tty = True
         self.suspended = True  # until start_application_mode
@@ -189,7 +194,7 @@ class TuitrainDriver(LinuxDriver):
                 loop.call_soon_threadsafe(what)
 
         writer = TerminalWriter(
-            self.tty_fd, lambda: ask(self._app.paint_whole), lambda: ask(self._app.terminal_gone)
+            self.tty_fd, lambda: ask(self._owner.paint_whole), lambda: ask(self._owner.terminal_gone)
         )
         self._writer = writer
         writer.start()
@@ -272,6 +277,6 @@ class TuitrainDriver(LinuxDriver):
             loop = self._loop
             if not self.exit_event.is_set() and loop is not None:
                 with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._app.terminal_gone)
+                    loop.call_soon_threadsafe(self._owner.terminal_gone)
         finally:
             selector.close()

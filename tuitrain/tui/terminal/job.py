@@ -7,13 +7,14 @@ import signal
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from rich.color import ColorSystem
 from textual.app import App
 from textual.screen import Screen
 
 from tuitrain.tui.terminal import compositor
+from tuitrain.tui.terminal.driver import TuitrainDriver
 from tuitrain.tui.terminal.painter import Painter
 
 if TYPE_CHECKING:
@@ -23,14 +24,22 @@ if TYPE_CHECKING:
 
     from tuitrain.runs.queue import SessionManager
     from tuitrain.tui.settings import Settings
-    from tuitrain.tui.terminal.driver import TuitrainDriver
-    from tuitrain.tui.terminal.process import Child
 
 Leaving = Literal["quit", "detach", "stop", "hangup", "terminated"]
 
 
+class Process(Protocol):
+    """What the app asks of the process around it."""
+
+    def attach(self, app: TerminalApp) -> None:
+        """Take the signals, once the app's loop runs."""
+
+    def hangup(self) -> None:
+        """The terminal is gone: go on without a screen."""
+
+
 class TerminalApp(App[Leaving]):
-    """An app with our driver and painter, that `child` can suspend, end, and take its terminal from."""
+    """An app with our driver and painter, that its process can suspend, end, and take its terminal from."""
 
     manager: SessionManager
     settings: Settings
@@ -40,7 +49,7 @@ class TerminalApp(App[Leaving]):
     def __init__(self) -> None:
         compositor.install()
         super().__init__()
-        self.child: Child | None = None
+        self.child: Process | None = None
         self.terminal_fd = 1
         self._painter = Painter()
         self._resumed_at = 0.0
@@ -57,15 +66,13 @@ class TerminalApp(App[Leaving]):
 
     def get_driver_class(self) -> type[Driver]:
         """Ours on a terminal; Textual's headless one needs no asking."""
-        from tuitrain.tui.terminal.driver import TuitrainDriver
-
         return TuitrainDriver
 
     @property
     def terminal(self) -> TuitrainDriver | None:
         """Our driver; None before the start and under a pilot."""
         driver = self._driver
-        return driver if hasattr(driver, "bytes_written") else None  # type: ignore[return-value]
+        return driver if isinstance(driver, TuitrainDriver) else None
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Send only the cells that changed, and nothing where nobody reads."""

@@ -15,23 +15,19 @@ import select
 import signal
 import sys
 import termios
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuitrain.errors import ExitCode, UsageError
 from tuitrain.runs.signals import exit_at_once
+from tuitrain.tui.terminal.codes import DETACHED, RESTORE, RESTORED
 
-#: Ends of everything that the app may have switched on; see `driver.RESTORE`.
-RESTORE = (
-    "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?7h"
-    "\x1b[<u\x1b[?1049l\x1b[?25h\x1b[0m"
-)
-#: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `child.TERM_S`).
+if TYPE_CHECKING:
+    from tuitrain.tui.terminal.job import TerminalApp
+
+#: From SIGTERM to the end, at most 2 s: the app's own limit is shorter (see `process.TERM_S`).
 KILL_AFTER_S = 1.7
-DETACHED = b"D"
-#: The app has given the terminal back as it was; without this word the waiter mends it.
-RESTORED = b"R"
 
 
 def check_terminal(what: str, headless: str) -> None:
@@ -56,11 +52,11 @@ def check_terminal(what: str, headless: str) -> None:
     raise UsageError(f"{missing}: {what} needs one; without a screen, use `{headless}` (see `tuitrain -h`).")
 
 
-def launch(options: dict[str, Any]) -> int:
+def launch(make_app: Callable[[], TerminalApp]) -> int:
     """Fork; show the app in the child until it is left; the exit code of it all.
 
     Args:
-        options: what `TuitrainApp` takes.
+        make_app: makes the app, in the child.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -71,13 +67,13 @@ def launch(options: dict[str, Any]) -> int:
     if pid == 0:
         os.close(life_w)
         os.close(word_r)
-        _child(options, life_r, word_w)
+        _child(make_app, life_r, word_w)
     os.close(life_r)
     os.close(word_w)
     return waiter.wait(pid, word_r)
 
 
-def _child(options: dict[str, Any], life: int, word: int) -> NoReturn:
+def _child(make_app: Callable[[], TerminalApp], life: int, word: int) -> NoReturn:
     code = int(ExitCode.FAILED)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)  # until the app's loop takes them
@@ -85,7 +81,7 @@ def _child(options: dict[str, Any], life: int, word: int) -> NoReturn:
         gc.disable()  # collecting while importing costs a tenth of the time to the first paint
         from tuitrain.tui.terminal.process import run_app
 
-        code = run_app(options, life, word)
+        code = run_app(make_app, life, word)
     except BaseException:
         import traceback
 
@@ -181,17 +177,3 @@ class _Waiter:
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """A handler that only wakes the select."""
-
-
-def redirect_output(path: Path) -> None:
-    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened, or is a link to somewhere else."""
-    from tuitrain.runs import durable
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        log = durable.open_append(path.parent.resolve() / path.name, durable.PRIVATE)
-    except OSError:
-        log = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)

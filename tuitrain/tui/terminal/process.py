@@ -9,13 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitrain.errors import ExitCode, TuitrainError, visible
 from tuitrain.paths import log_file
 from tuitrain.runs.signals import exit_at_once
-from tuitrain.tui.terminal.launch import DETACHED, RESTORED, redirect_output
+from tuitrain.tui.terminal.codes import DETACHED, RESTORED
 
 if TYPE_CHECKING:
     from tuitrain.runs.queue import Entry
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 TERM_S = 1.0
 #: After a hangup the screen has so long to close before it is no longer waited for.
 CLOSE_S = 10.0
+
+
+def redirect_output(path: Path) -> None:
+    """Point fds 1 and 2 at a log file, or at nothing where it can't be opened, or is a link to somewhere else."""
+    from tuitrain.runs import durable
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = durable.open_append(path.parent.resolve() / path.name, durable.PRIVATE)
+    except OSError:
+        log = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
 
 
 class Child:
@@ -141,12 +156,10 @@ class Child:
             app.leave_now("hangup", 0)
 
 
-def run_app(options: dict[str, Any], life: int, word: int) -> int:
+def run_app(make_app: Callable[[], TerminalApp], life: int, word: int) -> int:
     """Show the app until it is left, then do what leaving asked for; the exit code."""
     child = Child(life, word)
-    from tuitrain.tui.app import TuitrainApp
-
-    app = TuitrainApp(**options, frame_first=True)
+    app = make_app()
     app.child = child
     app.terminal_fd = child.tty_fd
     how = app.run(mouse=app.settings.mouse)
