@@ -14,6 +14,7 @@ from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
 from tuitrain.watch.machine import Reading
@@ -76,6 +77,7 @@ class ListFeed:
     alive: bool = True
     directory: object = None
     stalled_s: float = 0.0
+    title: str = ""
 
     def __post_init__(self) -> None:
         self.control = FakeControl(self)
@@ -121,9 +123,10 @@ class StageApp(App[None]):
                  ascii_only: bool = False, ghosts: tuple[Ghost, ...] | None = None, low_bandwidth: bool = False,
                  plain: bool = False) -> None:  # fmt: skip
         super().__init__()
-        self.settings = SimpleNamespace(
-            refresh_hz=4.0, ascii_only=ascii_only, runs_dir=None, data_dir=None, low_bandwidth=low_bandwidth
+        self.settings = Settings(
+            Path(tuitrain.tui.__file__) / "no-runs", ascii_only=ascii_only, low_bandwidth=low_bandwidth
         )
+        self.first_mode, self.start_model = "monitor", ""
         self.feed, self.readonly, self.ghosts = feed, readonly, ghosts
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
@@ -135,8 +138,14 @@ class StageApp(App[None]):
         if ascii_only:
             self._filters.append(AsciiFilter())
 
-    def start_run(self, *args: object) -> None:
+    def start_run(self, *args: object, **more: object) -> None:
         self.started.append(args)
+
+    def resume_run(self, run: str) -> None:
+        self.started.append((run,))
+
+    def strip_lines(self) -> list[str]:
+        return self.monitor.strip_lines()
 
     def get_default_screen(self) -> MonitorScreen:
         return MonitorScreen(clock=lambda: 1000.0, make_sensors=FakeSensors)

@@ -51,12 +51,18 @@ class Feed(Protocol):
     def directory(self) -> RunDirectory | None:
         """Where the run is written."""
 
+    @property
+    def title(self) -> str:
+        """What is trained, before its first event says so; may be empty."""
+
     def poll(self) -> FeedUpdate:
         """What is new; never blocks."""
 
 
 class SessionFeed:
     """The feed of a session of this process. Any number of them may look at one session."""
+
+    title = ""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -90,6 +96,8 @@ class SessionFeed:
 
 class DirectoryFeed:
     """The feed of a run directory: tails the log, reads the latest step, posts commands."""
+
+    title = ""
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory

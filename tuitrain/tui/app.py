@@ -19,6 +19,7 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Place, Settings, speaks_utf8
 from tuitrain.tui.shell import themes
+from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, SpeaksInLines
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ class TuitrainApp(TerminalApp):
         elif self.demo:
             from tuitrain.tui.shell.tour import Tour
 
-            Tour(self).begin()
+            Tour(self, self.start_preset_now).begin()
         elif self.start_at_once:
             self.start_preset_now()
 
@@ -358,13 +359,13 @@ class TuitrainApp(TerminalApp):
     async def _open_run(self, feed: Feed, readonly: bool) -> None:
         await self.switch_mode("monitor")
         screen = self.mode_screen("monitor")
-        if screen is not None:
-            screen.show_feed(feed, readonly)  # type: ignore[attr-defined]
+        if isinstance(screen, ShowsRuns):
+            screen.show_feed(feed, readonly)
 
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows; a screen may say it better."""
-        own = getattr(self.mode_screen(self.current_mode), "strip_lines", None)
-        lines = [str(line) for line in own()] if own is not None else []
+        screen = self.mode_screen(self.current_mode)
+        lines: list[str] = screen.strip_lines() if isinstance(screen, SpeaksInLines) else []
         return lines or [f"tuitrain: {self.manager.describe()}", "q Quit  ? Help"]
 
     def choose_preset(self, name: str) -> None:
@@ -373,9 +374,9 @@ class TuitrainApp(TerminalApp):
 
     async def _choose_preset(self, name: str) -> None:
         await self.switch_mode("lab")
-        choose = getattr(self.mode_screen("lab"), "choose_preset", None)
-        if choose is not None:
-            choose(name)
+        screen = self.mode_screen("lab")
+        if isinstance(screen, ShowsPresets):
+            screen.choose_preset(name)
 
     def open_run_named(self, name: str) -> None:
         """Show a run in the monitor by its name."""
@@ -437,3 +438,7 @@ class TuitrainApp(TerminalApp):
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen, focused=self.focused or self.screen))
+
+
+if TYPE_CHECKING:  # so that mypy holds the app to what its screens ask of it
+    _AppIsShell: type[Shell] = TuitrainApp

@@ -169,9 +169,6 @@ class DigitGrid(Widget, can_focus=False):
             out.append(Strip.blank(width))
         return out
 
-    def _picture(self, image: Image, side: int, times: int) -> list[list[Segment]]:
-        lines = digit(smaller(image, times) if times > 1 else crop(image, side), ink_of(self.app))
-        return [[Segment(text, style or None) for text, style in line] for line in lines]  # type: ignore[arg-type]
 
     def render_line(self, y: int) -> Strip:
         """One line of the grid."""

@@ -19,6 +19,7 @@ from tuitrain.tui.lab.parts import LabTitle
 from tuitrain.tui.lab.presets import PresetBrowser
 from tuitrain.tui.lab.start import LabStart
 from tuitrain.tui.paint.lines import SectionLine
+from tuitrain.tui.shell.protocol import shell
 
 
 class LabScreen(LabStart):
@@ -298,8 +299,7 @@ class LabScreen(LabStart):
         from tuitrain.tui.lab.data import DataScreen
 
         train = self.preset.train
-        data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
-        self.app.push_screen(DataScreen(train, data_dir))
+        self.app.push_screen(DataScreen(train, shell(self).settings.data_dir))
 
 
 def visible_lines(text: str) -> str:

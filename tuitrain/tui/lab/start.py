@@ -14,6 +14,7 @@ from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.user_network import LabOwn
 from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.question import Question
 
 #: For so long after a start, another Enter is taken for the same one.
@@ -103,7 +104,7 @@ class LabStart(LabOwn):
     def _fetch(self, name: str) -> None:
         from tuitrain.data.fetch import fetch
 
-        data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
+        data_dir = shell(self).settings.data_dir
         shown = 0.0
 
         def progress(what: str, done: int, total: int | None) -> None:
@@ -150,9 +151,7 @@ class LabStart(LabOwn):
         self.last_started = (self.source, copy.deepcopy(editor.data), dict(settings))
         # A confirmed overrun is not refused a second time.
         budget = None if editor.over_budget and not editor.model else editor.budget
-        start: Any = getattr(self.app, "start_run")  # noqa: B009 (the shell's app; a test app may be another)
-        own = {"model": editor.model} if editor.model else {}
-        start(preset, runtime, budget, self.changed_from_base(), self.command(), **own)
+        shell(self).start_run(preset, runtime, budget, self.changed_from_base(), self.command(), editor.model)
 
     def action_again(self) -> None:
         """The last run once more: the same preset, settings, network and seed."""
@@ -168,7 +167,6 @@ class LabStart(LabOwn):
 
     def command(self) -> str:
         """The headless command of the form."""
-        settings = getattr(self.app, "settings", None)
         editor = self.editor
         own_budget = editor.budget == self.base.challenge.max_parameters and self.place.budget is None
         extra: dict[str, Any] = {
@@ -176,7 +174,7 @@ class LabStart(LabOwn):
             "--budget": None if own_budget or editor.over_budget else editor.budget,
             **{f"--{name}": self._flag(name) for name in ("device", "precision", "compile")},
             "--deterministic": editor.settings["lab.deterministic"],
-            "--data-dir": getattr(settings, "data_dir", None),
+            "--data-dir": shell(self).settings.data_dir,
         }
         return run_command(self.base, self.base_name, self.preset, extra)
 

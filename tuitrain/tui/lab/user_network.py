@@ -12,6 +12,7 @@ from tuitrain.tui.lab.network import LayerRow, NetworkFoot, NetworkView, gauge
 from tuitrain.tui.lab.parts import ChallengeView, LabTitle
 from tuitrain.tui.lab.view import FIRST, LabView
 from tuitrain.tui.paint.lines import SectionLine
+from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset
@@ -47,7 +48,7 @@ class LabOwn(LabView):
 
     def _first_preset(self) -> None:
         super()._first_preset()
-        model = getattr(self.app, "start_model", "")
+        model = shell(self).start_model
         if model:
             self.editors[model] = self.editors.pop(self.source)
             self.editors[model].model, self.source = model, model
@@ -67,7 +68,7 @@ class LabOwn(LabView):
     def base_name(self) -> str:
         """What names the preset of a run on the command line."""
         own = bool(self.editor.model)
-        return (getattr(self.app, "start_preset", None) or FIRST) if own else self.source
+        return (shell(self).start_preset or FIRST) if own else self.source
 
     def refresh_title(self) -> None:
         """The title line."""
@@ -111,7 +112,7 @@ class LabOwn(LabView):
             self._estimate_found(None)
 
     def _ask_own(self) -> None:
-        if not self._own_asked and getattr(self.app, "torch_ready", False):
+        if not self._own_asked and shell(self).torch_ready:
             self._own_asked = True
             self.run_worker(self._try_own, thread=True, group="lab-own")
 
@@ -120,7 +121,7 @@ class LabOwn(LabView):
 
         found: NetworkTable | str
         try:
-            found = load(getattr(self.app, "start_model", "")).table
+            found = load(shell(self).start_model).table
         except TuitrainError as error:
             found = str(error)
         self.call_later(self._own_tried, found)

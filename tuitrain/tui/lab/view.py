@@ -32,6 +32,7 @@ from tuitrain.tui.settings import Place
 from tuitrain.tui.shell.behind import Behind
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.watch.devices import Device
 
@@ -91,8 +92,7 @@ class LabView(Screen[None]):
     @property
     def place(self) -> Place:
         """What the settings say of the runs that are started here."""
-        settings = getattr(self.app, "settings", None)
-        return settings.place if settings is not None else Place()
+        return shell(self).settings.place
 
     @property
     def editor(self) -> NetworkEditor:
@@ -143,8 +143,7 @@ class LabView(Screen[None]):
         self.call_after_refresh(self._load_the_rest)
 
     def _first_preset(self) -> None:
-        app = self.app
-        wanted = getattr(app, "start_preset", None) or FIRST
+        wanted = shell(self).start_preset or FIRST
         try:
             preset = load_preset(wanted)
         except PresetError as error:
@@ -152,7 +151,7 @@ class LabView(Screen[None]):
             wanted, preset = FIRST, load_preset(FIRST)
         self.source = wanted
         editor = self.editors[wanted] = NetworkEditor(preset, self.place)
-        overrides = getattr(app, "start_overrides", None)
+        overrides = shell(self).start_overrides
         if overrides:
             try:
                 editor.apply(override(editor.preset, overrides).to_dict(), "flags")
@@ -169,9 +168,7 @@ class LabView(Screen[None]):
     def _read_presets(self) -> None:
         items = read_all()
         self.call_later(self._presets_read, items)
-        runs_dir = getattr(getattr(self.app, "settings", None), "runs_dir", None)
-        if runs_dir is not None:
-            self.call_later(self._presets_read, with_best(items, best_here(Path(runs_dir))))
+        self.call_later(self._presets_read, with_best(items, best_here(shell(self).settings.runs_dir)))
 
     def _presets_read(self, items: list[PresetItem]) -> None:
         self.items = items
@@ -207,9 +204,8 @@ class LabView(Screen[None]):
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
         from tuitrain.data.verify import status
 
-        data_dir = getattr(getattr(self.app, "settings", None), "data_dir", None)
         try:
-            found = status(name, data_dir)
+            found = status(name, shell(self).settings.data_dir)
         except (TuitrainError, OSError) as error:
             return False, str(error)
         return found.ok, str(found)
@@ -424,13 +420,13 @@ class LabView(Screen[None]):
     # -- torchinfo -----------------------------------------------------------------------------
 
     def _is_torch_ready(self) -> None:
-        if getattr(self.app, "torch_ready", False):
+        if shell(self).torch_ready:
             self._torch_timer.stop()
             self.refresh_network()
 
     def _ask_torchinfo(self) -> None:
         """The closed forms stand until torchinfo, asked off the UI thread, has said the same or better."""
-        if not getattr(self.app, "torch_ready", False) or self.editor.evaluation.table is None:
+        if not shell(self).torch_ready or self.editor.evaluation.table is None:
             self._figures.forget()
         else:
             self._figures.ask(json.dumps(self.editor.layers), self.preset)
@@ -442,14 +438,13 @@ class LabView(Screen[None]):
     # -- how long it would take ----------------------------------------------------------------
 
     def _ask_estimate(self) -> None:
-        runs_dir = getattr(getattr(self.app, "settings", None), "runs_dir", None)
-        if runs_dir is None or self.editor.evaluation.table is None:
+        if self.editor.evaluation.table is None:
             self._estimate.forget()
             self._estimate_found(None)
         else:
             device = self.editor.settings["lab.device"]
             question = (self.editor.data["model"], self.editor.data["train"], device, len(self.devices))
-            self._estimate.ask(question, self.preset, device, Path(runs_dir))
+            self._estimate.ask(question, self.preset, device, shell(self).settings.runs_dir)
 
     def _estimate_found(self, found: Estimate | None) -> None:
         text = "" if found is None else found.text if self.size.width >= COLUMNS else about(found.seconds)

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -24,6 +24,7 @@ from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.watch import ghosts
 from tuitrain.watch.alerts import Alert, alerts
@@ -32,7 +33,9 @@ from tuitrain.watch.runlist import RESUMABLE
 from tuitrain.watch.state import MonitorState, asked, reduce_all, with_alive, with_phase
 
 if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import Feed
+    from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
 
 VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
@@ -115,8 +118,7 @@ class MonitorScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, headline, views, machine, news, footer."""
-        settings = getattr(self.app, "settings", None)
-        ascii_only = bool(getattr(settings, "ascii_only", False))
+        ascii_only = shell(self).settings.ascii_only
         yield HeaderLine()
         with Vertical(id="monitor"):
             yield Headline(ascii_only=ascii_only)
@@ -128,10 +130,9 @@ class MonitorScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Look at the feed at the screen's pace."""
-        settings = getattr(self.app, "settings", None)
-        slow = bool(getattr(settings, "low_bandwidth", False))
-        self._pace = 4.0 if slow else 1.0
-        self.set_interval(1 / float(getattr(settings, "refresh_hz", 4.0)), self.tick)
+        settings = shell(self).settings
+        self._pace = 4.0 if settings.low_bandwidth else 1.0
+        self.set_interval(1 / settings.refresh_hz, self.tick)
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._redraw())
         self.query_one(Views).focus_view()
         self._redraw()
@@ -153,16 +154,21 @@ class MonitorScreen(Screen[None]):
             readonly: nothing may be steered.
         """
         self.feed, self.readonly = feed, readonly
-        self.state, self._shown = MonitorState(), Shown(can_start=hasattr(self.app, "start_run"))
+        self.state, self._shown = MonitorState(), Shown()
         self._alerts, self._ran = (), False
         if self._sensors is not None:
             self._sensors.stop()
             self._sensors = None
         self._heard = self._clock()
         if self.is_mounted:
-            self.query_one(HeaderLine).context = visible(getattr(feed, "title", ""))
+            self.query_one(HeaderLine).context = visible(feed.title)
             self.query_one(Views).choose("charts")
             self._redraw()
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Of the run that is shown, once it has one."""
+        return self.feed.directory if self.feed is not None else None
 
     def _redraw(self) -> None:
         self._views_due = self._machine_due = self._news_due = 0.0
@@ -232,7 +238,7 @@ class MonitorScreen(Screen[None]):
         self._ran = self._ran or not state.over
         if state.finished is not None and before.finished is None:
             self._views_due = 0.0
-            directory = getattr(self.feed, "directory", None)
+            directory = self.directory
             self._shown.has_report = directory is not None and (directory.path / REPORT).is_file()
             self._shown.can_go_on = self.can_go_on
             views = self.query_one(Views)
@@ -247,10 +253,10 @@ class MonitorScreen(Screen[None]):
         self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
         self._shown.plan = curves.planned_rates(self.state)
         self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
-        directory = getattr(self.feed, "directory", None)
+        directory = self.directory
         if self._make_sensors is not None and not self.state.over:
             holder = directory.holder() if directory is not None else None
-            if holder is None or getattr(holder, "host", "") in ("", socket.gethostname()):
+            if holder is None or holder.host in ("", socket.gethostname()):
                 own = (os.getpid(), *((holder.pid,) if holder is not None else ()))
                 folder = directory.path if directory is not None else None
                 self._sensors = self._make_sensors(started.device, folder, own)
@@ -268,8 +274,7 @@ class MonitorScreen(Screen[None]):
     # -- what is read in threads -----------------------------------------------------------------
 
     async def _load_ghosts(self, started: RunStarted) -> None:
-        settings = getattr(self.app, "settings", None)
-        found = await asyncio.to_thread(ghosts.ghosts, started, getattr(settings, "runs_dir", None))
+        found = await asyncio.to_thread(ghosts.ghosts, started, shell(self).settings.runs_dir)
         if self.state.started is started:
             self._shown.ghosts = found
             self._redraw()
@@ -281,14 +286,13 @@ class MonitorScreen(Screen[None]):
     async def _inspect(self) -> None:
         from tuitrain.runs import inspect
 
-        started, directory = self.state.started, getattr(self.feed, "directory", None)
+        started, directory = self.state.started, self.directory
         if started is None or directory is None:
             return
         seen = await asyncio.to_thread(inspect.read, directory.path)
         judged = self._shown.judged
         if judged is None:
-            settings = getattr(self.app, "settings", None)
-            data_dir = getattr(settings, "data_dir", None)
+            data_dir = shell(self).settings.data_dir
             judged = await asyncio.to_thread(ghosts.judged_images, started, data_dir)
         if self.state.started is started:
             self._shown.inspection, self._shown.judged = seen, judged
@@ -327,7 +331,7 @@ class MonitorScreen(Screen[None]):
 
     def action_report(self) -> None:
         """The report of a finished run, or the verdict again."""
-        directory, views = getattr(self.feed, "directory", None), self.query_one(Views)
+        directory, views = self.directory, self.query_one(Views)
         if self._shown.report is not None:
             self._shown.report = None
         elif directory is not None:
@@ -353,9 +357,8 @@ class MonitorScreen(Screen[None]):
     @property
     def can_go_on(self) -> bool:
         """Whether the run is over and can be taken up again here, as on the Runs screen."""
-        state, directory = self.state, getattr(self.feed, "directory", None)
-        here = directory is not None and not self.readonly and hasattr(self.app, "resume_run")
-        return here and state.over and state.status in RESUMABLE
+        state, directory = self.state, self.directory
+        return directory is not None and not self.readonly and state.over and state.status in RESUMABLE
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
@@ -380,12 +383,12 @@ class MonitorScreen(Screen[None]):
             event.stop()
             self.notify(self.refusal, severity="warning", markup=False)
 
-    def _ask(self, action: str, text: str, command: str, *values: Any, **named: Any) -> None:
+    def _ask(self, action: str, text: str, send: Callable[[Steering], None]) -> None:
         if self.refusal or self.feed is None:
             self.notify(self.refusal, severity="warning", markup=False)
             return
         try:
-            getattr(self.feed.control, command)(*values, source=SOURCE, **named)
+            send(self.feed.control)
         except TuitrainError as error:
             self.notify(visible(error), title="not done", severity="error", markup=False)
             return
@@ -394,25 +397,25 @@ class MonitorScreen(Screen[None]):
 
     def action_pause(self) -> None:
         """Wait after this step."""
-        self._ask("paused", "pausing", "pause")
+        self._ask("paused", "pausing", lambda run: run.pause(SOURCE))
 
     def action_resume(self) -> None:
         """Go on."""
-        self._ask("resumed", "resuming", "resume")
+        self._ask("resumed", "resuming", lambda run: run.resume(SOURCE))
 
     def action_go_on(self) -> None:
         """Take up a run again that was stopped or cut off."""
-        directory = getattr(self.feed, "directory", None)
+        directory = self.directory
         if directory is None:
             return
         try:
-            self.app.resume_run(str(directory.path))  # type: ignore[attr-defined]
+            shell(self).resume_run(str(directory.path))
         except TuitrainError as error:
             self.notify(visible(error), title="not resumed", severity="error", markup=False)
 
     def action_checkpoint(self) -> None:
         """Save a checkpoint now."""
-        self._ask("checkpoint", "saving checkpoint", "checkpoint")
+        self._ask("checkpoint", "saving checkpoint", lambda run: run.checkpoint(SOURCE))
 
     async def action_detach(self) -> None:
         """Leave the screen; training goes on."""
@@ -425,14 +428,15 @@ class MonitorScreen(Screen[None]):
     def _stop(self, when: str | None) -> None:
         if when is not None:
             text = "stopping at epoch end" if when == "epoch" else "stopping"
-            self._ask("stop", text, "stop", "stopped from the monitor", when=when)
+            now: When = "epoch" if when == "epoch" else "now"
+            self._ask("stop", text, lambda run: run.stop("stopped from the monitor", now, SOURCE))
 
     def action_learning_rate(self) -> None:
         """Ask for a learning rate."""
 
         def take(value: float | None) -> None:
             if value is not None:
-                self._ask("learning_rate", f"learning rate {value:g}", "set_lr", value)
+                self._ask("learning_rate", f"learning rate {value:g}", lambda run: run.set_lr(value, SOURCE))
 
         self.app.push_screen(rate_dialog(self.state.lr), take)
 
@@ -442,7 +446,9 @@ class MonitorScreen(Screen[None]):
         def take(value: float | None) -> None:
             if value is not None:
                 self._ask(
-                    "extended", f"adding {figures.plural(int(value), 'epoch')}", "add_epochs", int(value)
+                    "extended",
+                    f"adding {figures.plural(int(value), 'epoch')}",
+                    lambda run: run.add_epochs(int(value), SOURCE),
                 )
 
         self.app.push_screen(epochs_dialog(self.state.planned), take)
@@ -453,18 +459,17 @@ class MonitorScreen(Screen[None]):
         from tuitrain.training.runtime import Runtime
 
         preset, started = self.state.history.preset, self.state.started
-        start = getattr(self.app, "start_run", None)
-        if preset is None or started is None or start is None:
+        if preset is None or started is None:
             return
         own = started.own_network.get("model", "") if started.own_network else ""
-        if own and own != getattr(self.app, "start_model", ""):  # only what the user named here is run
+        if own and own != shell(self).start_model:  # only what the user named here is run
             self.app.bell()
             return
         changed = {**started.changed, "train.seed": [preset.train.seed, started.seed + 1]}
-        start(
+        shell(self).start_run(
             override(preset, {"train.seed": started.seed + 1}),
             Runtime.from_dict(started.runtime),
             started.budget,
             changed,
-            **({"model": own} if own else {}),
+            model=own,
         )

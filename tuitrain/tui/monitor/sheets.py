@@ -180,7 +180,6 @@ def verdict(
     ghosts: Sequence[Ghost],
     width: int,
     *,
-    can_start: bool = True,
     can_go_on: bool = False,
     has_report: bool = False,
 ) -> HeadedLines:
@@ -224,9 +223,7 @@ def verdict(
         rows += wrap(((f" {found.message}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
     rows += [
-        line
-        for tip in _next(state, found, ghosts, can_start, can_go_on, has_report)
-        for line in wrap(tip, width - 3, 6)
+        line for tip in _next(state, found, ghosts, can_go_on, has_report) for line in wrap(tip, width - 3, 6)
     ]
     return title, rows
 
@@ -239,7 +236,6 @@ def _next(
     state: MonitorState,
     found: Verdict,
     ghosts: Sequence[Ghost],
-    can_start: bool,
     can_go_on: bool,
     has_report: bool,
 ) -> list[Parts]:
@@ -258,8 +254,7 @@ def _next(
             else f"epoch {state.epoch + 1}"
         )
         tip("R", f"resume it where it ended: {at}")
-    if can_start:
-        tip("a", "another seed: one run is one draw, the spread is the result")
+    tip("a", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
         tip("3", f"compare in Runs: against the best earlier run it ended {figures.beside(by)}")

@@ -52,7 +52,6 @@ class Shown:
     inspection: Inspection | None = None
     judged: Judged | None = None
     report: Sequence[str] | None = None
-    can_start: bool = True
     can_go_on: bool = False
     has_report: bool = False
     plan: tuple[float | None, ...] = field(default_factory=tuple)
@@ -291,7 +290,6 @@ class Views(Vertical):
                 state,
                 shown.ghosts,
                 width,
-                can_start=shown.can_start,
                 can_go_on=shown.can_go_on,
                 has_report=shown.has_report,
             )

@@ -20,6 +20,7 @@ from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.figures import plural
 from tuitrain.tui.settings import Place
 from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset
@@ -133,7 +134,7 @@ class QueueDialog(Dialog["Plan | None"]):
 
     def compose(self) -> ComposeResult:
         """The list and three lines."""
-        manager = self.app.manager  # type: ignore[attr-defined]
+        manager = shell(self).manager
         with Vertical():
             yield Static("Put in line: space marks presets, tab goes on, enter in a line adds", markup=False)
             yield PresetMarks(
@@ -161,8 +162,7 @@ class QueueDialog(Dialog["Plan | None"]):
 
     @property
     def _place(self) -> Place:
-        place: Place = self.app.settings.place  # type: ignore[attr-defined]
-        return place
+        return shell(self).settings.place
 
     def _value(self, name: str) -> str:
         return self.query_one(f"#{name}", Input).value

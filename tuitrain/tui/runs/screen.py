@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,12 +19,13 @@ from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.runlist import RESUMABLE, SORTS, Row, arrange, details, row_of, row_of_entry
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
     from tuitrain.runs.queue import Entry
-    from tuitrain.tui.app import TuitrainApp
+    from tuitrain.tui.shell.protocol import Shell
 
 #: How often the folder is looked at while the screen shows.
 RELOAD_S = 1.0
@@ -82,9 +83,9 @@ class RunsScreen(Screen[None]):
         self._deleted: list[Path] = []  # where the runs lie in the trash that were deleted last
 
     @property
-    def lab(self) -> TuitrainApp:
-        """The app, by its own type."""
-        return cast("TuitrainApp", self.app)
+    def shell(self) -> Shell:
+        """The app."""
+        return shell(self)
 
     @property
     def table(self) -> RunTable:
@@ -130,7 +131,7 @@ class RunsScreen(Screen[None]):
         found: list[RunSummary] | None = None
         trouble = ""
         try:
-            found = list_runs(self.lab.settings.runs_dir)
+            found = list_runs(self.shell.settings.runs_dir)
         except TuitrainError as error:
             trouble = visible(error)
         except Exception as error:  # one unreadable run must not close the list
@@ -154,7 +155,7 @@ class RunsScreen(Screen[None]):
     def rows(self) -> list[Row]:
         """Every row: the queue of this process, then the runs on disk."""
         begun = {run.run for run in self._summaries}
-        waiting = [entry for entry in self.lab.manager.entries if _shown_as_waiting(entry, begun)]
+        waiting = [entry for entry in self.shell.manager.entries if _shown_as_waiting(entry, begun)]
         queue = [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)]
         return queue + [row_of(run) for run in self._summaries]
 
@@ -167,7 +168,7 @@ class RunsScreen(Screen[None]):
         total = plural(len(self._summaries), "run")
         context = f"{len(shown)} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
         live = sum(run.state in HELD for run in self._summaries)
-        waiting = len(self.lab.manager.waiting())
+        waiting = len(self.shell.manager.waiting())
         extra = [f"{live} live"] if live else []
         extra += [f"{waiting} queued"] if waiting else []
         self.query_one(HeaderLine).context = "  ".join([*extra, context])
@@ -220,9 +221,9 @@ class RunsScreen(Screen[None]):
         """In the monitor: live, or replayed at once."""
         row = event.row
         if row.entry is not None:
-            self.lab.open_run(self.lab.manager.feed(row.entry))
+            self.shell.open_run(self.shell.manager.feed(row.entry))
         elif row.summary is not None:
-            self.lab.open_run_named(row.summary.path)
+            self.shell.open_run_named(row.summary.path)
 
     def action_compare(self) -> None:
         """The marked runs side by side."""
@@ -308,7 +309,7 @@ class RunsScreen(Screen[None]):
 
         row = self.table.current
         if row is not None and row.entry is not None:
-            self.lab.manager.forget(row.entry)
+            self.shell.manager.forget(row.entry)
             self.show_rows()
             return
         runs = [row.summary for row in self.table.chosen() if row.summary is not None]
@@ -327,7 +328,7 @@ class RunsScreen(Screen[None]):
     def _delete(self, runs: list[RunSummary]) -> None:
         from tuitrain.runs import trash
 
-        folder, gone = self.lab.settings.runs_dir, []
+        folder, gone = self.shell.settings.runs_dir, []
         for run in runs:
             self._try(lambda path=Path(run.path): gone.append(trash.remove(path, folder)))  # type: ignore[misc]
             self.table.marked.pop(run.run, None)
@@ -342,7 +343,7 @@ class RunsScreen(Screen[None]):
     def _bring_back(self) -> None:
         from tuitrain.runs import trash
 
-        folder, gone = self.lab.settings.runs_dir, set(self._deleted)
+        folder, gone = self.shell.settings.runs_dir, set(self._deleted)
         self._deleted = []
         for removed in trash.listing(folder) if gone else []:
             if removed.path in gone:
@@ -416,9 +417,9 @@ class RunsScreen(Screen[None]):
     def _add(self, plan: Any) -> None:
         if plan is None:
             return
-        budget = self.lab.settings.place.budget
+        budget = self.shell.settings.place.budget
         for preset, runtime, changed in plan:
-            self._try(lambda p=preset, r=runtime, c=changed: self.lab.manager.start(p, r, budget, c))  # type: ignore[misc]
+            self._try(lambda p=preset, r=runtime, c=changed: self.shell.manager.start(p, r, budget, c))  # type: ignore[misc]
         self.notify(f"{plural(len(plan), 'run')} in line", timeout=3)
         self.show_rows()
 
@@ -428,7 +429,7 @@ class RunsScreen(Screen[None]):
         if run is None:
             return
         if run.state in RESUMABLE:
-            self._try(lambda: self.lab.resume_run(run.path))
+            self._try(lambda: self.shell.resume_run(run.path))
         else:
             self.notify(
                 f"this run is {run.state}; stopped and cut-off runs can go on", markup=False, timeout=4
@@ -445,7 +446,7 @@ class RunsScreen(Screen[None]):
     def _move(self, by: int) -> None:
         row = self.table.current
         if row is not None and row.entry is not None:
-            self.lab.manager.move(row.entry, by)
+            self.shell.manager.move(row.entry, by)
             self.show_rows()
             self.table.action_move(by)
 

@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
+from tuitrain.tui.shell.protocol import TakesDigits, shell
 from tuitrain.tui.shell.strip import TextStrip
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class HeaderLine(Widget, can_focus=False):
     def digits_work(self) -> bool:
         """Whether 1, 2 and 3 change the mode now."""
         focused = self.screen.focused
-        typed = isinstance(focused, Input) or getattr(focused, "takes_digits", False)
+        typed = isinstance(focused, Input) or (isinstance(focused, TakesDigits) and focused.takes_digits)
         return self.app.screen is self.screen and not typed
 
     def render(self) -> Text:
@@ -75,7 +76,7 @@ class HeaderLine(Widget, can_focus=False):
         self._shown = self.digits_work
         here = self.app.current_mode
         if here == "opening":
-            here = getattr(self.app, "first_mode", "lab")
+            here = shell(self).first_mode
         narrow = self.size.width < 40
         for mode, key, title in MODES:
             text.append(" " if narrow else "  ")

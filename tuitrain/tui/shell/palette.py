@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from textual.await_complete import AwaitComplete
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -13,9 +13,7 @@ from textual.content import Content
 from textual.fuzzy import Matcher
 
 from tuitrain.errors import visible
-
-if TYPE_CHECKING:
-    from tuitrain.tui.app import TuitrainApp
+from tuitrain.tui.shell.protocol import shell
 
 Command = tuple[str, str, Callable[[], Any]]
 
@@ -61,7 +59,7 @@ class EverythingProvider(Provider):
         self._more = await asyncio.to_thread(self._presets_and_runs)
 
     def _actions(self) -> Iterator[Command]:
-        app = cast("TuitrainApp", self.app)
+        app = self.app
         seen: set[str] = set()
         for active in sorted(self.screen.active_bindings.values(), key=lambda found: not found.binding.show):
             binding = active.binding
@@ -75,7 +73,7 @@ class EverythingProvider(Provider):
         yield "Screenshot", "save the screen as SVG", app.deliver_screenshot
 
     def _presets_and_runs(self) -> list[Command]:
-        app = cast("TuitrainApp", self.app)
+        app = shell(self.screen)
         commands: list[Command] = []
         for name, family in app.manager.preset_names():
             commands.append((f"Preset: {visible(name)}", visible(family), partial(app.choose_preset, name)))

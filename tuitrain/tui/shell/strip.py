@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widget import Widget
 
+from tuitrain.tui.shell.protocol import shell
+
 MIN_WIDTH, MIN_HEIGHT = 60, 18
 
 
@@ -17,13 +19,11 @@ class TextStrip(Widget, can_focus=False):
 
     def on_mount(self) -> None:
         """Follow the runs at the screen's pace."""
-        hz = getattr(getattr(self.app, "settings", None), "refresh_hz", 4.0)
         self._last: tuple[str, ...] = ()
-        self.set_interval(1 / hz, self._poll)
+        self.set_interval(1 / shell(self).settings.refresh_hz, self._poll)
 
     def _lines(self) -> tuple[str, ...]:
-        lines = getattr(self.app, "strip_lines", None)
-        return tuple(lines()) if lines else ()
+        return tuple(shell(self).strip_lines())
 
     def _poll(self) -> None:
         if self.size and self.display:

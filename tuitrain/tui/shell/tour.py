@@ -5,24 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from rich.text import Text
-from textual.screen import Screen
+from textual.app import App
 from textual.widget import Widget
-
-if TYPE_CHECKING:
-    from tuitrain.tui.app import TuitrainApp
 
 
 @dataclass(frozen=True)
 class Stop:
-    """One stop of the tour: a screen, what to say, how long, and what to do on arrival."""
+    """One stop of the tour: a screen, what to say, how long, and whether training starts on arrival."""
 
     mode: str
     text: str
     seconds: float
-    arrive: Callable[[TuitrainApp], Any] | None = None
+    starts: bool = False
 
 
 STOPS = (
@@ -32,7 +29,7 @@ STOPS = (
                 "without network or GPU. Enter would start it; the tour does it now.", 8),
     Stop("monitor", "Torch is loaded behind the screen, then training begins. The line on top always says "
                     "what goes on; the keys below steer: space pauses, x stops.", 11,
-         lambda app: app.start_preset_now()),
+         starts=True),
     Stop("monitor", "The large number is the best test accuracy so far. The sparkline below it holds every "
                     "epoch; the chart shows train and test, with the target as a line.", 11),
     Stop("monitor", "Training doesn't need this screen: d would detach it, a closed terminal would not end "
@@ -75,8 +72,14 @@ class Caption(Widget, can_focus=False):
 class Tour:
     """Goes from stop to stop on a timer; the person may use every key meanwhile."""
 
-    def __init__(self, app: TuitrainApp) -> None:
-        self.app = app
+    def __init__(self, app: App[Any], start: Callable[[], None]) -> None:
+        """The tour of an app.
+
+        Args:
+            app: is led from mode to mode.
+            start: starts the training.
+        """
+        self.app, self._start = app, start
         self._here = -1
         self._until = 0.0
         self._caption: Caption | None = None
@@ -99,9 +102,8 @@ class Tour:
         if self._caption is not None:
             await self._caption.remove()
         await self.app.switch_mode(stop.mode)
-        if stop.arrive is not None:
-            stop.arrive(self.app)
-        screen = cast("Screen[Any]", self.app.mode_screen(stop.mode) or self.app.screen)
+        if stop.starts:
+            self._start()
         self._caption = Caption(stop.text, f"Tour {number + 1} of {len(STOPS)}:")
-        await screen.mount(self._caption)
+        await self.app.screen_stack[0].mount(self._caption)
         self._until = time.monotonic() + stop.seconds

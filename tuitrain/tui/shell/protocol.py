@@ -1,0 +1,104 @@
+"""What a screen may ask of the app, and the app of a screen: the two know each other by this alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+
+    from tuitrain.runs.feed import Feed
+    from tuitrain.runs.queue import SessionManager
+    from tuitrain.spec.preset import Preset
+    from tuitrain.training.runtime import Runtime
+    from tuitrain.tui.settings import Settings
+
+
+class Shell(Protocol):
+    """The app, as its screens know it.
+
+    Attributes:
+        settings: of the person, the terminal and the folders.
+        manager: the runs of this process.
+        first_mode: the screen that the app opens with.
+        start_preset: name or path of the preset that the lab begins with; None for the usual one.
+        start_overrides: dotted preset keys and their values, on top of that preset.
+        start_model: a network in Python that the user named (`file.py:Net`), or nothing.
+        torch_ready: whether torch is imported.
+    """
+
+    settings: Settings
+    manager: SessionManager
+    first_mode: str
+    start_preset: str | None
+    start_overrides: dict[str, Any]
+    start_model: str
+    torch_ready: bool
+
+    def start_run(
+        self,
+        preset: Preset,
+        runtime: Runtime,
+        budget: int | None = None,
+        changed: dict[str, Any] | None = None,
+        command: str = "",
+        model: str = "",
+    ) -> None:
+        """Start a run and show it in the monitor."""
+
+    def resume_run(self, run: str) -> None:
+        """Go on with a run that was stopped or cut off, and show it.
+
+        Raises:
+            TuitrainError: there is no such run, or it can't go on.
+        """
+
+    def open_run(self, feed: Feed, readonly: bool = False) -> None:
+        """Show a run in the monitor."""
+
+    def open_run_named(self, name: str) -> None:
+        """Show a run in the monitor by its name."""
+
+    def choose_preset(self, name: str) -> None:
+        """Show a preset in the lab."""
+
+    def strip_lines(self) -> list[str]:
+        """What a terminal too small for the screens shows."""
+
+
+def shell(node: DOMNode) -> Shell:
+    """The app of a screen or widget, with what only ours has."""
+    return cast("Shell", node.app)
+
+
+@runtime_checkable
+class ShowsRuns(Protocol):
+    """A screen that shows a run: the monitor."""
+
+    def show_feed(self, feed: Feed, readonly: bool = False) -> None:
+        """Show a run from its beginning."""
+
+
+@runtime_checkable
+class ShowsPresets(Protocol):
+    """A screen that shows a preset: the lab."""
+
+    def choose_preset(self, name: str) -> None:
+        """Show a preset by its name or path."""
+
+
+@runtime_checkable
+class SpeaksInLines(Protocol):
+    """A screen that can say in a few lines what it shows, for a terminal too small for it."""
+
+    def strip_lines(self) -> list[str]:
+        """Those lines; none where it has nothing to say."""
+
+
+@runtime_checkable
+class TakesDigits(Protocol):
+    """A widget that digits may be typed into, which then change no mode."""
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether they are now."""
