@@ -20,6 +20,7 @@ from tuitrain.tui.paint.digits import crop, digit, ink_of, smaller
 from tuitrain.tui.paint.lines import Line, SectionLine, wrap
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Modal
+from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
     from tuitrain.tui.paint.digits import Image
@@ -169,6 +170,12 @@ class DigitGrid(Widget, can_focus=False):
             out.append(Strip.blank(width))
         return out
 
+    def _picture(self, image: Image, side: int, times: int) -> list[list[Segment]]:
+        lines = digit(
+            smaller(image, times) if times > 1 else crop(image, side),
+            ink_of(self.app, shell(self).settings.ascii_only),
+        )
+        return [[Segment(text, style or None) for text, style in line] for line in lines]  # type: ignore[arg-type]
 
     def render_line(self, y: int) -> Strip:
         """One line of the grid."""

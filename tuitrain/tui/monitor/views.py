@@ -20,6 +20,7 @@ from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.digits import ink_of
 from tuitrain.tui.paint.sheet import Sheet
 from tuitrain.tui.paint.text import HeadedLines, Part, cells
+from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.ghosts import Judged
 from tuitrain.watch.state import Ghost, MonitorState
 
@@ -306,7 +307,7 @@ class Views(Vertical):
             return ((text, "head"),), []
         if view == "confusion":
             return sheets.confusion(seen, judged.classes, width)
-        height, ink = self.size.height - 2, ink_of(self.app)
+        height, ink = self.size.height - 2, ink_of(self.app, shell(self).settings.ascii_only)
         if view == "mistakes":
             small = height < 20 or width < 100
             return pictures.mistakes(seen, judged.images, judged.classes, width, small=small, ink=ink)

@@ -17,6 +17,7 @@ from tuitrain.tui.paint.text import Parts
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from textual.app import App
 
     Image = NDArray[np.uint8]
 
@@ -28,9 +29,8 @@ DARKEST = 24
 RAMP = " .:-=+*#%@"
 
 
-def ink_of(app: Any) -> Ink:
+def ink_of(app: App[Any], ascii_only: bool) -> Ink:
     """The ink for an app's theme: plain without colours, in ASCII and on a terminal with few colours."""
-    ascii_only = getattr(getattr(app, "settings", None), "ascii_only", False)
     if app.no_color or ascii_only or app.current_theme.name.startswith("ansi"):
         return "plain"
     return "light" if app.current_theme.dark else "dark"
