@@ -27,7 +27,7 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
     rows, broken = [], installed.preset_folders()[1]
     for entry in list_presets():
         try:
-            preset = load_preset(entry.name) if entry.builtin else load_preset(str(entry.path))
+            preset = load_preset(str(entry.path))
             rows.append((entry, preset, preset.table()))
         except PresetError as error:
             broken.append(str(error))

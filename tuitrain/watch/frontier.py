@@ -83,7 +83,7 @@ def published_systems() -> tuple[tuple[str, Place], ...]:
         if not entry.builtin:
             continue
         try:
-            preset = load_preset(entry.name)
+            preset = load_preset(str(entry.path))
             claims = preset.claims
             if claims.test_accuracy is not None:
                 parameters = claims.parameters or preset.table().parameters
