@@ -9,7 +9,7 @@ from typing import Any
 
 from tuitrain import tomltext, trust
 from tuitrain.errors import UsageError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -50,7 +50,7 @@ class Value:
 
 def user_config_file() -> Path:
     """The user's file, in the XDG config folder."""
-    return typed(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "tuitrain" / "config.toml"
+    return expand(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "tuitrain" / "config.toml"
 
 
 def _files() -> list[Path]:
@@ -136,13 +136,13 @@ def setting(name: str, flag: Any = None) -> Any:
 
 def runs_dir(flag: Path | None = None) -> Path:
     """The folder of the run directories."""
-    return typed(setting("runs_dir", flag))
+    return expand(setting("runs_dir", flag))
 
 
 def data_dir(flag: Path | None = None) -> Path | None:
     """The folder with the data files, or None for the XDG cache."""
     value = setting("data_dir", flag)
-    return typed(value) if value and str(value) else None
+    return expand(value) if value and str(value) else None
 
 
 def misspelt() -> list[tuple[Path, str]]:

@@ -80,7 +80,7 @@ class RequirementError(TuitrainError):
     exit_code = ExitCode.REQUIREMENT
 
 
-def said(value: object) -> str:
+def safe_str(value: object) -> str:
     """A value as text; of one that fails at that, such as an exception of a stranger's, its type."""
     try:
         return str(value)
@@ -95,7 +95,7 @@ def visible(text: object) -> str:
     their escapes, so that neither a terminal nor a log line can be steered by them.
     """
     out: list[str] = []
-    for char in said(text):
+    for char in safe_str(text):
         code = ord(char)
         if char in "\n\t\r":
             out.append(" ")

@@ -22,46 +22,46 @@ _STANDS = {
 RICH_COLOURS = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red"}
 
 
-def stands(state: str) -> tuple[str, str]:
+def glyph_and_kind(state: str) -> tuple[str, str]:
     """A glyph for a run's state or outcome, and its kind: live, good, warn, bad, waiting; `○` and dim for another."""
     return _STANDS.get(state, ("○", "dim"))
 
 
-def percent(fraction: float | None, digits: int = 2) -> str:
+def percent_text(fraction: float | None, digits: int = 2) -> str:
     """`99.38` of 0.9938; `–` where there is no number."""
     if fraction is None or not math.isfinite(fraction):
         return "–"
     return f"{fraction * 100:.{digits}f}"
 
 
-def accuracy(fraction: float | None) -> str:
+def accuracy_text(fraction: float | None) -> str:
     """`99.38 %` of 0.9938; `–` where there is no number."""
-    text = percent(fraction)
+    text = percent_text(fraction)
     return text if text == "–" else f"{text} %"
 
 
-def reached(accuracy: float, target_percent: float) -> bool:
+def reaches_target(accuracy: float, target_percent: float) -> bool:
     """Whether a fraction reaches a target in percent; 0.994 reaches 99.4 whatever the binary rounding."""
     return accuracy * 100 >= target_percent - 1e-9
 
 
-def points(difference: float) -> str:
+def points_text(difference: float) -> str:
     """A difference of fractions in percentage points, without its sign: `0.12`."""
     return f"{abs(difference) * 100:.2f}"
 
 
-def signed(difference: float) -> str:
+def signed_points_text(difference: float) -> str:
     """A difference of fractions in percentage points with its sign: `+0.12`, `−0.12`, `0.00`; `–` for none."""
     if not math.isfinite(difference):
         return "–"
-    return "0.00" if abs(difference) < LEVEL else f"{'+' if difference > 0 else '−'}{points(difference)}"
+    return "0.00" if abs(difference) < LEVEL else f"{'+' if difference > 0 else '−'}{points_text(difference)}"
 
 
-def beside(difference: float) -> str:
+def comparison_text(difference: float) -> str:
     """How one accuracy stands to another: `ahead by 0.12`, `behind by 0.12`, `level`."""
     if abs(difference) < LEVEL:
         return "level"
-    return f"{'ahead' if difference > 0 else 'behind'} by {points(difference)}"
+    return f"{'ahead' if difference > 0 else 'behind'} by {points_text(difference)}"
 
 
 def standard_error(accuracy: float, images: int) -> float:
@@ -75,7 +75,7 @@ def standard_error(accuracy: float, images: int) -> float:
     return math.sqrt(right / images * (1 - right / images) / images)
 
 
-def by_chance(accuracy: float, images: int, judged_by: str = "test") -> str:
+def chance_text(accuracy: float, images: int, judged_by: str = "test") -> str:
     """What a difference of two accuracies is worth: `judged by 297 test images (one is 0.34 points), ...`.
 
     Two standard errors, which is what nineteen of twenty accuracies of a network lie within.
@@ -87,7 +87,7 @@ def by_chance(accuracy: float, images: int, judged_by: str = "test") -> str:
     )
 
 
-def gap(train: float, judged: float, judge: str = "test") -> str:
+def gap_text(train: float, judged: float, judge: str = "test") -> str:
     """How train accuracy stands to that of the judging set, in points: `train 0.42 above test`, `train level with test`.
 
     A train accuracy is taken while dropout and augmentation are on, so it is often the lower one; far above is overfitting.
@@ -96,10 +96,10 @@ def gap(train: float, judged: float, judge: str = "test") -> str:
         return "–"
     if abs(train - judged) < LEVEL:
         return f"train level with {judge}"
-    return f"train {points(train - judged)} {'above' if train > judged else 'below'} {judge}"
+    return f"train {points_text(train - judged)} {'above' if train > judged else 'below'} {judge}"
 
 
-def wait_share(wait_s: float, train_s: float) -> str:
+def wait_share_text(wait_s: float, train_s: float) -> str:
     """The share of training time that waited for images: `3 % of the time waits for images`, `less than 1 % of ...`."""
     share = 100 * min(1.0, max(0.0, wait_s) / train_s) if train_s > 0 else math.nan
     if not math.isfinite(share):
@@ -108,7 +108,7 @@ def wait_share(wait_s: float, train_s: float) -> str:
     return f"{text} of the time waits for images"
 
 
-def duration(seconds: float | None) -> str:
+def duration_text(seconds: float | None) -> str:
     """`0:21`, `12:05`, `1:02:03`, `2 d 3 h`; `–` where there is no number."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
@@ -120,7 +120,7 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
-def about(seconds: float) -> str:
+def estimate_text(seconds: float) -> str:
     """An estimate of a duration, as exact as one is: `about 40 s`, `about 2 min`, `about 1 h 30 min`."""
     if seconds < 10:
         return "a few seconds"
@@ -136,22 +136,26 @@ def about(seconds: float) -> str:
     return f"about {hours} h" + (f" {rest} min" if rest else "")
 
 
-def took(seconds: float | None) -> str:
-    """How long something that is over has taken: as `duration`, but `3.2 s` below ten seconds."""
-    return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration(seconds)
+def elapsed_text(seconds: float | None) -> str:
+    """How long something that is over took: as `duration_text`, but `3.2 s` below ten seconds."""
+    return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration_text(seconds)
 
 
-def waited(seconds: float) -> str:
-    """How long something has lasted that isn't over: `12 s`, from two minutes on as `duration`."""
-    return f"{seconds:.0f} s" if seconds < 120 else duration(seconds)
+def waiting_text(seconds: float) -> str:
+    """How long something has lasted that isn't over: `12 s`, from two minutes on as `duration_text`."""
+    return f"{seconds:.0f} s" if seconds < 120 else duration_text(seconds)
 
 
-def doing(word: str, seconds: float | None) -> str:
+def activity_text(word: str, seconds: float | None) -> str:
     """What a run is doing, with the time where people wait for it to end: `compiling 12 s`, `stalled 63 s`."""
-    return f"{word} {waited(seconds)}" if word in ("compiling", "stalled") and seconds is not None else word
+    return (
+        f"{word} {waiting_text(seconds)}"
+        if word in ("compiling", "stalled") and seconds is not None
+        else word
+    )
 
 
-def loss(value: float | None) -> str:
+def loss_text(value: float | None) -> str:
     """Four digits of a loss, shorter where it is large; `not finite` where it is not."""
     if value is None:
         return "–"
@@ -160,21 +164,21 @@ def loss(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
 
 
-def rate(value: float | None) -> str:
+def rate_text(value: float | None) -> str:
     """A learning rate: `0.019`, `1.9e-05`."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.3g}"
 
 
-def count(value: float | None) -> str:
+def count_text(value: float | None) -> str:
     """`402,113`."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:,.0f}"
 
 
-def count_short(value: float) -> str:
+def short_count_text(value: float) -> str:
     """`1.28 M`, `70.6 k`, `940`: three figures."""
     for limit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= limit * 0.9995:
@@ -183,7 +187,7 @@ def count_short(value: float) -> str:
     return f"{value:.0f}"
 
 
-def milliseconds(value: float | None) -> str:
+def milliseconds_text(value: float | None) -> str:
     """`0.16`, `17.0`, `1,200`: three figures that matter."""
     if value is None or not math.isfinite(value):
         return "–"
@@ -192,7 +196,7 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
 
 
-def gigabytes(size: float | None, digits: int = 1) -> str:
+def gigabytes_text(size: float | None, digits: int = 1) -> str:
     """Bytes in GB of 2^30; `n/a` where there is no number."""
     return NA if size is None else f"{size / 2**30:.{digits}f}"
 

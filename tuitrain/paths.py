@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 
-def typed(path: str | os.PathLike[str]) -> Path:
+def expand(path: str | os.PathLike[str]) -> Path:
     """A path with `~` and `~name` put in; as it stands where there is nobody of that name, or no home."""
     try:
         return Path(path).expanduser()

@@ -38,7 +38,7 @@ async def test_overlaid_runs_are_told_apart_by_letters(
     app = NoLab(tmp_path / "runs", ascii_only=ascii_only)
     async with app.run_test(size=(80, 30)) as pilot:
         table = await runs_shown(pilot, 12)
-        bests = [percent(row.best) for row in table.rows]
+        bests = [percent_text(row.best) for row in table.rows]
         await pilot.press(*["space"] * 12, "o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen) and bests[0] in text_of(app))
         await pilot.pause(0.2)

@@ -15,7 +15,7 @@ from tuitrain import config, nvml
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import ExitCode, TuitrainError, visible
-from tuitrain.figures import gigabytes
+from tuitrain.figures import gigabytes_text
 from tuitrain.version import __version__
 
 
@@ -125,7 +125,7 @@ def _card(card: nvml.Card) -> Finding:
     memory = card.memory()
     text = card.name or "GPU"
     if memory is not None:
-        text += f", {gigabytes(memory[0])} of {gigabytes(memory[1])} GB free"
+        text += f", {gigabytes_text(memory[0])} of {gigabytes_text(memory[1])} GB free"
     others = card.others(ours_is_there=nvml.in_use_by_torch())
     users = f"{len(others)} other process" + ("es" if len(others) > 1 else "")
     text += f", used by {users}" if others else ", nobody else on it"
@@ -205,7 +205,9 @@ def _folders(runs: Path) -> list[Finding]:
         writable = os.access(there, os.W_OK)
         free = shutil.disk_usage(there).free
         full = free < 2**30
-        state = f"{folder}{'' if folder.exists() else ' (made when needed)'}, {gigabytes(free, 0)} GB free"
+        state = (
+            f"{folder}{'' if folder.exists() else ' (made when needed)'}, {gigabytes_text(free, 0)} GB free"
+        )
         remedy = "" if writable else "choose another with --runs-dir or TUITRAIN_RUNS_DIR"
         if full and writable:
             remedy = "free some space; a run takes about 1 MB"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy, doing, duration, plural, sparkline, waited
+from tuitrain.figures import accuracy_text, activity_text, duration_text, plural, sparkline, waiting_text
 from tuitrain.runs import wording
 from tuitrain.runs.signals import data_stream
 from tuitrain.training.events import (
@@ -51,8 +51,8 @@ def epoch_line(e: EpochFinished, judged_by: str = "test") -> str:
     right = e.test_acc * e.test_images
     correct = f"{round(right)}" if math.isfinite(right) else "?"
     return (
-        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {accuracy(e.train_acc)}  "
-        f"{judged_by} loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy(e.test_acc)})  "
+        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {accuracy_text(e.train_acc)}  "
+        f"{judged_by} loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy_text(e.test_acc)})  "
         f"lr {e.lr:.3g}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
     )
 
@@ -97,7 +97,7 @@ class PlainView:
             self._compiling_s = now.phase_s
         elif self._compiling_s is not None and now.phase == "training":
             if not self.quiet:
-                self._say(f"compiling took {waited(self._compiling_s)}")
+                self._say(f"compiling took {waiting_text(self._compiling_s)}")
             self._compiling_s = None
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ class BarsView:
     def progress(self, now: Snapshot) -> None:
         """The latest step."""
         self._step = now.progress
-        self._phase = doing(now.phase, now.phase_s) if now.phase else self._phase
+        self._phase = activity_text(now.phase, now.phase_s) if now.phase else self._phase
 
     def close(self) -> None:
         """Takes the bars away."""
@@ -209,17 +209,17 @@ class BarsView:
         bar = ProgressBar(total=step.steps, completed=step.step, width=30)
         whole = ProgressBar(total=epochs * step.steps, completed=done, width=30)
         eta = self.eta_s()
-        left = duration(eta) if eta is not None else "…"
+        left = duration_text(eta) if eta is not None else "…"
         grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
-                     f"train loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
+                     f"train loss {step.train_loss:.4f} acc {accuracy_text(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
         grid.add_row("run", whole, f"{step.epoch}/{epochs}",
                      f"{step.images_per_s:,.0f} images/s  ETA {left}  {self._phase}")  # fmt: skip
         if self._history:
             accs = [e.test_acc for e in self._history[-SPARKLINE:]]
             best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
             line = (
-                f"{started.judged_by} acc {accuracy(accs[-1])}  {sparkline(accs, min(accs))}  "
-                f"best {accuracy(best.test_acc)}"
+                f"{started.judged_by} acc {accuracy_text(accs[-1])}  {sparkline(accs, min(accs))}  "
+                f"best {accuracy_text(best.test_acc)}"
             )
             return Group(grid, Text(f"{line} in epoch {best.epoch}"))
         return grid

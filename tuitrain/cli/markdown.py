@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.figures import plural, stands, took
+from tuitrain.figures import elapsed_text, glyph_and_kind, plural
 from tuitrain.runs import wording
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ def result_text(history: History) -> str:
 
     found, started = verdict(history), history.started
     name = visible(started.name) if started else "a run"
-    out = [f"### {stands(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome(found.outcome))}", ""]
+    out = [
+        f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome(found.outcome))}",
+        "",
+    ]
     if found.message:
         out += [escaped(found.message), ""]
     if started and found.figures:
         facts = [
             ("data set", started.dataset),
             *((figure.label, figure.here) for figure in found.figures),
-            ("trained", f"{plural(len(history.epochs), 'epoch')} in {took(history.seconds)}"),
+            ("trained", f"{plural(len(history.epochs), 'epoch')} in {elapsed_text(history.seconds)}"),
             ("device", started.device_name or started.device),
             ("seed", str(started.seed)),
         ]

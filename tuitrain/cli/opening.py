@@ -159,7 +159,7 @@ def _follow_plain(directory: RunDirectory) -> None:
 
     from tuitrain.cli.console import stderr
     from tuitrain.cli.live import epoch_line
-    from tuitrain.figures import doing
+    from tuitrain.figures import activity_text
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.training.events import EpochFinished, RunStarted
 
@@ -168,7 +168,7 @@ def _follow_plain(directory: RunDirectory) -> None:
         update = feed.poll()
         word = "stalled" if update.stalled_s else update.phase or ""
         if word != before and word in ("compiling", "paused", "stalled"):
-            stderr().print(doing(word, update.stalled_s or update.phase_s), soft_wrap=True)
+            stderr().print(activity_text(word, update.stalled_s or update.phase_s), soft_wrap=True)
         before = word
         for record in update.records:
             if isinstance(record.event, RunStarted):

@@ -10,7 +10,7 @@ import typer
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr, stdout
 from tuitrain.errors import ExitCode, PresetError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 
 app = typer.Typer(help="List, check and make presets.", invoke_without_command=True)
 
@@ -119,7 +119,7 @@ def new(
     from tuitrain.spec.preset_files import list_presets, load_preset, save_preset
 
     base = load_preset(from_)
-    path = typed(name) if name.endswith(".toml") or "/" in name else None
+    path = expand(name) if name.endswith(".toml") or "/" in name else None
     stem = path.stem if path else name
     if not path and stem != slug(stem):
         raise PresetError(

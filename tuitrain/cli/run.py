@@ -15,7 +15,7 @@ from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
-from tuitrain.figures import stands
+from tuitrain.figures import glyph_and_kind
 from tuitrain.runs.signals import data_stream, set_stdout_apart
 
 if TYPE_CHECKING:
@@ -439,7 +439,7 @@ def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
     with contextlib.suppress(OSError, ValueError):
         if not quiet:
             stderr().print(verdict(history, directory), soft_wrap=True)
-        elif (done := history.finished) is None or stands(done.outcome)[1] == "bad":
+        elif (done := history.finished) is None or glyph_and_kind(done.outcome)[1] == "bad":
             why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
             complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")
         if session.recorder.trouble:

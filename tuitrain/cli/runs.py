@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
-from tuitrain.figures import accuracy, doing, stands, took
+from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_and_kind
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -91,7 +91,7 @@ def runs(
 
 def standing(summary: RunSummary) -> str:
     """A run's state with its glyph, and with the time where it compiles or stands still."""
-    return f"{stands(summary.doing)[0]} {doing(summary.doing.replace('_', ' '), summary.doing_s)}"
+    return f"{glyph_and_kind(summary.doing)[0]} {activity_text(summary.doing.replace('_', ' '), summary.doing_s)}"
 
 
 def no_terminal(summaries: Sequence[RunSummary]) -> None:
@@ -117,12 +117,12 @@ def row(summary: RunSummary) -> dict[str, str]:
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",
         "params": f"{summary.parameters:,}" if summary.parameters else "–",
-        "best": accuracy(summary.best),
-        "last": accuracy(summary.last),
+        "best": accuracy_text(summary.best),
+        "last": accuracy_text(summary.last),
         "≥target": target,
         "epochs": of,
         "when": when(summary.when),
-        "took": took(summary.seconds),
+        "took": elapsed_text(summary.seconds),
         "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
     }
 
@@ -218,8 +218,8 @@ def show(
         out.print(f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}         lr")
     for e in result.epochs:
         out.print(
-            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy(e.train_acc):>9}  {e.test_loss:>10.4f}  "
-            f"{accuracy(e.test_acc):>9}  {e.lr:>9.3g}"
+            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy_text(e.train_acc):>9}  {e.test_loss:>10.4f}  "
+            f"{accuracy_text(e.test_acc):>9}  {e.lr:>9.3g}"
         )
     out.print(verdict(result, directory.path), soft_wrap=True)
 

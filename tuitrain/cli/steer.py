@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import find, no_terminal, standing
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
-from tuitrain.figures import accuracy, duration
+from tuitrain.figures import accuracy_text, duration_text
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -223,7 +223,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     if step is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
         parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
-        parts.append(f"train loss {step.train_loss:.4f} acc {accuracy(step.train_acc)}")
+        parts.append(f"train loss {step.train_loss:.4f} acc {accuracy_text(step.train_acc)}")
         if summary.doing == "live":
             parts.append(f"{step.images_per_s:,.0f} images/s")
     else:
@@ -231,8 +231,10 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     if summary.phase and summary.doing == "live" and summary.phase != "training":
         parts.append(visible(summary.phase))
     if summary.best is not None:
-        parts.append(f"best {summary.judged_by} acc {accuracy(summary.best)} in epoch {summary.best_epoch}")
-    parts.append(duration(summary.seconds))
+        parts.append(
+            f"best {summary.judged_by} acc {accuracy_text(summary.best)} in epoch {summary.best_epoch}"
+        )
+    parts.append(duration_text(summary.seconds))
     if summary.pid:
         parts.append(f"pid {summary.pid}")
     return "  ".join(parts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.figures import RICH_COLOURS, stands
+from tuitrain.figures import RICH_COLOURS, glyph_and_kind
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +24,7 @@ def verdict(history: History, directory: Path) -> RenderableType:
     from tuitrain.watch.verdict import verdict as worked_out
 
     found, started = worked_out(history), history.started
-    glyph, kind = stands(history.outcome)
+    glyph, kind = glyph_and_kind(history.outcome)
     word, _, rest = found.title.partition("  ")
     head = Text.assemble(
         (f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, 'dim')}"), f"  {rest}" if rest else ""

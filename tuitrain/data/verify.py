@@ -12,7 +12,7 @@ from tuitrain.data.catalog import SETS, FileSpec, SetSpec, check_name
 from tuitrain.data.dataset import FileReport, Status
 from tuitrain.data.idx import IdxError, IdxFile, read_idx
 from tuitrain.errors import DataError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 
 SUMS_FILE = "SHA256SUMS"  # as sha256sum writes and checks it; put beside what a fetch brought
 SUMS_LIMIT_BYTES = 1 << 16
@@ -57,10 +57,10 @@ def status(name: str, data_dir: Path | None = None) -> Status:
 def data_folder(data_dir: Path | None = None) -> Path:
     """The folder that data lies in: the flag, else TUITRAIN_DATA_DIR, else the XDG cache folder."""
     if data_dir is not None:
-        return typed(data_dir)
+        return expand(data_dir)
     from_environment = os.environ.get("TUITRAIN_DATA_DIR")
     if from_environment:
-        return typed(from_environment)
+        return expand(from_environment)
     return cache_folder() / "data"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain.data.catalog import training_images
 from tuitrain.errors import RunDirectoryError
-from tuitrain.figures import about, plural
+from tuitrain.figures import estimate_text, plural
 from tuitrain.runs.index import RunSummary, list_runs, workload
 from tuitrain.training.cost import cpu_s
 from tuitrain.training.cpu import describe_cpu
@@ -32,7 +32,7 @@ class Estimate:
     @property
     def text(self) -> str:
         """`about 2 min, from 3 earlier runs`."""
-        return f"{about(self.seconds)}, {self.basis}"
+        return f"{estimate_text(self.seconds)}, {self.basis}"
 
 
 def estimate(

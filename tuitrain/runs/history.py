@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import PresetError
-from tuitrain.figures import reached
+from tuitrain.figures import reaches_target
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -162,7 +162,7 @@ class History:
         target = self.target
         if target is None:
             return ()
-        return tuple(e.epoch for e in self.epochs if reached(e.test_acc, target))
+        return tuple(e.epoch for e in self.epochs if reaches_target(e.test_acc, target))
 
     @property
     def last_mean(self) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import CheckpointError, TuitrainError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 from tuitrain.runs import checkpoint, durable
 from tuitrain.training.events import EpochFinished, Record, RunStarted
 from tuitrain.version import __version__
@@ -70,7 +70,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
 
     Returns:
         On the CPU, in eval mode: from images (N, 1, 28, 28), float32, normalised, to logits (N, 10). Its `about` is
-        what the file says of itself (see `about`): images from 0 to 1 are normalised by
+        what the file says of itself (see `model_metadata`): images from 0 to 1 are normalised by
         `(images - about["normalize"]["mean"]) / about["normalize"]["std"]`.
 
     Raises:
@@ -83,7 +83,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     from tuitrain.training import state
     from tuitrain.training.model import build
 
-    file = typed(path)
+    file = expand(path)
     where = visible(file)
     try:
         with durable.open_plain(file) as opened:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 
 MAX_CHARS = 80
 MAX_BYTES = 160
@@ -92,7 +92,7 @@ def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
     if "\0" in wanted or not wanted:
         raise RunDirectoryError(f"no run is called '{shown}'; list them with `tuitrain runs`")
     if "/" in wanted or wanted in (".", ".."):
-        path = typed(wanted)
+        path = expand(wanted)
         if looks_like_run(path):
             return path
         raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`")

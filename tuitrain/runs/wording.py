@@ -38,7 +38,7 @@ def control(event: Control, planned: int | None = None) -> str:
         case "resumed":
             text = "resumed"
         case "learning_rate":
-            text = f"learning rate set to {figures.rate(event.value)}"
+            text = f"learning rate set to {figures.rate_text(event.value)}"
         case "extended":
             more = event.value if event.value is not None and math.isfinite(event.value) else 0
             text = f"{figures.plural(round(more), 'epoch')} added"
@@ -68,7 +68,7 @@ def saved(event: CheckpointSaved) -> str:
 
 def ended(event: RunFinished) -> str:
     """How a run ended, with its best epoch."""
-    text = f"{outcome(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.took(event.seconds)}"
+    text = f"{outcome(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.elapsed_text(event.seconds)}"
     if event.best_epoch:
-        text += f", best {figures.accuracy(event.best_test_acc)} in epoch {event.best_epoch}"
+        text += f", best {figures.accuracy_text(event.best_test_acc)} in epoch {event.best_epoch}"
     return f"{text}: {visible(event.message)}" if event.message else text

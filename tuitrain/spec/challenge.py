@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
-from tuitrain.figures import reached
+from tuitrain.figures import reaches_target
 from tuitrain.spec.layers import Conv, Network
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import Train
@@ -185,7 +185,7 @@ def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -
     target = challenge.target_accuracy
     if target is None:
         return []
-    hits = [e for e in history if reached(e.test_acc, target)]
+    hits = [e for e in history if reaches_target(e.test_acc, target)]
     best = max((e.test_acc for e in history), default=None)
     got = "–" if best is None else f"{best * 100:.2f} %"
     if hits:
@@ -195,7 +195,7 @@ def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -
     if challenge.consistently:
         need, window = challenge.consistently.epochs, challenge.consistently.of_last
         last = list(history)[-window:]
-        count = sum(reached(e.test_acc, target) for e in last)
+        count = sum(reaches_target(e.test_acc, target) for e in last)
         wanted = (
             f"{target:.2f} % in the last {window}"
             if need == window

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain import trust
 from tuitrain.errors import PresetError, nearest, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 
 if TYPE_CHECKING:  # pydantic comes with the first preset that is read: shells ask for names at every Tab
     from tuitrain.spec.preset import Preset, PublishedLog
@@ -42,7 +42,7 @@ def builtin_dir() -> Path:
 def user_preset_dir() -> Path:
     """The user's own presets, in the XDG config folder."""
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return typed(base) / "tuitrain" / "presets"
+    return expand(base) / "tuitrain" / "presets"
 
 
 def project_preset_dir() -> Path:
@@ -121,7 +121,7 @@ def find(name_or_path: str) -> Path:
         )
     looks_like_path = "/" in text or os.sep in text or text.endswith(".toml") or text.startswith("~")
     if looks_like_path:
-        return typed(text)
+        return expand(text)
     for installed in (False, True):
         presets = list_presets(installed=installed)
         for entry in presets:

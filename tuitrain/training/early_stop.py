@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from tuitrain.figures import accuracy, plural, reached
+from tuitrain.figures import accuracy_text, plural, reaches_target
 from tuitrain.spec.preset import Preset
 from tuitrain.training.events import EpochFinished
 
@@ -21,12 +21,17 @@ def early_stop(preset: Preset, history: Sequence[EpochFinished]) -> tuple[Why, s
     """
     stop, target = preset.train.early_stop, preset.target_accuracy
     held = stop.target_epochs
-    if held and target and len(history) >= held and all(reached(e.test_acc, target) for e in history[-held:]):
+    if (
+        held
+        and target
+        and len(history) >= held
+        and all(reaches_target(e.test_acc, target) for e in history[-held:])
+    ):
         return "target", f"stopped early: {target:g} % was reached in {plural(held, 'epoch')} in a row"
     if stop.patience and history:
         best = max(range(len(history)), key=lambda at: (history[at].test_acc, -at))
         if len(history) - 1 - best >= stop.patience:
-            since = f"{accuracy(history[best].test_acc)} in epoch {history[best].epoch}"
+            since = f"{accuracy_text(history[best].test_acc)} in epoch {history[best].epoch}"
             return (
                 "patience",
                 f"stopped early: no epoch was better than {since} for {plural(stop.patience, 'epoch')}",

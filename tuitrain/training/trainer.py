@@ -16,7 +16,7 @@ from torch import Tensor
 from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
-from tuitrain.figures import gigabytes
+from tuitrain.figures import gigabytes_text
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices, machine
@@ -513,4 +513,6 @@ def _holder(device: torch.device) -> str | None:
     most = others[0]
     name = f"{most.name} of {most.user}, " if most.name else ""
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return f"{name}process {most.pid}{more} holds {gigabytes(held)} of its {gigabytes(memory[1])} GB"
+    return (
+        f"{name}process {most.pid}{more} holds {gigabytes_text(held)} of its {gigabytes_text(memory[1])} GB"
+    )

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 from torch.overrides import TorchFunctionMode
 
-from tuitrain.errors import Signalled, UsageError, said, visible
+from tuitrain.errors import Signalled, UsageError, safe_str, visible
 from tuitrain.spec.table import MAX_PARAMETERS
 
 #: A little less than what is read again of a checkpoint (`MAX_BYTES` and `_MAX_TENSORS` of `runs.checkpoint`).
@@ -149,7 +149,7 @@ def theirs(flag: str, path: Path, doing: str) -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """What an exception says, in one line."""
-    lines = said(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
+    lines = safe_str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
     return visible(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)[:300].rstrip(".")
 
 

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuitrain.errors import UsageError, visible
-from tuitrain.paths import typed
+from tuitrain.paths import expand
 from tuitrain.spec.installed import NETWORKS, place, points
 from tuitrain.spec.layers import CLASSES
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Row
@@ -235,7 +235,7 @@ def _parts(flag: str) -> tuple[Path, str]:
             raise UsageError(f"--model {visible(flag)}: {error.args[0]}; ask its author.") from None
         return path / "__init__.py" if path.is_dir() else path, point.attr.rpartition(".")[2]
     file, _, name = flag.rpartition(":")
-    return typed(file), name
+    return expand(file), name
 
 
 @contextlib.contextmanager

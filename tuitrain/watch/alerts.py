@@ -82,7 +82,7 @@ def _progress(state: MonitorState) -> list[Alert]:
     if last is None or best is None or state.over:
         return []
     if last.epoch >= 2 and best.test_acc < 0.15:
-        message = f"after {last.epoch} epochs it still guesses ({figures.accuracy(best.test_acc)})"
+        message = f"after {last.epoch} epochs it still guesses ({figures.accuracy_text(best.test_acc)})"
         return [Alert("not_learning", "warning", message, "lower the learning rate (l), or stop (x)")]
     waited, left = last.epoch - best.epoch, state.planned - last.epoch
     if waited >= max(PLATEAU_MIN, state.planned // 3) and left >= 2:
@@ -104,7 +104,7 @@ def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:
     found, now = [], readings[-1]
     if now.others:
         who = now.others[0]
-        size = f", {figures.gigabytes(who.memory)} GB" if who.memory is not None else ""
+        size = f", {figures.gigabytes_text(who.memory)} GB" if who.memory is not None else ""
         more = f" and {len(now.others) - 1} more" if len(now.others) > 1 else ""
         name = visible(who.name) or "a process"
         message = f"{name} (pid {who.pid}{size}){more} is on this GPU too"
@@ -122,7 +122,7 @@ def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:
             Alert("data_bound", "info", message, "larger batches, CUDA graphs, or several seeds at once")
         )
     if now.disk_free is not None and now.disk_free < DISK_LOW:
-        message = f"{figures.gigabytes(now.disk_free)} GB left on the disk of the runs"
+        message = f"{figures.gigabytes_text(now.disk_free)} GB left on the disk of the runs"
         found.append(Alert("disk", "warning", message, "delete old runs (3 Runs, D)"))
     if now.ram_used is not None and now.ram_total and 1 - now.ram_used / now.ram_total < MEMORY_LOW:
         found.append(Alert("memory", "warning", "the machine is nearly out of memory", "close something"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy, by_chance, count, percent, took
+from tuitrain.figures import accuracy_text, chance_text, count_text, elapsed_text, percent_text
 from tuitrain.spec.describe import label_of, layer_settings, layers_of, number
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened
@@ -29,7 +29,7 @@ def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     what = (
         f"{visible(first.preset)} {changed_text(first)}  ▸  {visible(second.preset)} {changed_text(second)}"
     )
-    best = f"best {percent(first.best)} → {percent(second.best)}"
+    best = f"best {percent_text(first.best)} → {percent_text(second.best)}"
     more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
     worth = judged_apart(runs) or "no evidence of a difference (1 seed each)"
     return [f"Compare  {what}{more}", f"{best}     {worth}"]
@@ -87,15 +87,15 @@ def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list
     """The figures, the better one marked; equal or missing ones are not, and none of runs that were judged apart."""
     more, less = (None, None) if judged_apart(runs, results) else (True, False)
     lines = [
-        _line("best test accuracy", [run.best for run in runs], accuracy, more=more),
+        _line("best test accuracy", [run.best for run in runs], accuracy_text, more=more),
         Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
-        _line("last test accuracy", [run.last for run in runs], accuracy, more=more),
-        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy, more=more),
+        _line("last test accuracy", [run.last for run in runs], accuracy_text, more=more),
+        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy_text, more=more),
         _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=less),
-        _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy, more=None),
+        _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy_text, more=None),
         _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=less),
-        _line("parameters", [float(run.parameters) for run in runs], count, more=less),
-        _line("took", [run.seconds or None for run in runs], took, more=less),
+        _line("parameters", [float(run.parameters) for run in runs], count_text, more=less),
+        _line("took", [run.seconds or None for run in runs], elapsed_text, more=less),
         Line("device", tuple(visible(run.device) or "–" for run in runs)),
         Line("judged by", tuple(visible(run.judged_by) for run in runs)),
     ]  # fmt: skip
@@ -152,7 +152,7 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str
         lines.append(f"{apart[0].upper()}{apart[1:]}.")
     elif len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
         judged = next((result.best for result in results if result.best), None)
-        worth = f": {by_chance(judged.test_acc, judged.test_images, runs[0].judged_by)}" if judged else ""
+        worth = f": {chance_text(judged.test_acc, judged.test_images, runs[0].judged_by)}" if judged else ""
         lines.append(f"1 seed is no evidence of a difference{worth}. Train each with several seeds (+).")
     elif len(groups) > 1:
         lines.append(

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from tuitrain import nvml
-from tuitrain.figures import gigabytes, plural
+from tuitrain.figures import gigabytes_text, plural
 from tuitrain.nvml import OtherProcess
 
 
@@ -27,13 +27,13 @@ class Device:
         """For the header: `cuda:0 H200 138 GB`, `cpu 16 cores`."""
         if self.free is None:
             return f"{self.name} {self.what}"
-        return f"{self.name} {short_name(self.what)} {gigabytes(self.free, 0)} GB"
+        return f"{self.name} {short_name(self.what)} {gigabytes_text(self.free, 0)} GB"
 
     def memory(self) -> str:
         """`138 of 140 GB free`; nothing where it is not known."""
         if self.free is None or self.total is None:
             return ""
-        return f"{gigabytes(self.free, 0)} of {gigabytes(self.total, 0)} GB free"
+        return f"{gigabytes_text(self.free, 0)} of {gigabytes_text(self.total, 0)} GB free"
 
     def long(self) -> str:
         """In a sentence: what it is, what is free, who else is on it."""
@@ -90,4 +90,4 @@ def _gpus() -> list[Device]:
 
 def _told(process: OtherProcess) -> str:
     name = f"{process.name} of {process.user}" if process.name else f"process {process.pid}"
-    return name if process.memory is None else f"{name} {gigabytes(process.memory)} GB"
+    return name if process.memory is None else f"{name} {gigabytes_text(process.memory)} GB"

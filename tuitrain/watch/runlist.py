@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
-from tuitrain.figures import count, percent, stands, took, waited
+from tuitrain.figures import count_text, elapsed_text, glyph_and_kind, percent_text, waiting_text
 from tuitrain.spec.describe import changes, changes_in_short
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "erro
 
 def state_look(state: str) -> tuple[str, str, str]:
     """Glyph, word and theme colour of a state; no meaning by colour alone."""
-    glyph, kind = stands(state)
+    glyph, kind = glyph_and_kind(state)
     return glyph, STATE_WORDS.get(state, state), COLOURS.get(kind, "secondary")
 
 
@@ -140,10 +140,10 @@ def details(row: Row) -> str:
     glyph, word, _ = state_look(row.state)
     if run is not None and not run.preset:
         return "\n".join((f"{glyph} {word}: it has not written anything yet", "", visible(run.path)))
-    lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count(row.parameters)} parameters"]
+    lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count_text(row.parameters)} parameters"]
     if run is not None:
         lines += [visible(run.message)] if run.message else []
-        best = f"best {percent(run.best)} in epoch {run.best_epoch}, last {percent(run.last)}"
+        best = f"best {percent_text(run.best)} in epoch {run.best_epoch}, last {percent_text(run.last)}"
         lines.append(
             f"{row.epochs} epochs on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
         )
@@ -181,17 +181,17 @@ def _target(row: Row) -> str:
 
 
 def _params(row: Row, now: float) -> str:
-    return count(row.parameters) if row.parameters else "–"
+    return count_text(row.parameters) if row.parameters else "–"
 
 
 def _when(row: Row, now: float) -> str:
     if row.state_s is not None:
-        return waited(row.state_s)
+        return waiting_text(row.state_s)
     return "now" if row.state == "live" else when_text(row.when, now)
 
 
 def _time(row: Row, now: float) -> str:
-    return took(row.seconds) if row.seconds else "–"
+    return elapsed_text(row.seconds) if row.seconds else "–"
 
 
 def _words(row: Row, now: float) -> str:
@@ -203,8 +203,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("preset", "preset", 8, lambda r, now: r.preset, lambda r: r.preset),
     Column("changed", "changed", 0, lambda r, now: r.changed, lambda r: r.changed),
     Column("params", "params", 7, _params, lambda r: r.parameters, right=True),
-    Column("best", "best", 6, lambda r, now: percent(r.best), lambda r: _number_or_low(r.best), right=True),
-    Column("last", "last", 6, lambda r, now: percent(r.last), lambda r: _number_or_low(r.last), right=True),
+    Column(
+        "best", "best", 6, lambda r, now: percent_text(r.best), lambda r: _number_or_low(r.best), right=True
+    ),
+    Column(
+        "last", "last", 6, lambda r, now: percent_text(r.last), lambda r: _number_or_low(r.last), right=True
+    ),
     Column("target", "≥target", 7, lambda r, now: _target(r), lambda r: r.at_target or 0, right=True),
     Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
     Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),

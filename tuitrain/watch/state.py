@@ -136,7 +136,7 @@ class MonitorState:
     def status_text(self) -> str:
         """The state in words, with the time where one waits for its end: `compiling 12 s`."""
         word = STATUS_WORDS.get(self.status, visible(self.status))
-        return figures.doing(word, self.stalled_s or self.phase_s)
+        return figures.activity_text(word, self.stalled_s or self.phase_s)
 
     @property
     def over(self) -> bool:
@@ -334,10 +334,10 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
 
 
 def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:
-    text = f"epoch {event.epoch}: test loss {figures.loss(event.test_loss)}"
+    text = f"epoch {event.epoch}: test loss {figures.loss_text(event.test_loss)}"
     if math.isfinite(event.test_acc):
         correct = round(event.test_acc * event.test_images)
-        text += f", {correct}/{event.test_images} ({figures.accuracy(event.test_acc)})"
+        text += f", {correct}/{event.test_images} ({figures.accuracy_text(event.test_acc)})"
     new = replace(state, phase="training", pace=replace(state.pace, last=None))
     level: Level = "info"
     if state.hits == (event.epoch,):  # the first

@@ -97,7 +97,8 @@ def _title(history: History) -> str:
     network = history.user_network
     name = visible(started.name if network is None else f"{network} as {started.name}")
     epochs = figures.plural(len(history.epochs), "epoch")
-    return f"{wording.outcome(done.outcome)}  {name}, {epochs} in {figures.took(done.seconds)} on {visible(started.device)}"
+    seconds = figures.elapsed_text(done.seconds)
+    return f"{wording.outcome(done.outcome)}  {name}, {epochs} in {seconds} on {visible(started.device)}"
 
 
 def _challenge(points: Sequence[Point]) -> tuple[bool | None, str]:
@@ -132,9 +133,9 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
     trained = max(e.train_acc for e in history.epochs)
     parameters = claims.parameters if claims else None
     return (
-        Figure(f"best {judge} accuracy (epoch {best.epoch})", figures.accuracy(best.test_acc),
+        Figure(f"best {judge} accuracy (epoch {best.epoch})", figures.accuracy_text(best.test_acc),
                percent(alike.test_accuracy if alike else None)),
-        Figure(f"last {judge} accuracy", figures.accuracy(last.test_acc),
+        Figure(f"last {judge} accuracy", figures.accuracy_text(last.test_acc),
                percent(alike.last_test_accuracy if alike else None)),
         Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy(history.last_mean), NO_CLAIM),
         Figure("best running train accuracy", figures.accuracy(trained),
@@ -161,7 +162,7 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
         )
     else:
         out.append("Judged by images held out of the training set, not by the test set.")
-    out.append(f"One run of one seed, {figures.by_chance(best.test_acc, best.test_images, judge)}.")
+    out.append(f"One run of one seed, {figures.chance_text(best.test_acc, best.test_images, judge)}.")
     if published is not None and published.figures and claims is None:
         about = f"{visible(published.dataset)}; this run used {visible(started.dataset)}"
         out.append(f"The source's claims are about {about}.")
@@ -177,6 +178,6 @@ def gap_and_wait(epochs: Sequence[EpochFinished], judge: str = "test") -> str:
         return ""
     measured = [epoch for epoch in epochs if epoch.data_wait_s is not None]
     waits = sum(epoch.data_wait_s or 0.0 for epoch in measured)
-    texts = [figures.gap(epochs[-1].train_acc, epochs[-1].test_acc, judge)]
-    texts.append(figures.wait_share(waits, sum(epoch.train_s for epoch in measured)))
+    texts = [figures.gap_text(epochs[-1].train_acc, epochs[-1].test_acc, judge)]
+    texts.append(figures.wait_share_text(waits, sum(epoch.train_s for epoch in measured)))
     return ", ".join(filter(None, texts))

@@ -11,7 +11,7 @@ import pytest
 
 from tuitrain.data import catalog
 from tuitrain.data.load import load
-from tuitrain.figures import about
+from tuitrain.figures import estimate_text
 from tuitrain.runs.estimate import Estimate, estimate
 from tuitrain.runs.index import list_runs
 from tuitrain.spec.preset import Preset, override
@@ -84,7 +84,7 @@ def test_without_runs_the_size_tells_it_and_for_a_gpu_nobody_does(tmp_path: Path
      (3600, "about 1 h"), (5300, "about 1 h 30 min"), (1e6, "about 12 d")],
 )  # fmt: skip
 def test_an_estimate_is_said_no_more_exactly_than_it_is(seconds: float, text: str) -> None:
-    assert about(seconds) == text
+    assert estimate_text(seconds) == text
 
 
 def test_the_catalog_knows_how_many_images_there_are() -> None:

@@ -13,7 +13,7 @@ import pytest
 from rich.style import Style
 
 from tuitrain import nvml
-from tuitrain.figures import count_short, sparkline
+from tuitrain.figures import short_count_text, sparkline
 from tuitrain.runs import index
 from tuitrain.spec.choices import SCHEDULES
 from tuitrain.spec.describe import number, preset_changes
@@ -192,7 +192,7 @@ def test_the_gauge_turns_amber_and_red() -> None:
 
 def test_bars_and_short_counts() -> None:
     assert [bar(share, 4) for share in (0, 0.001, 0.5, 1)] == ["", "▏", "██", "████"]
-    assert [count_short(v) for v in (0, 999, 1000, 70_560, 1_283_400)] == [
+    assert [short_count_text(v) for v in (0, 999, 1000, 70_560, 1_283_400)] == [
         "0", "999", "1.00 k", "70.6 k", "1.28 M",
     ]  # fmt: skip
     assert [number(v) for v in (0.1, 5.0, 1e-8, 3, True, None, [0.9, 0.999])] == [

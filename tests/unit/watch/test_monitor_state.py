@@ -675,12 +675,12 @@ def test_lines_are_cut_and_broken_to_their_width(text: str, width: int) -> None:
 
 
 def test_words() -> None:
-    assert [figures.duration(s) for s in (0, 59.6, 61, 3600, 90061, 200000, None, math.nan)] == [
+    assert [figures.duration_text(s) for s in (0, 59.6, 61, 3600, 90061, 200000, None, math.nan)] == [
         "0:00", "1:00", "1:01", "1:00:00", "25:01:01", "2 d 7 h", "–", "–",
     ]  # fmt: skip
-    assert figures.percent(0.9938) == "99.38" and figures.percent(math.nan) == "–"
+    assert figures.percent_text(0.9938) == "99.38" and figures.percent_text(math.nan) == "–"
     assert figures.plural(1, "epoch") == "1 epoch" and figures.plural(5, "epoch") == "5 epochs"
-    assert figures.loss(math.inf) == "not finite"
+    assert figures.loss_text(math.inf) == "not finite"
 
 
 def test_the_reducer_needs_no_textual_and_no_torch() -> None:

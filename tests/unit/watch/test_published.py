@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tuitrain.cli.verdict import verdict
-from tuitrain.figures import by_chance, standard_error
+from tuitrain.figures import chance_text, standard_error
 from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary
 from tuitrain.spec.preset import override, preset_from_toml
@@ -95,7 +95,7 @@ def test_what_chance_does_is_worked_out_from_the_size_of_the_judging_set() -> No
     assert standard_error(0.5, 100) == pytest.approx(0.05)
     assert 0.003 < standard_error(1.0, 297) < 0.004  # 297 of 297 is one draw too
     assert math.isfinite(standard_error(0.0, 1)) and math.isfinite(standard_error(1.0, 0))
-    assert by_chance(0.97, 297) == (
+    assert chance_text(0.97, 297) == (
         "judged by 297 test images (one is 0.34 points), a difference below about 2.0 points may be luck"
     )
     assert "judged by 297 test images (one is 0.34 points), a difference below about 1.2" in said_of(

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tuitrain.figures import count_short, shape_text, size_text
+from tuitrain.figures import shape_text, short_count_text, size_text
 from tuitrain.spec.describe import short_layer, short_ops
 from tuitrain.spec.layers import Pair, layer_kind, sides_text
 from tuitrain.spec.table import NetworkTable
@@ -91,7 +91,7 @@ def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: b
 def figure(count: int, cells: int) -> str:
     """A count in at most so many cells: `1,296`, `4.72 M`; nothing for none."""
     text = f"{count:,}" if count else ""
-    return text if len(text) <= cells else count_short(count)
+    return text if len(text) <= cells else short_count_text(count)
 
 
 def bar(share: float, width: int) -> str:
@@ -269,7 +269,7 @@ class NetworkView(LinesView):
             line.add(bar(row.parameters / largest, room - percent), self._bar_style(row), room - percent)
             line.add(f"{row.parameters / total:.0%}" if percent else "", dim, percent, "right")
         line.to(start + room)
-        line.add(count_short(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], "right")
+        line.add(short_count_text(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], "right")
         return line.add(row.field_text, tone, cells["rf"], "right").strip()
 
     def cursor_span(self) -> tuple[int, int]:
@@ -391,7 +391,7 @@ class NetworkFoot(Widget, can_focus=False):
                 )
                 parts = [
                     (f"{figures['parameters']:,}", " parameters"),
-                    (count_short(figures["mult_adds"]), " mult-adds"),
+                    (short_count_text(figures["mult_adds"]), " mult-adds"),
                     (size_text(size), ""),
                 ]
                 line.add("    ")

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 
 from tuitrain.errors import PresetError, TuitrainError, visible
-from tuitrain.figures import about
+from tuitrain.figures import estimate_text
 from tuitrain.spec.challenge import check
 from tuitrain.spec.describe import preset_changes
 from tuitrain.spec.layers import layer_names
@@ -447,7 +447,13 @@ class LabView(Screen[None]):
             self._estimate.ask(question, self.preset, device, shell(self).settings.runs_dir)
 
     def _estimate_found(self, found: Estimate | None) -> None:
-        text = "" if found is None else found.text if self.size.width >= COLUMNS else about(found.seconds)
+        text = (
+            ""
+            if found is None
+            else found.text
+            if self.size.width >= COLUMNS
+            else estimate_text(found.seconds)
+        )
         self.query_one(KeyFooter).note("start", text)
 
     # -- the form ------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
         parts.append((f"  epoch {shown.cursor}", "accent"))
     target: Parts = ()
     if shown.target is not None and shown.cursor is None:
-        target = (("  ┈", "target"), (f" target {figures.percent(shown.target)}", "dim"))
+        target = (("  ┈", "target"), (f" target {figures.percent_text(shown.target)}", "dim"))
     for told in (" at this epoch", "", None):  # the names of all lines come before how far they are apart
         names = _names(state, ghosts, shown, told)
         if cells((*parts, *names)) <= width:
@@ -133,7 +133,7 @@ def _names(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, told: s
         elif told is not None and shown.quantity == "accuracy" and curve.name in by_name:
             by = ahead(state, by_name[curve.name])
             if by is not None:
-                text += f": {figures.beside(by)}{told if curve.name == ghosts[0].name else ''}"
+                text += f": {figures.comparison_text(by)}{told if curve.name == ghosts[0].name else ''}"
         parts += [(f"  {SIGNS[curve.pattern]}", curve.style), (text, "dim")]
     return tuple(parts)
 

@@ -99,8 +99,8 @@ def check_epochs(text: str) -> float | str:
 
 def rate_dialog(lr: float | None) -> NumberDialog:
     """Ask for a learning rate."""
-    body = f"Now {figures.rate(lr)}. It holds from the next step on; the rest of the schedule scales with it."
-    return NumberDialog("Learning rate", body, figures.rate(lr) if lr else "", check_rate)
+    body = f"Now {figures.rate_text(lr)}. It holds from the next step on; the rest of the schedule scales with it."
+    return NumberDialog("Learning rate", body, figures.rate_text(lr) if lr else "", check_rate)
 
 
 def epochs_dialog(planned: int) -> NumberDialog:

@@ -94,7 +94,7 @@ class Headline(Vertical):
             self._set("state", ("○ no run", "dim"))
             self._set("eta")
             return
-        glyph, kind = figures.stands(state.status)
+        glyph, kind = figures.glyph_and_kind(state.status)
         style = {"live": "good", "waiting": "dim"}.get(kind, kind)
         parts: list[Part] = [(f"{glyph} {state.status_text}", style)]
         if state.started is not None or state.epochs:
@@ -112,22 +112,22 @@ class Headline(Vertical):
         if state.asks:
             return [(f"{state.asks[-1].text}…", "accent")]
         if state.over:
-            return [("took ", "dim"), (figures.duration(state.elapsed_s), "bold")]
+            return [("took ", "dim"), (figures.duration_text(state.elapsed_s), "bold")]
         if state.stopping:
             return [("stopping…", "accent")]
         if silent_s >= 5:
-            return [(f"no news for {figures.duration(silent_s - silent_s % 5)}", "warn")]
+            return [(f"no news for {figures.duration_text(silent_s - silent_s % 5)}", "warn")]
         if state.started is None:
             return []
-        spent = figures.duration(state.elapsed_s)
-        left = figures.duration(None if state.stalled_s else state.eta_s)
+        spent = figures.duration_text(state.elapsed_s)
+        left = figures.duration_text(None if state.stalled_s else state.eta_s)
         fits = not self.narrow and len(spent) + len(left) <= 12
         return [(f"{spent} gone  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
 
     def _show_best(self, state: MonitorState) -> None:
         best, last = state.best, state.last
         style = "good" if state.hits else "best"
-        self.query_one(BigNumber).set(figures.percent(best.test_acc) if best else "–", style)
+        self.query_one(BigNumber).set(figures.percent_text(best.test_acc) if best else "–", style)
         judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
         if best is None:
             self._set("best-where", (f"best {judged} accuracy", "dim"))
@@ -135,7 +135,9 @@ class Headline(Vertical):
             return
         what = "best, " if self.narrow else f"best {judged} accuracy, "
         self._set("best-where", (what, "dim"), (f"epoch {best.epoch}", ""))
-        self._set("last", ("last ", "dim"), (f"{figures.percent(last.test_acc if last else None)} %", ""))
+        self._set(
+            "last", ("last ", "dim"), (f"{figures.percent_text(last.test_acc if last else None)} %", "")
+        )
 
     def _show_target(self, state: MonitorState, ghosts: Sequence[Ghost]) -> None:
         target, hits = state.target, state.hits
@@ -146,7 +148,7 @@ class Headline(Vertical):
             more = f", {len(hits)} times" if len(hits) > 1 and not self.narrow else ""
             self._set("target", (text, "good"), (more, "dim"))
         else:
-            gap = figures.points(target / 100 - state.best.test_acc) if state.best else ""
+            gap = figures.points_text(target / 100 - state.best.test_acc) if state.best else ""
             word = "missed" if state.over else "not yet"
             rest = (f" by {gap}" if state.over else f": {gap} to go") if gap else ""
             rest = "" if self.narrow else rest
@@ -163,7 +165,7 @@ class Headline(Vertical):
             return [("level" if self.narrow else f"level with {name}", "dim")]
         side, style = (" ahead", "good") if by > 0 else (" behind", "warn")
         whom = "" if self.narrow else f" of {name}" if by > 0 else f" {name}"
-        return [(figures.points(by), style), (f"{side}{whom}", "dim")]
+        return [(figures.points_text(by), style), (f"{side}{whom}", "dim")]
 
     def _show_bars(self, state: MonitorState) -> None:
         style = "good" if state.status == "completed" else "warn" if state.paused or state.over else "fill"
@@ -176,34 +178,36 @@ class Headline(Vertical):
     def _show_now(self, state: MonitorState) -> None:
         values = [e.test_acc for e in state.epochs]
         low, high = spark_range(values)
-        self.query_one(Spark).set(values, low, figures.percent(high) if values else "")
+        self.query_one(Spark).set(values, low, figures.percent_text(high) if values else "")
         below = "≤" if any(v < low for v in values) else ""
-        self._set("low", ("test ", "dim"), (f"{below}{figures.percent(low)}", ""))
+        self._set("low", ("test ", "dim"), (f"{below}{figures.percent_text(low)}", ""))
         progress, last = state.progress, state.last
         newer = progress is not None and not state.over and (last is None or progress.epoch > last.epoch)
         loss = progress.train_loss if newer and progress else last.train_loss if last else None
         acc = progress.train_acc if newer and progress else last.train_acc if last else None
-        self._set("loss", ("  loss ", "dim"), (figures.loss(loss), ""))
-        self._set("acc", ("  train ", "dim"), (figures.percent(acc), ""))
+        self._set("loss", ("  loss ", "dim"), (figures.loss_text(loss), ""))
+        self._set("acc", ("  train ", "dim"), (figures.percent_text(acc), ""))
         gap = acc - last.test_acc if acc is not None and last else math.nan  # of the two that are shown
-        self._set("gap", ("  gap ", "dim"), (figures.signed(gap), ""))
-        self._set("lr", ("lr ", "dim"), (figures.rate(state.lr), ""))
+        self._set("gap", ("  gap ", "dim"), (figures.signed_points_text(gap), ""))
+        self._set("lr", ("lr ", "dim"), (figures.rate_text(state.lr), ""))
 
 
 def brief(state: MonitorState) -> list[str]:
     """The headline as short lines, for a terminal too small for the screen; nothing before a run."""
     if state.started is None:
         return []
-    glyph, _ = figures.stands(state.status)
+    glyph, _ = figures.glyph_and_kind(state.status)
     where = (
         f"{figures.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
     )
     time = (
-        f"took {figures.duration(state.elapsed_s)}" if state.over else f"ETA {figures.duration(state.eta_s)}"
+        f"took {figures.duration_text(state.elapsed_s)}"
+        if state.over
+        else f"ETA {figures.duration_text(state.eta_s)}"
     )
     lines = [f"{glyph} {state.status_text}  {where}  {time}", visible(state.started.name or "run")]
     if state.best is not None and state.last is not None:
-        best, last = figures.accuracy(state.best.test_acc), figures.accuracy(state.last.test_acc)
+        best, last = figures.accuracy_text(state.best.test_acc), figures.accuracy_text(state.last.test_acc)
         lines.insert(1, f"best {best} in epoch {state.best.epoch}, last {last}")
     return lines
 
@@ -231,7 +235,7 @@ class MachineLine(Horizontal):
         if state.over:
             mean = state.finished.images_per_s or None if state.finished else None
             rate.set()
-            step.set((figures.count(mean), ""), (" img/s", "dim"))
+            step.set((figures.count_text(mean), ""), (" img/s", "dim"))
         elif state.started is None:
             rate.set()
             step.set()
@@ -240,8 +244,8 @@ class MachineLine(Horizontal):
             step.set(("–", ""), (" ms/step", "dim"))
         else:
             style = "dim" if state.stalled_s else ""  # of before it stood still
-            rate.set((figures.count(progress.images_per_s), style), (" img/s", "dim"))
-            step.set((figures.milliseconds(progress.step_ms), style), (" ms/step", "dim"))
+            rate.set((figures.count_text(progress.images_per_s), style), (" img/s", "dim"))
+            step.set((figures.milliseconds_text(progress.step_ms), style), (" ms/step", "dim"))
 
     def show_machine(self, state: MonitorState, reading: Reading | None) -> None:
         """A reading of the run's machine, or why there is none."""
@@ -266,13 +270,15 @@ def _share(value: float | None) -> str:
 
 
 def _gpu(device: str, r: Reading) -> list[list[Part]]:
-    total = f"/{figures.gigabytes(r.gpu_memory_total, 0)} GB" if r.gpu_memory_total is not None else ""
+    total = f"/{figures.gigabytes_text(r.gpu_memory_total, 0)} GB" if r.gpu_memory_total is not None else ""
     name = (r.gpu or "").replace("NVIDIA ", "")
-    torch = [] if r.torch_memory is None else [(", torch ", "dim"), (figures.gigabytes(r.torch_memory), "")]
+    torch = (
+        [] if r.torch_memory is None else [(", torch ", "dim"), (figures.gigabytes_text(r.torch_memory), "")]
+    )
     others = f"  +{figures.plural(len(r.others), 'other')}" if r.others else ""
     return [
         [(f"{device} ", "bold"), (_share(r.gpu_util), "")],
-        [(f"  {figures.gigabytes(r.gpu_memory_used)}{total}", ""), *torch],
+        [(f"  {figures.gigabytes_text(r.gpu_memory_used)}{total}", ""), *torch],
         [(others, "warn")],
         [(f"  {figures.NA if r.power_w is None else f'{r.power_w:.0f}'} W", "")],
         [(f"  {figures.NA if r.temperature_c is None else f'{r.temperature_c:.0f}'} °C", "")],
@@ -283,7 +289,7 @@ def _gpu(device: str, r: Reading) -> list[list[Part]]:
 
 
 def _ram(r: Reading) -> str:
-    return f"{figures.gigabytes(r.ram_used)}/{figures.gigabytes(r.ram_total, 0)} GB"
+    return f"{figures.gigabytes_text(r.ram_used)}/{figures.gigabytes_text(r.ram_total, 0)} GB"
 
 
 def _cpu(device: str, r: Reading) -> list[list[Part]]:
@@ -292,7 +298,7 @@ def _cpu(device: str, r: Reading) -> list[list[Part]]:
         [(f"{visible(device)} ", "bold"), (_share(r.cpu), ""), (cores, "dim")],
         [("  ram ", "dim"), (_ram(r), "")],
         [("  gpu n/a", "dim")],
-        [("  own ", "dim"), (f"{figures.gigabytes(r.own_ram)} GB", "")],
+        [("  own ", "dim"), (f"{figures.gigabytes_text(r.own_ram)} GB", "")],
     ]
 
 

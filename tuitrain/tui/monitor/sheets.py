@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain import figures
 from tuitrain.errors import visible
-from tuitrain.figures import reached
+from tuitrain.figures import reaches_target
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
 from tuitrain.watch.state import Ghost, MonitorState, ahead
@@ -51,7 +51,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     best = state.best.epoch if state.best else 0
     rows: list[Parts] = []
     for e in state.epochs:
-        hit = state.target is not None and reached(e.test_acc, state.target)
+        hit = state.target is not None and reaches_target(e.test_acc, state.target)
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "best" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
@@ -59,12 +59,12 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
         rows.append(
             (
                 (f"{e.epoch:5}", ""),
-                (f" {mark} {figures.percent(e.test_acc):>6}", style),
-                (f" {figures.loss(e.test_loss):>7}", ""),
-                (f" {figures.percent(e.train_acc):>7} {figures.loss(e.train_loss):>7}", "dim"),
-                (f" {figures.signed(e.train_acc - e.test_acc):>6}", ""),
+                (f" {mark} {figures.percent_text(e.test_acc):>6}", style),
+                (f" {figures.loss_text(e.test_loss):>7}", ""),
+                (f" {figures.percent_text(e.train_acc):>7} {figures.loss_text(e.train_loss):>7}", "dim"),
+                (f" {figures.signed_points_text(e.train_acc - e.test_acc):>6}", ""),
                 (
-                    f" {figures.rate(e.lr):>8} {e.train_s + e.test_s:7.1f}"
+                    f" {figures.rate_text(e.lr):>8} {e.train_s + e.test_s:7.1f}"
                     + (f"{waited:>7}" if waits else ""),
                     "dim",
                 ),
@@ -83,7 +83,7 @@ def _difference(value: float | None) -> Part:
     if value is None or not math.isfinite(value):
         return ("", "")
     level = abs(value) < figures.LEVEL
-    return (f"  {figures.signed(value):>6}", "dim" if level else "good" if value > 0 else "warn")
+    return (f"  {figures.signed_points_text(value):>6}", "dim" if level else "good" if value > 0 else "warn")
 
 
 # ---------------------------------------------------------------------------------- log
@@ -126,9 +126,7 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
         total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
     rows.append(())
     over = budget is not None and table.parameters > budget
-    rest = (
-        f", {figures.count_short(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
-    )
+    rest = f", {figures.short_count_text(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
     return ((heading, "head"),), rows
 
@@ -155,7 +153,7 @@ def confusion(seen: Inspection, classes: Sequence[str], width: int) -> HeadedLin
         share = float(accuracy[i])
         weakest = share == min(float(a) for a in accuracy)
         weakest = weakest and share < 1
-        parts.append((f"   {figures.percent(share):>6}", "warn" if weakest else "bold"))
+        parts.append((f"   {figures.percent_text(share):>6}", "warn" if weakest else "bold"))
         parts.append((" ◂" if weakest else "  " if named else "", "warn"))
         if named:
             parts.append((f" {visible(classes[i])}", "dim"))
@@ -229,7 +227,7 @@ def verdict(
 
 
 def _by(difference: float) -> str:
-    return "the same" if abs(difference) < figures.LEVEL else figures.signed(difference)
+    return "the same" if abs(difference) < figures.LEVEL else figures.signed_points_text(difference)
 
 
 def _next(
@@ -257,7 +255,7 @@ def _next(
     tip("a", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
     if earlier is not None and (by := ahead(state, earlier)) is not None:
-        tip("3", f"compare in Runs: against the best earlier run it ended {figures.beside(by)}")
+        tip("3", f"compare in Runs: against the best earlier run it ended {figures.comparison_text(by)}")
     else:
         tip("3", "compare it with other runs, side by side")
     if has_report:

@@ -148,8 +148,8 @@ def _ceiling(values: Sequence[float], low: float) -> float:
 def figure(quantity: Quantity, value: float | None) -> str:
     """A value as people read it: percent of an accuracy, a loss, a rate."""
     if quantity == "accuracy":
-        return figures.percent(value)
-    return figures.loss(value) if quantity == "loss" else figures.rate(value)
+        return figures.percent_text(value)
+    return figures.loss_text(value) if quantity == "loss" else figures.rate_text(value)
 
 
 def epoch_ticks(low: float, high: float, most: int) -> list[int]:

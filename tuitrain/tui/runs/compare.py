@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.errors import visible
-from tuitrain.figures import percent
+from tuitrain.figures import percent_text
 from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import curves
@@ -171,7 +171,7 @@ class CompareScreen(Screen[None]):
         for name, (style, _), run in zip(_curve_names(self.runs), LOOKS, self.runs, strict=False):
             look = chart.get_component_rich_style(f"chart--{style}", partial=True)
             text.append("  ").append(name, look).append(
-                f" {visible(run.preset)} {percent(run.best)}", "not bold"
+                f" {visible(run.preset)} {percent_text(run.best)}", "not bold"
             )
         return text
 

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from textual_hires_canvas import HiResMode
 from textual_plot.plot_widget import LinePlot
 
-from tuitrain.figures import count, percent, plural
+from tuitrain.figures import count_text, percent_text, plural
 from tuitrain.tui.paint import axes
 from tuitrain.tui.paint.axes import Picture
 from tuitrain.tui.paint.chart import Chart, QuietCanvas
@@ -186,7 +186,12 @@ class FrontierView(Vertical):
         chart, text = self.query_one(FrontierChart), Text(no_wrap=True, overflow="ellipsis")
         here = shown.selected
         said = [
-            (HERE, f"{percent(here.accuracy)} with {count(here.parameters)}" if here else "no epoch yet"),
+            (
+                HERE,
+                f"{percent_text(here.accuracy)} with {count_text(here.parameters)}"
+                if here
+                else "no epoch yet",
+            ),
             (FRONT, "best for its size"),
             (MINE, plural(len(shown.mine), "run")),
             (PUBLISHED, "published" if shown.published else "nothing published"),

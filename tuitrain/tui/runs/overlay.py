@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from tuitrain.errors import visible
-from tuitrain.figures import percent
+from tuitrain.figures import percent_text
 from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import curves
@@ -96,7 +96,7 @@ class OverlayScreen(Screen[None]):
         for letter, (style, pattern), run in zip(LETTERS, LOOKS, self.runs, strict=False):
             changed = changed_text(run, seed=False).strip("–")
             what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
-            label = f" {percent(run.best):>6}  {what}"
+            label = f" {percent_text(run.best):>6}  {what}"
             look = chart.get_component_rich_style(f"chart--{style}", partial=True)
             cell = Text(f"{letter} {SIGNS[pattern] * 2}", look)
             rows.append(cell.append(fit(label, width - 4), "default"))

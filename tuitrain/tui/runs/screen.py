@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.figures import percent, plural
+from tuitrain.figures import percent_text, plural
 from tuitrain.runs.index import HELD
 from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import RunTable
@@ -178,7 +178,7 @@ class RunsScreen(Screen[None]):
         """For a terminal too small for the table."""
         lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
         for run in self._summaries[:5]:
-            best = f" {percent(run.best)}" if run.best is not None else ""
+            best = f" {percent_text(run.best)}" if run.best is not None else ""
             lines.append(f"{run.state} {visible(run.preset)}{best}")
         return lines
 

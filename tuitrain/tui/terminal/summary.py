@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tuitrain.errors import visible
-from tuitrain.figures import RICH_COLOURS, accuracy, count, plural, stands, took
+from tuitrain.figures import RICH_COLOURS, accuracy_text, count_text, elapsed_text, glyph_and_kind, plural
 from tuitrain.runs.history import History
 from tuitrain.spec.describe import changes_in_short, layers_of
 from tuitrain.watch.state import STATUS_WORDS
@@ -81,7 +81,7 @@ def _head(told: _Told, running: bool = True) -> Text:
         state, word = "failed", "not started"
     else:
         state, word = ("training", "training") if running else ("interrupted", "cut off")
-    glyph, kind = stands(state)
+    glyph, kind = glyph_and_kind(state)
     return Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {told.title}")
 
 
@@ -94,7 +94,7 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
     if best is not None:
         preset = result.preset
         target = preset.challenge.target_accuracy if preset is not None else None
-        text = f"  best {accuracy(best.test_acc)} in epoch {best.epoch}, last {accuracy(result.epochs[-1].test_acc)}"
+        text = f"  best {accuracy_text(best.test_acc)} in epoch {best.epoch}, last {accuracy_text(result.epochs[-1].test_acc)}"
         if target is not None:
             reached = list(result.at_target)
             text += f", target {target:.2f} %: " + (
@@ -108,8 +108,8 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
         seconds = result.finished.seconds if result.finished else last
         lines.append(
             Text(
-                f"  {len(result.epochs)} of {plural(started.epochs, 'epoch')} in {took(seconds)} on "
-                f"{visible(started.device)}, seed {started.seed}, {count(started.parameters)} parameters"
+                f"  {len(result.epochs)} of {plural(started.epochs, 'epoch')} in {elapsed_text(seconds)} on "
+                f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
     return [*lines, Text(f"  {visible(directory.path)}"), _next(told, running)]
@@ -127,7 +127,7 @@ def _next(told: _Told, running: bool) -> Text:
 def _short(told: _Told) -> Text:
     line = _head(told)
     if told.result.best is not None:
-        line.append(f"  best {accuracy(told.result.best.test_acc)}")
+        line.append(f"  best {accuracy_text(told.result.best.test_acc)}")
     if told.directory is not None:
         line.append(f"  {visible(told.directory.name)}", "dim")
     return line
