@@ -69,7 +69,7 @@ class Playing:
 
 
 async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
-    from tuitrain.runs.index import list_runs, resolve
+    from tuitrain.runs.index import find_run, list_runs
     from tuitrain.tui.app import TuitrainApp
 
     app = TuitrainApp(runs_dir=runs, preset="step13", overrides={"train.rotation": 7.0})
@@ -82,7 +82,7 @@ async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
 
         await picture("lab", 8.0)  # until torchinfo's figures are there
         step13 = next(run for run in reversed(list_runs(runs)) if run.preset == "step13")
-        app.open_run(Playing(resolve(runs, step13.run)))
+        app.open_run(Playing(find_run(runs, step13.run)))
         await picture("monitor", 6.0)
         await pilot.press("3")
         await pilot.pause(1.0)

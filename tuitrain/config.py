@@ -58,7 +58,7 @@ def _files() -> list[Path]:
     return [*([project] if trust.obeyed(project) else []), user_config_file()]
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_config_file(path: Path) -> dict[str, Any]:
     """The tables of a config file; empty where there is none.
 
     Raises:
@@ -111,7 +111,7 @@ def _parse(name: str, value: Any, origin: str) -> Any:
         raise UsageError(f"{origin}: {name} is {visible(value)!r}; use {expected}.") from None
 
 
-def resolve(name: str, flag: Any = None) -> Value:
+def resolve_setting(name: str, flag: Any = None) -> Value:
     """The value of a setting by precedence.
 
     Raises:
@@ -123,7 +123,7 @@ def resolve(name: str, flag: Any = None) -> Value:
     if os.environ.get(env):
         return Value(_parse(name, os.environ[env], env), env)
     for path in _files():
-        data = read_file(path)
+        data = read_config_file(path)
         if name in data:
             return Value(_parse(name, data[name], visible(path)), visible(path))
     return Value(SETTINGS[name].default, "default")
@@ -131,7 +131,7 @@ def resolve(name: str, flag: Any = None) -> Value:
 
 def setting(name: str, flag: Any = None) -> Any:
     """The value alone."""
-    return resolve(name, flag).value
+    return resolve_setting(name, flag).value
 
 
 def runs_dir(flag: Path | None = None) -> Path:
@@ -148,14 +148,14 @@ def data_dir(flag: Path | None = None) -> Path | None:
 def misspelt() -> list[tuple[Path, str]]:
     """The keys of the config files that are no setting, each with its file."""
     known = {*SETTINGS, "keys"}
-    return [(path, key) for path in _files() for key in read_file(path) if key not in known]
+    return [(path, key) for path in _files() for key in read_config_file(path) if key not in known]
 
 
 def keymap() -> dict[str, str]:
     """The `[keys]` tables of the config files: binding id to keys, the project's file first."""
     out: dict[str, str] = {}
     for path in reversed(_files()):
-        keys = read_file(path).get("keys", {})
+        keys = read_config_file(path).get("keys", {})
         if isinstance(keys, dict):
             out |= {str(k): str(v) for k, v in keys.items()}
     return out

@@ -29,7 +29,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def number(value: Any, most: float = sys.float_info.max) -> float:
+def json_number(value: Any, most: float = sys.float_info.max) -> float:
     """A JSON number as a float, NaN for null.
 
     Raises:
@@ -42,7 +42,7 @@ def number(value: Any, most: float = sys.float_info.max) -> float:
     return float(value)
 
 
-def read(cls: type[_T], data: Mapping[str, Any]) -> _T:
+def from_json(cls: type[_T], data: Mapping[str, Any]) -> _T:
     """The dataclass of a JSON object; what the class does not know is ignored.
 
     Raises:
@@ -76,7 +76,7 @@ def _check(name: str, kind: Any) -> Callable[[Any], Any]:
         return lambda value: None if value is None else check(value)
     if kind is float:
         most = _most(name)
-        return lambda value: number(value, most)
+        return lambda value: json_number(value, most)
     if kind is int:
         top = _MOST_EPOCHS if name in ("epoch", "epochs", "best_epoch") else _MOST
         return _must(name, lambda value: type(value) is int and 0 <= value <= top)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain.data.dataset import Dataset, Images
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import load_preset
 
@@ -29,7 +29,7 @@ def preset(setting: dict[str, Any], seed: int = 0) -> Preset:
 def dataset(setting: dict[str, Any]) -> Dataset:
     """The data; `images` cuts the training part of an epoch short."""
     folder = setting.get("data_dir")
-    whole = load(setting["dataset"], Path(folder) if folder else None)
+    whole = load_dataset(setting["dataset"], Path(folder) if folder else None)
     return cut(whole, setting.get("images"))
 
 

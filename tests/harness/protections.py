@@ -562,7 +562,7 @@ def unsafe_load(_: str) -> None:
 
     from tuitrain.runs import checkpoint
 
-    load = checkpoint.load
+    load = checkpoint.load_checkpoint
 
     def loading(entry: Any) -> Any:
         data = entry.path.read_bytes()
@@ -575,7 +575,7 @@ def unsafe_load(_: str) -> None:
                 return load(entry)
         return load(entry)
 
-    checkpoint.load = loading
+    checkpoint.load_checkpoint = loading
 
 
 @named
@@ -674,8 +674,8 @@ def believing_locks(_: str) -> None:
     """A lock that is held is held by a run."""
     from tuitrain.runs import locking
 
-    standing = locking.standing
-    locking.standing = lambda folder: "held" if standing(folder) == "other" else standing(folder)
+    standing = locking.lock_state
+    locking.lock_state = lambda folder: "held" if standing(folder) == "other" else standing(folder)
 
 
 @named

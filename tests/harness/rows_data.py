@@ -41,7 +41,7 @@ def genuine(folder: Path) -> Path:
 
 def damage_data(folder: str, times: int, seed: int) -> dict[str, int]:
     """Flip or cut one of four files so many times; each time load, then mend it again."""
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
     from tuitrain.errors import DataError
 
     dice, seen = random.Random(seed), {"found": 0, "code": 0, "told": 0, "whole": 0}
@@ -58,7 +58,7 @@ def damage_data(folder: str, times: int, seed: int) -> dict[str, int]:
             else:
                 file.write(bytes([rest[0] ^ 1 << dice.randrange(8)]))
         try:
-            load("mnist", Path(folder))
+            load_dataset("mnist", Path(folder))
         except DataError as error:
             seen["found"] += 1
             seen["code"] += error.exit_code == 3
@@ -66,7 +66,7 @@ def damage_data(folder: str, times: int, seed: int) -> dict[str, int]:
         with path.open("r+b") as file:
             file.seek(at)
             file.write(rest)
-    seen["whole"] = len(load("mnist", Path(folder)).train)
+    seen["whole"] = len(load_dataset("mnist", Path(folder)).train)
     return seen
 
 
@@ -104,12 +104,12 @@ def load_small(address: str) -> str:
     from support import data_tiny
 
     data_tiny.install([address])
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
     from tuitrain.errors import DataError
 
     begun = time.monotonic()
     try:
-        said = f"loaded {len(load(data_tiny.NAME).train)}"
+        said = f"loaded {len(load_dataset(data_tiny.NAME).train)}"
     except DataError as error:
         said = f"{int(error.exit_code)} {error}"
     return json.dumps({"said": said, "seconds": time.monotonic() - begun})
@@ -320,12 +320,12 @@ def load_lies(folder: str, times: int, seed: int) -> dict[str, float]:
     from support import data_tiny
 
     data_tiny.install([])
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
     from tuitrain.errors import DataError
 
     dice = random.Random(seed)
     raw = data_tiny.write(Path(folder))
-    load(data_tiny.NAME, raw)
+    load_dataset(data_tiny.NAME, raw)
     made = []
     for _ in range(times):
         name, data = lies(dice)
@@ -342,7 +342,7 @@ def load_lies(folder: str, times: int, seed: int) -> dict[str, float]:
         plain.unlink()
         shutil.copy(lie, raw / name)
         try:
-            load(data_tiny.NAME, raw)
+            load_dataset(data_tiny.NAME, raw)
         except DataError as error:
             refused += 1
             told += plain.name in str(error) and "\n" not in str(error)

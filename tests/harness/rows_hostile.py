@@ -39,7 +39,7 @@ def hostile_checkpoints(source: str, marker: str) -> Iterator[tuple[str, bytes]]
 
     from tuitrain.runs import checkpoint
 
-    stored = checkpoint.load(checkpoint.entries(Path(source) / "checkpoints")[-1])
+    stored = checkpoint.load_checkpoint(checkpoint.entries(Path(source) / "checkpoints")[-1])
     tensors, meta = stored.tensors, stored.metadata
     first = next(name for name in tensors if name.startswith("model.") and tensors[name].dim() > 1)
 
@@ -293,7 +293,7 @@ def try_names(home: str, times: int) -> dict[str, Any]:
             pass
         except Exception as error:
             seen["other"].append(f"create {name!r}: {type(error).__name__}: {error}"[:200])
-        for what in (lambda n: index.resolve(runs, n), load_preset):
+        for what in (lambda n: index.find_run(runs, n), load_preset):
             try:
                 what(name)
             except TuitrainError as error:

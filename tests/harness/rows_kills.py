@@ -43,7 +43,7 @@ def inspect_run(path: str) -> dict[str, Any]:
         torn = hashlib.sha256(entry.path.read_bytes()).hexdigest() != entry.sha256
         seen["torn"] += torn
         with contextlib.suppress(TuitrainError):
-            stored = checkpoint.load(entry)
+            stored = checkpoint.load_checkpoint(entry)
             TrainerState.from_tensors(stored.tensors, stored.metadata)
             seen["torn_loaded" if torn else "whole"] += 1
     run.acquire()
@@ -122,7 +122,7 @@ def result_of(path: str) -> dict[str, Any]:
     run = RunDirectory.open(Path(path))
     events = [record.event for record in run.events()]
     epochs = [event for event in events if isinstance(event, EpochFinished)]
-    stored = checkpoint.load(checkpoint.entries(run.path / "checkpoints")[-1])
+    stored = checkpoint.load_checkpoint(checkpoint.entries(run.path / "checkpoints")[-1])
     ended = events[-1]
     return {
         "sha256": TrainerState.from_tensors(stored.tensors, stored.metadata).sha256(),

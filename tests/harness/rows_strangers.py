@@ -95,9 +95,11 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
         "holder": run.holder,
         "commands": run.new_commands,
         "preset": run.preset_toml,
-        "inspection": lambda: inspect.read(path),
+        "inspection": lambda: inspect.read_last_evaluation(path),
         "user": lambda: index.read_user(path),
-        "checkpoints": lambda: [checkpoint.load(entry) for entry in checkpoint.entries(path / "checkpoints")],
+        "checkpoints": lambda: [
+            checkpoint.load_checkpoint(entry) for entry in checkpoint.entries(path / "checkpoints")
+        ],
     }
 
 

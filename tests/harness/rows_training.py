@@ -40,14 +40,14 @@ def interrupted(name: str, epochs: int, folder: str, device: str = "cpu") -> dic
     preset, data = shortened(name, epochs=epochs), stripes()
     runtime = Runtime(device=device, threads=1, compile="off", deterministic=device != "cpu")
     whole = Trainer(preset, data, runtime)
-    saved: list[checkpoint.Entry] = []
+    saved: list[checkpoint.CheckpointEntry] = []
     for event in whole.run():
         if isinstance(event, EpochFinished) and event.epoch < epochs:
             state = whole.state()
             saved.append(checkpoint.save(Path(folder), state.tensors(), state.meta, best=False))
     same = 0
     for entry in saved:
-        stored = checkpoint.load(entry)
+        stored = checkpoint.load_checkpoint(entry)
         state = TrainerState.from_tensors(stored.tensors, stored.metadata)
         again = Trainer(preset, data, runtime, resume=state)
         for _ in again.run():
@@ -251,7 +251,7 @@ def newest_is_finite(path: str) -> bool:
     entries = checkpoint.entries(Path(path) / "checkpoints")
     if not entries:
         return True
-    stored = checkpoint.load(entries[-1])
+    stored = checkpoint.load_checkpoint(entries[-1])
     return TrainerState.from_tensors(stored.tensors, stored.metadata).sha256() != "" and all(
         bool(tensor.isfinite().all()) for tensor in stored.tensors.values()
     )

@@ -18,8 +18,8 @@ import pytest
 from support import TESTS, data_tiny
 from tuitrain.cli.fetch_progress import FetchProgress
 from tuitrain.data import catalog
-from tuitrain.data.fetch import _resources, fetch
-from tuitrain.data.load import load
+from tuitrain.data.fetch import _resources, fetch_dataset
+from tuitrain.data.load import load_dataset
 from tuitrain.data.verify import SUMS_FILE
 from tuitrain.errors import DataError
 
@@ -84,7 +84,7 @@ def wait_until(true: Callable[[], bool], timeout_s: float = 20) -> None:
 
 def test_first_load_fetches_verifies_and_records(home: Path, server: data_tiny.Server) -> None:
     calls: list[tuple[str, int, int | None]] = []
-    loaded = load(NAME, progress=lambda *call: calls.append(call))
+    loaded = load_dataset(NAME, progress=lambda *call: calls.append(call))
     assert loaded.train.images.tobytes() == data_tiny.FILES["train-images-idx3-ubyte"][16:]
     assert "(verified by SHA-256)" in loaded.source  # by what the fetch recorded
     assert listing(home / BELOW) == WHOLE
@@ -93,13 +93,13 @@ def test_first_load_fetches_verifies_and_records(home: Path, server: data_tiny.S
         assert (name, len(packed), len(packed)) in calls
     check = subprocess.run(["sha256sum", "-c", SUMS_FILE], cwd=home / BELOW / "raw", capture_output=True)
     assert check.returncode == 0
-    load(NAME)
-    fetch(NAME)
+    load_dataset(NAME)
+    fetch_dataset(NAME)
     assert server.requests.total() == 4
 
 
 def test_fetch_mends_only_what_is_damaged_and_load_never_does(home: Path, server: data_tiny.Server) -> None:
-    raw = fetch(NAME)
+    raw = fetch_dataset(NAME)
     victim = raw / "t10k-images-idx3-ubyte"
     content = bytearray(victim.read_bytes())
     content[-1] ^= 1
@@ -107,12 +107,12 @@ def test_fetch_mends_only_what_is_damaged_and_load_never_does(home: Path, server
     with pytest.raises(
         DataError, match=r"t10k-images.*SHA-256.*expected.*`tuitrain data fetch --dataset kmnist`"
     ):
-        load(NAME)
+        load_dataset(NAME)
     assert server.requests.total() == 4
-    assert fetch(NAME) == raw
+    assert fetch_dataset(NAME) == raw
     assert server.requests.total() == 5
     assert server.requests["t10k-images-idx3-ubyte.gz"] == 2
-    assert len(load(NAME).test) == 32
+    assert len(load_dataset(NAME).test) == 32
     assert listing(home / BELOW) == WHOLE
 
 
@@ -132,20 +132,20 @@ def test_killed_while_mending_leaves_what_the_next_start_refuses(
 
     monkeypatch.setattr(Path, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        fetch(NAME, home / "data")
+        fetch_dataset(NAME, home / "data")
     monkeypatch.setattr(Path, "replace", replace)
     victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # right in structure, wrong in content
     with pytest.raises(DataError, match=SUMS_FILE):
-        load(NAME, home / "data")
-    fetch(NAME, home / "data")
+        load_dataset(NAME, home / "data")
+    fetch_dataset(NAME, home / "data")
     assert victim.read_bytes() == content
     assert listing(home / "data/KMNIST") == WHOLE
 
 
 def test_fetch_into_a_named_folder(home: Path, server: data_tiny.Server) -> None:
     folder = home / "my data"
-    assert fetch(NAME, folder) == folder / "KMNIST/raw"
-    assert len(load(NAME, folder).train) == 64
+    assert fetch_dataset(NAME, folder) == folder / "KMNIST/raw"
+    assert len(load_dataset(NAME, folder).train) == 64
     assert not (home / BELOW).exists()
 
 
@@ -182,7 +182,7 @@ def test_a_bad_answer_is_a_bounded_error_and_leaves_nothing(
     server.modes["train-images-idx3-ubyte.gz"] = mode
     started = time.monotonic()
     with pytest.raises(DataError) as caught:
-        load(NAME)
+        load_dataset(NAME)
     assert time.monotonic() - started < 4 * STALL_S + 2
     message = str(caught.value)
     assert caught.value.exit_code == 3
@@ -196,7 +196,7 @@ def test_a_bad_answer_is_a_bounded_error_and_leaves_nothing(
 def test_an_unreachable_server_is_an_error_at_once(home: Path, server: data_tiny.Server) -> None:
     server.close()
     with pytest.raises(DataError, match=r"train-images.*unreachable.*--dataset digits"):
-        load(NAME)
+        load_dataset(NAME)
 
 
 def test_a_published_sum_decides_even_when_the_archive_was_packed_anew(
@@ -208,9 +208,9 @@ def test_a_published_sum_decides_even_when_the_archive_was_packed_anew(
         f"{name}.gz": gzip.compress(content, 1, mtime=9) for name, content in data_tiny.FILES.items()
     }
     with pytest.raises(DataError, match="MD5"):
-        load(NAME)
+        load_dataset(NAME)
     monkeypatch.setitem(catalog.SETS, NAME, data_tiny.spec(known=True))
-    assert len(load(NAME).train) == 64
+    assert len(load_dataset(NAME).train) == 64
 
 
 def test_the_next_mirror_is_tried(
@@ -220,7 +220,7 @@ def test_the_next_mirror_is_tried(
     bad.modes["*"] = "html"
     monkeypatch.setenv("TUITRAIN_MIRROR", f"file:///etc/ {bad.address} {server.address}")
     try:
-        assert len(load(NAME).train) == 64
+        assert len(load_dataset(NAME).train) == 64
         assert (bad.requests.total(), server.requests.total()) == (4, 4)
     finally:
         bad.close()
@@ -266,7 +266,7 @@ def test_emnists_files_come_out_of_its_one_archive(
         url=f"{server.address}gzip.zip", md5=hashlib.md5(buffer.getvalue()).hexdigest()
     )
     monkeypatch.setitem(sys.modules, "torchvision.datasets", module)
-    assert len(load("emnist-digits").train) == 64
+    assert len(load_dataset("emnist-digits").train) == 64
     assert server.requests == {"gzip.zip": 1}
     assert listing(home / "cache/tuitrain/data/EMNIST") == WHOLE
     assert not list(home.rglob("escape*"))
@@ -280,10 +280,10 @@ def test_cancelling_from_the_progress_call_cleans_up(home: Path, server: data_ti
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load(NAME, progress=cancel)
+        load_dataset(NAME, progress=cancel)
     assert listing(home / BELOW) == []
     server.modes.clear()
-    assert len(load(NAME).train) == 64
+    assert len(load_dataset(NAME).train) == 64
 
 
 def test_a_place_that_can_not_be_written_is_a_data_error(
@@ -291,11 +291,11 @@ def test_a_place_that_can_not_be_written_is_a_data_error(
 ) -> None:
     (home / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"while fetching.*--data-dir FOLDER.*--dataset digits"):
-        fetch(NAME, home / "file")
+        fetch_dataset(NAME, home / "file")
     (home / "blocked").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "blocked"))
     with pytest.raises(DataError, match="while fetching"):
-        load(NAME)
+        load_dataset(NAME)
 
 
 def test_a_full_disk_is_a_data_error(home: Path, server: data_tiny.Server) -> None:
@@ -321,7 +321,7 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_a_file_otherwise(
 ) -> None:
     plain = io.StringIO()
     with FetchProgress(plain) as progress:
-        fetch(NAME, home / "plain", progress=progress)
+        fetch_dataset(NAME, home / "plain", progress=progress)
     size = len(data_tiny.PACKED["train-images-idx3-ubyte.gz"])
     assert f"train-images-idx3-ubyte.gz: fetched {size:,} bytes\n" in plain.getvalue()
     assert plain.getvalue().count(": fetched") == 4
@@ -331,13 +331,13 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_a_file_otherwise(
     monkeypatch.setenv("COLUMNS", "100")
     drawn = Terminal()
     with FetchProgress(drawn) as progress:
-        fetch(NAME, home / "drawn", progress=progress)
+        fetch_dataset(NAME, home / "drawn", progress=progress)
     assert "train-images-idx3-ubyte.gz" in drawn.getvalue()
     assert "kB" in drawn.getvalue()
 
     silent = Terminal()
     with FetchProgress(silent) as progress:
-        fetch(NAME, home / "drawn", progress=progress)  # all there
+        fetch_dataset(NAME, home / "drawn", progress=progress)  # all there
     assert silent.getvalue() == ""
 
 
@@ -403,7 +403,7 @@ def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
     assert [one.returncode for one in processes] == [3] * 4
     assert server.requests.total() <= 2
     server.modes.clear()
-    assert len(load(NAME).train) == 64
+    assert len(load_dataset(NAME).train) == 64
 
 
 # --- the genuine files -----------------------------------------------------------------------------
@@ -420,7 +420,7 @@ def test_real_mnist_through_a_mirror(
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setenv("TUITRAIN_MIRROR", server.address)
         monkeypatch.delenv("TUITRAIN_DATA_DIR", raising=False)
-        loaded = load("mnist")
+        loaded = load_dataset("mnist")
         assert "(verified by SHA-256)" in loaded.source
         assert len(loaded.train) == 60_000
         assert (tmp_path / "tuitrain/data/MNIST/raw/train-images-idx3-ubyte").stat().st_size == 47_040_016

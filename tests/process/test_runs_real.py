@@ -47,7 +47,7 @@ def tiny() -> Preset:
 def state_of(run: Path) -> str:
     from tuitrain.training.state import TrainerState
 
-    stored = checkpoint.load(checkpoint.entries(run / "checkpoints")[-1])
+    stored = checkpoint.load_checkpoint(checkpoint.entries(run / "checkpoints")[-1])
     return TrainerState.from_tensors(stored.tensors, stored.metadata).sha256()
 
 

@@ -157,7 +157,7 @@ def test_killed_at_random_times_and_resumed_until_done(tmp_path: Path) -> None:
         assert not run.is_held()
         run.events()
         for entry in checkpoint.entries(run.path / "checkpoints"):
-            checkpoint.load(entry)
+            checkpoint.load_checkpoint(entry)
     assert kills >= 2
     ended = subprocess.run(command(tmp_path, *flags, "--resume"), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr

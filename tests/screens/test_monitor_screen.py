@@ -16,7 +16,7 @@ from support.monitor_stage import FakeSensors, ListFeed, StageApp, finished, liv
 from tuitrain.nvml import OtherProcess
 from tuitrain.runs.feed import FeedUpdate
 from tuitrain.training.events import Control, EpochFinished, Notice, Record, RunFinished
-from tuitrain.training.inspection import Inspection
+from tuitrain.training.inspection import LastEvaluation
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.views import Views
 from tuitrain.tui.paint import pictures
@@ -499,13 +499,13 @@ async def test_no_layout_while_training() -> None:
 # ------------------------------------------------------------------------------ pictures
 
 
-def inspection() -> Inspection:
+def inspection() -> LastEvaluation:
     rng = np.random.default_rng(1)
     labels = np.arange(200, dtype=np.uint8) % 10
     predictions = labels.copy()
     predictions[:5] = (labels[:5] + 1) % 10
     confidences = np.linspace(0.5, 0.99, 200).astype(np.float32)
-    return Inspection(8, labels, predictions, confidences, rng.normal(size=(10, 3, 3)).astype(np.float32))
+    return LastEvaluation(8, labels, predictions, confidences, rng.normal(size=(10, 3, 3)).astype(np.float32))
 
 
 def test_the_most_confident_mistake_comes_first() -> None:

@@ -35,7 +35,7 @@ from tuitrain.training.events import (
     to_dict,
     to_line,
 )
-from tuitrain.training.inspection import Inspection
+from tuitrain.training.inspection import LastEvaluation
 from tuitrain.training.state import SCHEMA, TrainerState
 
 #: This file, which is also a program.
@@ -182,9 +182,9 @@ class FakeTrainer:
         }  # fmt: skip
         return TrainerState({"weights": self.weights.clone()}, {"momentum": self.momentum.clone()}, meta)
 
-    def inspection(self) -> Inspection:
+    def inspection(self) -> LastEvaluation:
         labels = np.arange(100, dtype=np.uint8) % 10
-        return Inspection(self.epoch, labels, labels[::-1].copy(), np.full(100, 0.5, np.float32), None)
+        return LastEvaluation(self.epoch, labels, labels[::-1].copy(), np.full(100, 0.5, np.float32), None)
 
 
 def fake_session(directory: RunDirectory, *, resume: bool = False, **settings: Any) -> Session:

@@ -16,6 +16,6 @@ def test_home_and_nobodys_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expand("~/runs") == tmp_path / "runs"
     assert expand("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
-    for find in (load_preset, lambda name: index.resolve(tmp_path, name)):
+    for find in (load_preset, lambda name: index.find_run(tmp_path, name)):
         with pytest.raises(TuitrainError, match="nobody-of-this-name"):
             find("~nobody-of-this-name/x")

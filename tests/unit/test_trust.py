@@ -108,7 +108,7 @@ def test_a_lock_whose_named_holder_is_gone_is_held_by_somebody_else(tmp_path: Pa
     for named in names.values():
         (path / "run.lock").write_text(named)
         with held(path / "run.lock"):
-            assert locking.standing(path) == "other" and not RunDirectory.open(path).is_held()
+            assert locking.lock_state(path) == "other" and not RunDirectory.open(path).is_held()
             assert {run.run: run.state for run in list_runs(tmp_path)}["b"] == "locked"
             with pytest.raises(RunDirectoryError, match="held by somebody else") as caught:
                 RunDirectory.open(path).acquire()
@@ -126,13 +126,13 @@ def test_a_lock_whose_named_holder_is_gone_is_held_by_somebody_else(tmp_path: Pa
 def test_a_living_holder_is_named_with_its_start(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "fake", name="a")
     (run.path / "run.lock").write_bytes(b" " * 600)  # as by a copy that is put back
-    assert locking.standing(run.path) == "other"
+    assert locking.lock_state(run.path) == "other"
     assert not run.is_gone()  # the run looks every fifth of a second
     holder = locking.read_holder(run.path)
     assert holder is not None and holder.started == locking.process_start(os.getpid()) is not None
-    assert locking.standing(run.path) == "held"
+    assert locking.lock_state(run.path) == "held"
     run.close()
-    assert locking.standing(run.path) == "free" and locking.read_holder(run.path) is None
+    assert locking.lock_state(run.path) == "free" and locking.read_holder(run.path) is None
 
 
 def test_a_run_of_another_user_that_may_not_be_opened_is_live_by_what_it_publishes(
@@ -147,9 +147,9 @@ def test_a_run_of_another_user_that_may_not_be_opened_is_live_by_what_it_publish
         return real(path, *rest, **more)  # type: ignore[call-overload, no-any-return]
 
     monkeypatch.setattr(locking.os, "open", refuse)
-    assert locking.standing(run.path) == "free"
+    assert locking.lock_state(run.path) == "free"
     run.write_progress(None, "training", 1, 1)
-    assert locking.standing(run.path) == "held"
+    assert locking.lock_state(run.path) == "held"
     run.close()
 
 

@@ -6,7 +6,7 @@ import typer
 
 from tuitrain.cli import options
 from tuitrain.cli.console import complain, emit_json, stdout
-from tuitrain.config import SETTINGS, misspelt, resolve, user_config_file
+from tuitrain.config import SETTINGS, misspelt, resolve_setting, user_config_file
 from tuitrain.errors import suggest, visible
 
 app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
@@ -15,7 +15,7 @@ app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
 @app.command("show")
 def show(json: options.Json = False) -> None:
     """Show each setting, its value and where it came from."""
-    values = {name: resolve(name) for name in SETTINGS}
+    values = {name: resolve_setting(name) for name in SETTINGS}
     for path, key in misspelt():
         complain(f"{visible(path)}: '{visible(key)}' is no setting{suggest(key, list(SETTINGS))}")
     if json:

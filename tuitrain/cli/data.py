@@ -35,9 +35,9 @@ def _name(flag: str | None) -> str:
 @app.command()
 def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Show sizes, grey levels and class counts; fetches nothing."""
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
 
-    loaded = load(_name(dataset), config.data_dir(data_dir), fetch=False)
+    loaded = load_dataset(_name(dataset), config.data_dir(data_dir), fetch=False)
     facts = _facts(loaded)
     if json:
         emit_json(facts)
@@ -68,8 +68,8 @@ def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: o
     TUITRAIN_FETCH_TIMEOUT the seconds a transfer may make no progress (default 15).
     """
     from tuitrain.cli.fetch_progress import FetchProgress
-    from tuitrain.data.fetch import fetch as fetch_files
-    from tuitrain.data.verify import verify as verify_files
+    from tuitrain.data.fetch import fetch_dataset as fetch_files
+    from tuitrain.data.verify import verify_dataset as verify_files
 
     name, place = _name(dataset), config.data_dir(data_dir)
     with FetchProgress() as progress:
@@ -86,7 +86,7 @@ def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: 
     """Check every file of a set; exit 3 when one is missing or damaged."""
     from tuitrain.data.catalog import SETS
     from tuitrain.data.verify import mending_command
-    from tuitrain.data.verify import verify as verify_files
+    from tuitrain.data.verify import verify_dataset as verify_files
     from tuitrain.errors import DataError, visible
 
     name, place = _name(dataset), config.data_dir(data_dir)

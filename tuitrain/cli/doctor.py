@@ -142,12 +142,12 @@ def _card(card: nvml.Card) -> Finding:
 
 def _data(folder: Path | None) -> list[Finding]:
     from tuitrain.data.catalog import DATASETS
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
 
     out = []
     for name in DATASETS:
         try:
-            dataset = load(name, folder, fetch=False)
+            dataset = load_dataset(name, folder, fetch=False)
             out.append(
                 Finding(
                     f"data {name}",

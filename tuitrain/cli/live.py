@@ -74,7 +74,7 @@ class PlainView:
         """A new record as a line."""
         match record.event:
             case Notice() as notice:
-                self._say(f"{notice.level}: {wording.notice(notice)}")
+                self._say(f"{notice.level}: {wording.notice_text(notice)}")
             case _ if self.quiet:
                 pass
             case RunStarted() as e:
@@ -87,7 +87,7 @@ class PlainView:
             case EpochFinished() as e:
                 self._say(epoch_line(e, self._judged_by))
             case Control() as e:
-                self._say(wording.control(e))
+                self._say(wording.control_text(e))
 
     def progress(self, now: Snapshot) -> None:
         """Not shown, but for compiling: a line when it begins and one when it is over."""

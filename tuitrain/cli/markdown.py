@@ -41,7 +41,7 @@ def result_text(history: History) -> str:
     found, started = verdict(history), history.started
     name = visible(started.name) if started else "a run"
     out = [
-        f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome(found.outcome))}",
+        f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome_text(found.outcome))}",
         "",
     ]
     if found.message:

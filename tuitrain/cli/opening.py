@@ -89,11 +89,11 @@ def open_run(
         UsageError: there is no terminal to draw on, and `plain` was not asked for.
         RunDirectoryError: there is no such run.
     """
-    from tuitrain.runs.index import resolve
+    from tuitrain.runs.index import find_run
     from tuitrain.tui.terminal.launch import check_terminal
 
     folder = config.runs_dir(runs_dir)
-    directory = resolve(folder, run)
+    directory = find_run(folder, run)
     if plain:
         _follow_plain(directory)
         return

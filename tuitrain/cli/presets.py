@@ -65,11 +65,11 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
                 f"  {visible(entry.name)}", f"{table.parameters:,}", str(preset.train.epochs),
                 f"{claim:.2f}" if claim else "–", rest if rest and head else title,
             )  # fmt: skip
-        for number, point in enumerate(installed.points(installed.NETWORKS)):
+        for number, point in enumerate(installed.entry_points_of(installed.NETWORKS)):
             if not number:
                 grid.add_row()
                 grid.add_row(Text("networks in Python, by --model", style="bold"))
-            whose = f"package {installed.package_of(point)}, {visible(point.value)}"
+            whose = f"package {installed.package_name(point)}, {visible(point.value)}"
             grid.add_row(f"  {visible(point.name)}", "", "", "", whose)
         stdout().print(grid)
     for message in broken:

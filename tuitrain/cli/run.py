@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
     from tuitrain.training.runtime import Runtime
-    from tuitrain.training.user_network import OwnNetwork
+    from tuitrain.training.user_network import UserNetwork
 
 POLL_S = 0.1
 
@@ -221,9 +221,9 @@ def resume(
     """
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
-    from tuitrain.runs.index import resolve
+    from tuitrain.runs.index import find_run
 
-    directory = resolve(config.runs_dir(runs_dir), run)
+    directory = find_run(config.runs_dir(runs_dir), run)
     directory.refuse_other_holder()
     if directory.is_held():
         from tuitrain.cli.steer import let_go_on
@@ -249,7 +249,7 @@ def resume(
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
-def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, own: OwnNetwork | None) -> None:
+def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, own: UserNetwork | None) -> None:
     from tuitrain.runs.estimate import estimate
     from tuitrain.training.devices import pick
 
@@ -363,17 +363,17 @@ def _dry_run(
     budget: int | None,
     command: str,
     data_dir: Path | None,
-    own: OwnNetwork | None,
+    own: UserNetwork | None,
     *,
     json: bool,
 ) -> None:
     from tuitrain.cli import show
     from tuitrain.cli import user_network as own_forms
-    from tuitrain.data.verify import status
+    from tuitrain.data.verify import dataset_status
     from tuitrain.training.devices import pick
 
     device = pick(runtime.device)
-    data = status(changed.train.dataset, config.data_dir(data_dir))
+    data = dataset_status(changed.train.dataset, config.data_dir(data_dir))
     limit = budget or changed.challenge.max_parameters
     if json:
         shown = (

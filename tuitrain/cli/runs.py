@@ -20,7 +20,7 @@ from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_a
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.trash import Removed
+    from tuitrain.runs.trash import RemovedRun
 
 runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_without_command=True)
 
@@ -49,9 +49,9 @@ def find(run: str, runs_dir: Path | None) -> RunDirectory:
     Raises:
         RunDirectoryError: none, or more than one.
     """
-    from tuitrain.runs.index import resolve
+    from tuitrain.runs.index import find_run
 
-    return resolve(config.runs_dir(runs_dir), run)
+    return find_run(config.runs_dir(runs_dir), run)
 
 
 @runs_app.callback()
@@ -173,7 +173,7 @@ def show(
     from tuitrain.runs.history import History
     from tuitrain.runs.index import summarise
     from tuitrain.runs.run_json import run_json
-    from tuitrain.spec.describe import changes
+    from tuitrain.spec.describe import describe_changes
     from tuitrain.training.events import to_dict
 
     _one_form(json, markdown)
@@ -205,7 +205,7 @@ def show(
         f"{visible(summary.device) or 'no device yet'}{holder}; {cells['epochs']} epochs in {cells['took']}",
         soft_wrap=True,
     )
-    for change in changes(summary.changed, summary.layers):
+    for change in describe_changes(summary.changed, summary.layers):
         out.print(f"changed {change}", soft_wrap=True)
     if summary.tags:
         out.print(cells["tags"], soft_wrap=True)
@@ -257,7 +257,9 @@ def rm(
 
     folder = config.runs_dir(runs_dir)
     chosen = [one for name in run for one in _to_remove(folder, name, forever)]
-    chosen = list({str(one.path if isinstance(one, trash.Removed) else one): one for one in chosen}.values())
+    chosen = list(
+        {str(one.path if isinstance(one, trash.RemovedRun) else one): one for one in chosen}.values()
+    )
     for one in chosen:
         if isinstance(one, Path):
             trash.check_removable(one, folder)
@@ -266,11 +268,11 @@ def rm(
     removed, kept, errors = [], [], []
     for one in chosen:
         try:
-            if isinstance(one, trash.Removed):
-                trash.erase(one, folder)
+            if isinstance(one, trash.RemovedRun):
+                trash.erase_removed(one, folder)
                 removed.append(one.run)
             else:
-                place = trash.remove(one, folder, forever=forever)
+                place = trash.remove_run(one, folder, forever=forever)
                 removed.append(one.name)
                 kept += [] if forever else [str(place)]
         except TuitrainError as error:
@@ -285,23 +287,23 @@ def rm(
         raise errors[0]
 
 
-def _to_remove(folder: Path, name: str, forever: bool) -> Sequence[Path | Removed]:
+def _to_remove(folder: Path, name: str, forever: bool) -> Sequence[Path | RemovedRun]:
     """The run of a name; where there is none and it is to go for good, all that the trash has under it."""
     from tuitrain.runs import index, trash
 
     try:
-        return [index.find(folder, name)]
+        return [index.find_run_path(folder, name)]
     except RunDirectoryError:
         if not forever or "/" in name:
             raise
         try:
-            return trash.find(folder, name)
+            return trash.find_removed(folder, name)
         except RunDirectoryError:
             pass
         raise
 
 
-def _ask(chosen: Sequence[Path | Removed], forever: bool) -> None:
+def _ask(chosen: Sequence[Path | RemovedRun], forever: bool) -> None:
     if not sys.stdin or not sys.stdin.isatty():
         raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes")
     for one in chosen:
@@ -326,13 +328,13 @@ def restore(
 
     folder = config.runs_dir(runs_dir)
     if run:
-        places = [trash.restore(trash.find(folder, name)[0], folder) for name in run]
+        places = [trash.restore_run(trash.find_removed(folder, name)[0], folder) for name in run]
         if json:
             emit_json({"restored": [str(place) for place in places]})
         for place in [] if json else places:
             stderr().print(f"restored {visible(place.name)}", soft_wrap=True)
         return
-    there = trash.listing(folder)
+    there = trash.list_removed(folder)
     if json:
         emit_json([{"run": one.run, "removed": one.when, "path": str(one.path)} for one in there])
     elif not there:

@@ -86,7 +86,7 @@ def show(
 
 def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str, Any]:
     """The machine form; keys as the README documents them."""
-    from tuitrain.spec.challenge import check
+    from tuitrain.spec.challenge import check_challenge
 
     return {
         "name": preset.name,
@@ -115,7 +115,8 @@ def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str
             for row in table.rows
         ],
         "challenge": [
-            {"point": p.point, "wanted": p.wanted, "got": p.got, "met": p.met} for p in check(preset, table)
+            {"point": p.point, "wanted": p.wanted, "got": p.got, "met": p.met}
+            for p in check_challenge(preset, table)
         ],
         "claims": preset.to_dict().get("claims", {}),
         "train": preset.to_dict()["train"],
@@ -150,9 +151,9 @@ def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None
 
 
 def _points(preset: Preset, table: NetworkTable) -> list[Point]:
-    from tuitrain.spec.challenge import check
+    from tuitrain.spec.challenge import check_challenge
 
-    return check(preset, table)
+    return check_challenge(preset, table)
 
 
 def _layers(table: NetworkTable, limit: int | None) -> RenderableType:

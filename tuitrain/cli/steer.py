@@ -114,7 +114,7 @@ def stop(
     directory = live_run(run, runs_dir)
     RemoteControl(directory).stop("asked from a shell", when="epoch" if after_epoch else "now")
     wait = not no_wait and not after_epoch
-    obeyed = wait and wait_until(lambda: locking.standing(directory.path) == "free", STOP_S)
+    obeyed = wait and wait_until(lambda: locking.lock_state(directory.path) == "free", STOP_S)
     _report(directory, "stopped" if obeyed else "stop", obeyed, json)
     if wait and not obeyed:
         directory.refuse_other_holder()

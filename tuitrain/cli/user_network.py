@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuitrain.spec.preset import Preset
-    from tuitrain.training.user_network import OwnNetwork
+    from tuitrain.training.user_network import UserNetwork
 
 
 def own_network(
     model: str, budget: int | None, dropout: float | None, settings: Sequence[str] | None
-) -> OwnNetwork:
+) -> UserNetwork:
     """The network that `--model` names, tried out; runs its file.
 
     Raises:
@@ -29,9 +29,9 @@ def own_network(
             raise UsageError(
                 f"--set {visible(text)}: --model takes the place of the preset's network; leave one out."
             )
-    from tuitrain.training.user_network import load
+    from tuitrain.training.user_network import load_user_network
 
-    own = load(model)
+    own = load_user_network(model)
     count = own.table.parameters
     if budget and count > budget:
         raise UsageError(
@@ -41,7 +41,7 @@ def own_network(
     return own
 
 
-def as_json(preset: Preset, own: OwnNetwork, budget: int | None) -> dict[str, Any]:
+def as_json(preset: Preset, own: UserNetwork, budget: int | None) -> dict[str, Any]:
     """What `--dry-run --json` says of it: as of a preset, without what only a preset's layers can tell."""
     return {
         "name": preset.name,
@@ -56,7 +56,7 @@ def as_json(preset: Preset, own: OwnNetwork, budget: int | None) -> dict[str, An
     }
 
 
-def picture(preset: Preset, own: OwnNetwork) -> RenderableType:
+def picture(preset: Preset, own: UserNetwork) -> RenderableType:
     """torchinfo's table of it and the preset's challenge, for a terminal."""
     from rich.console import Group
     from rich.text import Text
@@ -67,7 +67,7 @@ def picture(preset: Preset, own: OwnNetwork) -> RenderableType:
     return Group(head, Text(own.summary()), *checklist(_points(preset, own)))
 
 
-def _points(preset: Preset, own: OwnNetwork) -> list[Any]:
-    from tuitrain.spec.challenge import check
+def _points(preset: Preset, own: UserNetwork) -> list[Any]:
+    from tuitrain.spec.challenge import check_challenge
 
-    return check(preset, own.table.parameters)
+    return check_challenge(preset, own.table.parameters)

@@ -54,7 +54,7 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class Status:
+class DatasetStatus:
     """Where a set stands, without loading it: `ok` means that its files are all there."""
 
     name: str

@@ -27,7 +27,7 @@ TABLE_SHA256 = "68aea062d35a127749050fa0e52dca09d6569ac08092c925610e0954e172dde2
 CSV_LIMIT_BYTES = 4 << 20
 
 
-def load() -> Dataset:
+def load_digits() -> Dataset:
     """The set, verified. Raises DataError when scikit-learn's file is missing or not what it was."""
     path, table, problem = _read()
     if table is None:
@@ -47,7 +47,7 @@ def load() -> Dataset:
     )
 
 
-def verify() -> FileReport:
+def verify_digits() -> FileReport:
     """The state of scikit-learn's file."""
     path, _, problem = _read()
     return FileReport(path, None if problem else TABLE_SHA256, "" if problem else "SHA-256", problem)

@@ -63,7 +63,7 @@ class Resource:
         return self.brings[0].packed_limit_bytes
 
 
-def fetch(name: str, data_dir: Path | None = None, *, progress: Progress | None = None) -> Path:
+def fetch_dataset(name: str, data_dir: Path | None = None, *, progress: Progress | None = None) -> Path:
     """Bring the set's missing or damaged files into the data folder and return the folder they lie in.
 
     What is already there and intact is left alone. Other processes that want the same set wait, and
@@ -74,7 +74,7 @@ def fetch(name: str, data_dir: Path | None = None, *, progress: Progress | None 
     """
     check_name(name)
     if name == "digits":
-        return digits.verify().path.parent
+        return digits.verify_digits().path.parent
     spec = SETS[name]
     root = data_folder(data_dir)
     complete = _intact(spec, root)

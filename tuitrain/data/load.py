@@ -22,7 +22,7 @@ from tuitrain.data.verify import (
 from tuitrain.errors import visible
 
 
-def load(
+def load_dataset(
     name: str, data_dir: Path | None = None, *, fetch: bool = True, progress: Progress | None = None
 ) -> Dataset:
     """Load a set, verified, fetching it first where our own cache folder lacks files.
@@ -36,12 +36,12 @@ def load(
     """
     check_name(name)
     if name == "digits":
-        return digits.load()
+        return digits.load_digits()
     spec = SETS[name]
     root = data_folder(data_dir)
     found = locate(spec, root)
     if (found is None or missing(spec, found)) and fetch and is_own_cache(data_dir):
-        from tuitrain.data.fetch import fetch as fetch_files  # with urllib and filelock: 60 ms
+        from tuitrain.data.fetch import fetch_dataset as fetch_files  # with urllib and filelock: 60 ms
 
         found = fetch_files(name, data_dir, progress=progress)
     if found is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuitrain.data import digits
 from tuitrain.data.catalog import SETS, FileSpec, SetSpec, check_name
-from tuitrain.data.dataset import FileReport, Status
+from tuitrain.data.dataset import DatasetStatus, FileReport
 from tuitrain.data.idx import IdxError, IdxFile, read_idx
 from tuitrain.errors import DataError, visible
 from tuitrain.paths import expand
@@ -18,11 +18,11 @@ SUMS_FILE = "SHA256SUMS"  # as sha256sum writes and checks it; put beside what a
 SUMS_LIMIT_BYTES = 1 << 16
 
 
-def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
+def verify_dataset(name: str, data_dir: Path | None = None) -> list[FileReport]:
     """Check every file of a set and report on each, damaged or not. Raises DataError when none is there."""
     check_name(name)
     if name == "digits":
-        return [digits.verify()]
+        return [digits.verify_digits()]
     spec = SETS[name]
     root = data_folder(data_dir)
     found = locate(spec, root)
@@ -31,24 +31,24 @@ def verify(name: str, data_dir: Path | None = None) -> list[FileReport]:
     return [report for report, _ in check_files(spec, found)]
 
 
-def status(name: str, data_dir: Path | None = None) -> Status:
+def dataset_status(name: str, data_dir: Path | None = None) -> DatasetStatus:
     """Where a set stands, from the presence of its files alone; they are verified when loaded."""
     check_name(name)
     if name == "digits":
-        return Status(name, True, "built in (scikit-learn's digits)", None)
+        return DatasetStatus(name, True, "built in (scikit-learn's digits)", None)
     spec = SETS[name]
     root = data_folder(data_dir)
     found = locate(spec, root)
     remedy = mending_command(spec, data_dir)
     if found is None:
         if is_own_cache(data_dir):
-            return Status(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
-        return Status(name, False, visible(f"not in {root}"), None, remedy)
+            return DatasetStatus(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
+        return DatasetStatus(name, False, visible(f"not in {root}"), None, remedy)
     lacking = missing(spec, found)
     if lacking:
         names = ", ".join(lacking)
-        return Status(name, False, visible(f"incomplete in {found}: {names} missing"), found, remedy)
-    return Status(name, True, visible(f"in {found}"), found)
+        return DatasetStatus(name, False, visible(f"incomplete in {found}: {names} missing"), found, remedy)
+    return DatasetStatus(name, True, visible(f"in {found}"), found)
 
 
 # --- where files lie -------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ NAME = re.compile(r"epoch-(\d{4,6})(?:-step-(\d{5,9}))?(-best)?\.([0-9a-f]{64})\
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CheckpointEntry:
     """One checkpoint file, by its name alone. `step` is 0 at an epoch's end."""
 
     path: Path
@@ -52,9 +52,9 @@ class Stored:
     metadata: dict[str, Any]
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[CheckpointEntry]:
     """The checkpoints of a folder, oldest first; judged by name, not opened."""
-    found: list[tuple[int, int, float, Entry]] = []
+    found: list[tuple[int, int, float, CheckpointEntry]] = []
     try:
         listing = list(os.scandir(folder))
     except OSError:
@@ -65,13 +65,17 @@ def entries(folder: Path) -> list[Entry]:
             continue
         with contextlib.suppress(OSError):
             modified = item.stat(follow_symlinks=False).st_mtime
-            entry = Entry(Path(item.path), int(match[1]), int(match[2] or 0), bool(match[3]), match[4])
+            entry = CheckpointEntry(
+                Path(item.path), int(match[1]), int(match[2] or 0), bool(match[3]), match[4]
+            )
             found.append((entry.epoch, entry.step, modified, entry))
     found.sort(key=lambda item: item[:3])
     return [item[3] for item in found]
 
 
-def save(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, best: bool) -> Entry:
+def save(
+    folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any], *, best: bool
+) -> CheckpointEntry:
     """Write a checkpoint durably; `metadata` has `epoch` and `step`.
 
     Raises:
@@ -84,7 +88,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any
     mark = "-best" if best else ""
     path = folder / f"epoch-{epoch:04d}{middle}{mark}.{digest}.safetensors"
     durable.replace(path, data)
-    return Entry(path, epoch, step, best, digest)
+    return CheckpointEntry(path, epoch, step, best, digest)
 
 
 def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> bytes:
@@ -118,7 +122,7 @@ def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
     return data
 
 
-def load(entry: Entry) -> Stored:
+def load_checkpoint(entry: CheckpointEntry) -> Stored:
     """A checkpoint's content; no code in it is ever run, as there is no place for any.
 
     Raises:
@@ -160,13 +164,13 @@ def _refusal(path: Path, what: str) -> str:
     return f"checkpoint {visible(path)} {what}; an earlier one is used when there is one"
 
 
-def set_aside(entry: Entry) -> None:
+def set_aside(entry: CheckpointEntry) -> None:
     """Take a damaged checkpoint out of the way; it is removed once a newer one is safe."""
     with contextlib.suppress(OSError):
         durable.rename(entry.path, entry.path.with_name(entry.path.name + ".damaged"))
 
 
-def prune(folder: Path, newest: Entry, keep: int = 2) -> list[Path]:
+def prune(folder: Path, newest: CheckpointEntry, keep: int = 2) -> list[Path]:
     """Remove all but the last `keep` and the best, after `newest` was saved; what was removed.
 
     What claims to be of the same place or a later one is superseded: the run went on from before it.

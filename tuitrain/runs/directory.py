@@ -250,7 +250,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: somebody has it who is not the process that it names.
         """
-        if not self.lock.held and locking.standing(self.path) == "other":
+        if not self.lock.held and locking.lock_state(self.path) == "other":
             raise RunDirectoryError(locking.other_message(self.name, self.path))
 
     def holder(self) -> locking.Holder | None:
@@ -266,7 +266,7 @@ class RunDirectory:
     def events(self) -> list[Record]:
         """The records that count: no torn tail, nothing that a restart superseded."""
         try:
-            return eventlog.read(self.path / "events.jsonl")
+            return eventlog.read_events(self.path / "events.jsonl")
         except OSError as error:
             raise RunDirectoryError(
                 f"{visible(self.path / 'events.jsonl')} can't be read: {visible(error.strerror)}"
@@ -314,7 +314,7 @@ class RunDirectory:
                 host=str(data["host"]),
                 beat=int(data["beat"]),
                 age_s=age,
-                phase_s=age + jsonio.number(data.get("phase_s") or 0.0, jsonio.LATEST_S),
+                phase_s=age + jsonio.json_number(data.get("phase_s") or 0.0, jsonio.LATEST_S),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
@@ -426,7 +426,7 @@ def clean_unborn(runs_dir: Path) -> int:
         if (
             left
             and not locking.process_exists(int(left[1] or left[2]))
-            and locking.standing(folder) == "free"
+            and locking.lock_state(folder) == "free"
         ):
             shutil.rmtree(folder, ignore_errors=True)
             count += 1

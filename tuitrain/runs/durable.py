@@ -30,7 +30,7 @@ PUBLIC, PRIVATE = 0o644, 0o600
 _FOLDER = 0o755
 
 
-def announce(operation: str, path: Path) -> None:
+def call_hook(operation: str, path: Path) -> None:
     """Tell the hook, if there is one, what is about to happen."""
     if hook is not None:
         hook(operation, path)
@@ -38,7 +38,7 @@ def announce(operation: str, path: Path) -> None:
 
 def make_folder(path: Path, *, parents: bool = False) -> None:
     """Make a folder; with `parents`, its parents too and no error when it is there."""
-    announce("mkdir", path)
+    call_hook("mkdir", path)
     if parents and not path.parent.is_dir():
         make_folder(path.parent, parents=True)
     try:
@@ -89,7 +89,7 @@ def open_to_write(path: Path, flags: int, mode: int = PUBLIC) -> int:
 
 def open_append(path: Path, mode: int = PUBLIC) -> int:
     """A descriptor that appends; the file is created when missing."""
-    announce("open", path)
+    call_hook("open", path)
     return open_to_write(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, mode)
 
 
@@ -121,7 +121,7 @@ def names_descriptor(path: Path, fd: int | None) -> bool:
 
 def create_new(path: Path) -> int:
     """A descriptor of a new file; never follows a link, never reuses a file."""
-    announce("create", path)
+    call_hook("create", path)
     return open_to_write(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
 
 
@@ -129,7 +129,7 @@ def write_all(fd: int, data: bytes, path: Path) -> None:
     """Write every byte, however many calls that takes (a full disk takes a part first)."""
     view = memoryview(data)
     while True:
-        announce("write", path)
+        call_hook("write", path)
         written = os.write(fd, view[:_CHUNK])
         view = view[written:]
         if not view:
@@ -140,31 +140,31 @@ def write_all(fd: int, data: bytes, path: Path) -> None:
 
 def fsync(fd: int, path: Path) -> None:
     """Bring a file's bytes to the disk; a device that has no such thing (/dev/full) is let pass."""
-    announce("fsync", path)
+    call_hook("fsync", path)
     os.fsync(fd)
 
 
 def truncate(fd: int, size: int, path: Path) -> None:
     """Cut an open file to `size` bytes."""
-    announce("truncate", path)
+    call_hook("truncate", path)
     os.ftruncate(fd, size)
 
 
 def rename(source: Path, target: Path) -> None:
     """Replace `target` by `source` in one step."""
-    announce("rename", target)
+    call_hook("rename", target)
     source.replace(target)
 
 
 def rename_new(source: Path, target: Path) -> None:
     """Move a folder to a name that must be free: `OSError` when anything but an empty folder is there."""
-    announce("rename", target)
+    call_hook("rename", target)
     os.rename(source, target)  # noqa: PTH104 - Path.rename says nothing more
 
 
 def fsync_dir(path: Path) -> None:
     """Bring a folder's entries to the disk, so that a rename in it survives a power cut."""
-    announce("fsync_dir", path)
+    call_hook("fsync_dir", path)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -174,7 +174,7 @@ def fsync_dir(path: Path) -> None:
 
 def unlink(path: Path) -> None:
     """Remove a file; no error when it is gone."""
-    announce("unlink", path)
+    call_hook("unlink", path)
     refuse_link(path.parent)
     path.unlink(missing_ok=True)
 

@@ -83,7 +83,7 @@ def _beyond(record: Record, here: tuple[int, int]) -> bool:
     return isinstance(event, RunFinished)
 
 
-def read(path: Path) -> list[Record]:
+def read_events(path: Path) -> list[Record]:
     """The current records of a log; none when the file is missing."""
     try:
         with durable.open_plain(path) as file:

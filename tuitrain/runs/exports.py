@@ -53,13 +53,13 @@ def log_lines(record: Record, judged_by: str = "test") -> list[str]:
         case EpochFinished():
             return epoch_lines(event, judged_by)
         case CheckpointSaved():
-            return [wording.saved(event)]
+            return [wording.checkpoint_text(event)]
         case Control():
-            return [wording.control(event)]
+            return [wording.control_text(event)]
         case Notice():
-            return [f"{event.level}: {wording.notice(event)}"]
+            return [f"{event.level}: {wording.notice_text(event)}"]
         case RunFinished():
-            return [wording.ended(event)]
+            return [wording.end_text(event)]
     return []
 
 
@@ -81,7 +81,7 @@ def csv_line(event: EpochFinished) -> str:
     return ",".join(repr(getattr(event, name)) for name in CSV_FIELDS)
 
 
-class Derived:
+class DerivedFiles:
     """Writes the derived files of one run directory."""
 
     def __init__(self, folder: Path) -> None:

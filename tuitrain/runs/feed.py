@@ -40,7 +40,7 @@ class FeedUpdate:
     stalled_s: float = 0.0
 
 
-class Feed(Protocol):
+class RunFeed(Protocol):
     """A run to look at, and to steer."""
 
     @property

@@ -172,7 +172,7 @@ class History:
 
     def points(self) -> list[Point]:
         """The challenge, point by point; none before the run has started, or where its preset can't be read."""
-        from tuitrain.spec.challenge import check
+        from tuitrain.spec.challenge import check_challenge
 
         started, preset = self.started, self.preset
         if started is None or preset is None:
@@ -183,4 +183,4 @@ class History:
             return []
         done = self.finished
         cut_off = done is not None and done.outcome != "completed"
-        return check(preset, table, self.epochs, finished=done is not None, cut_off=cut_off)
+        return check_challenge(preset, table, self.epochs, finished=done is not None, cut_off=cut_off)

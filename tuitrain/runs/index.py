@@ -211,7 +211,7 @@ def _number(value: float) -> float | None:
 
 def _with_life(path: Path, summary: RunSummary) -> RunSummary:
     """The state of now: a run without an end is live, paused or interrupted, whoever holds it or not."""
-    standing = locking.standing(path)
+    standing = locking.lock_state(path)
     if standing == "free":
         return summary
     if standing == "other":
@@ -325,7 +325,7 @@ def _from_cache(cached: Any, key: list[int], path: Path) -> RunSummary | None:
         if cached["key"] != key:
             return None
         ours = {"run": path.name, "path": str(path), **_OF_NOW}
-        summary = jsonio.read(RunSummary, {**cached["summary"], **ours})
+        summary = jsonio.from_json(RunSummary, {**cached["summary"], **ours})
     except (KeyError, TypeError, ValueError):
         return None
     figures = (summary.when, summary.seconds, summary.epoch_s, summary.best or 0.0, summary.last or 0.0)
@@ -354,7 +354,7 @@ def _write_index(runs_dir: Path, kept: dict[str, Any]) -> None:
         durable.replace(runs_dir.resolve() / INDEX, digest + b"\n" + body, durable=False)
 
 
-def find(runs_dir: Path, wanted: str) -> Path:
+def find_run_path(runs_dir: Path, wanted: str) -> Path:
     """The folder of a path, a name, a unique beginning or end of one, or `latest`; it may be no run.
 
     Raises:
@@ -364,16 +364,16 @@ def find(runs_dir: Path, wanted: str) -> Path:
     if wanted == "latest":
         runs = list_runs(runs_dir)
         newest = runs[0].run if runs else None
-    return names.find(runs_dir, wanted, newest)
+    return names.find_by_name(runs_dir, wanted, newest)
 
 
-def resolve(runs_dir: Path, wanted: str) -> RunDirectory:
+def find_run(runs_dir: Path, wanted: str) -> RunDirectory:
     """The run directory of a path, a name, a unique beginning or end of one, or `latest`.
 
     Raises:
         RunDirectoryError: no run, or more than one, is called that; or a later version of tuitrain wrote it.
     """
-    path = find(runs_dir, wanted)
+    path = find_run_path(runs_dir, wanted)
     if not names.looks_like_run(path):
         raise RunDirectoryError(f"{visible(path)} is no run directory; list the runs with `tuitrain runs`")
     return RunDirectory.open(path)

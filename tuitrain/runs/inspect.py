@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from tuitrain.runs import durable
-from tuitrain.training.inspection import Inspection
+from tuitrain.training.inspection import LastEvaluation
 
 FILE = "inspection.safetensors"
 _MAX_BYTES = 64 << 20
 
 
-def write(folder: Path, inspection: Inspection | None) -> None:
+def write_last_evaluation(folder: Path, inspection: LastEvaluation | None) -> None:
     """Replace a run's inspection (no fsync: the next evaluation makes it again)."""
     if inspection is None:
         return
@@ -32,7 +32,7 @@ def write(folder: Path, inspection: Inspection | None) -> None:
     durable.replace(folder / FILE, save(plain, metadata={"epoch": str(inspection.epoch)}), durable=False)
 
 
-def read(folder: Path) -> Inspection | None:
+def read_last_evaluation(folder: Path) -> LastEvaluation | None:
     """A run's inspection; None when there is none, or none that makes sense."""
     from safetensors import SafetensorError, safe_open
 
@@ -57,4 +57,4 @@ def read(folder: Path) -> Inspection | None:
         return None
     if first is not None and (first.ndim != 3 or first.dtype != np.float32):
         return None
-    return Inspection(epoch, labels, predictions, confidences, first)
+    return LastEvaluation(epoch, labels, predictions, confidences, first)

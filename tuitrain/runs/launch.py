@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.data.dataset import Dataset, Progress, hold_out
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.errors import RunDirectoryError, UsageError, visible
 from tuitrain.runs import git_state
 from tuitrain.runs.directory import MODEL_SOURCE, PRESET_MARK, RunDirectory
@@ -19,7 +19,7 @@ from tuitrain.training.events import Control, Event, RunFinished, RunStarted
 from tuitrain.training.runtime import Runtime
 
 if TYPE_CHECKING:
-    from tuitrain.training.user_network import OwnNetwork
+    from tuitrain.training.user_network import UserNetwork
 
 
 def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None = None) -> Dataset:
@@ -29,7 +29,7 @@ def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None =
         DataError: missing, damaged or unreachable.
         UsageError: nothing is left to train on.
     """
-    dataset = load(preset.train.dataset, data_dir, progress=progress)
+    dataset = load_dataset(preset.train.dataset, data_dir, progress=progress)
     return hold_out(dataset, preset.train.val_split, preset.train.seed) if preset.train.val_split else dataset
 
 
@@ -44,7 +44,7 @@ def prepare(
     budget: int | None = None,
     command: str = "",
     control: RunControl | None = None,
-    own: OwnNetwork | None = None,
+    own: UserNetwork | None = None,
 ) -> Session:
     """A session of a new run, its directory made and held; nothing is made when the device is not there.
 
@@ -93,7 +93,7 @@ def prepare(
     return Session(factory, directory, summary=_summary(preset, own), control=control)
 
 
-def _summary(preset: Preset, own: OwnNetwork | None) -> Callable[[], str]:
+def _summary(preset: Preset, own: UserNetwork | None) -> Callable[[], str]:
     from tuitrain.training.model import torchinfo_summary
 
     return own.summary if own is not None else lambda: torchinfo_summary(preset)
@@ -150,7 +150,7 @@ def prepare_resume(
             f"run {visible(directory.name)} is complete after {finished.epochs} epochs; "  # type: ignore[union-attr]
             f"give it more with `tuitrain resume {visible(directory.name)} --epochs N`."
         )
-    own = _own_again(directory, started, model)
+    own = _user_network_again(directory, started, model)
     settings = dict(started.runtime) if started else {}
     runtime = Runtime.from_dict(settings | ({"device": device} if device else {}))
     dataset = load_data(preset, data_dir, progress)
@@ -175,7 +175,9 @@ def prepare_resume(
     return Session(factory, directory, resume=True, summary=_summary(preset, own), control=control)
 
 
-def _own_again(directory: RunDirectory, started: RunStarted | None, model: str | None) -> OwnNetwork | None:
+def _user_network_again(
+    directory: RunDirectory, started: RunStarted | None, model: str | None
+) -> UserNetwork | None:
     """The network in Python of a run to go on with: named by the user again, and the same file as before.
 
     What the directory says of it is only compared; nothing in a directory says what to import.
@@ -197,7 +199,7 @@ def _own_again(directory: RunDirectory, started: RunStarted | None, model: str |
             f"run {run} trains a network in Python{f' ({was})' if was else ''}, which is run only when you name it: "
             f"`tuitrain resume {run} --model FILE.py:NAME`."
         )
-    from tuitrain.training.user_network import load, read_source
+    from tuitrain.training.user_network import load_user_network, read_source
 
     source = read_source(model)
     if hashlib.sha256(source).hexdigest() != recorded:
@@ -210,4 +212,4 @@ def _own_again(directory: RunDirectory, started: RunStarted | None, model: str |
         raise UsageError(
             f"--model {visible(model)}: run {run} trains '{visible(was)[:80]}' of that file; name that."
         )
-    return load(model, source)
+    return load_user_network(model, source)

@@ -24,7 +24,7 @@ from tuitrain.runs import durable
 LOCK_NAME = "run.lock"
 PROGRESS = "progress.json"
 #: Nobody holds it; the living process that it names does; somebody else does.
-Standing = Literal["free", "held", "other"]
+LockState = Literal["free", "held", "other"]
 #: A process that has just taken the lock writes its name within that; only what lasts is "other".
 _LOOKS, _LOOK_S = 5, 0.02
 _NAME_BYTES, _MOST_BYTES, _MOST_COMMAND = 512, 8192, 1000
@@ -102,10 +102,10 @@ def read_holder(folder: Path) -> Holder | None:
 
 def is_held(folder: Path) -> bool:
     """Whether a living process holds the run directory."""
-    return standing(folder) == "held"
+    return lock_state(folder) == "held"
 
 
-def standing(folder: Path) -> Standing:
+def lock_state(folder: Path) -> LockState:
     """Who holds the run directory."""
     for look in range(_LOOKS):
         try:
@@ -197,7 +197,7 @@ class RunLock:
         """
         path = self.folder / LOCK_NAME
         try:
-            durable.announce("open", path)
+            durable.call_hook("open", path)
             fd = durable.open_to_write(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE)
         except OSError as error:
             raise RunDirectoryError(

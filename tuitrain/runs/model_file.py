@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def about(state: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
+def model_metadata(state: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
     """What a model file says of itself; the same for the same training, whatever its run is called.
 
     Args:
@@ -51,7 +51,7 @@ def about(state: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]
     }
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], what: Mapping[str, Any]) -> str:
+def write_model_file(path: Path, tensors: Mapping[str, Tensor], what: Mapping[str, Any]) -> str:
     """Write weights and what they are, the same bytes for the same; their SHA-256.
 
     Raises:
@@ -90,7 +90,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
             data = opened.read(checkpoint.MAX_BYTES + 1)
     except OSError as error:
         raise CheckpointError(f"{where} can't be read: {visible(error.strerror)}; check the path.") from None
-    what = _read_about(file, data)
+    what = _read_metadata(file, data)
     if what.get("own_network"):
         raise CheckpointError(
             f"{where} is of a network in Python, whose code it does not hold; make that network and give it "
@@ -106,7 +106,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     return network.eval()
 
 
-def _read_about(file: Path, data: bytes) -> dict[str, Any]:
+def _read_metadata(file: Path, data: bytes) -> dict[str, Any]:
     """What a file says of itself; of an earlier version's, which says nothing, what the preset beside it does."""
     from tuitrain.spec.preset import read_preset
 

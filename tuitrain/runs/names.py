@@ -55,7 +55,7 @@ def run_names(runs_dir: Path) -> list[str]:
         ) from None
 
 
-def match(names: Sequence[str], wanted: str) -> str | None:
+def match_name(names: Sequence[str], wanted: str) -> str | None:
     """The one of the names that is called so, or that alone begins or ends so; None where none does.
 
     Raises:
@@ -74,7 +74,7 @@ def match(names: Sequence[str], wanted: str) -> str | None:
     return None
 
 
-def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
+def find_by_name(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
     """The directory of a run named by its path, its name, or a unique beginning or end of it.
 
     `newest` is what `latest` stands for.
@@ -97,7 +97,7 @@ def find(runs_dir: Path, wanted: str, newest: str | None = None) -> Path:
             return path
         raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`")
     names = run_names(runs_dir)
-    name = match(names, wanted)
+    name = match_name(names, wanted)
     if name is not None:
         return runs_dir / name
     close = difflib.get_close_matches(wanted, [*names, "latest"], n=1, cutoff=0.5)

@@ -21,7 +21,7 @@ from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.events import Notice
 
 
-def announce(directory: RunDirectory, device: str, threads: int) -> Notice | None:
+def announce_run(directory: RunDirectory, device: str, threads: int) -> Notice | None:
     """Write down that a run trains, and look who else does.
 
     Args:
@@ -48,7 +48,7 @@ def announce(directory: RunDirectory, device: str, threads: int) -> Notice | Non
     return None
 
 
-def withdraw(directory: RunDirectory) -> None:
+def withdraw_run(directory: RunDirectory) -> None:
     """The run is over."""
     with contextlib.suppress(OSError):
         _path(directory).unlink(missing_ok=True)

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuitrain import paths
 from tuitrain.errors import TuitrainError, UsageError, visible
-from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.training.command import Command, RunControl, Steering
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.feed import Feed, FeedUpdate
+    from tuitrain.runs.feed import FeedUpdate, RunFeed
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
     from tuitrain.training.runtime import Runtime
@@ -33,7 +33,7 @@ FINISHED = frozenset({"ended", "failed", "cancelled"})
 
 
 @dataclass(eq=False)
-class Entry:
+class QueueEntry:
     """One run asked for here: waiting in line, starting, training, or over."""
 
     preset: Preset
@@ -65,7 +65,7 @@ class Entry:
     @cached_property
     def change(self) -> str:
         """What was changed in the preset, in short."""
-        return changes_in_short(self.changed, layers_of(self.preset.to_dict()))
+        return short_changes(self.changed, layers_of(self.preset.to_dict()))
 
     @cached_property
     def parameters(self) -> int:
@@ -84,7 +84,7 @@ class Entry:
 class EntryControl(Steering):
     """Steers an entry from the moment it was asked for: commands wait until training looks at them."""
 
-    def __init__(self, manager: SessionManager, entry: Entry) -> None:
+    def __init__(self, manager: SessionManager, entry: QueueEntry) -> None:
         self._manager, self._entry = manager, entry
 
     def post(self, command: Command) -> None:
@@ -97,10 +97,10 @@ class EntryControl(Steering):
 class EntryFeed:
     """The feed of an entry, from the moment it was asked for."""
 
-    def __init__(self, manager: SessionManager, entry: Entry) -> None:
+    def __init__(self, manager: SessionManager, entry: QueueEntry) -> None:
         self.entry = entry
         self.control = EntryControl(manager, entry)
-        self._inner: Feed | None = None
+        self._inner: RunFeed | None = None
         self._told = False
 
     @property
@@ -139,12 +139,12 @@ class SessionManager:
         *,
         runs_dir: Path,
         data_dir: Path | None = None,
-        make_session: Callable[[Entry, Path, Path | None], Session] | None = None,
+        make_session: Callable[[QueueEntry, Path, Path | None], Session] | None = None,
     ) -> None:
         """No thread is started before the first run; `make_session` is replaced in tests."""
         self.runs_dir, self.data_dir = runs_dir, data_dir
-        self.entries: list[Entry] = []
-        self.on_session: Callable[[Entry], None] | None = None
+        self.entries: list[QueueEntry] = []
+        self.on_session: Callable[[QueueEntry], None] | None = None
         self._make_session = make_session or make_session_with_torch
         self._lock = threading.Condition()
         self._lanes: dict[str, threading.Thread] = {}
@@ -170,11 +170,11 @@ class SessionManager:
             raise UsageError("tuitrain is closing; start the run again afterwards")
         if changed is None:
             changed = self._changes(preset)
-        entry = Entry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
+        entry = QueueEntry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
         self._put(entry)
         return EntryFeed(self, entry)
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: QueueEntry) -> None:
         with self._lock:
             self.entries.append(entry)
             self._lane(entry.runtime.device)
@@ -189,11 +189,11 @@ class SessionManager:
         except TuitrainError:
             return {}
 
-    def feed(self, entry: Entry) -> EntryFeed:
+    def feed(self, entry: QueueEntry) -> EntryFeed:
         """Another feed of an entry, from its beginning."""
         return EntryFeed(self, entry)
 
-    def cancel(self, entry: Entry) -> bool:
+    def cancel(self, entry: QueueEntry) -> bool:
         """Take an entry that hasn't begun out of the line; False when it is too late for that."""
         with self._lock:
             if entry.state != "queued":
@@ -202,7 +202,7 @@ class SessionManager:
             self._lock.notify_all()
             return True
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: QueueEntry) -> None:
         """Take an entry that waits or never began off the list."""
         self.cancel(entry)
         with self._lock:
@@ -221,11 +221,11 @@ class SessionManager:
         preset, started, _ = recall(directory)
         runtime = Runtime.from_dict(dict(started.runtime) if started else {})
         changed = dict(started.changed) if started else {}
-        entry = Entry(preset, runtime, started.budget if started else None, changed, resumes=directory)
+        entry = QueueEntry(preset, runtime, started.budget if started else None, changed, resumes=directory)
         self._put(entry)
         return EntryFeed(self, entry)
 
-    def move(self, entry: Entry, by: int) -> None:
+    def move(self, entry: QueueEntry, by: int) -> None:
         """Move a waiting entry up (-1) or down (+1) among the waiting ones."""
         with self._lock:
             waiting = [other for other in self.entries if other.state == "queued"]
@@ -237,16 +237,16 @@ class SessionManager:
             i, j = self.entries.index(entry), self.entries.index(other)
             self.entries[i], self.entries[j] = other, entry
 
-    def feed_of(self, run: str) -> Feed:
+    def feed_of(self, run: str) -> RunFeed:
         """The feed of a run by name, prefix, path or `latest`: ours, another process's, or finished.
 
         Raises:
             TuitrainError: there is no such run.
         """
         from tuitrain.runs.feed import DirectoryFeed
-        from tuitrain.runs.index import resolve
+        from tuitrain.runs.index import find_run
 
-        directory = resolve(self.runs_dir, run)
+        directory = find_run(self.runs_dir, run)
         for entry in self.entries:
             if entry.directory is not None and entry.directory.name == directory.name:
                 return EntryFeed(self, entry)
@@ -258,11 +258,11 @@ class SessionManager:
         """Whether leaving would end something."""
         return any(entry.live for entry in self.entries)
 
-    def training(self) -> list[Entry]:
+    def training(self) -> list[QueueEntry]:
         """What trains or starts now."""
         return [entry for entry in self.entries if entry.state in {"starting", "training"}]
 
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[QueueEntry]:
         """What is still in line, in order."""
         return [entry for entry in self.entries if entry.state == "queued"]
 
@@ -299,7 +299,7 @@ class SessionManager:
             self._lanes[device] = thread
             thread.start()
 
-    def _next(self, device: str) -> Entry | None:
+    def _next(self, device: str) -> QueueEntry | None:
         for entry in self.entries:
             if entry.state == "queued" and entry.runtime.device == device:
                 return entry
@@ -317,7 +317,7 @@ class SessionManager:
             with self._lock:
                 self._lock.notify_all()
 
-    def _run(self, entry: Entry) -> None:
+    def _run(self, entry: QueueEntry) -> None:
         try:
             session = self._make_session(entry, self.runs_dir, self.data_dir)
             session.start()
@@ -379,7 +379,7 @@ class SessionManager:
                 entry.session.detached(source)
 
 
-def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None) -> Session:
+def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | None) -> Session:
     """The session of an entry; on its thread, which imports torch and loads the data."""
     from tuitrain.training.import_torch import import_torch
 
@@ -391,9 +391,9 @@ def make_session_with_torch(entry: Entry, runs_dir: Path, data_dir: Path | None)
         return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
     own, runs_dir = None, runs_dir.absolute()
     if entry.model:
-        from tuitrain.training.user_network import load
+        from tuitrain.training.user_network import load_user_network
 
-        own = load(entry.model)
+        own = load_user_network(entry.model)
     dataset = load_data(entry.preset, data_dir)
     if entry.withdrawn:
         raise UsageError("left before it began")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import eventlog
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.runs.exports import Derived
+from tuitrain.runs.exports import DerivedFiles
 from tuitrain.runs.history import History
 from tuitrain.training.events import (
     Control,
@@ -45,7 +45,7 @@ class Recorder:
         self._earlier = len(self.records)
         self._begun = bool(self.records)
         self._early: list[Record] = []
-        self._derived = Derived(directory.path)
+        self._derived = DerivedFiles(directory.path)
         self._pending: list[Record] = []
         self._lock = threading.RLock()
         self._hurried = False  # only the log, and without waiting for the disk

@@ -228,7 +228,7 @@ class Session:
         if self._keeper.is_alive():
             self._keeper.join(2.0)
         self.recorder.finish()
-        neighbours.withdraw(self.directory)
+        neighbours.withdraw_run(self.directory)
         with contextlib.suppress(OSError):
             (self.directory.path / "progress.json").unlink(missing_ok=True)
 
@@ -252,11 +252,11 @@ class Session:
         if not found:
             self._drive(self._factory(None, self._publish))
             return
-        damaged: list[checkpoint.Entry] = []
+        damaged: list[checkpoint.CheckpointEntry] = []
         refused: CheckpointError | None = None
         for entry in found:
             try:
-                stored = checkpoint.load(entry)
+                stored = checkpoint.load_checkpoint(entry)
             except CheckpointError as error:
                 damaged.append(entry)
                 self._skipped(error)
@@ -280,7 +280,7 @@ class Session:
     def _skipped(self, error: CheckpointError) -> None:
         self.recorder.add(Notice(str(error), remedy="trying the one before", code="checkpoint_skipped"))
 
-    def _drive(self, trainer: TrainerLike, damaged: Sequence[checkpoint.Entry] = ()) -> None:
+    def _drive(self, trainer: TrainerLike, damaged: Sequence[checkpoint.CheckpointEntry] = ()) -> None:
         self._write_summary()
         events = trainer.run(self.control)
         try:
@@ -352,7 +352,7 @@ class Session:
     def _look_for_neighbours(self, device: str) -> None:
         started = next((r.event for r in self.records if isinstance(r.event, RunStarted)), None)
         threads = started.runtime.get("threads") if started else None
-        notice = neighbours.announce(self.directory, device, threads if isinstance(threads, int) else 0)
+        notice = neighbours.announce_run(self.directory, device, threads if isinstance(threads, int) else 0)
         if notice is not None:
             self.recorder.add(notice)
 
@@ -380,7 +380,7 @@ class Session:
 
     def _inspect(self, trainer: TrainerLike) -> None:
         try:
-            inspect.write(self.directory.path, trainer.inspection())
+            inspect.write_last_evaluation(self.directory.path, trainer.inspection())
         except OSError as error:
             self.recorder.failed(inspect.FILE, error)
         else:
@@ -392,7 +392,9 @@ class Session:
         path = self.directory.path / "model.safetensors"
         try:
             state = trainer.state()
-            sha256 = model_file.write(path, state.model, model_file.about(state.meta, self.records))
+            sha256 = model_file.write_model_file(
+                path, state.model, model_file.model_metadata(state.meta, self.records)
+            )
         except OSError as error:
             self.recorder.failed("model.safetensors", error)
             return event

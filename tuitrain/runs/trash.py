@@ -41,7 +41,7 @@ _INSIDE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedRun:
     """A run in the trash; `when` is unix seconds, of its removal."""
 
     run: str
@@ -75,7 +75,7 @@ def check_removable(path: Path, runs_dir: Path | None = None) -> None:
             raise refuse("holds runs", "name the runs that are to go")
         if not _is_run(path):
             raise refuse("is no run of tuitrain: its events.jsonl does not begin with one")
-        foreign = next(_foreign(path), None)
+        foreign = next(_foreign_files(path), None)
         if foreign is not None:
             raise refuse(f"holds '{visible(foreign)}', which is not tuitrain's", "move that elsewhere first")
     except (OSError, ValueError) as error:
@@ -114,7 +114,7 @@ def _is_unborn(path: Path) -> bool:
     return False
 
 
-def _foreign(path: Path) -> Iterator[str]:
+def _foreign_files(path: Path) -> Iterator[str]:
     """What is in a run directory and not of the run."""
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.name in FOLDERS and entry.is_dir(follow_symlinks=False):
@@ -128,7 +128,7 @@ def _foreign(path: Path) -> Iterator[str]:
             yield entry.name
 
 
-def remove(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -> Path:
+def remove_run(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -> Path:
     """Remove a run: it goes in one step to the trash beside it, or for good; where it was or has gone to.
 
     Raises:
@@ -141,7 +141,7 @@ def remove(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -
     directory.lock.acquire(directory.name)
     try:
         if forever:
-            _erase(path, path.parent)
+            _remove_folder(path, path.parent)
             return path
         slot = _new_slot(path.parent)
         try:
@@ -171,28 +171,28 @@ def _new_slot(runs_dir: Path) -> Path:
             return slot
 
 
-def _erase(path: Path, runs_dir: Path) -> None:
+def _remove_folder(path: Path, runs_dir: Path) -> None:
     """One step takes it out of every list; a start cleans up after one that was killed over the rest."""
     grave = runs_dir / f"{GONE_PREFIX}{path.name[:100]}-{os.getpid()}"
     durable.rename(path, grave)
     shutil.rmtree(grave)
 
 
-def listing(runs_dir: Path) -> list[Removed]:
+def list_removed(runs_dir: Path) -> list[RemovedRun]:
     """What is in the trash, the latest removal first.
 
     Raises:
         RunDirectoryError: it is there but can't be read.
     """
     trash = runs_dir / TRASH
-    found: list[Removed] = []
+    found: list[RemovedRun] = []
     try:
         durable.refuse_link(trash)
         for slot in sorted(os.scandir(trash), key=lambda entry: entry.name, reverse=True):
-            when = _when(slot.name)
+            when = _removal_time(slot.name)
             if when is not None and slot.is_dir(follow_symlinks=False):
                 inside = [Path(entry.path) for entry in os.scandir(slot.path) if not entry.is_symlink()]
-                found += [Removed(path.name, path, when) for path in inside if names.looks_like_run(path)]
+                found += [RemovedRun(path.name, path, when) for path in inside if names.looks_like_run(path)]
     except FileNotFoundError:
         return found
     except OSError as error:
@@ -202,21 +202,21 @@ def listing(runs_dir: Path) -> list[Removed]:
     return found
 
 
-def _when(stamp: str) -> float | None:
+def _removal_time(stamp: str) -> float | None:
     try:
         return time.mktime(datetime.strptime(stamp, _STAMP).timetuple())
     except (ValueError, OverflowError):
         return None
 
 
-def find(runs_dir: Path, wanted: str) -> list[Removed]:
+def find_removed(runs_dir: Path, wanted: str) -> list[RemovedRun]:
     """What the trash has under a name (or a unique beginning or end of one), the latest removal first.
 
     Raises:
         RunDirectoryError: nothing, or more than one name is meant.
     """
-    there = listing(runs_dir)
-    name = names.match(list(dict.fromkeys(removed.run for removed in there)), wanted)
+    there = list_removed(runs_dir)
+    name = names.match_name(list(dict.fromkeys(removed.run for removed in there)), wanted)
     if name is None:
         raise RunDirectoryError(
             f"no removed run '{visible(wanted)}' in {visible(runs_dir / TRASH)}; "
@@ -225,7 +225,7 @@ def find(runs_dir: Path, wanted: str) -> list[Removed]:
     return [removed for removed in there if removed.run == name]
 
 
-def restore(removed: Removed, runs_dir: Path) -> Path:
+def restore_run(removed: RemovedRun, runs_dir: Path) -> Path:
     """Bring a run back under its name; where it is then.
 
     Raises:
@@ -246,14 +246,14 @@ def restore(removed: Removed, runs_dir: Path) -> Path:
     return target
 
 
-def erase(removed: Removed, runs_dir: Path) -> None:
+def erase_removed(removed: RemovedRun, runs_dir: Path) -> None:
     """Remove for good what is in the trash.
 
     Raises:
         RunDirectoryError: it can't be removed.
     """
     try:
-        _erase(removed.path, runs_dir)
+        _remove_folder(removed.path, runs_dir)
     except OSError as error:
         reason = visible(error.strerror or error)
         raise RunDirectoryError(
@@ -262,7 +262,7 @@ def erase(removed: Removed, runs_dir: Path) -> None:
     _remove_slot(removed)
 
 
-def _remove_slot(removed: Removed) -> None:
+def _remove_slot(removed: RemovedRun) -> None:
     for folder in (removed.path.parent, removed.path.parent.parent):
         with contextlib.suppress(OSError):  # the trash itself, once it is empty
             folder.rmdir()

@@ -17,24 +17,24 @@ OUTCOMES = {
 }
 
 
-def outcome(name: str) -> str:
+def outcome_text(name: str) -> str:
     """How a run ended, in a word or two; `unfinished` where it has not."""
     return OUTCOMES.get(name, visible(name).replace("_", " "))
 
 
-def place(epoch: int, step: int) -> str:
+def position_text(epoch: int, step: int) -> str:
     """Where in a run: `after epoch 3`, `in epoch 4, step 120`; `epoch` are finished ones."""
     if step:
         return f"in epoch {epoch + 1}, step {step:,}"
     return f"after epoch {epoch}" if epoch else "before the first step"
 
 
-def control(event: Control, planned: int | None = None) -> str:
+def control_text(event: Control, planned: int | None = None) -> str:
     """Somebody steered the run; `planned` is how many epochs it is to have from here on."""
     detail = visible(event.detail)
     match event.action:
         case "paused":
-            text = f"paused {place(event.epoch, event.step)}"
+            text = f"paused {position_text(event.epoch, event.step)}"
         case "resumed":
             text = "resumed"
         case "learning_rate":
@@ -48,27 +48,29 @@ def control(event: Control, planned: int | None = None) -> str:
         case "checkpoint":
             text = "checkpoint asked for"
         case "restarted":
-            text = f"restarted {place(event.epoch, event.step)}" + (f", on {detail}" if detail else "")
+            text = f"restarted {position_text(event.epoch, event.step)}" + (
+                f", on {detail}" if detail else ""
+            )
         case _:
             text = event.action.replace("_", " ") + (f": {detail}" if detail else "")
     source = visible(event.source)
     return f"{text} ({source})" if source and source != "trainer" else text
 
 
-def notice(event: Notice) -> str:
+def notice_text(event: Notice) -> str:
     """Something degraded: what, and what to do about it."""
     return " – ".join(filter(None, (visible(event.message), visible(event.remedy))))
 
 
-def saved(event: CheckpointSaved) -> str:
+def checkpoint_text(event: CheckpointSaved) -> str:
     """A checkpoint is on disk."""
     best = ", the best so far" if event.best else ""
-    return f"checkpoint saved {place(event.epoch, event.step)}{best}"
+    return f"checkpoint saved {position_text(event.epoch, event.step)}{best}"
 
 
-def ended(event: RunFinished) -> str:
+def end_text(event: RunFinished) -> str:
     """How a run ended, with its best epoch."""
-    text = f"{outcome(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.elapsed_text(event.seconds)}"
+    text = f"{outcome_text(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.elapsed_text(event.seconds)}"
     if event.best_epoch:
         text += f", best {figures.accuracy_text(event.best_test_acc)} in epoch {event.best_epoch}"
     return f"{text}: {visible(event.message)}" if event.message else text

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field, field_validator, model_validator
 
 from tuitrain.figures import reaches_target
-from tuitrain.spec.layers import Conv, Network
+from tuitrain.spec.layers import Conv, NetworkSpec
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import Spec
@@ -84,7 +84,7 @@ class Point:
     met: bool | None
 
 
-class Planned(Protocol):
+class PresetLike(Protocol):
     """What is looked at of a preset, which holds its challenge."""
 
     @property
@@ -96,11 +96,11 @@ class Planned(Protocol):
         """How it is trained."""
 
     @property
-    def model(self) -> Network:
+    def model(self) -> NetworkSpec:
         """What is trained."""
 
 
-class Judged(Protocol):
+class EpochLike(Protocol):
     """What is needed of a finished epoch; accuracy as a fraction."""
 
     @property
@@ -112,7 +112,7 @@ class Judged(Protocol):
         """Of the judging set."""
 
 
-def has_layer(network: Network, kind: str) -> bool:
+def has_layer(network: NetworkSpec, kind: str) -> bool:
     """Whether the network holds a layer or operation of this kind."""
     for layer in network.layers:
         if layer.kind == kind or (kind == "conv1x1" and isinstance(layer, Conv) and layer.kernel == 1):
@@ -146,7 +146,7 @@ def _epochs(challenge: Challenge, epochs: int, *, cut_off: bool) -> list[Point]:
     return [Point("epochs", f"{'at most' if exact is None else 'exactly'} {limit}", got, met)]
 
 
-def _layers(preset: Planned, table: NetworkTable | int) -> list[Point]:
+def _layers(preset: PresetLike, table: NetworkTable | int) -> list[Point]:
     points = []
     for kind in preset.challenge.required_layers:
         known = isinstance(table, NetworkTable)
@@ -166,7 +166,7 @@ def _dropout(challenge: Challenge, table: NetworkTable | int) -> list[Point]:
     return [Point("dropout", f"exactly {challenge.dropout:g}", got, rates == [challenge.dropout])]
 
 
-def _settings(challenge: Challenge, preset: Planned) -> list[Point]:
+def _settings(challenge: Challenge, preset: PresetLike) -> list[Point]:
     points = []
     if challenge.batch_size is not None:
         got = preset.train.batch_size
@@ -181,7 +181,7 @@ def _settings(challenge: Challenge, preset: Planned) -> list[Point]:
     return points
 
 
-def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -> list[Point]:
+def _accuracy(challenge: Challenge, history: Sequence[EpochLike], finished: bool) -> list[Point]:
     target = challenge.target_accuracy
     if target is None:
         return []
@@ -206,10 +206,10 @@ def _accuracy(challenge: Challenge, history: Sequence[Judged], finished: bool) -
     return points
 
 
-def check(
-    preset: Planned,
+def check_challenge(
+    preset: PresetLike,
     table: NetworkTable | int,
-    history: Sequence[Judged] = (),
+    history: Sequence[EpochLike] = (),
     *,
     finished: bool = False,
     cut_off: bool = False,

@@ -61,7 +61,7 @@ class Change(NamedTuple):
         return f"{label} {self.new}" if 0 < len(self.new) <= 12 else label
 
 
-def number(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value as one would type it: 0.069, 1e-08, 60,000 stays 60000, lists with commas."""
     if value is None:
         return "–"
@@ -71,7 +71,7 @@ def number(value: Any) -> str:
         text = f"{value:.10g}"
         return text if any(c in text for c in ".en") else text + ".0"
     if isinstance(value, list | tuple):
-        return ", ".join(number(item) for item in value)
+        return ", ".join(value_text(item) for item in value)
     return visible(value)
 
 
@@ -95,7 +95,7 @@ def short_op(op: Any) -> str:
     setting = next(iter(op.values()), True) if isinstance(op, dict) else True
     if isinstance(setting, bool):
         return visible(word)
-    shown = f"{setting:g}" if isinstance(setting, float) else number(setting)
+    shown = f"{setting:g}" if isinstance(setting, float) else value_text(setting)
     return f"{visible(word)} {shown}".replace(" 0.", " .")
 
 
@@ -107,7 +107,7 @@ def short_ops(layer: Mapping[str, Any]) -> str:
 def short_layer(layer: Mapping[str, Any]) -> str:
     """A layer in a few words: `conv 3×3 →12`, `max pool`."""
     kind = layer_kind(layer)
-    word, size = KIND_WORDS[kind], number(layer.get(kind))
+    word, size = KIND_WORDS[kind], value_text(layer.get(kind))
     if kind == "conv":
         return f"conv {_sides(layer.get('kernel', 3), both=True)} →{size}"
     if kind == "linear":
@@ -122,8 +122,8 @@ def short_layer(layer: Mapping[str, Any]) -> str:
 def _sides(value: Any, *, both: bool = False) -> str:
     """`3` or `1×7`, with `both` `3×3`; what is no such thing (in a stranger's log) as it is."""
     if isinstance(value, list | tuple) and len(value) == 2:
-        return f"{number(value[0])}×{number(value[1])}"
-    return f"{number(value)}×{number(value)}" if both else number(value)
+        return f"{value_text(value[0])}×{value_text(value[1])}"
+    return f"{value_text(value)}×{value_text(value)}" if both else value_text(value)
 
 
 def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
@@ -172,10 +172,10 @@ def network_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str,
 
 def preset_changes(base: Preset, now: Preset) -> list[Change]:
     """What differs between two presets, in words."""
-    return changes(differences(base, now), layers_of(now.to_dict()))
+    return describe_changes(differences(base, now), layers_of(now.to_dict()))
 
 
-def changes(changed: Mapping[str, Any], layers: Sequence[Any]) -> list[Change]:
+def describe_changes(changed: Mapping[str, Any], layers: Sequence[Any]) -> list[Change]:
     """Differences in words, the settings that came with another optimizer or schedule left out.
 
     Args:
@@ -191,7 +191,7 @@ def changes(changed: Mapping[str, Any], layers: Sequence[Any]) -> list[Change]:
         if not (network and key.startswith("model."))
         and not (None in pair and any(key.startswith(table) for table in replaced))
     }
-    out = [Change(label_of(key), number(old), number(new)) for key, (old, new) in rest.items()]
+    out = [Change(label_of(key), value_text(old), value_text(new)) for key, (old, new) in rest.items()]
     return out + (network_changes(*network) if network else [])
 
 
@@ -202,9 +202,9 @@ def layers_of(preset: Mapping[str, Any]) -> list[Any]:
     return layers if isinstance(layers, list) else []
 
 
-def changes_in_short(changed: Mapping[str, Any], layers: Sequence[Any]) -> str:
+def short_changes(changed: Mapping[str, Any], layers: Sequence[Any]) -> str:
     """What was changed, with its new value: `rotation 7.0, lr 0.01, conv2 11`."""
-    return ", ".join(change.short for change in changes(changed, layers))
+    return ", ".join(change.short for change in describe_changes(changed, layers))
 
 
 def _network_pairs(

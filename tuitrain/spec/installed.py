@@ -18,7 +18,7 @@ NETWORKS = "tuitrain.networks"
 
 
 @functools.cache
-def points(group: str) -> tuple[EntryPoint, ...]:
+def entry_points_of(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, by name; none where the packages' own files can't be read."""
     try:
         return tuple(sorted(entry_points(group=group), key=lambda point: (point.name, point.value)))
@@ -26,7 +26,7 @@ def points(group: str) -> tuple[EntryPoint, ...]:
         return ()
 
 
-def package_of(point: EntryPoint) -> str:
+def package_name(point: EntryPoint) -> str:
     """The name of the package that brings it."""
     try:
         return visible(point.dist.name) if point.dist is not None else "?"
@@ -34,13 +34,13 @@ def package_of(point: EntryPoint) -> str:
         return "?"
 
 
-def place(point: EntryPoint) -> Path:
+def entry_point_path(point: EntryPoint) -> Path:
     """The folder of the package, or the file of the module, that an entry point names; nothing is imported.
 
     Raises:
         LookupError: it is not there, in a sentence without its end.
     """
-    where = f"entry point {visible(point.name)} of package {package_of(point)}"
+    where = f"entry point {visible(point.name)} of package {package_name(point)}"
     try:
         top, *rest = point.module.split(".")
         spec = importlib.machinery.PathFinder.find_spec(top)
@@ -60,14 +60,14 @@ def place(point: EntryPoint) -> Path:
 def preset_folders() -> tuple[list[tuple[Path, str]], list[str]]:
     """The folders of presets with the package each is from, and a sentence for each that can't be used."""
     found, broken = [], []
-    for point in points(PRESETS):
+    for point in entry_points_of(PRESETS):
         try:
-            folder = place(point)
+            folder = entry_point_path(point)
             if not folder.is_dir():
                 raise LookupError(
-                    f"entry point {visible(point.name)} of package {package_of(point)} names no folder of presets"
+                    f"entry point {visible(point.name)} of package {package_name(point)} names no folder of presets"
                 )
-            found.append((folder, package_of(point)))
+            found.append((folder, package_name(point)))
         except LookupError as error:
             broken.append(f"{error.args[0]}; ask its author, or uninstall it.")
     return found, broken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuitrain.spec.layers import LAYERS, PLAIN_OPS, Dropout, Dropout2d, GroupNorm, LeakyReLU
+from tuitrain.spec.layers import LAYERS, PLAIN_OPS, Dropout2dOp, DropoutOp, GroupNormOp, LeakyReLUOp
 from tuitrain.spec.preset import Preset
 
 
@@ -15,7 +15,7 @@ def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 def _op() -> dict[str, Any]:
     settings = [
         _closed({c.kind: c.model_json_schema()["properties"][c.kind]}, [c.kind])
-        for c in (LeakyReLU, Dropout, Dropout2d, GroupNorm)
+        for c in (LeakyReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
     ]
     return {"anyOf": [{"enum": list(PLAIN_OPS)}, *settings]}
 
@@ -39,10 +39,18 @@ def preset_schema() -> dict[str, Any]:
         for name, part in schema["$defs"].items()
         if name not in {m.__name__ for m in LAYERS.values()}
     }
-    for unused in ("_PlainIn", "_Unknown", "LeakyReLU", "Dropout", "Dropout2d", "GroupNorm", "Network"):
+    for unused in (
+        "_PlainOpInput",
+        "_Unknown",
+        "LeakyReLUOp",
+        "DropoutOp",
+        "Dropout2dOp",
+        "GroupNormOp",
+        "NetworkSpec",
+    ):
         keep.pop(unused, None)
     keep["Op"], keep["Layer"] = _op(), _layer()
-    keep["Network"] = _closed(
+    keep["NetworkSpec"] = _closed(
         {"layers": {"type": "array", "minItems": 1, "maxItems": 64, "items": {"$ref": "#/$defs/Layer"}}},
         ["layers"],
     )

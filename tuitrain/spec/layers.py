@@ -54,35 +54,35 @@ class _Setting(Spec):
         return {self.kind: self.value}
 
 
-class LeakyReLU(_Setting):
+class LeakyReLUOp(_Setting):
     """`{ leaky_relu = slope }`."""
 
     kind: ClassVar[str] = "leaky_relu"
     leaky_relu: float = Field(ge=0, le=1)
 
 
-class Dropout(_Setting):
+class DropoutOp(_Setting):
     """`{ dropout = p }`: element-wise, with a probability of its own."""
 
     kind: ClassVar[str] = "dropout"
     dropout: float = Field(ge=0, lt=1)
 
 
-class Dropout2d(_Setting):
+class Dropout2dOp(_Setting):
     """`{ dropout2d = p }`: whole channels, with a probability of its own."""
 
     kind: ClassVar[str] = "dropout2d"
     dropout2d: float = Field(ge=0, lt=1)
 
 
-class GroupNorm(_Setting):
+class GroupNormOp(_Setting):
     """`{ groupnorm = groups }`."""
 
     kind: ClassVar[str] = "groupnorm"
     groupnorm: int = Field(ge=1, le=MAX_CHANNELS)
 
 
-class Plain(Spec):
+class PlainOp(Spec):
     """An operation by its name alone; `dropout` and `dropout2d` then take `train.dropout`."""
 
     name: Literal[
@@ -112,7 +112,7 @@ Op = Plain | LeakyReLU | Dropout | Dropout2d | GroupNorm
 
 def _op_tag(value: Any) -> str:
     kind = getattr(value, "kind", None)
-    if isinstance(value, Plain):
+    if isinstance(value, PlainOp):
         return "(plain)"
     if kind in OP_SETTINGS:
         return f"({kind})"
@@ -146,12 +146,12 @@ def _plain_from(value: Any) -> Any:
         if value not in PLAIN_OPS:
             raise ValueError(f"there is no operation '{value}'{suggest(value, list(OPS))}")
         return {"name": value}
-    if isinstance(value, Plain):
+    if isinstance(value, PlainOp):
         return value
     raise ValueError('an operation is a name ("relu") or a table of one key ({ dropout = 0.1 })')
 
 
-class _PlainIn(Plain):
+class _PlainOpInput(PlainOp):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:
@@ -159,11 +159,11 @@ class _PlainIn(Plain):
 
 
 AnyOp = Annotated[
-    Annotated[_PlainIn, Tag("(plain)")]
-    | Annotated[LeakyReLU, Tag("(leaky_relu)")]
-    | Annotated[Dropout, Tag("(dropout)")]
-    | Annotated[Dropout2d, Tag("(dropout2d)")]
-    | Annotated[GroupNorm, Tag("(groupnorm)")],
+    Annotated[_PlainOpInput, Tag("(plain)")]
+    | Annotated[LeakyReLUOp, Tag("(leaky_relu)")]
+    | Annotated[DropoutOp, Tag("(dropout)")]
+    | Annotated[Dropout2dOp, Tag("(dropout2d)")]
+    | Annotated[GroupNormOp, Tag("(groupnorm)")],
     Discriminator(_op_tag),
 ]
 
@@ -406,7 +406,7 @@ AnyLayer = Annotated[
 ]
 
 
-class Network(Spec):
+class NetworkSpec(Spec):
     """The layers of a network from the image to ten logits."""
 
     layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=MAX_LAYERS)

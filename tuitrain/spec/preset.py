@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, visible
 from tuitrain.spec.challenge import Challenge
-from tuitrain.spec.layers import LAYERS, Network
+from tuitrain.spec.layers import LAYERS, NetworkSpec
 from tuitrain.spec.table import NetworkTable, network_table
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Train
 from tuitrain.spec.validation import Spec, explain
@@ -77,7 +77,7 @@ class Preset(Spec):
     challenge: Challenge = Challenge()
     claims: Claims = Claims()
     train: Train = Train()
-    model: Network
+    model: NetworkSpec
 
     @model_validator(mode="after")
     def _early_stop_has_a_target(self) -> Preset:

@@ -108,7 +108,7 @@ def list_presets(*, installed: bool = True) -> list[PresetEntry]:
     return sorted(seen.values(), key=order)
 
 
-def find(name_or_path: str) -> Path:
+def find_preset(name_or_path: str) -> Path:
     """The file of a preset by name or path.
 
     Raises:
@@ -140,7 +140,7 @@ def load_preset(name_or_path: str) -> Preset:
     """
     from tuitrain.spec.preset import NAME_PATTERN, read_preset
 
-    path = find(name_or_path)
+    path = find_preset(name_or_path)
     preset = read_preset(path)
     if not preset.family and path.parent.name and re.fullmatch(NAME_PATTERN, path.parent.name):
         preset = preset.model_copy(update={"family": path.parent.name})

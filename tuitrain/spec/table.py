@@ -21,7 +21,7 @@ from tuitrain.spec.layers import (
     GlobalAvgPool,
     Linear,
     MaxPool,
-    Network,
+    NetworkSpec,
     Op,
     Pair,
     _Layer,
@@ -50,7 +50,7 @@ class NetworkError(PresetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One line of the table: a layer, or an operation that follows it (`op` is its index in `then`).
 
     `layer` is the index in `model.layers`, `name` what that layer is called (see `layer_names`);
@@ -98,7 +98,7 @@ class NetworkTable:
     """The rows of a network and their totals for one image."""
 
     input_shape: Shape
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
     @property
     def parameters(self) -> int:
@@ -188,7 +188,7 @@ class _Walk:
         )
 
 
-def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
+def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
     """The row of a layer itself; advances the walk."""
     shape = walk.shape
     parameters = mult_adds = 0
@@ -260,7 +260,7 @@ def _layer_row(layer: _Layer, walk: _Walk) -> Row | None:
                     "an entry with `then` alone may only be the first; move its operations into the layer before",
                 )
             return None
-    return Row(
+    return TableRow(
         walk.index,
         None,
         layer.kind,
@@ -284,7 +284,7 @@ _OP_LABELS = {
 }
 
 
-def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> Row:
+def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> TableRow:
     """The row of an operation in `then`; shapes stay as they are."""
     shape, kind = walk.shape, op.kind
     parameters, rate = 0, None
@@ -309,7 +309,7 @@ def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> Row:
         label += f" {rate:g}"
     elif kind == "leaky_relu":
         label += f" {op.value:g}"
-    return Row(
+    return TableRow(
         walk.index,
         number,
         kind,
@@ -326,7 +326,7 @@ def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> Row:
 
 
 def network_table(
-    network: Network,
+    network: NetworkSpec,
     *,
     dropout: float = 0.0,
     input_shape: Shape = INPUT_SHAPE,
@@ -344,7 +344,7 @@ def network_table(
         NetworkError: a layer does not fit what reaches it, the end is not `classes` wide, or a cap is exceeded.
     """
     walk = _Walk(input_shape)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     parameters = activations = 0
     for index, (name, layer) in enumerate(zip(layer_names(network.layers), network.layers, strict=True)):
         walk.index, walk.name = index, name

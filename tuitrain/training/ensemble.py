@@ -25,7 +25,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices
 from tuitrain.training.command import RunControl
-from tuitrain.training.epoch_images import Feed
+from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.graph import capture
 from tuitrain.training.layers.dropout import draw_bits
 from tuitrain.training.machine import judging_batch
@@ -272,7 +272,7 @@ class Ensemble:
         return loss.tolist(), correct.tolist()
 
 
-def _feed(preset: Preset, table: Any, dataset: Dataset, seed: int) -> Feed:
-    feed = Feed(preset, table, dataset)
+def _feed(preset: Preset, table: Any, dataset: Dataset, seed: int) -> EpochImages:
+    feed = EpochImages(preset, table, dataset)
     feed.seed = seed
     return feed

@@ -16,7 +16,7 @@ from tuitrain.spec.table import NetworkTable
 from tuitrain.training.seeding import key
 
 
-class Feed:
+class EpochImages:
     """A data set as it is trained on.
 
     Args:
@@ -48,7 +48,7 @@ class Feed:
         self._train = _resident(self.dataset.train, device)
         return _resident(self.dataset.test, device)
 
-    def share(self, other: Feed) -> None:
+    def share(self, other: EpochImages) -> None:
         """Takes the data that another feed has on the device."""
         self._train = other._train
 

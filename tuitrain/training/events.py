@@ -228,7 +228,7 @@ def from_dict(data: dict[str, Any]) -> Event:
     name = data.get("event")
     if not isinstance(name, str) or name not in TYPES:
         raise ValueError(f"no event is called {name!r}")
-    return jsonio.read(TYPES[name], data)
+    return jsonio.from_json(TYPES[name], data)
 
 
 def from_line(line: str) -> Record:
@@ -241,6 +241,6 @@ def from_line(line: str) -> Record:
     if not isinstance(data, dict):
         raise ValueError("not an object")
     time, elapsed_s = (
-        jsonio.number(data.get(name) or 0.0, jsonio.LATEST_S) for name in ("time", "elapsed_s")
+        jsonio.json_number(data.get(name) or 0.0, jsonio.LATEST_S) for name in ("time", "elapsed_s")
     )
     return Record(from_dict(data), time, elapsed_s)

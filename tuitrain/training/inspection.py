@@ -12,7 +12,7 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class Inspection:
+class LastEvaluation:
     """Computed from the last evaluation, without another pass.
 
     Attributes:

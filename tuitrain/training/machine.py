@@ -20,7 +20,7 @@ from tuitrain.training.graph import GraphStepper
 from tuitrain.training.model import Network
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
-from tuitrain.training.user_network import OwnStepper
+from tuitrain.training.user_network import UserStepper
 
 MEASURED_S = 0.15  # of steps for each thread count
 #: Memory that the outputs of one judging batch may take; on the CPU small enough for the caches.
@@ -62,7 +62,7 @@ def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runti
     """What takes the steps on a device: as CUDA graphs there, unless the user says no."""
     train = preset.train
     if not isinstance(network, Network):
-        return OwnStepper(network, train, device, precision=runtime.precision, seed=train.seed)
+        return UserStepper(network, train, device, precision=runtime.precision, seed=train.seed)
     if device.type == "cuda" and runtime.graph:
         return GraphStepper(network, train, device, precision=runtime.precision, seed=train.seed)
     return Stepper(network, train, device, precision=runtime.precision, seed=train.seed)

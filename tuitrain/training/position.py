@@ -13,7 +13,7 @@ from tuitrain.training.events import EpochFinished
 
 
 @dataclass
-class Standing:
+class Position:
     """Where a run stands.
 
     Attributes:
@@ -68,7 +68,7 @@ class Standing:
             self.early = (self.epoch, "", "")
 
     @classmethod
-    def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Standing:
+    def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Position:
         """What `to_meta` gave.
 
         Raises:

@@ -64,7 +64,7 @@ class Runtime:
             UsageError: one of them is of another type, or none that can be.
         """
         try:
-            return jsonio.read(cls, data)
+            return jsonio.from_json(cls, data)
         except ValueError as error:
             raise UsageError(
                 f"the run's settings of the machine can't be used: {error}; train it anew."

@@ -24,7 +24,7 @@ from tuitrain.training.clock import Stopwatch
 from tuitrain.training.command import Command, RunControl
 from tuitrain.training.compiling import Compilation
 from tuitrain.training.early_stop import early_stop
-from tuitrain.training.epoch_images import Feed
+from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.events import (
     Control,
     EpochFinished,
@@ -38,14 +38,14 @@ from tuitrain.training.events import (
     StepProgress,
     best_epoch,
 )
-from tuitrain.training.inspection import Inspection, kernels
+from tuitrain.training.inspection import LastEvaluation, kernels
 from tuitrain.training.model import build, first_layer
-from tuitrain.training.position import Standing
+from tuitrain.training.position import Position
 from tuitrain.training.run_ahead import Report
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
-from tuitrain.training.user_network import OwnNetwork
+from tuitrain.training.user_network import UserNetwork
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
 UNTOLD_S = 0.5  # a signal that ended the compilers has become a command by then
@@ -83,7 +83,7 @@ class Trainer:
         changed: dict[str, list[Any]] | None = None,
         budget: int | None = None,
         command: str = "",
-        own: OwnNetwork | None = None,
+        own: UserNetwork | None = None,
         git: dict[str, Any] | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
@@ -98,8 +98,8 @@ class Trainer:
             self.runtime = replace(self.runtime, graph=False, compile=chosen)
         self.table = preset.table() if own is None else own.table
         self.device = devices.pick(self.runtime.device)
-        self.feed = Feed(preset, self.table, dataset)
-        self.standing = Standing(preset.train.epochs)
+        self.feed = EpochImages(preset, self.table, dataset)
+        self.standing = Position(preset.train.epochs)
         self.schedule = LearningRate(preset.train, self.feed.steps)
         self.machine = machine.Machine()
         self.network = build(preset) if own is None else own.build(preset.train.seed)
@@ -160,13 +160,13 @@ class Trainer:
         """
         return self._state
 
-    def inspection(self) -> Inspection | None:
+    def inspection(self) -> LastEvaluation | None:
         """What the last evaluation saw, or None before the first."""
         if self._seen is None:
             return None
         epoch, seen, weight = self._seen
         pictures = None if weight is None else kernels(weight.numpy())
-        return Inspection(epoch, self.dataset.test.labels, seen.predictions, seen.confidences, pictures)
+        return LastEvaluation(epoch, self.dataset.test.labels, seen.predictions, seen.confidences, pictures)
 
     # ------------------------------------------------------------------------------- its parts
 
@@ -395,7 +395,7 @@ class Trainer:
         check_fits(
             state, self.preset, self.dataset.name, self.feed.images, self.own.sha256 if self.own else ""
         )
-        self.standing = Standing.from_meta(state.meta, self.feed.steps)
+        self.standing = Position.from_meta(state.meta, self.feed.steps)
         try:
             self.schedule.load_state_dict(state.meta["schedule"])
             self.machine = machine.Machine.from_dict(state.meta["machine"])

@@ -81,7 +81,7 @@ class _Sized(TorchFunctionMode):
 
 
 @contextlib.contextmanager
-def limited() -> Iterator[None]:
+def limited_size() -> Iterator[None]:
     """While it lasts, parameters and large tensors that this thread makes are counted as they are made.
 
     torch's layers register a parameter before they fill it, and memory that is not filled costs nothing.
@@ -114,7 +114,7 @@ def limited() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def drawing(seed: int) -> Iterator[None]:
+def seeded_generator(seed: int) -> Iterator[None]:
     """torch's own generator of the CPU with a seed, and as it was afterwards."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
@@ -125,14 +125,14 @@ def drawing(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def theirs(flag: str, path: Path, doing: str) -> Iterator[None]:
+def running_user_code(flag: str, path: Path, doing: str) -> Iterator[None]:
     """Their code at work.
 
     Raises:
         UsageError: it raises, whatever it be but a signal to this process.
     """
     try:
-        with _put_back():
+        with _settings_restored():
             yield
     except (KeyboardInterrupt, Signalled):
         raise
@@ -166,7 +166,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 
 
 @contextlib.contextmanager
-def _put_back() -> Iterator[None]:
+def _settings_restored() -> Iterator[None]:
     """Settings of the process are afterwards what they were before."""
     before = []
     for read, write in _SETTINGS:

@@ -27,13 +27,20 @@ from torch import Tensor, nn
 
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import expand
-from tuitrain.spec.installed import NETWORKS, place, points
+from tuitrain.spec.installed import NETWORKS, entry_point_path, entry_points_of
 from tuitrain.spec.layers import CLASSES
-from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Row
+from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, TableRow
 from tuitrain.training.model import torchinfo_statistics
 from tuitrain.training.seeding import key
 from tuitrain.training.step import Stepper
-from tuitrain.training.user_code import RefusedError, check_state, drawing, limited, one_line, theirs
+from tuitrain.training.user_code import (
+    RefusedError,
+    check_state,
+    limited_size,
+    one_line,
+    running_user_code,
+    seeded_generator,
+)
 
 MAX_SOURCE_BYTES = 1 << 20
 _MODULE = "tuitrain_own_network"
@@ -51,7 +58,7 @@ class _Loader(SourceFileLoader):
 
 
 @dataclass(frozen=True)
-class OwnNetwork:
+class UserNetwork:
     """A class or function of a Python file that gives a new network when called without arguments.
 
     Attributes:
@@ -67,7 +74,7 @@ class OwnNetwork:
     @property
     def name(self) -> str:
         """Of the class or function."""
-        return _parts(self.flag)[1]
+        return _file_and_name(self.flag)[1]
 
     @property
     def sha256(self) -> str:
@@ -84,7 +91,7 @@ class OwnNetwork:
         Raises:
             UsageError: making it raises, or it can't be trained here.
         """
-        with drawing(key(seed, "init")), self._theirs("making it"), limited():
+        with seeded_generator(key(seed, "init")), self._theirs("making it"), limited_size():
             made = self.make()
         if not isinstance(made, nn.Module):
             raise self._refusal(f"it gives a {type(made).__name__}", "it must be or return a torch.nn.Module")
@@ -113,10 +120,10 @@ class OwnNetwork:
         network = self.build(0)
         if network is self.build(0):
             raise self._refusal("it gives the same network each time", "make a new one in each call")
-        rows: list[Row] = []
-        with drawing(0):
+        rows: list[TableRow] = []
+        with seeded_generator(0):
             network.eval()
-            with torch.no_grad(), _listening(network, rows):
+            with torch.no_grad(), _recording_layers(network, rows):
                 self._try(network, 1)
             with torch.no_grad():
                 self._try(network, 3)
@@ -127,7 +134,7 @@ class OwnNetwork:
         # What no layer of its own reported: parameters of parts that are not called as modules.
         rest = sum(p.numel() for p in network.parameters()) - sum(row.parameters for row in rows)
         if rest or not rows:
-            rows.append(Row(len(rows), None, "other", "other parameters", "", (CLASSES,), rest, rest, 0))
+            rows.append(TableRow(len(rows), None, "other", "other parameters", "", (CLASSES,), rest, rest, 0))
         return NetworkTable(INPUT_SHAPE, tuple(rows))
 
     def _try(self, network: nn.Module, count: int) -> Tensor:
@@ -152,13 +159,13 @@ class OwnNetwork:
             return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {one_line(error)}\n"
 
     def _theirs(self, doing: str) -> AbstractContextManager[None]:
-        return theirs(self.flag, _parts(self.flag)[0], doing)
+        return running_user_code(self.flag, _file_and_name(self.flag)[0], doing)
 
     def _refusal(self, what: str, remedy: str) -> UsageError:
         return UsageError(f"--model {visible(self.flag)}: {what}; {remedy}.")
 
 
-def load(flag: str, source: bytes | None = None) -> OwnNetwork:
+def load_user_network(flag: str, source: bytes | None = None) -> UserNetwork:
     """The network that a flag `file.py:Net` names, or the name of an installed one; runs that file.
 
     Args:
@@ -169,16 +176,16 @@ def load(flag: str, source: bytes | None = None) -> OwnNetwork:
         UsageError: there is no such file or name, or running it raises.
     """
     source = read_source(flag) if source is None else source
-    path, name = _parts(flag)
-    point = _installed(flag)
+    path, name = _file_and_name(flag)
+    point = _entry_point(flag)
     if point is not None:
-        with drawing(0), theirs(flag, path, "importing it"), limited():
-            return OwnNetwork(flag, source, point.load())
+        with seeded_generator(0), running_user_code(flag, path, "importing it"), limited_size():
+            return UserNetwork(flag, source, point.load())
     loader = _Loader(path, source)
     module = importlib.util.module_from_spec(ModuleSpec(_MODULE, loader, origin=str(path)))
     module.__file__ = str(path)
     sys.modules[_MODULE] = module  # as for an import: a dataclass looks its module up there
-    with drawing(0), theirs(flag, path, "running the file"), limited():
+    with seeded_generator(0), running_user_code(flag, path, "running the file"), limited_size():
         loader.exec_module(module)
     make = getattr(module, name, None)
     if not callable(make):
@@ -186,7 +193,7 @@ def load(flag: str, source: bytes | None = None) -> OwnNetwork:
         hint = f"it has {', '.join(map(visible, there[:5]))}" if there else "define it there"
         what = "is no class or function" if hasattr(module, name) else "is not there"
         raise UsageError(f"--model {visible(flag)}: '{visible(name)}' {what}; {hint}.")
-    return OwnNetwork(flag, source, make)
+    return UserNetwork(flag, source, make)
 
 
 def read_source(flag: str) -> bytes:
@@ -196,9 +203,9 @@ def read_source(flag: str) -> bytes:
         UsageError: it names none, or the file can't be read.
     """
     shown = visible(flag)
-    path, name = _parts(flag)
+    path, name = _file_and_name(flag)
     if not name.isidentifier() or path.suffix != ".py":
-        there = [point.name for point in points(NETWORKS)]
+        there = [point.name for point in entry_points_of(NETWORKS)]
         installed = f", or as an installed one: {', '.join(map(visible, there[:9]))}" if there else ""
         raise UsageError(f"--model {shown}: write it as FILE.py:NAME, such as net.py:Net{installed}.")
     try:
@@ -218,19 +225,19 @@ def read_source(flag: str) -> bytes:
     return source
 
 
-def _installed(flag: str) -> EntryPoint | None:
+def _entry_point(flag: str) -> EntryPoint | None:
     """The entry point of that name, where the flag names no file."""
     if ":" in flag:
         return None
-    return next((point for point in points(NETWORKS) if point.name == flag), None)
+    return next((point for point in entry_points_of(NETWORKS) if point.name == flag), None)
 
 
-def _parts(flag: str) -> tuple[Path, str]:
+def _file_and_name(flag: str) -> tuple[Path, str]:
     """The file that a flag names, and what in it."""
-    point = _installed(flag)
+    point = _entry_point(flag)
     if point is not None:
         try:
-            path = place(point)
+            path = entry_point_path(point)
         except LookupError as error:
             raise UsageError(f"--model {visible(flag)}: {error.args[0]}; ask its author.") from None
         return path / "__init__.py" if path.is_dir() else path, point.attr.rpartition(".")[2]
@@ -239,7 +246,7 @@ def _parts(flag: str) -> tuple[Path, str]:
 
 
 @contextlib.contextmanager
-def _listening(network: nn.Module, rows: list[Row]) -> Iterator[None]:
+def _recording_layers(network: nn.Module, rows: list[TableRow]) -> Iterator[None]:
     """Notes a row for each call of a layer: of a module without others inside, or with parameters of its own."""
     counted: set[int] = set()
 
@@ -253,7 +260,7 @@ def _listening(network: nn.Module, rows: list[Row]) -> Iterator[None]:
             norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
             kind = "batchnorm" if norm else type(module).__name__.lower()
             cost = places * sum(p.numel() for p in own)
-            rows.append(Row(len(rows), None, kind, name or kind, "", shape, new, cost, 0))
+            rows.append(TableRow(len(rows), None, kind, name or kind, "", shape, new, cost, 0))
 
         return hook
 
@@ -269,7 +276,7 @@ def _listening(network: nn.Module, rows: list[Row]) -> Iterator[None]:
             handle.remove()
 
 
-class OwnStepper(Stepper):
+class UserStepper(Stepper):
     """Steps of a network of one's own, whose dropouts draw from torch's own generators."""
 
     def _draw(self) -> None:

@@ -25,7 +25,7 @@ from tuitrain.tui.terminal.job import Leaving, TerminalApp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuitrain.runs.feed import Feed
+    from tuitrain.runs.feed import RunFeed
     from tuitrain.spec.preset import Preset
     from tuitrain.training.runtime import Runtime
 
@@ -188,7 +188,7 @@ class TuitrainApp(TerminalApp):
         self.start_at_once = start
         self.demo = demo
         self.torch_ready = False
-        self.shown_feed: Feed | None = None
+        self.shown_feed: RunFeed | None = None
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
@@ -347,16 +347,16 @@ class TuitrainApp(TerminalApp):
         Raises:
             TuitrainError: there is no such run, or it can't go on.
         """
-        from tuitrain.runs.index import resolve
+        from tuitrain.runs.index import find_run
 
-        self.open_run(self.manager.resume(resolve(self.settings.runs_dir, run)))
+        self.open_run(self.manager.resume(find_run(self.settings.runs_dir, run)))
 
-    def open_run(self, feed: Feed, readonly: bool = False) -> None:
+    def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
         self.shown_feed = feed
         self.run_worker(self._open_run(feed, readonly), group="open_run", exclusive=True)
 
-    async def _open_run(self, feed: Feed, readonly: bool) -> None:
+    async def _open_run(self, feed: RunFeed, readonly: bool) -> None:
         await self.switch_mode("monitor")
         screen = self.mode_screen("monitor")
         if isinstance(screen, ShowsRuns):

@@ -37,7 +37,7 @@ class Place:
         Raises:
             UsageError: a value that can't be used.
         """
-        found = config.resolve("dataset")
+        found = config.resolve_setting("dataset")
         if found.value and found.value not in DATASETS:
             raise UsageError(
                 f"{found.origin}: dataset is '{visible(found.value)}'; use one of {', '.join(DATASETS)}."

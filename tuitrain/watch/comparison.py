@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, chance_text, count_text, elapsed_text, percent_text
-from tuitrain.spec.describe import label_of, layer_settings, layers_of, number
+from tuitrain.spec.describe import label_of, layer_settings, layers_of, value_text
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened
 from tuitrain.watch.runlist import changed_text
@@ -77,7 +77,7 @@ def _in_words(preset: dict[str, Any]) -> dict[str, str]:
     """Every setting by what it is called; those of a layer by the layer's name."""
     layers = layers_of(preset)
     rest = {key: value for key, value in preset.items() if key not in (*NAMES, "model")}
-    out = {label_of(key): number(value) for key, value in flattened(rest).items()}
+    out = {label_of(key): value_text(value) for key, value in flattened(rest).items()}
     for name, layer in zip(layer_names(layers), layers, strict=True):
         out |= {name + key: text for key, text in layer_settings(layer).items()}
     return out

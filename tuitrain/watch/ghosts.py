@@ -83,10 +83,10 @@ class Judged:
 def judged_images(started: RunStarted, data_dir: Path | None) -> Judged:
     """The judging set of a run; without images where the data isn't here (nothing is fetched)."""
     from tuitrain.data.dataset import hold_out
-    from tuitrain.data.load import load
+    from tuitrain.data.load import load_dataset
 
     try:
-        dataset = load(started.dataset, data_dir, fetch=False)
+        dataset = load_dataset(started.dataset, data_dir, fetch=False)
         train = started.preset.get("train", {})
         if started.judged_by == "validation":
             dataset = hold_out(dataset, int(train.get("val_split", 0)), started.seed)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.figures import count_text, elapsed_text, glyph_and_kind, percent_text, waiting_text
-from tuitrain.spec.describe import changes, changes_in_short
+from tuitrain.spec.describe import describe_changes, short_changes
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.queue import Entry
+    from tuitrain.runs.queue import QueueEntry
 
 #: A run's state in a word of eight letters at most.
 STATE_WORDS = {
@@ -35,7 +35,7 @@ def state_look(state: str) -> tuple[str, str, str]:
 def changed_text(run: RunSummary, *, seed: bool = True) -> str:
     """What was changed, with its new value: `rotation 7.0, lr 0.01`; `–` for nothing (but the seed)."""
     changed = {key: pair for key, pair in run.changed.items() if seed or key != "train.seed"}
-    return changes_in_short(changed, run.layers) or "–"
+    return short_changes(changed, run.layers) or "–"
 
 
 def when_text(when: float, now: float) -> str:
@@ -70,7 +70,7 @@ class Row:
     note: str
     state_s: float | None = None  # for how long it has been compiling or stalled
     summary: RunSummary | None = None
-    entry: Entry | None = field(default=None, compare=False)
+    entry: QueueEntry | None = field(default=None, compare=False)
 
     @property
     def haystack(self) -> str:
@@ -110,7 +110,7 @@ def row_of(run: RunSummary) -> Row:
     )
 
 
-def row_of_entry(entry: Entry, number: int) -> Row:
+def row_of_entry(entry: QueueEntry, number: int) -> Row:
     """The row of a run that was asked for here and has no directory yet."""
     state = "queued" if entry.state == "queued" else "failed" if entry.state == "failed" else "starting"
     return Row(
@@ -147,7 +147,7 @@ def details(row: Row) -> str:
         lines.append(
             f"{row.epochs} epochs on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
         )
-        changed = changes(run.changed, run.layers)
+        changed = describe_changes(run.changed, run.layers)
         lines += ["", "changed" if changed else "nothing changed in the preset"]
         lines += [f"  {change}" for change in changed]
     lines += ["", f"tags  {row.tags}"] if row.tags else []

@@ -15,7 +15,7 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.runs import wording
 from tuitrain.runs.history import History
-from tuitrain.spec.describe import changes, layers_of
+from tuitrain.spec.describe import describe_changes, layers_of
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -310,7 +310,7 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
                 asks=state.asks,
                 alive=state.alive,
             )
-            changed = ", ".join(map(str, changes(event.changed, layers_of(event.preset))))
+            changed = ", ".join(map(str, describe_changes(event.changed, layers_of(event.preset))))
             text = f"{event.name or 'run'} on {event.device_name or event.device}, seed {event.seed}"
             return _log(new, time, f"{text}, {changed} changed" if changed else text)
         case EpochFinished():
@@ -322,14 +322,14 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
             new = replace(state, asks=asks)
             if len(asks) == len(state.asks) and event.step == 0:
                 return new  # the one that every epoch writes: not worth a line
-            return _log(new, time, wording.saved(event), "good")
+            return _log(new, time, wording.checkpoint_text(event), "good")
         case Notice():
             levels: dict[str, Level] = {"info": "info", "warning": "warning", "error": "error"}
-            return _log(state, time, wording.notice(event), levels.get(event.level, "warning"))
+            return _log(state, time, wording.notice_text(event), levels.get(event.level, "warning"))
         case RunFinished():
             new = replace(state, paused=False, asks=(), stopping="")
             good = event.outcome in ("completed", "stopped")
-            return _log(new, time, wording.ended(event), "good" if good else "error")
+            return _log(new, time, wording.end_text(event), "good" if good else "error")
     return state
 
 
@@ -364,7 +364,7 @@ def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
                 new, alive=True, paused=False, stopping="", progress=None, phase="warming up",
                 pace=state.pace.restarted(event.epoch + 1),
             )  # fmt: skip
-    return _log(new, time, wording.control(event, state.planned), level)
+    return _log(new, time, wording.control_text(event, state.planned), level)
 
 
 def _log(state: MonitorState, time: float, text: str, level: Level = "info") -> MonitorState:

@@ -93,12 +93,12 @@ def judged_by(history: History) -> str:
 def _title(history: History) -> str:
     started, done = history.started, history.finished
     if started is None or done is None:
-        return wording.outcome(history.outcome)
+        return wording.outcome_text(history.outcome)
     network = history.user_network
     name = visible(started.name if network is None else f"{network} as {started.name}")
     epochs = figures.plural(len(history.epochs), "epoch")
     seconds = figures.elapsed_text(done.seconds)
-    return f"{wording.outcome(done.outcome)}  {name}, {epochs} in {seconds} on {visible(started.device)}"
+    return f"{wording.outcome_text(done.outcome)}  {name}, {epochs} in {seconds} on {visible(started.device)}"
 
 
 def _challenge(points: Sequence[Point]) -> tuple[bool | None, str]:

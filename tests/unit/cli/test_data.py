@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from support import data_tiny
 from tuitrain.cli.data import app
 from tuitrain.data import catalog
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.errors import DataError, UsageError
 
 
@@ -24,7 +24,7 @@ def run(*arguments: str) -> str:
 
 def test_info_of_the_digits_agrees_with_numpy() -> None:
     facts = json.loads(run("info", "--dataset", "digits", "--json"))
-    dataset = load("digits")
+    dataset = load_dataset("digits")
     for name, part in (("train", dataset.train), ("test", dataset.test)):
         assert facts[name]["images"] == len(part)
         assert facts[name]["shape"] == [28, 28]

@@ -17,7 +17,7 @@ from tuitrain.spec.train import AugmentP
 
 @pytest.fixture(scope="module")
 def digits() -> torch.Tensor:
-    return torch.from_numpy(load("digits").train.images)
+    return torch.from_numpy(load_dataset("digits").train.images)
 
 
 def noise(count: int, seed: int = 0) -> torch.Tensor:

@@ -13,13 +13,13 @@ import torch
 from sklearn.datasets import load_digits
 
 from tuitrain.data import digits
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.errors import DataError
 
 
 def test_they_are_scikit_learns_digits_once_each() -> None:
     theirs = load_digits()
-    dataset = load("digits")
+    dataset = load_dataset("digits")
     assert (len(dataset.train), len(dataset.test)) == (1500, 297)
     resized = digits.resize(theirs.images.astype(np.uint8))
     expected = sorted(
@@ -46,7 +46,7 @@ def test_resize_is_torchs_bilinear() -> None:
 
 
 def test_the_split_is_fixed_and_even_by_class() -> None:
-    dataset = load("digits")
+    dataset = load_dataset("digits")
     assert np.bincount(dataset.test.labels).tolist() == [29, 30, 29, 30, 30, 30, 30, 30, 29, 30]
     assert (
         hashlib.sha256(dataset.test.images.tobytes()).hexdigest()
@@ -71,5 +71,5 @@ def test_a_damaged_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     spec = importlib.machinery.ModuleSpec("sklearn", None, origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(digits, "find_spec", lambda _: spec)
     with pytest.raises(DataError, match=r"digits\.csv\.gz.*expected.*scikit-learn"):
-        load("digits")
-    assert digits.verify().problem
+        load_dataset("digits")
+    assert digits.verify_digits().problem

@@ -25,13 +25,14 @@ from support import data_tiny
 from tuitrain.data import catalog
 from tuitrain.data.dataset import hold_out
 from tuitrain.data.idx import IdxError, read_idx
-from tuitrain.data.load import load
-from tuitrain.data.verify import SUMS_FILE, data_folder, status, verify
+from tuitrain.data.load import load_dataset
+from tuitrain.data.verify import SUMS_FILE, data_folder, dataset_status, verify_dataset
 from tuitrain.errors import DataError, ExitCode, UsageError
 
 REAL = os.environ.get("TUITRAIN_DATA_DIR", "")
 needs_mnist = pytest.mark.skipif(
-    not (REAL and status("mnist", Path(REAL)).ok), reason="TUITRAIN_DATA_DIR names no folder with MNIST"
+    not (REAL and dataset_status("mnist", Path(REAL)).ok),
+    reason="TUITRAIN_DATA_DIR names no folder with MNIST",
 )
 
 
@@ -50,7 +51,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> catalog.SetSpec:
 
 def refused(folder: Path, *parts: str, name: str = data_tiny.NAME) -> str:
     with pytest.raises(DataError) as caught:
-        load(name, folder)
+        load_dataset(name, folder)
     message = str(caught.value)
     assert caught.value.exit_code == ExitCode.DATA == 3
     assert f"`tuitrain data fetch --dataset {name} --data-dir " in message
@@ -74,7 +75,7 @@ def unpacks_to(content: bytes | bytearray) -> bytes | None:
 @needs_mnist
 def test_real_mnist_is_verified_and_loaded_fast() -> None:
     started = time.perf_counter()
-    loaded = load("mnist", Path(REAL))
+    loaded = load_dataset("mnist", Path(REAL))
     assert time.perf_counter() - started < 5  # 0.2 s on an idle machine
     assert loaded.train.images.shape == (60_000, 28, 28)
     assert loaded.test.images.shape == (10_000, 28, 28)
@@ -118,7 +119,7 @@ def test_real_mnist_cut_or_flipped_a_hundred_times(tmp_path: Path, packed: bool)
         if not (packed and unpacks_to(damaged) == unpacks_to(contents[name])):
             refused(tmp_path, name, name="mnist")
         (tmp_path / name).write_bytes(contents[name])
-    assert len(load("mnist", tmp_path).train) == 60_000
+    assert len(load_dataset("mnist", tmp_path).train) == 60_000
 
 
 @needs_mnist
@@ -153,27 +154,27 @@ def test_catalog_agrees_with_torchvision() -> None:
 @pytest.mark.parametrize("below", ["", "KMNIST/raw", "kmnist", "raw"])
 def test_raw_or_gz_in_every_layout(tiny: catalog.SetSpec, tmp_path: Path, below: str, packed: bool) -> None:
     data_tiny.write(tmp_path / below, packed)
-    loaded = load(data_tiny.NAME, tmp_path)
+    loaded = load_dataset(data_tiny.NAME, tmp_path)
     body = np.frombuffer(data_tiny.FILES["t10k-images-idx3-ubyte"][16:], dtype=np.uint8)
     assert np.array_equal(loaded.test.images, body.reshape(32, 28, 28))
     assert loaded.test.labels.tobytes() == data_tiny.FILES["t10k-labels-idx1-ubyte"][8:]
     assert len(loaded.train) == 64
-    assert status(data_tiny.NAME, tmp_path).ok
-    assert [report.problem for report in verify(data_tiny.NAME, tmp_path)] == [None] * 4
+    assert dataset_status(data_tiny.NAME, tmp_path).ok
+    assert [report.problem for report in verify_dataset(data_tiny.NAME, tmp_path)] == [None] * 4
 
 
 def test_the_sets_own_folder_goes_before_the_folder_itself(tiny: catalog.SetSpec, tmp_path: Path) -> None:
     data_tiny.write(tmp_path / "KMNIST/raw")
     for name in data_tiny.FILES:
         (tmp_path / name).write_bytes(b"another set's file of the same name")
-    assert len(load(data_tiny.NAME, tmp_path).train) == 64
+    assert len(load_dataset(data_tiny.NAME, tmp_path).train) == 64
 
 
 def test_an_incomplete_folder_does_not_hide_a_complete_one(tiny: catalog.SetSpec, tmp_path: Path) -> None:
     data_tiny.write(tmp_path)
     (tmp_path / "KMNIST/raw").mkdir(parents=True)
     (tmp_path / "KMNIST/raw/train-images-idx3-ubyte").write_bytes(b"")
-    assert len(load(data_tiny.NAME, tmp_path).train) == 64
+    assert len(load_dataset(data_tiny.NAME, tmp_path).train) == 64
 
 
 def test_a_read_only_folder_works_and_nothing_is_written(tiny: catalog.SetSpec, tmp_path: Path) -> None:
@@ -182,9 +183,9 @@ def test_a_read_only_folder_works_and_nothing_is_written(tiny: catalog.SetSpec, 
         path.chmod(0o444)
     folder.chmod(0o555)
     before = {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
-    load(data_tiny.NAME, folder)
-    status(data_tiny.NAME, folder)
-    verify(data_tiny.NAME, folder)
+    load_dataset(data_tiny.NAME, folder)
+    dataset_status(data_tiny.NAME, folder)
+    verify_dataset(data_tiny.NAME, folder)
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.rglob("*")]} == before
     assert not (tmp_path / "cache").exists()
     folder.chmod(0o755)
@@ -206,11 +207,11 @@ def test_missing_names_the_file_and_is_not_fetched_into_a_named_folder(
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # a fetch would fail to import it
     refused(tmp_path, "train-images-idx3-ubyte", "missing", "expected")
     refused(tmp_path / "nowhere", "train-images-idx3-ubyte", "missing", "expected")
-    assert not status(data_tiny.NAME, tmp_path).ok
+    assert not dataset_status(data_tiny.NAME, tmp_path).ok
     data_tiny.write(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     refused(tmp_path, "t10k-labels-idx1-ubyte", "missing", "expected")
-    assert "t10k-labels-idx1-ubyte missing" in status(data_tiny.NAME, tmp_path).text
+    assert "t10k-labels-idx1-ubyte missing" in dataset_status(data_tiny.NAME, tmp_path).text
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -228,13 +229,13 @@ def test_any_file_cut_or_flipped_is_found(tiny: catalog.SetSpec, tmp_path: Path,
             damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
         (tmp_path / name).write_bytes(damaged)
         if packed and unpacks_to(damaged) == data_tiny.FILES[name[:-3]]:
-            load(data_tiny.NAME, tmp_path)  # a time stamp or a spare bit: the data are whole
+            load_dataset(data_tiny.NAME, tmp_path)  # a time stamp or a spare bit: the data are whole
         else:
             refused(tmp_path, name)
             found += 1
         (tmp_path / name).write_bytes(contents[name])
     assert found >= 90
-    load(data_tiny.NAME, tmp_path)
+    load_dataset(data_tiny.NAME, tmp_path)
 
 
 IMAGES = catalog.SETS["mnist"].files[0]
@@ -346,13 +347,13 @@ def test_control_characters_in_paths_are_made_visible(tiny: catalog.SetSpec, tmp
 def test_without_a_known_sum_the_source_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(catalog.SETS, data_tiny.NAME, data_tiny.spec())
     data_tiny.write(tmp_path / "raw")
-    assert "not verified: structure checked only" in load(data_tiny.NAME, tmp_path / "raw").source
+    assert "not verified: structure checked only" in load_dataset(data_tiny.NAME, tmp_path / "raw").source
     data_tiny.write(tmp_path / "gz", packed=True)
-    assert "verified by MD5 of the .gz" in load(data_tiny.NAME, tmp_path / "gz").source
+    assert "verified by MD5 of the .gz" in load_dataset(data_tiny.NAME, tmp_path / "gz").source
     # packed again: another MD5, the same content
     for name, content in data_tiny.FILES.items():
         (tmp_path / "gz" / f"{name}.gz").write_bytes(gzip.compress(content, 1, mtime=1))
-    assert "not verified" in load(data_tiny.NAME, tmp_path / "gz").source
+    assert "not verified" in load_dataset(data_tiny.NAME, tmp_path / "gz").source
 
 
 def test_recorded_sums_are_held_against_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -362,7 +363,7 @@ def test_recorded_sums_are_held_against_the_files(monkeypatch: pytest.MonkeyPatc
         f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in data_tiny.FILES.items()
     )
     (tmp_path / SUMS_FILE).write_text(sums)
-    assert "(verified by SHA-256)" in load(data_tiny.NAME, tmp_path).source
+    assert "(verified by SHA-256)" in load_dataset(data_tiny.NAME, tmp_path).source
     content = bytearray(data_tiny.FILES["t10k-images-idx3-ubyte"])
     content[5000] ^= 1
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(content)
@@ -376,7 +377,7 @@ def test_emnist_is_turned_upright_and_qmnist_takes_the_first_column(
     emnist = replace(small, name="emnist-digits", transposed=True)
     monkeypatch.setitem(catalog.SETS, "emnist-digits", emnist)
     data_tiny.write(tmp_path)
-    upright = load("emnist-digits", tmp_path)
+    upright = load_dataset("emnist-digits", tmp_path)
     body = np.frombuffer(data_tiny.FILES["train-images-idx3-ubyte"][16:], dtype=np.uint8).reshape(64, 28, 28)
     assert np.array_equal(upright.train.images, body.transpose(0, 2, 1))
 
@@ -401,13 +402,13 @@ def test_emnist_is_turned_upright_and_qmnist_takes_the_first_column(
 def test_unknown_names_are_usage_errors() -> None:
     for name, hint in (("fashon-mnist", "did you mean 'fashion-mnist'?"), ("cifar", "use one of mnist")):
         with pytest.raises(UsageError, match="--dataset") as caught:
-            load(name)
+            load_dataset(name)
         assert hint in str(caught.value)
         assert caught.value.exit_code == 2
 
 
 def test_hold_out_parts_the_training_set_by_the_seed() -> None:
-    dataset = load("digits")
+    dataset = load_dataset("digits")
     held = hold_out(dataset, 300, seed=3)
     assert (len(held.train), len(held.test)) == (1200, 300)
     assert held.judged_by == "validation"
@@ -433,7 +434,7 @@ def test_hold_out_parts_the_training_set_by_the_seed() -> None:
 @pytest.mark.parametrize("count", [0, -1, 1500, 10**9])
 def test_hold_out_that_leaves_nothing_is_a_usage_error(count: int) -> None:
     with pytest.raises(UsageError, match="--val-split"):
-        hold_out(load("digits"), count, 1)
+        hold_out(load_dataset("digits"), count, 1)
 
 
 def test_loading_imports_neither_torch_nor_scikit_learn() -> None:

@@ -30,7 +30,7 @@ def some_state(epochs: int = 1) -> TrainerState:
     return trainer.state()
 
 
-def save(folder: Path, epochs: int, *, best: bool = False) -> checkpoint.Entry:
+def save(folder: Path, epochs: int, *, best: bool = False) -> checkpoint.CheckpointEntry:
     state = some_state(epochs)
     return checkpoint.save(folder, state.tensors(), state.meta, best=best)
 
@@ -39,7 +39,7 @@ def test_round_trip(tmp_path: Path) -> None:
     state = some_state(2)
     entry = checkpoint.save(tmp_path, state.tensors(), state.meta, best=True)
     assert checkpoint.entries(tmp_path) == [entry] and entry.best and (entry.epoch, entry.step) == (2, 0)
-    stored = checkpoint.load(entry)
+    stored = checkpoint.load_checkpoint(entry)
     again = TrainerState.from_tensors(stored.tensors, stored.metadata)
     assert again.sha256() == state.sha256() and again.meta == state.meta
 
@@ -80,11 +80,11 @@ def test_one_bit_flipped_or_cut_at_100_places_is_always_found(tmp_path: Path) ->
             del damaged[at:]
         entry.path.write_bytes(damaged)
         with pytest.raises(CheckpointError) as caught:
-            checkpoint.load(entry)
+            checkpoint.load_checkpoint(entry)
         assert caught.value.exit_code == ExitCode.DATA == 3 and "SHA-256" in str(caught.value)
 
 
-def honest_name(folder: Path, data: bytes, epoch: int = 1) -> checkpoint.Entry:
+def honest_name(folder: Path, data: bytes, epoch: int = 1) -> checkpoint.CheckpointEntry:
     """A file whose digest is right, as a stranger would make it."""
     path = folder / f"epoch-{epoch:04d}.{hashlib.sha256(data).hexdigest()}.safetensors"
     path.write_bytes(data)
@@ -169,7 +169,7 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> 
         with path.open("wb") as file:
             file.truncate(1 << 40)
     with pytest.raises(CheckpointError):
-        checkpoint.load(checkpoint.entries(tmp_path)[0])
+        checkpoint.load_checkpoint(checkpoint.entries(tmp_path)[0])
 
 
 def test_a_damaged_newest_is_passed_over_with_a_notice(tmp_path: Path) -> None:
@@ -210,7 +210,10 @@ def test_all_damaged_is_exit_3_and_a_sentence_and_keeps_the_files(tmp_path: Path
 
 def test_weights_alone_are_the_same_bytes_for_the_same_weights(tmp_path: Path) -> None:
     tensors = {"b": torch.ones(3), "a": torch.zeros(2, 2)}
-    one = model_file.write(tmp_path / "1", tensors, {"a": 1, "b": 2})
-    two = model_file.write(tmp_path / "2", dict(reversed(tensors.items())), {"b": 2, "a": 1})
+    one = model_file.write_model_file(tmp_path / "1", tensors, {"a": 1, "b": 2})
+    two = model_file.write_model_file(tmp_path / "2", dict(reversed(tensors.items())), {"b": 2, "a": 1})
     assert one == two == hashlib.sha256((tmp_path / "2").read_bytes()).hexdigest()
-    assert model_file.write(tmp_path / "3", {**tensors, "a": torch.ones(2, 2)}, {"a": 1, "b": 2}) != one
+    assert (
+        model_file.write_model_file(tmp_path / "3", {**tensors, "a": torch.ones(2, 2)}, {"a": 1, "b": 2})
+        != one
+    )

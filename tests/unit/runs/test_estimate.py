@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tuitrain.data import catalog
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.figures import estimate_text
 from tuitrain.runs.estimate import Estimate, estimate
 from tuitrain.runs.index import list_runs
@@ -88,7 +88,7 @@ def test_an_estimate_is_said_no_more_exactly_than_it_is(seconds: float, text: st
 
 
 def test_the_catalog_knows_how_many_images_there_are() -> None:
-    assert catalog.training_images("digits") == len(load("digits").train.labels)
+    assert catalog.training_images("digits") == len(load_dataset("digits").train.labels)
     assert catalog.training_images("emnist-digits") == 240_000
 
 

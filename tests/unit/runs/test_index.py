@@ -17,7 +17,7 @@ from tuitrain.errors import RunDirectoryError
 from tuitrain.runs import index
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.feed import DirectoryFeed, FeedUpdate, SessionFeed
-from tuitrain.runs.index import list_runs, resolve
+from tuitrain.runs.index import find_run, list_runs
 from tuitrain.runs.steering import RemoteControl
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished
 
@@ -103,20 +103,20 @@ def test_a_run_is_found_by_name_beginning_end_path_or_latest(tmp_path: Path) -> 
         ["2026-11-20T15-30-12_step13_7f3a", "2026-11-20T15-30-13_mlp_00ff", "mine"]
     ):
         old_run(tmp_path, name, 1e9 + number)
-    assert resolve(tmp_path, "latest").name == resolve(tmp_path, "mi").name == "mine"
-    assert resolve(tmp_path, "7f3a").name == "2026-11-20T15-30-12_step13_7f3a"
-    assert resolve(tmp_path, str(tmp_path / "mine")).name == "mine"
-    assert resolve(tmp_path, f"{tmp_path}/mine/").name == "mine"
+    assert find_run(tmp_path, "latest").name == find_run(tmp_path, "mi").name == "mine"
+    assert find_run(tmp_path, "7f3a").name == "2026-11-20T15-30-12_step13_7f3a"
+    assert find_run(tmp_path, str(tmp_path / "mine")).name == "mine"
+    assert find_run(tmp_path, f"{tmp_path}/mine/").name == "mine"
     with pytest.raises(RunDirectoryError, match="2 runs"):
-        resolve(tmp_path, "2026-11")
+        find_run(tmp_path, "2026-11")
     with pytest.raises(RunDirectoryError, match="did you mean 'mine'"):
-        resolve(tmp_path, "mnie")
+        find_run(tmp_path, "mnie")
     for wrong in ["", "\0", "..", "/", "../..", "/etc", "zzz", ".index.json", "\x1b[31m", "a" * 5000]:
         with pytest.raises(RunDirectoryError) as caught:
-            resolve(tmp_path, wrong)
+            find_run(tmp_path, wrong)
         assert "\x1b" not in str(caught.value) and "\0" not in str(caught.value)
     with pytest.raises(RunDirectoryError, match="no runs"):
-        resolve(tmp_path / "nothing", "latest")
+        find_run(tmp_path / "nothing", "latest")
 
 
 def test_tags_and_notes(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset
 from tuitrain.training.model import build
-from tuitrain.training.user_network import load
+from tuitrain.training.user_network import load_user_network
 
 LAYERS = [
     {"then": ["batchnorm"]},
@@ -94,7 +94,7 @@ def test_a_run_of_an_earlier_version_resumes_to_the_same_bits(
     cut = trained(tmp_path, preset, "cut")
     folder = cut.parent / "checkpoints"
     for entry in checkpoint.entries(folder):
-        stored = checkpoint.load(entry)
+        stored = checkpoint.load_checkpoint(entry)
         entry.path.unlink()
         tensors = {with_earlier_names(name): tensor for name, tensor in stored.tensors.items()}
         assert (
@@ -122,7 +122,7 @@ def test_a_model_of_an_earlier_version_is_loaded_by_the_preset_beside_it(tmp_pat
 
 def test_what_can_not_be_loaded_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(NET)
-    own = trained(tmp_path, tiny(epochs=1), "own", own=load(f"{tmp_path / 'net.py'}:Net"))
+    own = trained(tmp_path, tiny(epochs=1), "own", own=load_user_network(f"{tmp_path / 'net.py'}:Net"))
     with pytest.raises(CheckpointError, match="is of a network in Python, whose code it does not hold"):
         model_file.load_model(own)
     with pytest.raises(CheckpointError, match="can't be read: No such file"):

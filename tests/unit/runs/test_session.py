@@ -62,7 +62,7 @@ def test_a_finished_run_leaves_a_complete_directory(tmp_path: Path) -> None:
     assert [float(row["test_acc"]) for row in rows] == [
         r.event.test_acc for r in run.events() if isinstance(r.event, EpochFinished)
     ]
-    seen = inspect.read(run.path)
+    seen = inspect.read_last_evaluation(run.path)
     assert seen is not None and seen.epoch == 4 and seen.confusion.sum() == 100
     assert (run.path / "summary.txt").read_text() == "one layer\n"
 
@@ -234,7 +234,7 @@ def test_the_kth_operation_fails(
         again = RunDirectory.open(run.path)
         again.acquire()
         for entry in checkpoint.entries(run.path / "checkpoints"):
-            checkpoint.load(entry)
+            checkpoint.load_checkpoint(entry)
         assert not list(run.path.rglob("*.tmp"))
         resumed = run_to_end(again, epochs=3, resume=True)
         assert resumed.exit_code == 0 and weights(again) == wanted, k

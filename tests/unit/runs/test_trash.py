@@ -44,22 +44,22 @@ def test_a_removed_run_comes_back_from_the_trash_any_number_of_times(tmp_path: P
     for number in range(2):
         run_to_end(RunDirectory.create(runs, "fake", name="a"), epochs=1 + number)
         whole = everything(runs / "a")
-        trash.remove(runs / "a", runs)
-    first, second = trash.listing(runs)
+        trash.remove_run(runs / "a", runs)
+    first, second = trash.list_removed(runs)
     assert (first.run, second.run) == ("a", "a") and first.path != second.path
     assert stat.S_IMODE((runs / trash.TRASH).stat().st_mode) == 0o700
     assert list_runs(runs) == [] and not (runs / "a").exists()
-    assert trash.restore(trash.find(runs, "a")[0], runs) == runs / "a"  # the last removed first
+    assert trash.restore_run(trash.find_removed(runs, "a")[0], runs) == runs / "a"  # the last removed first
     assert everything(runs / "a") == whole
-    (here,) = trash.find(runs, "a")
+    (here,) = trash.find_removed(runs, "a")
     with pytest.raises(RunDirectoryError, match="something of that name"):
-        trash.restore(here, runs)
+        trash.restore_run(here, runs)
     (runs / "a").rename(runs / "b")
     (runs / "a").mkdir()  # which a rename alone would replace
     with pytest.raises(RunDirectoryError, match="something of that name"):
-        trash.restore(here, runs)
+        trash.restore_run(here, runs)
     (runs / "a").rmdir()
-    trash.restore(here, runs)
+    trash.restore_run(here, runs)
     assert {run.run for run in list_runs(runs)} == {"a", "b"}
     assert not (runs / trash.TRASH).exists()
 
@@ -67,14 +67,14 @@ def test_a_removed_run_comes_back_from_the_trash_any_number_of_times(tmp_path: P
 def test_busy_and_linked_runs_and_a_linked_trash(tmp_path: Path) -> None:
     live = RunDirectory.create(tmp_path, "fake", name="live", preset_toml="# What really ran.\n")
     with pytest.raises(RunDirectoryError, match="busy"):
-        trash.remove(live.path)
+        trash.remove_run(live.path)
     live.close()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / trash.TRASH).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunDirectoryError, match="link"):
-        trash.remove(live.path)
+        trash.remove_run(live.path)
     with pytest.raises(RunDirectoryError, match="link"):
-        trash.listing(tmp_path)
+        trash.list_removed(tmp_path)
     assert live.path.is_dir() and not list((tmp_path / "elsewhere").iterdir())
 
 
@@ -82,7 +82,7 @@ def test_a_run_by_a_path_that_ends_in_dots_and_one_that_never_began(tmp_path: Pa
     run = a_run(tmp_path / "runs" / "x")
     (run / "events.jsonl").write_text("")  # killed before its first event
     (run / ".log.txt.1-abc.tmp").touch()  # and over a file
-    place = trash.remove(run / "checkpoints" / "..", tmp_path / "runs")
+    place = trash.remove_run(run / "checkpoints" / "..", tmp_path / "runs")
     assert place.parent.parent == tmp_path / "runs" / trash.TRASH and place.name == "x"
 
 
@@ -91,7 +91,7 @@ def test_what_a_killed_removal_for_good_left_goes_at_the_next_start(
 ) -> None:
     run = a_run(tmp_path / "x")
     monkeypatch.setattr(trash.shutil, "rmtree", lambda path: None)
-    trash.remove(run, forever=True)
+    trash.remove_run(run, forever=True)
     monkeypatch.undo()
     (grave,) = tmp_path.iterdir()
     grave.rename(tmp_path / ".gone-x-4194305")  # a process that can't be
@@ -107,8 +107,8 @@ def test_a_removal_that_fails_leaves_all_as_it_was(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(durable, "hook", full)
     with pytest.raises(RunDirectoryError, match="No space"):
-        trash.remove(run)
-    assert (run / "events.jsonl").exists() and trash.listing(tmp_path) == []
+        trash.remove_run(run)
+    assert (run / "events.jsonl").exists() and trash.list_removed(tmp_path) == []
 
 
 def test_the_commands(tmp_path: Path) -> None:

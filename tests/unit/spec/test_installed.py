@@ -12,7 +12,7 @@ from support.user_network import NET, PARAMETERS
 from tuitrain.errors import UsageError
 from tuitrain.spec import installed
 from tuitrain.spec.preset_files import list_presets, load_preset
-from tuitrain.training.user_network import load
+from tuitrain.training.user_network import load_user_network
 
 PRESET = "[model]\nlayers = [{ flatten = true }, { linear = 10 }]\n"
 POINTS = """[tuitrain.presets]
@@ -46,9 +46,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "entry_points.txt").write_text(POINTS)
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTHONPATH", str(site))
-    installed.points.cache_clear()
+    installed.entry_points_of.cache_clear()
     yield site
-    installed.points.cache_clear()
+    installed.entry_points_of.cache_clear()
     for name in [name for name in sys.modules if name.startswith("aquarium")]:
         del sys.modules[name]
 
@@ -81,7 +81,7 @@ def test_a_packages_presets_are_listed_with_where_they_come_from_and_code_is_not
 
 
 def test_a_packages_network_is_trained_by_its_name_and_resumed(site: Path) -> None:
-    own = load("tang")
+    own = load_user_network("tang")
     assert own.table.parameters == PARAMETERS and own.name == "Net" and own.source.decode() == NET
     flags = ["-d", "digits", "-e", "1", "--device", "cpu", "--threads", "1", "--name", "a", "--json"]
     done = tuitrain(site.parent, "run", "--model", "tang", *flags)
@@ -105,5 +105,5 @@ def test_a_packages_network_is_trained_by_its_name_and_resumed(site: Path) -> No
 )
 def test_a_packages_network_that_can_not_be_used_is_one_sentence(site: Path, flag: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
-        load(flag)
+        load_user_network(flag)
     assert says in str(error.value)

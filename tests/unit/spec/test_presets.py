@@ -13,11 +13,11 @@ from tuitrain.errors import ExitCode, PresetError, visible
 from tuitrain.spec import preset_files
 from tuitrain.spec.describe import (
     Change,
-    changes,
-    changes_in_short,
+    describe_changes,
     layers_of,
     network_changes,
     preset_changes,
+    short_changes,
 )
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import differences, override, preset_from_toml, read_preset
@@ -176,7 +176,7 @@ def test_override_and_what_changed() -> None:
     assert new.table().parameters == 6054
     words = ["optimizer sgd → adam", "learning rate 0.019 → 0.001", "rotation 5.0 → 7.0", "conv2 10 → 11"]
     assert [str(change) for change in preset_changes(base, new)] == words
-    short = changes_in_short(differences(base, new), layers_of(new.to_dict()))
+    short = short_changes(differences(base, new), layers_of(new.to_dict()))
     assert short == "optimizer adam, lr 0.001, rotation 7.0, conv2 11"
     with pytest.raises(PresetError, match="use 1 or more"):
         override(base, {"train.batch_size": 0})
@@ -192,7 +192,7 @@ BUILTIN = [entry.name for entry in list_presets() if entry.builtin]
 def test_a_log_tells_the_changes_as_the_presets_do(one: str, other: str) -> None:
     old, new = load_preset(one), load_preset(other)
     kept = json.loads(json.dumps(differences(old, new)))
-    told = changes(kept, layers_of(new.to_dict()))
+    told = describe_changes(kept, layers_of(new.to_dict()))
     assert told == preset_changes(old, new)
     network = network_changes(layers_of(old.to_dict()), layers_of(new.to_dict()))
     assert told[len(told) - len(network) :] == network
@@ -217,7 +217,7 @@ LAYER_LIKE = st.dictionaries(st.sampled_from(["conv", "maxpool", "then", "kernel
     layers=st.lists(LAYER_LIKE | VALUES, max_size=3),
 )
 def test_a_strangers_log_is_worded_whatever_is_in_it(changed: dict[str, Any], layers: list[Any]) -> None:
-    for change in changes(changed, layers):
+    for change in describe_changes(changed, layers):
         assert isinstance(change, Change)
         assert str(change) == visible(str(change)) and change.short == visible(change.short)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tuitrain.spec.challenge import check
+from tuitrain.spec.challenge import check_challenge
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.spec.schedule import LearningRate
@@ -204,12 +204,12 @@ class Epoch:
 def judged(name: str, accuracies: list[float], finished: bool = True) -> dict[str, bool | None]:
     preset = load_preset(name)
     history = [Epoch(i + 1, acc) for i, acc in enumerate(accuracies)]
-    return {p.point: p.met for p in check(preset, preset.table(), history, finished=finished)}
+    return {p.point: p.met for p in check_challenge(preset, preset.table(), history, finished=finished)}
 
 
 def test_before_training_only_the_preset_is_judged() -> None:
     preset = load_preset("twelvek")
-    points = {p.point: p.met for p in check(preset, preset.table())}
+    points = {p.point: p.met for p in check_challenge(preset, preset.table())}
     assert points == {
         "parameters": True, "epochs": True, "batchnorm": True, "linear": True, "global_avgpool": True, "conv1x1": True,
         "dropout": True, "batch size": True, "rotation": True, "accuracy": None, "consistency": None,
@@ -233,7 +233,9 @@ def test_of_a_run_that_was_cut_off_the_number_of_epochs_stays_open(
 ) -> None:
     preset, history = load_preset(name), [Epoch(i + 1, 0.9) for i in range(epochs)]
     (point,) = [
-        p for p in check(preset, preset.table(), history, finished=True, cut_off=True) if p.point == "epochs"
+        p
+        for p in check_challenge(preset, preset.table(), history, finished=True, cut_off=True)
+        if p.point == "epochs"
     ]
     assert (point.met, point.got) == (met, got)
 
@@ -246,5 +248,5 @@ def test_target_is_reached_exactly_whatever_binary_rounding() -> None:
 def test_broken_rules_are_said_before_training() -> None:
     base = load_preset("twelvek")
     broken = override(base, {"train.dropout": 0.1, "train.epochs": 20, "model.layers[0].conv": 64})
-    points = {p.point: p.met for p in check(broken, broken.table())}
+    points = {p.point: p.met for p in check_challenge(broken, broken.table())}
     assert (points["dropout"], points["epochs"], points["parameters"]) == (False, False, False)

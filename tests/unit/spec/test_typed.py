@@ -27,10 +27,10 @@ def test_a_byte_order_mark_is_no_mistake_and_other_encodings_are_named(tmp_path:
         with pytest.raises(PresetError, match=r"a\.toml: it is UTF-(16|32) text; save it as UTF-8\.$"):
             read_preset(file)
     file.write_text('device = "cpu"\n', "utf-8-sig")
-    assert config.read_file(file) == {"device": "cpu"}
+    assert config.read_config_file(file) == {"device": "cpu"}
     file.write_text('device = "cpu"\n', "utf-16")
     with pytest.raises(UsageError, match="it is UTF-16 text; save it as UTF-8"):
-        config.read_file(file)
+        config.read_config_file(file)
 
 
 @pytest.mark.parametrize("head", ["", "[", "x = { ", '"a" . '])

@@ -114,15 +114,15 @@ def test_a_checkpoint_from_before_these_words_goes_on() -> None:
 def test_the_wait_for_the_images_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    from tuitrain.training.epoch_images import Feed
+    from tuitrain.training.epoch_images import EpochImages
 
-    made = Feed.epoch
+    made = EpochImages.epoch
 
-    def slow(self: Feed, epoch: int) -> Any:
+    def slow(self: EpochImages, epoch: int) -> Any:
         time.sleep(0.2)
         return made(self, epoch)
 
-    monkeypatch.setattr(Feed, "epoch", slow)
+    monkeypatch.setattr(EpochImages, "epoch", slow)
     trainer, _ = run(override(PLAIN, {"train.epochs": 3}))
     for epoch in trainer.standing.history:
         assert epoch.data_wait_s >= 0.2

@@ -26,7 +26,7 @@ from tuitrain.spec.preset import override
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunStarted
 from tuitrain.training.trainer import Trainer
-from tuitrain.training.user_network import OwnNetwork, load
+from tuitrain.training.user_network import UserNetwork, load_user_network
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ def net(tmp_path: Path) -> str:
     return f"{tmp_path / 'net.py'}:Net"
 
 
-def wrote(tmp_path: Path, text: str) -> OwnNetwork:
+def wrote(tmp_path: Path, text: str) -> UserNetwork:
     (tmp_path / "other.py").write_text(f"import torch\nfrom torch import nn\n{text}")
-    return load(f"{tmp_path / 'other.py'}:Net")
+    return load_user_network(f"{tmp_path / 'other.py'}:Net")
 
 
 def trained(net: str, **settings) -> Trainer:
-    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, own=load(net))
+    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, own=load_user_network(net))
     for _ in trainer.run():
         pass
     return trainer
 
 
 def test_its_figures_are_torchs(net: str) -> None:
-    own = load(net)
+    own = load_user_network(net)
     assert own.table.parameters == PARAMETERS == sum(p.numel() for p in own.build(0).parameters())
     assert own.table.mult_adds == 104 * 64 + 8 + 2570
     assert "Net" in own.summary() and f"{PARAMETERS:,}" in own.summary()
@@ -56,7 +56,7 @@ def test_its_figures_are_torchs(net: str) -> None:
 
 
 def test_weights_come_from_the_seed_and_torchs_generator_is_left_alone(net: str) -> None:
-    own, before = load(net), torch.default_generator.get_state()
+    own, before = load_user_network(net), torch.default_generator.get_state()
     a, b, other = (own.build(seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not torch.equal(a["fc.weight"], other["fc.weight"])
@@ -87,7 +87,13 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
     preset = tiny()
     for name, control in (("whole", None), ("cut", StopsAtLook())):
         session = prepare(
-            preset, CPU, runs_dir=tmp_path, dataset=stripes(), name=name, own=load(net), control=control
+            preset,
+            CPU,
+            runs_dir=tmp_path,
+            dataset=stripes(),
+            name=name,
+            own=load_user_network(net),
+            control=control,
         )
         session.start()
         assert session.join(120) and session.exit_code == 0
@@ -106,13 +112,13 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
 
 def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str) -> None:
     preset = override(tiny(), {"challenge.max_parameters": 2000, "challenge.required_layers": ["conv"]})
-    session = prepare(preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session = prepare(preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net))
     session.start()
     assert session.join(120) and session.exit_code == 0
     run = tmp_path / "a"
     assert (run / "model.py.txt").read_text() == NET and not list(run.rglob("*.py"))
     assert "net.py:Net" in (run / "preset.toml").read_text()
-    load(net).build(0).load_state_dict(load_file(run / "model.safetensors"))
+    load_user_network(net).build(0).load_state_dict(load_file(run / "model.safetensors"))
     from tuitrain.runs.history import History
     from tuitrain.runs.run_json import run_json
 
@@ -120,12 +126,14 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
     assert result.started is not None and result.started.parameters == PARAMETERS
     points = {p.point: p.met for p in result.points()}
     assert points == {"parameters": False, "conv": None}
-    assert result.started.changed["model"] == ["tiny", f"{net} {load(net).sha256[:8]}"]
-    assert run_json(result, run)["own_network"] == load(net).to_dict()
+    assert result.started.changed["model"] == ["tiny", f"{net} {load_user_network(net).sha256[:8]}"]
+    assert run_json(result, run)["own_network"] == load_user_network(net).to_dict()
 
 
 def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> None:
-    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session = prepare(
+        tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net)
+    )
     session.start()
     assert session.join(120)
     run = RunDirectory.open(tmp_path / "a")
@@ -150,7 +158,9 @@ def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> No
 
 
 def test_nothing_of_a_hostile_run_directory_is_imported(tmp_path: Path, net: str) -> None:
-    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load(net))
+    session = prepare(
+        tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net)
+    )
     session.start()
     assert session.join(120)
     marker = tmp_path / "ran"
@@ -263,7 +273,7 @@ def test_a_network_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path, 
 )
 def test_a_flag_that_names_nothing_is_refused(flag: str) -> None:
     with pytest.raises(UsageError, match="FILE.py:NAME|there is no file"):
-        load(flag)
+        load_user_network(flag)
 
 
 def test_what_it_sets_for_the_whole_process_is_put_back(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_bars_and_short_counts() -> None:
     assert [short_count_text(v) for v in (0, 999, 1000, 70_560, 1_283_400)] == [
         "0", "999", "1.00 k", "70.6 k", "1.28 M",
     ]  # fmt: skip
-    assert [number(v) for v in (0.1, 5.0, 1e-8, 3, True, None, [0.9, 0.999])] == [
+    assert [value_text(v) for v in (0.1, 5.0, 1e-8, 3, True, None, [0.9, 0.999])] == [
         "0.1", "5.0", "1e-08", "3", "on", "–", "0.9, 0.999",
     ]  # fmt: skip
 

@@ -221,10 +221,10 @@ class DataScreen(Modal[None]):
         self.run_worker(self._load, thread=True, exclusive=True, group="data")
 
     def _load(self) -> None:
-        from tuitrain.data.load import load
+        from tuitrain.data.load import load_dataset
 
         try:
-            self.dataset = load(self.train.dataset, self.data_dir, fetch=False)
+            self.dataset = load_dataset(self.train.dataset, self.data_dir, fetch=False)
         except (TuitrainError, OSError) as error:
             self.call_later(self._failed, str(error))
             return

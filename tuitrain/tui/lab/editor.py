@@ -19,7 +19,7 @@ from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import (
     KIND_WORDS,
-    Network,
+    NetworkSpec,
     layer_kind,
     layer_names,
     pair,
@@ -173,7 +173,7 @@ class NetworkEditor:
                     "name": data["name"],
                     "challenge": Challenge.model_validate(data.get("challenge", {})),
                     "train": Train.model_validate(data["train"]),
-                    "model": Network.model_validate(data["model"]),
+                    "model": NetworkSpec.model_validate(data["model"]),
                 }
             )
         except ValidationError as error:

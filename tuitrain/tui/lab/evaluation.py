@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuitrain.spec.preset import Preset
-from tuitrain.spec.table import NetworkError, NetworkTable, Row, network_table
+from tuitrain.spec.table import NetworkError, NetworkTable, TableRow, network_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Evaluation:
     """What a preset comes to: its table, or the rows up to the layer that breaks."""
 
     preset: Preset
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     table: NetworkTable | None
     problem: Problem | None
 

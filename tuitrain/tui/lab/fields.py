@@ -147,7 +147,7 @@ class Field:
             return self.empty
         if self.kind == "sides":
             return sides_text(value)
-        return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else number(value)
+        return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else value_text(value)
 
 
 def _bound(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tuitrain.data.catalog import training_images
 from tuitrain.figures import sparkline
-from tuitrain.spec.describe import number
+from tuitrain.spec.describe import value_text
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Cyclic, OneCycle, Plateau, Train
@@ -127,7 +127,7 @@ def optimizer_summary(values: dict[str, Any]) -> str:
     for key, word in (("momentum", "m"), ("weight_decay", "wd")):
         value = values.get(f"train.optimizer.{key}")
         if value:
-            out.append(f"{word} {number(value)}")
+            out.append(f"{word} {value_text(value)}")
     return " ".join(out)
 
 

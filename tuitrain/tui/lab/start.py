@@ -102,7 +102,7 @@ class LabStart(LabOwn):
             self.run_worker(lambda: self._fetch(name), thread=True, group="lab-start", exclusive=True)
 
     def _fetch(self, name: str) -> None:
-        from tuitrain.data.fetch import fetch
+        from tuitrain.data.fetch import fetch_dataset
 
         data_dir = shell(self).settings.data_dir
         shown = 0.0
@@ -116,7 +116,7 @@ class LabStart(LabOwn):
                 self.call_later(self.show_progress, f"fetching {what} {part}")
 
         try:
-            fetch(name, data_dir, progress=progress)
+            fetch_dataset(name, data_dir, progress=progress)
         except (TuitrainError, OSError) as error:
             self.call_later(self._not_fetched, str(error))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.spec.challenge import check
+from tuitrain.spec.challenge import check_challenge
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.library import PresetItem
 from tuitrain.tui.lab.network import LayerRow, NetworkFoot, NetworkView, gauge
@@ -101,7 +101,7 @@ class LabOwn(LabView):
             super().refresh_challenge()
         elif self._own is not None and not isinstance(self._own, str):
             view = self.query_one(ChallengeView)
-            view.show(check(self.preset, self._own.parameters), 5 if self.size.height < 30 else 99)
+            view.show(check_challenge(self.preset, self._own.parameters), 5 if self.size.height < 30 else 99)
             self.call_after_refresh(self._join)
 
     def _ask_estimate(self) -> None:
@@ -117,7 +117,7 @@ class LabOwn(LabView):
             self.run_worker(self._try_own, thread=True, group="lab-own")
 
     def _try_own(self) -> None:
-        from tuitrain.training.user_network import load
+        from tuitrain.training.user_network import load_user_network
 
         found: NetworkTable | str
         try:

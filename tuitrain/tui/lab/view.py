@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.figures import estimate_text
-from tuitrain.spec.challenge import check
+from tuitrain.spec.challenge import check_challenge
 from tuitrain.spec.describe import preset_changes
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset, differences, override
@@ -202,7 +202,7 @@ class LabView(Screen[None]):
 
     def data_status(self, name: str) -> tuple[bool, str]:
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
-        from tuitrain.data.verify import status
+        from tuitrain.data.verify import dataset_status
 
         try:
             found = status(name, shell(self).settings.data_dir)
@@ -347,7 +347,7 @@ class LabView(Screen[None]):
         table = self.editor.evaluation.table
         view = self.query_one(ChallengeView)
         if table is not None:
-            view.show(check(self.preset, table), 5 if self.size.height < 30 else 99)
+            view.show(check_challenge(self.preset, table), 5 if self.size.height < 30 else 99)
 
     def refresh_changes(self) -> None:
         """The line of changes."""

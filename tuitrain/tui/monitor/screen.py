@@ -17,7 +17,7 @@ from textual.screen import Screen
 
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
@@ -102,7 +102,7 @@ class MonitorScreen(Screen[None]):
         """
         super().__init__()
         self.state = MonitorState()
-        self.feed: Feed | None = None
+        self.feed: RunFeed | None = None
         self.readonly = False
         self._clock, self._make_sensors = clock, make_sensors
         self._sensors: Sensors | None = None
@@ -146,7 +146,7 @@ class MonitorScreen(Screen[None]):
         """Show at once what happened meanwhile."""
         self._redraw()
 
-    def show_feed(self, feed: Feed, readonly: bool = False) -> None:
+    def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show another run from its beginning.
 
         Args:
@@ -248,7 +248,7 @@ class MonitorScreen(Screen[None]):
 
     def _begun(self, started: RunStarted) -> None:
         changed = {key: pair for key, pair in started.changed.items() if key != "train.seed"}
-        change = changes_in_short(changed, layers_of(started.preset))
+        change = short_changes(changed, layers_of(started.preset))
         title = " · ".join(filter(None, (started.name or "run", f"seed {started.seed}", change)))
         self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
         self._shown.plan = curves.planned_rates(self.state)
@@ -289,7 +289,7 @@ class MonitorScreen(Screen[None]):
         started, directory = self.state.started, self.directory
         if started is None or directory is None:
             return
-        seen = await asyncio.to_thread(inspect.read, directory.path)
+        seen = await asyncio.to_thread(inspect.read_last_evaluation, directory.path)
         judged = self._shown.judged
         if judged is None:
             data_dir = shell(self).settings.data_dir

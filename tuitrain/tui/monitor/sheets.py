@@ -18,7 +18,7 @@ from tuitrain.watch.verdict import verdict as worked_out
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished
-    from tuitrain.training.inspection import Inspection
+    from tuitrain.training.inspection import LastEvaluation
 
 LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
 LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
@@ -134,7 +134,7 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
 # ---------------------------------------------------------------------------------- confusion
 
 
-def confusion(seen: Inspection, classes: Sequence[str], width: int) -> HeadedLines:
+def confusion(seen: LastEvaluation, classes: Sequence[str], width: int) -> HeadedLines:
     """Rows are the truth, columns what was said; beside it the accuracy of each class."""
     matrix, accuracy = seen.confusion, seen.class_accuracy
     worst = max((int(matrix[i, j]) for i in range(10) for j in range(10) if i != j), default=0)

@@ -26,7 +26,7 @@ from tuitrain.watch.state import Ghost, MonitorState
 
 if TYPE_CHECKING:
     from tuitrain.spec.table import NetworkTable
-    from tuitrain.training.inspection import Inspection
+    from tuitrain.training.inspection import LastEvaluation
 
 #: Views in the order of the tab key: name, key, title. The digits go on where the modes end.
 VIEWS = (
@@ -50,7 +50,7 @@ class Shown:
     """What the views draw from, beside the state."""
 
     ghosts: Sequence[Ghost] = ()
-    inspection: Inspection | None = None
+    inspection: LastEvaluation | None = None
     judged: Judged | None = None
     report: Sequence[str] | None = None
     can_go_on: bool = False

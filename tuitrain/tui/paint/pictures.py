@@ -17,7 +17,7 @@ from tuitrain.tui.paint.text import HeadedLines, Part, Parts, cells
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tuitrain.training.inspection import Inspection
+    from tuitrain.training.inspection import LastEvaluation
 
 GAP = 3  # cells between two pictures
 MOST = 400  # misclassified digits that are drawn
@@ -66,7 +66,7 @@ def shelf(cards: Sequence[list[Parts]], width: int) -> list[Parts]:
 
 
 def mistakes(
-    seen: Inspection,
+    seen: LastEvaluation,
     images: NDArray[np.uint8] | None,
     classes: Sequence[str],
     width: int,

@@ -330,7 +330,7 @@ class RunsScreen(Screen[None]):
 
         folder, gone = self.shell.settings.runs_dir, []
         for run in runs:
-            self._try(lambda path=Path(run.path): gone.append(trash.remove(path, folder)))  # type: ignore[misc]
+            self._try(lambda path=Path(run.path): gone.append(trash.remove_run(path, folder)))  # type: ignore[misc]
             self.table.marked.pop(run.run, None)
         self._deleted = gone or self._deleted
         self.reload()
@@ -345,9 +345,9 @@ class RunsScreen(Screen[None]):
 
         folder, gone = self.shell.settings.runs_dir, set(self._deleted)
         self._deleted = []
-        for removed in trash.listing(folder) if gone else []:
+        for removed in trash.list_removed(folder) if gone else []:
             if removed.path in gone:
-                self._try(lambda one=removed: trash.restore(one, folder))  # type: ignore[misc]
+                self._try(lambda one=removed: trash.restore_run(one, folder))  # type: ignore[misc]
 
     # -- filter and order ----------------------------------------------------------------------
 
@@ -451,7 +451,7 @@ class RunsScreen(Screen[None]):
             self.table.action_move(by)
 
 
-def _shown_as_waiting(entry: Entry, begun: set[str]) -> bool:
+def _shown_as_waiting(entry: QueueEntry, begun: set[str]) -> bool:
     """Whether an entry is not on disk yet, or not yet in the list that was read."""
     if entry.directory is None:
         return entry.state in {"queued", "starting", "failed"}

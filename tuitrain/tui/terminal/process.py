@@ -19,7 +19,7 @@ from tuitrain.runs.signals import exit_at_once
 from tuitrain.tui.terminal.codes import DETACHED, RESTORED
 
 if TYPE_CHECKING:
-    from tuitrain.runs.queue import Entry
+    from tuitrain.runs.queue import QueueEntry
     from tuitrain.tui.terminal.job import TerminalApp
 
 #: From SIGTERM until the process goes whatever its threads do; the interface promises 2 s, on a busy machine too.
@@ -107,7 +107,7 @@ class Child:
             self.app.manager.abandon_all("left at once", "keyboard")
             exit_at_once(int(ExitCode.SIGINT))
 
-    def _log_of_run(self, entry: Entry) -> None:
+    def _log_of_run(self, entry: QueueEntry) -> None:
         """From now on what is printed belongs to this run."""
         if entry.directory is not None:
             redirect_output(entry.directory.path / "output.txt")

@@ -12,12 +12,12 @@ from rich.text import Text
 from tuitrain.errors import visible
 from tuitrain.figures import RICH_COLOURS, accuracy_text, count_text, elapsed_text, glyph_and_kind, plural
 from tuitrain.runs.history import History
-from tuitrain.spec.describe import changes_in_short, layers_of
+from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.watch.state import STATUS_WORDS
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.queue import Entry, SessionManager
+    from tuitrain.runs.queue import QueueEntry, SessionManager
 
 
 def summary_lines(
@@ -51,7 +51,7 @@ class _Told:
     error: str = ""
 
     @classmethod
-    def of_entry(cls, entry: Entry) -> _Told:
+    def of_entry(cls, entry: QueueEntry) -> _Told:
         records = list(entry.session.records) if entry.session is not None else []
         return cls(entry.title, History.of(records), entry.directory, entry.error)
 
@@ -59,7 +59,7 @@ class _Told:
     def of_directory(cls, directory: RunDirectory) -> _Told:
         result = History.of(directory.events())
         started = result.started
-        changes = changes_in_short(started.changed, layers_of(started.preset)) if started else ""
+        changes = short_changes(started.changed, layers_of(started.preset)) if started else ""
         name = visible(started.name) if started else visible(directory.name)
         return cls(f"{name} · {changes}" if changes else name, result, directory)
 
