@@ -50,7 +50,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
     from rich.console import Console
 
     from tuitrain.cli.live import PlainView
-    from tuitrain.cli.verdict import verdict
+    from tuitrain.cli.verdict import verdict_text
     from tuitrain.runs import checkpoint, index, inspect
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.exports import log_lines
@@ -74,7 +74,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
             shown = state.reduce(shown, record)
 
     def shown() -> None:
-        Console(file=io.StringIO(), width=100).print(verdict(History.of(run.events()), path))
+        Console(file=io.StringIO(), width=100).print(verdict_text(History.of(run.events()), path))
 
     def feed() -> None:
         looking = DirectoryFeed(run)

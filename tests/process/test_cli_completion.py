@@ -9,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tuitrain.cli.completion import with_shell
+from tuitrain.cli.completion import with_shell_name
 from tuitrain.errors import UsageError
 
 RUN = "2026-11-20T15-30-12_step13_7f3a"
@@ -165,8 +165,8 @@ def test_the_shell_that_is_named_gets_its_script(place: Path) -> None:
         UsageError, match="--show-completion tcsh: no such shell is known; use bash, zsh or fish."
     ):
         CliRunner().invoke(app, ["--show-completion", "tcsh"], catch_exceptions=False)
-    assert with_shell(["tuitrain", "--show-completion"])[2:] != []
-    assert with_shell(["tuitrain", "--show-completion", "zsh"])[2:] == ["zsh"]
+    assert with_shell_name(["tuitrain", "--show-completion"])[2:] != []
+    assert with_shell_name(["tuitrain", "--show-completion", "zsh"])[2:] == ["zsh"]
 
 
 @pytest.mark.parametrize(

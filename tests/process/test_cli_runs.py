@@ -124,12 +124,12 @@ def test_head_ends_it_quietly(runs: Path) -> None:
 
 
 def test_columns_are_left_out_before_lines_break() -> None:
-    from tuitrain.cli.runs import COLUMNS, table
+    from tuitrain.cli.runs import COLUMNS, run_table
 
     row = dict.fromkeys(COLUMNS, "x" * 9) | {"run": "r" * 36, "tags": ""}
-    assert all(len(line) <= 80 for line in table([row], 80))
-    assert "run" in table([row], 80)[0] and "best" in table([row], 80)[0]
-    assert all(name in table([row], None)[0] for name in COLUMNS if name != "tags")
+    assert all(len(line) <= 80 for line in run_table([row], 80))
+    assert "run" in run_table([row], 80)[0] and "best" in run_table([row], 80)[0]
+    assert all(name in run_table([row], None)[0] for name in COLUMNS if name != "tags")
 
 
 def test_rows_in_markdown_are_cells_whatever_a_run_is_called(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def process(home: Path, server: data_tiny.Server, known: bool = False) -> subpro
     code = (
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         f"from support import data_tiny; data_tiny.install([{server.address!r}], {known})\n"
-        "from tuitrain.data.load import load\nfrom tuitrain.errors import TuitrainError\n"
-        f"try:\n    print('loaded', len(load({NAME!r}).train))\n"
+        "from tuitrain.data.load import load_dataset\nfrom tuitrain.errors import TuitrainError\n"
+        f"try:\n    print('loaded', len(load_dataset({NAME!r}).train))\n"
         "except TuitrainError as error:\n    print(error); sys.exit(int(error.exit_code))\n"
     )
     return subprocess.Popen(
@@ -303,8 +303,8 @@ def test_a_full_disk_is_a_data_error(home: Path, server: data_tiny.Server) -> No
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         f"from support import data_tiny; data_tiny.install([{server.address!r}])\n"
-        "from tuitrain.data.load import load\nfrom tuitrain.errors import DataError\n"
-        f"try:\n    load({NAME!r})\nexcept DataError as error:\n    print(error)\n"
+        "from tuitrain.data.load import load_dataset\nfrom tuitrain.errors import DataError\n"
+        f"try:\n    load_dataset({NAME!r})\nexcept DataError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "File too large while fetching" in done.stdout, done.stdout + done.stderr

@@ -43,7 +43,7 @@ class Manager:
 def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
     """The app as the command `tuitrain` would open it, with its environment."""
     options: dict[str, Any] = {}
-    monkeypatch.setattr(opening, "show", lambda asked, looks: options.update(asked | asdict(looks)))
+    monkeypatch.setattr(opening, "show_app", lambda asked, looks: options.update(asked | asdict(looks)))
     monkeypatch.setattr(launch, "check_terminal", lambda what, headless: None)
     opening.open_lab()
     manager: Any = Manager()
@@ -127,8 +127,8 @@ async def test_a_setting_that_can_not_be_used_is_said(
 def test_a_queue_of_runs_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("dataset", "precision", "compile", "threads"):
         monkeypatch.setenv(f"TUITRAIN_{name.upper()}", EXPECTED[name][0])
-    ((preset, runtime, changed),) = plan_of(["step13"], "0", "", "cpu", settings.Place.read())
+    ((preset, runtime, changed),) = plan_of(["step13"], "0", "", "cpu", settings.RunDefaults.read())
     assert preset.train.dataset == "digits" and changed == {"train.dataset": ["mnist", "digits"]}
     assert (runtime.device, runtime.precision, runtime.compile, runtime.threads) == ("cpu", "bf16", "off", 3)
-    ((preset, *_),) = plan_of(["step13"], "0", "dataset=kmnist", "cpu", settings.Place.read())
+    ((preset, *_),) = plan_of(["step13"], "0", "dataset=kmnist", "cpu", settings.RunDefaults.read())
     assert preset.train.dataset == "kmnist"

@@ -23,7 +23,7 @@ from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.cells import BigNumber, Field, Spark, bucketed, spark_range
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.sheet import Lines
-from tuitrain.watch.ghosts import Judged
+from tuitrain.watch.ghosts import JudgingImages
 from tuitrain.watch.state import Ghost, MonitorState, reduce_all
 
 SIZES = [(80, 24), (120, 40), (60, 18), (160, 45)]
@@ -545,7 +545,7 @@ async def test_views_of_the_last_evaluation() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         app.monitor._shown.inspection = inspection()
-        app.monitor._shown.judged = Judged(np.zeros((200, 28, 28), np.uint8), ())
+        app.monitor._shown.judged = JudgingImages(np.zeros((200, 28, 28), np.uint8), ())
         for key, piece in (
             ("8", "5 of 200 wrong"),
             ("9", "5 misclassified"),

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.runs_stage import NoLab, fix, make_run, runs_shown, some_runs, text_of, until
-from tuitrain.figures import percent
+from tuitrain.figures import percent_text
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import curves, frontier
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.runs.overlay import OverlayScreen
-from tuitrain.watch.frontier import Place, front_of
+from tuitrain.watch.frontier import FrontierPoint, pareto_front
 
 
 @pytest.fixture(autouse=True)
@@ -133,8 +133,8 @@ async def test_without_colour_the_cursor_and_the_marks_are_glyphs(
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_the_front_is_what_no_smaller_network_reaches(pairs: list[tuple[int, int]]) -> None:
-    places = [Place(size, accuracy / 50, "", str(i)) for i, (size, accuracy) in enumerate(pairs)]
-    front = front_of(places)
+    places = [FrontierPoint(size, accuracy / 50, "", str(i)) for i, (size, accuracy) in enumerate(pairs)]
+    front = pareto_front(places)
     for place in places:
         better = [p for p in places if p.parameters <= place.parameters and p.accuracy >= place.accuracy]
         same = {(p.parameters, p.accuracy) for p in better} == {(place.parameters, place.accuracy)}
@@ -147,7 +147,10 @@ async def test_the_frontier_shows_my_runs_and_the_published_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ascii_only: bool
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    published = (("mnist", Place(50_000, 0.985, "of a paper")), ("digits", Place(900, 0.9, "another")))
+    published = (
+        ("mnist", FrontierPoint(50_000, 0.985, "of a paper")),
+        ("digits", FrontierPoint(900, 0.9, "another")),
+    )
     monkeypatch.setattr(frontier, "published_systems", lambda: published)
     some_runs(tmp_path / "runs")
     app = NoLab(tmp_path / "runs", ascii_only=ascii_only)

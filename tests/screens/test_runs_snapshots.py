@@ -11,9 +11,12 @@ from textual.pilot import Pilot
 from support.runs_stage import NoLab, fix, runs_shown, some_runs, text_of, until
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import frontier
-from tuitrain.watch.frontier import Place
+from tuitrain.watch.frontier import FrontierPoint
 
-PUBLISHED = (("mnist", Place(8_582, 0.9944, "step8")), ("mnist", Place(389_560, 0.9787, "mlp")))
+PUBLISHED = (
+    ("mnist", FrontierPoint(8_582, 0.9944, "step8")),
+    ("mnist", FrontierPoint(389_560, 0.9787, "mlp")),
+)
 #: Size, the row of the cursor, keys, a text to wait for, and how the app is opened.
 CASES: dict[str, tuple[tuple[int, int], int, list[str], str, dict[str, Any]]] = {
     "runs_80": ((80, 24), 0, ["space", "down", "space"], "Compare", {}),

@@ -38,7 +38,7 @@ def test_what_breaks_a_contract_is_found(tmp_path: Path) -> None:
 
     for_types = "import typing\nif typing.TYPE_CHECKING:\n    "
     add("spec/validation.py", "def later():\n    from tuitrain.data import idx")
-    add("data/dataset.py", f"{for_types}from tuitrain.data.load import load")
+    add("data/dataset.py", f"{for_types}from tuitrain.data.load import load_dataset")
     add("cli/console.py", "def later():\n    import textual.app")
     add("tui/settings.py", f"{for_types}import typer")
     add("training/clock.py", "def later():\n    import rich.table")

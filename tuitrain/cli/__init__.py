@@ -32,9 +32,9 @@ def main() -> NoReturn:
 
             open_lab()
         else:
-            from tuitrain.cli.completion import with_shell
+            from tuitrain.cli.completion import with_shell_name
 
-            sys.argv = with_shell(sys.argv)
+            sys.argv = with_shell_name(sys.argv)
             left = _commands()(prog_name="tuitrain", standalone_mode=False)
             code = left if isinstance(left, int) else ExitCode.DONE
     except SystemExit as end:
@@ -84,7 +84,7 @@ def _misread(error: Exception) -> int:
     if told.startswith("Usage:"):  # a group without a command
         sys.stderr.write(f"{told}\n")
     else:
-        from tuitrain.cli.misread import sentence
+        from tuitrain.cli.misread import usage_sentence
 
-        complain(sentence(error))
+        complain(usage_sentence(error))
     return int(error.exit_code)  # type: ignore[attr-defined]

@@ -102,7 +102,7 @@ def _flag_begun() -> str:
 # ------------------------------------------------------------------------------------------ the scripts
 
 
-def with_shell(arguments: list[str]) -> list[str]:
+def with_shell_name(arguments: list[str]) -> list[str]:
     """The command line with the shell named that `--show-completion` or `--install-completion` left out."""
     if arguments[1:] not in (["--show-completion"], ["--install-completion"]):
         return arguments
@@ -155,7 +155,7 @@ def install_script(shell: str | None) -> None:
 # ------------------------------------------------------------------------------------------- the values
 
 
-def one_of(choices: Iterable[str]) -> Callable[[str], list[str]]:
+def offer_choices(choices: Iterable[str]) -> Callable[[str], list[str]]:
     """Offers what it is given."""
 
     def offer(incomplete: str) -> list[str]:
@@ -164,14 +164,14 @@ def one_of(choices: Iterable[str]) -> Callable[[str], list[str]]:
     return offer
 
 
-def presets(incomplete: str) -> Iterator[str]:
+def offer_presets(incomplete: str) -> Iterator[str]:
     """Offers the names of presets."""
     from tuitrain.spec.preset_files import list_presets
 
     return (entry.name for entry in list_presets() if _fits(entry.name, incomplete))
 
 
-def runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+def offer_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offers the names of runs, the newest first, and `latest`."""
     from tuitrain.runs.names import looks_like_run
 
@@ -182,7 +182,7 @@ def runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     yield from (path.name for path in found)
 
 
-def live_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+def offer_live_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offers the runs that a process holds."""
     from tuitrain.runs.locking import is_held
     from tuitrain.runs.names import looks_like_run

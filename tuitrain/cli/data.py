@@ -21,7 +21,7 @@ DatasetFlag = Annotated[
         "--dataset",
         "-d",
         help=f"{', '.join(options.DATASETS)}; default: mnist.",
-        autocompletion=completion.one_of(options.DATASETS),
+        autocompletion=completion.offer_choices(options.DATASETS),
     ),
 ]
 

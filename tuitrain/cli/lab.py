@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuitrain.cli import completion, options
-from tuitrain.cli.opening import Looks, open_demo, open_lab, open_run
+from tuitrain.cli.opening import ScreenOptions, open_demo, open_lab, open_run
 
 SCREEN = "Screen"
 
@@ -18,7 +18,7 @@ PresetFlag = Annotated[
         "-p",
         help="Preset name or TOML file to begin with.",
         show_default=False,
-        autocompletion=completion.presets,
+        autocompletion=completion.offer_presets,
     ),
 ]
 Theme = Annotated[
@@ -27,7 +27,7 @@ Theme = Annotated[
         "--theme",
         help="dark, light, safe (colour-blind), ansi, or any Textual theme.",
         rich_help_panel=SCREEN,
-        autocompletion=completion.one_of(("dark", "light", "safe", "ansi")),
+        autocompletion=completion.offer_choices(("dark", "light", "safe", "ansi")),
     ),
 ]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII only.", rich_help_panel=SCREEN)]
@@ -68,8 +68,8 @@ def lab(
     if set_:
         from tuitrain.spec.preset_files import load_preset
 
-        overrides = options.changes(load_preset(preset or "step13"), {"set_": set_})
-    looks = Looks(theme, ascii_only, low_bandwidth, not no_mouse)
+        overrides = options.flag_changes(load_preset(preset or "step13"), {"set_": set_})
+    looks = ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse)
     open_lab(preset, runs_dir, data_dir, looks, plain, overrides, start, model)
 
 
@@ -83,7 +83,9 @@ def attach(
     plain: Plain = False,
 ) -> None:
     """Open the monitor on a run, wherever it trains, with full control."""
-    open_run(run, runs_dir, Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=False)
+    open_run(
+        run, runs_dir, ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=False
+    )
 
 
 def watch(
@@ -96,7 +98,9 @@ def watch(
     plain: Plain = False,
 ) -> None:
     """Open the monitor on a run and only look."""
-    open_run(run, runs_dir, Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=True)
+    open_run(
+        run, runs_dir, ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=True
+    )
 
 
 def demo(
@@ -110,8 +114,8 @@ def demo(
 
     No GPU, no network, nothing left behind.
     """
-    open_demo(Looks(theme, ascii_only, low_bandwidth, not no_mouse), plain)
+    open_demo(ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse), plain)
 
 
 COMMANDS = (lab, attach, watch, demo)
-__all__ = ["COMMANDS", "Looks", "attach", "demo", "lab", "open_lab", "watch"]
+__all__ = ["COMMANDS", "ScreenOptions", "attach", "demo", "lab", "open_lab", "watch"]

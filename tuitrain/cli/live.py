@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SPARKLINE = 24  # cells
 
 
-class View(Protocol):
+class RunView(Protocol):
     """Something that shows a run. Broken output never reaches the training."""
 
     def record(self, record: Record) -> None:
@@ -225,7 +225,7 @@ class BarsView:
         return grid
 
 
-def choose_view(*, events: bool, quiet: bool, plain: bool) -> View:
+def choose_view(*, events: bool, quiet: bool, plain: bool) -> RunView:
     """The view that fits the flags and the terminal."""
     if events:
         return EventView()

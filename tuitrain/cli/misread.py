@@ -12,7 +12,7 @@ from tuitrain.errors import nearest, visible
 _GROUPS = ("presets", "runs", "data", "config")
 
 
-def sentence(error: Any) -> str:
+def usage_sentence(error: Any) -> str:
     """An error of Typer's about the command line, told as ours are.
 
     Args:

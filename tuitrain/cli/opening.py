@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class ScreenOptions:
     """How the screen is drawn, as the flags of every command with a screen say; named as the app takes them."""
 
     theme: str | None = None
@@ -25,7 +25,7 @@ class Looks:
     mouse: bool = True
 
 
-def show(app_options: dict[str, Any], looks: Looks) -> None:
+def show_app(app_options: dict[str, Any], looks: ScreenOptions) -> None:
     """Shows the app; ends the command with its exit code.
 
     Raises:
@@ -42,7 +42,7 @@ def open_lab(
     preset: str | None = None,
     runs_dir: Path | None = None,
     data_dir: Path | None = None,
-    looks: Looks = Looks(),
+    looks: ScreenOptions = ScreenOptions(),
     plain: bool = False,
     overrides: dict[str, Any] | None = None,
     start: bool = False,
@@ -62,7 +62,7 @@ def open_lab(
         "the lab, a screen to train small image classifiers on,",
         f"tuitrain run --preset {preset or 'step13'}",
     )
-    show(
+    show_app(
         {
             "preset": preset,
             "model": model,
@@ -78,7 +78,7 @@ def open_lab(
 def open_run(
     run: str,
     runs_dir: Path | None,
-    looks: Looks,
+    looks: ScreenOptions,
     plain: bool,
     *,
     watch_only: bool,
@@ -98,7 +98,7 @@ def open_run(
         _follow_plain(directory)
         return
     check_terminal("the monitor of a run", f"tuitrain tail -f {directory.name}")
-    show(
+    show_app(
         {
             "runs_dir": folder,
             "data_dir": config.data_dir(None),
@@ -109,7 +109,7 @@ def open_run(
     )
 
 
-def open_demo(looks: Looks, plain: bool) -> None:
+def open_demo(looks: ScreenOptions, plain: bool) -> None:
     """Opens the tour in a folder of its own, which goes with it.
 
     Raises:
@@ -127,7 +127,7 @@ def open_demo(looks: Looks, plain: bool) -> None:
         if plain:
             _run_headless("step13", folder, None, {"train.dataset": "digits", "train.epochs": 3})
             return
-        show(
+        show_app(
             {
                 "runs_dir": folder,
                 "preset": "step13",

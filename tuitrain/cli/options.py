@@ -29,7 +29,7 @@ PresetName = Annotated[
         "-p",
         help="Preset name or TOML file; default: step13.",
         show_default=False,
-        autocompletion=completion.presets,
+        autocompletion=completion.offer_presets,
     ),
 ]
 Epochs = Annotated[
@@ -93,7 +93,7 @@ Optimizer = Annotated[
         "--optimizer",
         help=f"{', '.join(OPTIMIZERS)}; with settings: sgd:momentum=0.9,nesterov=true; {PRESETS}.",
         rich_help_panel=TWEAK,
-        autocompletion=completion.one_of(OPTIMIZERS),
+        autocompletion=completion.offer_choices(OPTIMIZERS),
     ),
 ]
 Schedule = Annotated[
@@ -102,7 +102,7 @@ Schedule = Annotated[
         "--schedule",
         help=f"{', '.join(SCHEDULES)}; with settings: step:step_size=7,gamma=0.1; {PRESETS}.",
         rich_help_panel=TWEAK,
-        autocompletion=completion.one_of(SCHEDULES),
+        autocompletion=completion.offer_choices(SCHEDULES),
     ),
 ]
 Seed = Annotated[
@@ -116,7 +116,7 @@ DatasetFlag = Annotated[
         "-d",
         help=f"{', '.join(DATASETS)}; {PRESETS}.",
         rich_help_panel=TWEAK,
-        autocompletion=completion.one_of(DATASETS),
+        autocompletion=completion.offer_choices(DATASETS),
     ),
 ]
 ValSplit = Annotated[
@@ -162,7 +162,8 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.",
 RunName = Annotated[
     str,
     typer.Argument(
-        help="A run: its name, a unique part of it, its path, or latest.", autocompletion=completion.runs
+        help="A run: its name, a unique part of it, its path, or latest.",
+        autocompletion=completion.offer_runs,
     ),
 ]
 
@@ -183,7 +184,7 @@ KEYS = {
 }
 
 
-def belongs_behind(context: typer.Context) -> None:
+def refuse_flags_before_command(context: typer.Context) -> None:
     """Refuses flags that stand before a command: they would be heard by nobody.
 
     Raises:
@@ -237,7 +238,7 @@ def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -
     return table
 
 
-def flagged(sentence: str) -> str:
+def named_by_flag(sentence: str) -> str:
     """An error about a setting, told by its flag where it has one."""
     for flag, key in KEYS.items():
         if sentence.startswith(f"{key} "):
@@ -245,7 +246,7 @@ def flagged(sentence: str) -> str:
     return sentence
 
 
-def changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
+def flag_changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The values that flags (a command's `locals()`) replace in a preset, by dotted key.
 
     Raises:
@@ -287,7 +288,7 @@ def changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def tweaked(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
+def changed_preset(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
     """The preset of a name, and the same with the flags applied.
 
     Raises:
@@ -298,13 +299,13 @@ def tweaked(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]:
     from tuitrain.spec.preset_files import load_preset
 
     base = load_preset(name)
-    replaced = changes(base, flags)
+    replaced = flag_changes(base, flags)
     if not replaced:
         return base, base
     try:
         return base, override(base, replaced, "the flags")
     except PresetError as error:
-        error.args = (flagged(str(error).removeprefix("the flags: ")),)
+        error.args = (named_by_flag(str(error).removeprefix("the flags: ")),)
         raise
 
 

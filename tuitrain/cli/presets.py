@@ -19,7 +19,7 @@ app = typer.Typer(help="List, check and make presets.", invoke_without_command=T
 def presets(ctx: typer.Context, json: options.Json = False) -> None:
     """List the presets: built in, of this folder, your own, and those of installed packages."""
     if ctx.invoked_subcommand:
-        options.belongs_behind(ctx)
+        options.refuse_flags_before_command(ctx)
         return
     from tuitrain.spec import installed
     from tuitrain.spec.preset_files import list_presets, load_preset
@@ -80,7 +80,9 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
 def validate(
     files: Annotated[
         list[str],
-        typer.Argument(help="Preset files or names.", metavar="FILE...", autocompletion=completion.presets),
+        typer.Argument(
+            help="Preset files or names.", metavar="FILE...", autocompletion=completion.offer_presets
+        ),
     ],
 ) -> None:
     """Check presets; the exit code is 2 if one is not valid."""
@@ -110,7 +112,7 @@ def schema() -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Name of the new preset, or a path ending in .toml.")],
     from_: Annotated[
-        str, typer.Option("--from", help="Preset to start from.", autocompletion=completion.presets)
+        str, typer.Option("--from", help="Preset to start from.", autocompletion=completion.offer_presets)
     ] = "step13",
     force: Annotated[bool, typer.Option("--force", help="Replace a preset of that name.")] = False,
 ) -> None:

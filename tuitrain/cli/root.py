@@ -40,7 +40,7 @@ def _shell_option(flag: str, callback: Callable[[str | None], None], text: str) 
         is_eager=True,
         expose_value=False,
         help=f"{text}: {', '.join(completion.SHELLS)}; left out: the shell this is.",
-        autocompletion=completion.one_of(completion.SHELLS),
+        autocompletion=completion.offer_choices(completion.SHELLS),
         show_default=False,
     )
 
@@ -73,9 +73,9 @@ def root(
     Without a command it opens the lab: choose a preset, tweak it, train it and watch.
     """
     if ctx.invoked_subcommand is not None:
-        options.belongs_behind(ctx)
+        options.refuse_flags_before_command(ctx)
     else:
-        looks = lab.Looks(theme, ascii_only, low_bandwidth, not no_mouse)
+        looks = lab.ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse)
         lab.open_lab(preset, runs_dir, data_dir, looks, plain)
 
 

@@ -19,7 +19,7 @@ from tuitrain.figures import glyph_and_kind
 from tuitrain.runs.signals import data_stream, set_stdout_apart
 
 if TYPE_CHECKING:
-    from tuitrain.cli.live import View
+    from tuitrain.cli.live import RunView
     from tuitrain.data.dataset import Progress
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
@@ -34,7 +34,7 @@ def _device(default: str) -> Any:
         "--device",
         help=f"auto, cpu, cuda, cuda:N or mps; default: {default}.",
         rich_help_panel=options.PLACE,
-        autocompletion=completion.one_of(("auto", "cpu", "cuda", "mps")),
+        autocompletion=completion.offer_choices(("auto", "cpu", "cuda", "mps")),
     )
 
 
@@ -52,7 +52,7 @@ Precision = Annotated[
         "--precision",
         help="fp32, tf32 or bf16; default: fp32.",
         rich_help_panel=options.PLACE,
-        autocompletion=completion.one_of(("fp32", "tf32", "bf16")),
+        autocompletion=completion.offer_choices(("fp32", "tf32", "bf16")),
     ),
 ]
 Compile = Annotated[
@@ -61,7 +61,7 @@ Compile = Annotated[
         "--compile",
         help="auto, on or off; default: auto.",
         rich_help_panel=options.PLACE,
-        autocompletion=completion.one_of(("auto", "on", "off")),
+        autocompletion=completion.offer_choices(("auto", "on", "off")),
     ),
 ]
 Graph = Annotated[
@@ -156,21 +156,21 @@ def run(
     """Train a preset, changed by flags; judge it by its challenge."""
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
-    base, changed = options.tweaked(preset, dict(locals()))
+    base, changed = options.changed_preset(preset, dict(locals()))
     limit = config.setting("budget", budget) or None
-    own, place, data_place = None, config.runs_dir(runs_dir), config.data_dir(data_dir)
+    user_network, place, data_place = None, config.runs_dir(runs_dir), config.data_dir(data_dir)
     if model is None:
         options.refuse_over_budget(changed, limit)
     else:
-        from tuitrain.cli.user_network import own_network
+        from tuitrain.cli.user_network import load_for_run
 
         place = place.absolute()  # before its code runs, which may go to another folder
         set_stdout_apart()
-        own = own_network(model, limit, dropout, set_)
+        user_network = load_for_run(model, limit, dropout, set_)
     runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
     command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy, model)
     if dry_run:
-        _dry_run(base, changed, runtime, limit, command, data_dir, own, json=json)
+        _dry_run(base, changed, runtime, limit, command, data_dir, user_network, json=json)
         return
     from tuitrain.runs.directory import check_place
 
@@ -183,10 +183,10 @@ def run(
 
     session = prepare(
         changed, runtime, runs_dir=place, dataset=data, name=name,
-        changed=differences(base, changed), budget=limit, command=command, own=own,
+        changed=differences(base, changed), budget=limit, command=command, user_network=user_network,
     )  # fmt: skip
     if not (quiet or events):
-        _say_estimate(changed, runtime, config.runs_dir(runs_dir), own)
+        _say_estimate(changed, runtime, config.runs_dir(runs_dir), user_network)
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
@@ -226,9 +226,9 @@ def resume(
     directory = find_run(config.runs_dir(runs_dir), run)
     directory.refuse_other_holder()
     if directory.is_held():
-        from tuitrain.cli.steer import let_go_on
+        from tuitrain.cli.steer import continue_run
 
-        let_go_on(directory, epochs)
+        continue_run(directory, epochs)
         return
     with _importing_torch():
         pass
@@ -249,11 +249,13 @@ def resume(
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
-def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, own: UserNetwork | None) -> None:
+def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, user_network: UserNetwork | None) -> None:
     from tuitrain.runs.estimate import estimate
     from tuitrain.training.devices import pick
 
-    found = estimate(preset, str(pick(runtime.device)), runs_dir, own.to_dict() if own else None)
+    found = estimate(
+        preset, str(pick(runtime.device)), runs_dir, user_network.to_dict() if user_network else None
+    )
     if found is not None:
         with contextlib.suppress(OSError, ValueError):
             stderr().print(f"this takes {found.text}", soft_wrap=True)
@@ -363,12 +365,12 @@ def _dry_run(
     budget: int | None,
     command: str,
     data_dir: Path | None,
-    own: UserNetwork | None,
+    user_network: UserNetwork | None,
     *,
     json: bool,
 ) -> None:
     from tuitrain.cli import show
-    from tuitrain.cli import user_network as own_forms
+    from tuitrain.cli.user_network import user_network_json, user_network_picture
     from tuitrain.data.verify import dataset_status
     from tuitrain.training.devices import pick
 
@@ -377,12 +379,18 @@ def _dry_run(
     limit = budget or changed.challenge.max_parameters
     if json:
         shown = (
-            own_forms.as_json(changed, own, limit) if own else show.as_json(changed, changed.table(), limit)
+            user_network_json(changed, user_network, limit)
+            if user_network
+            else show.preset_json(changed, changed.table(), limit)
         )
         emit_json(shown | {"device": str(device), "data": str(data), "command": command})
         return
     err = stderr()
-    err.print(own_forms.picture(changed, own) if own else show.picture(base, changed, changed.table(), limit))
+    err.print(
+        user_network_picture(changed, user_network)
+        if user_network
+        else show.preset_picture(base, changed, changed.table(), limit)
+    )
     err.print(
         f"\ndevice  {device}\ndata    {data}\nrepeat  {command}\nnothing was trained (--dry-run)",
         soft_wrap=True,
@@ -412,7 +420,7 @@ def _finish(
     raise typer.Exit(code)
 
 
-def _follow(session: Session, view: View) -> None:
+def _follow(session: Session, view: RunView) -> None:
     """Shows records and progress until the run has ended; a broken output stops only the showing."""
     seen, listening = len(session.records), True
     while True:
@@ -433,12 +441,12 @@ def _follow(session: Session, view: View) -> None:
 
 
 def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
-    from tuitrain.cli.verdict import verdict
+    from tuitrain.cli.verdict import verdict_text
 
     history, directory = session.recorder.history, session.directory.path
     with contextlib.suppress(OSError, ValueError):
         if not quiet:
-            stderr().print(verdict(history, directory), soft_wrap=True)
+            stderr().print(verdict_text(history, directory), soft_wrap=True)
         elif (done := history.finished) is None or glyph_and_kind(done.outcome)[1] == "bad":
             why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
             complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")

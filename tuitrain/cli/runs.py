@@ -13,7 +13,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.verdict import verdict
+from tuitrain.cli.verdict import verdict_text
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
 from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_and_kind
 
@@ -27,7 +27,7 @@ runs_app = typer.Typer(help="List, look at, tag and remove runs.", invoke_withou
 Runs = Annotated[
     list[str],
     typer.Argument(
-        help="Runs: names, unique parts of them, paths, or latest.", autocompletion=completion.runs
+        help="Runs: names, unique parts of them, paths, or latest.", autocompletion=completion.offer_runs
     ),
 ]
 
@@ -43,7 +43,7 @@ _RIGHT = {"params", "best", "last", "≥target", "epochs", "took"}
 _DROPPABLE = ("tags", "dataset", "≥target", "preset", "when", "took", "epochs", "params")
 
 
-def find(run: str, runs_dir: Path | None) -> RunDirectory:
+def run_directory(run: str, runs_dir: Path | None) -> RunDirectory:
     """The run a person means.
 
     Raises:
@@ -63,9 +63,9 @@ def runs(
 ) -> None:
     """List the runs, the newest first."""
     if ctx.invoked_subcommand:
-        options.belongs_behind(ctx)
+        options.refuse_flags_before_command(ctx)
         return
-    _one_form(json, markdown)
+    _refuse_both_forms(json, markdown)
     from tuitrain.runs.index import list_runs
 
     folder = config.runs_dir(runs_dir)
@@ -76,25 +76,25 @@ def runs(
     if markdown:
         from tuitrain.cli.markdown import grid
 
-        rows = map(row, found)
+        rows = map(run_cells, found)
         sys.stdout.write(grid(COLUMNS, ([cells[name] for name in COLUMNS] for cells in rows)))
         return
     if not found:
         stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")
         return
     width = stdout().width if stdout().is_terminal else None
-    for line in table([row(summary) for summary in found], width):
+    for line in run_table([run_cells(summary) for summary in found], width):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    no_terminal(found)
+    report_detached(found)
 
 
-def standing(summary: RunSummary) -> str:
+def state_text(summary: RunSummary) -> str:
     """A run's state with its glyph, and with the time where it compiles or stands still."""
     return f"{glyph_and_kind(summary.doing)[0]} {activity_text(summary.doing.replace('_', ' '), summary.doing_s)}"
 
 
-def no_terminal(summaries: Sequence[RunSummary]) -> None:
+def report_detached(summaries: Sequence[RunSummary]) -> None:
     """Say on stderr how to find the paused runs whose terminal has gone."""
     for summary in summaries:
         if summary.state == "paused" and summary.detached:
@@ -102,17 +102,17 @@ def no_terminal(summaries: Sequence[RunSummary]) -> None:
             stderr().print(f"{name}: paused, no terminal; `tuitrain attach {name}`", soft_wrap=True)
 
 
-def _one_form(json: bool, markdown: bool) -> None:
+def _refuse_both_forms(json: bool, markdown: bool) -> None:
     if json and markdown:
         raise UsageError("--json and --markdown both want stdout; use one of them.")
 
 
-def row(summary: RunSummary) -> dict[str, str]:
+def run_cells(summary: RunSummary) -> dict[str, str]:
     """A run's cells by column."""
     target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
     of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
     return {
-        "state": standing(summary),
+        "state": state_text(summary),
         "run": visible(summary.run),
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",
@@ -121,13 +121,13 @@ def row(summary: RunSummary) -> dict[str, str]:
         "last": accuracy_text(summary.last),
         "≥target": target,
         "epochs": of,
-        "when": when(summary.when),
+        "when": date_text(summary.when),
         "took": elapsed_text(summary.seconds),
         "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
     }
 
 
-def when(seconds: float) -> str:
+def date_text(seconds: float) -> str:
     """`14:02` today, else the date."""
     try:
         then, today = time.localtime(seconds), time.localtime()
@@ -137,7 +137,7 @@ def when(seconds: float) -> str:
     return time.strftime("%H:%M" if same_day else "%Y-%m-%d", then)
 
 
-def table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
+def run_table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
     """The rows in columns as wide as they need; columns are left out until they fit the width."""
     from rich.cells import cell_len, set_cell_size
 
@@ -176,8 +176,8 @@ def show(
     from tuitrain.spec.describe import describe_changes
     from tuitrain.training.events import to_dict
 
-    _one_form(json, markdown)
-    directory = find(run, runs_dir)
+    _refuse_both_forms(json, markdown)
+    directory = run_directory(run, runs_dir)
     summary = summarise(directory.path)
     records = directory.events()
     result = History.of(records)
@@ -197,7 +197,7 @@ def show(
         emit_json(shown)
         return
     out = stdout()
-    cells = row(summary)
+    cells = run_cells(summary)
     out.print(f"{cells['state']}  {cells['run']}", soft_wrap=True)
     holder = f", process {summary.pid}" if summary.pid else ""
     out.print(
@@ -221,7 +221,7 @@ def show(
             f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy_text(e.train_acc):>9}  {e.test_loss:>10.4f}  "
             f"{accuracy_text(e.test_acc):>9}  {e.lr:>9.3g}"
         )
-    out.print(verdict(result, directory.path), soft_wrap=True)
+    out.print(verdict_text(result, directory.path), soft_wrap=True)
 
 
 @runs_app.command()
@@ -232,7 +232,7 @@ def path(
 
     As in `cd "$(tuitrain runs path latest)"`.
     """
-    directory = find(run, runs_dir)
+    directory = run_directory(run, runs_dir)
     if json:
         emit_json({"run": directory.name, "directory": str(directory.path.resolve())})
     else:
@@ -341,7 +341,7 @@ def restore(
         stderr().print(f"the trash of {visible(folder)} is empty")
     else:
         for one in there:
-            sys.stdout.write(f"{when(one.when):>10}  {visible(one.run)}\n")
+            sys.stdout.write(f"{date_text(one.when):>10}  {visible(one.run)}\n")
 
 
 @runs_app.command()
@@ -355,7 +355,7 @@ def tag(
     """Add tags to a run, take some off, or list them."""
     from tuitrain.runs.index import read_user, write_user
 
-    directory = find(run, runs_dir)
+    directory = run_directory(run, runs_dir)
     have, _ = read_user(directory.path)
     if tags or remove:
         gone = {one.strip().lstrip("#") for one in remove or []}
@@ -375,7 +375,7 @@ def note(
     """Write a note on a run, or show it."""
     from tuitrain.runs.index import read_user, write_user
 
-    directory = find(run, runs_dir)
+    directory = run_directory(run, runs_dir)
     if text is not None:
         write_user(directory.path, note=text)
     _, have = read_user(directory.path)

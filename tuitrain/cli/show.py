@@ -23,7 +23,7 @@ def show(
     preset: Annotated[
         str,
         typer.Argument(
-            help="Preset name or TOML file.", show_default=False, autocompletion=completion.presets
+            help="Preset name or TOML file.", show_default=False, autocompletion=completion.offer_presets
         ),
     ] = "",
     preset_flag: Annotated[
@@ -33,7 +33,7 @@ def show(
             "-p",
             help="The same, as a flag.",
             show_default=False,
-            autocompletion=completion.presets,
+            autocompletion=completion.offer_presets,
         ),
     ] = "",
     epochs: options.Epochs = None,
@@ -69,11 +69,11 @@ def show(
         )
     if sum((toml, torchinfo, json)) > 1:
         raise UsageError("--json, --toml and --torchinfo all want stdout; use one of them.")
-    base, changed = options.tweaked(name, flags)
+    base, changed = options.changed_preset(name, flags)
     table = changed.table()
     limit = budget or changed.challenge.max_parameters
     if json:
-        emit_json(as_json(changed, table, limit))
+        emit_json(preset_json(changed, table, limit))
     elif toml:
         stdout().out(changed.to_toml(), end="", highlight=False)
     elif torchinfo:
@@ -81,10 +81,10 @@ def show(
 
         stdout().out(torchinfo_summary(changed), highlight=False)
     else:
-        stdout().print(picture(base, changed, table, limit))
+        stdout().print(preset_picture(base, changed, table, limit))
 
 
-def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str, Any]:
+def preset_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str, Any]:
     """The machine form; keys as the README documents them."""
     from tuitrain.spec.challenge import check_challenge
 
@@ -123,7 +123,7 @@ def as_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str
     }
 
 
-def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None) -> RenderableType:
+def preset_picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None) -> RenderableType:
     """Table, budget, challenge, claims and story for a terminal.
 
     Beside each layer stands its index, as `--set model.layers[1].conv=11` takes it.
@@ -143,14 +143,14 @@ def picture(base: Preset, preset: Preset, table: NetworkTable, limit: int | None
         _memory(table),
         Text(),
         *_training(preset),
-        *checklist(_points(preset, table)),
+        *checklist(_challenge_points(preset, table)),
         *_claims(preset),
         *_story(preset),
     ]
     return Group(*parts)
 
 
-def _points(preset: Preset, table: NetworkTable) -> list[Point]:
+def _challenge_points(preset: Preset, table: NetworkTable) -> list[Point]:
     from tuitrain.spec.challenge import check_challenge
 
     return check_challenge(preset, table)

@@ -13,7 +13,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.runs import find, no_terminal, standing
+from tuitrain.cli.runs import report_detached, run_directory, state_text
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
 from tuitrain.figures import accuracy_text, duration_text
 
@@ -27,7 +27,9 @@ OBEY_S, STOP_S = 10.0, 30.0
 LiveRun = Annotated[
     str | None,
     typer.Argument(
-        help="A run; left out: the one that is live.", show_default=False, autocompletion=completion.live_runs
+        help="A run; left out: the one that is live.",
+        show_default=False,
+        autocompletion=completion.offer_live_runs,
     ),
 ]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Don't wait until it is obeyed.")]
@@ -43,7 +45,7 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
     from tuitrain.runs.index import HELD, list_runs
 
     if run is not None:
-        directory = find(run, runs_dir)
+        directory = run_directory(run, runs_dir)
         directory.refuse_other_holder()
         if not directory.is_held():
             name = visible(directory.name)
@@ -121,7 +123,7 @@ def stop(
         raise typer.Exit(ExitCode.RUN_DIRECTORY)
 
 
-def let_go_on(directory: RunDirectory, epochs: int | None = None) -> None:
+def continue_run(directory: RunDirectory, epochs: int | None = None) -> None:
     """Unpause a live run, and lengthen it to `epochs` in all.
 
     Raises:
@@ -190,7 +192,7 @@ def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.
     from tuitrain.runs.index import HELD, list_runs, summarise
 
     if run is not None:
-        summaries = [summarise(find(run, runs_dir).path)]
+        summaries = [summarise(run_directory(run, runs_dir).path)]
     else:
         summaries = [s for s in list_runs(config.runs_dir(runs_dir)) if s.state in HELD]
     found = [(summary, RunDirectory.open(summary.path)) for summary in summaries]
@@ -201,7 +203,7 @@ def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.
         stderr().print("no run is live; list them with `tuitrain runs`")
     for summary, directory in found:
         sys.stdout.write(_status_line(summary, directory) + "\n")
-    no_terminal(summaries)
+    report_detached(summaries)
 
 
 def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
@@ -218,7 +220,7 @@ def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
 
 def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     live = directory.live() if summary.phase is not None else None
-    parts = [standing(summary), visible(summary.run)]
+    parts = [state_text(summary), visible(summary.run)]
     step = live.progress if live else None
     if step is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
@@ -252,7 +254,7 @@ def tail(
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.training.events import RunStarted, to_line
 
-    feed = DirectoryFeed(find(run, runs_dir))
+    feed = DirectoryFeed(run_directory(run, runs_dir))
     judged_by = "test"
     first = True
     while True:

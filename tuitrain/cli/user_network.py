@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuitrain.training.user_network import UserNetwork
 
 
-def own_network(
+def load_for_run(
     model: str, budget: int | None, dropout: float | None, settings: Sequence[str] | None
 ) -> UserNetwork:
     """The network that `--model` names, tried out; runs its file.
@@ -31,43 +31,44 @@ def own_network(
             )
     from tuitrain.training.user_network import load_user_network
 
-    own = load_user_network(model)
-    count = own.table.parameters
+    user_network = load_user_network(model)
+    count = user_network.table.parameters
     if budget and count > budget:
         raise UsageError(
             f"--budget {budget:,}: {visible(model)} has {count:,} parameters, {count - budget:,} too many; "
             "make it narrower."
         )
-    return own
+    return user_network
 
 
-def as_json(preset: Preset, own: UserNetwork, budget: int | None) -> dict[str, Any]:
+def user_network_json(preset: Preset, user_network: UserNetwork, budget: int | None) -> dict[str, Any]:
     """What `--dry-run --json` says of it: as of a preset, without what only a preset's layers can tell."""
     return {
         "name": preset.name,
-        "own_network": own.to_dict(),
-        "parameters": own.table.parameters,
+        "own_network": user_network.to_dict(),
+        "parameters": user_network.table.parameters,
         "budget": budget,
-        "mult_adds": own.table.mult_adds,
+        "mult_adds": user_network.table.mult_adds,
         "challenge": [
-            {"point": p.point, "wanted": p.wanted, "got": p.got, "met": p.met} for p in _points(preset, own)
+            {"point": p.point, "wanted": p.wanted, "got": p.got, "met": p.met}
+            for p in _challenge_points(preset, user_network)
         ],
         "train": preset.to_dict()["train"],
     }
 
 
-def picture(preset: Preset, own: UserNetwork) -> RenderableType:
+def user_network_picture(preset: Preset, user_network: UserNetwork) -> RenderableType:
     """torchinfo's table of it and the preset's challenge, for a terminal."""
     from rich.console import Group
     from rich.text import Text
 
     from tuitrain.cli.show import checklist
 
-    head = Text(f"{visible(own.flag)}, trained as preset {visible(preset.name)} says\n")
-    return Group(head, Text(own.summary()), *checklist(_points(preset, own)))
+    head = Text(f"{visible(user_network.flag)}, trained as preset {visible(preset.name)} says\n")
+    return Group(head, Text(user_network.summary()), *checklist(_challenge_points(preset, user_network)))
 
 
-def _points(preset: Preset, own: UserNetwork) -> list[Any]:
+def _challenge_points(preset: Preset, user_network: UserNetwork) -> list[Any]:
     from tuitrain.spec.challenge import check_challenge
 
-    return check_challenge(preset, own.table.parameters)
+    return check_challenge(preset, user_network.table.parameters)

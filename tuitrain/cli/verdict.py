@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.history import History
 
 
-def verdict(history: History, directory: Path) -> RenderableType:
+def verdict_text(history: History, directory: Path) -> RenderableType:
     """All that is said when a run has ended."""
     from rich.console import Group
     from rich.table import Table

@@ -36,7 +36,7 @@ class Estimate:
 
 
 def estimate(
-    preset: Preset, device: str, runs_dir: Path, own: Mapping[str, str] | None = None
+    preset: Preset, device: str, runs_dir: Path, user_network: Mapping[str, str] | None = None
 ) -> Estimate | None:
     """The time a run of a preset will take, or None where nothing is known.
 
@@ -49,7 +49,7 @@ def estimate(
         runs_dir: where earlier runs lie.
         own: the network in Python in the place of the preset's, as `RunStarted.own_network` has it.
     """
-    wanted, epochs = workload(preset.to_dict(), own), preset.train.epochs
+    wanted, epochs = workload(preset.to_dict(), user_network), preset.train.epochs
     try:
         runs = [run for run in list_runs(runs_dir) if run.workload == wanted and run.epoch_s > 0]
     except RunDirectoryError:
@@ -59,7 +59,7 @@ def estimate(
     if newest:
         an_epoch = statistics.median(run.epoch_s for run in newest)
         return Estimate(an_epoch * epochs, f"from {plural(len(newest), 'earlier run')}")
-    if own is None and (device == "cpu" or (device == "auto" and not _has_gpu())):
+    if user_network is None and (device == "cpu" or (device == "auto" and not _has_gpu())):
         images = max(1, training_images(preset.train.dataset) - preset.train.val_split)
         return Estimate(cpu_s(preset.table(), images, epochs), "by size")
     return None

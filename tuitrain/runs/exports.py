@@ -43,9 +43,9 @@ def log_lines(record: Record, judged_by: str = "test") -> list[str]:
     event = record.event
     match event:
         case RunStarted():
-            own = event.own_network.get("model", "?") if event.own_network else ""
+            model = event.own_network.get("model", "?") if event.own_network else ""
             return [
-                f"run {visible(event.run)}: {f'network {visible(own)}, ' if own else ''}"
+                f"run {visible(event.run)}: {f'network {visible(model)}, ' if model else ''}"
                 f"preset {visible(event.name)}, {event.parameters:,} parameters, {visible(event.dataset)}, "
                 f"{visible(event.device)}, seed {event.seed}",
                 *([f"repeat with: {visible(event.command)}"] if event.command else []),

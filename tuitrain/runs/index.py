@@ -181,7 +181,7 @@ def _epoch_s(epochs: Sequence[EpochFinished]) -> float:
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def workload(preset: Mapping[str, Any], own: Mapping[str, str] | None = None) -> str:
+def workload(preset: Mapping[str, Any], user_network: Mapping[str, str] | None = None) -> str:
     """A digest that is the same for runs whose epochs are the same work: network, data set and batch size.
 
     Args:
@@ -191,7 +191,7 @@ def workload(preset: Mapping[str, Any], own: Mapping[str, str] | None = None) ->
     train = preset.get("train")
     settings = train if isinstance(train, dict) else {}
     parts = [settings.get(key) for key in ("dataset", "batch_size", "val_split")]
-    network = own.get("sha256") if own else preset.get("model")
+    network = user_network.get("sha256") if user_network else preset.get("model")
     text = json.dumps([network, parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -44,7 +44,7 @@ def prepare(
     budget: int | None = None,
     command: str = "",
     control: RunControl | None = None,
-    own: UserNetwork | None = None,
+    user_network: UserNetwork | None = None,
 ) -> Session:
     """A session of a new run, its directory made and held; nothing is made when the device is not there.
 
@@ -69,34 +69,34 @@ def prepare(
     from tuitrain.training.trainer import Trainer
 
     differs = dict(changed or {})
-    if own is not None:  # with its digest: runs of another text are no other seeds of this one
-        differs["model"] = [preset.name, f"{own.flag} {own.sha256[:8]}"]
+    if user_network is not None:  # with its digest: runs of another text are no other seeds of this one
+        differs["model"] = [preset.name, f"{user_network.flag} {user_network.sha256[:8]}"]
 
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         return Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=differs, budget=budget,
-            command=command, own=own, git=git(), resume=state,
+            command=command, user_network=user_network, git=git(), resume=state,
         )  # fmt: skip
 
     git = git_state.begin()
     devices.pick(runtime.device)
-    Trainer(preset, dataset, runtime, own=own)  # refuses what can't be trained before a directory exists
+    # Refuses what can't be trained before a directory exists.
+    Trainer(preset, dataset, runtime, user_network=user_network)
     comment = f"{PRESET_MARK} To repeat it:\n  {command}" if command else PRESET_MARK
-    if own is not None:
-        comment += (
-            f"\nIn the place of [model] ran {own.flag}: its text is {MODEL_SOURCE}, SHA-256 {own.sha256}."
-        )
+    if user_network is not None:
+        digest = f"its text is {MODEL_SOURCE}, SHA-256 {user_network.sha256}."
+        comment += f"\nIn the place of [model] ran {user_network.flag}: {digest}"
     directory = RunDirectory.create(
         runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment),
-        model_source=own.source if own else None,
+        model_source=user_network.source if user_network else None,
     )  # fmt: skip
-    return Session(factory, directory, summary=_summary(preset, own), control=control)
+    return Session(factory, directory, summary=_summary(preset, user_network), control=control)
 
 
-def _summary(preset: Preset, own: UserNetwork | None) -> Callable[[], str]:
+def _summary(preset: Preset, user_network: UserNetwork | None) -> Callable[[], str]:
     from tuitrain.training.model import torchinfo_summary
 
-    return own.summary if own is not None else lambda: torchinfo_summary(preset)
+    return user_network.summary if user_network is not None else lambda: torchinfo_summary(preset)
 
 
 def recall(directory: RunDirectory) -> tuple[Preset, RunStarted | None, RunFinished | None]:
@@ -150,7 +150,7 @@ def prepare_resume(
             f"run {visible(directory.name)} is complete after {finished.epochs} epochs; "  # type: ignore[union-attr]
             f"give it more with `tuitrain resume {visible(directory.name)} --epochs N`."
         )
-    own = _user_network_again(directory, started, model)
+    user_network = _user_network_again(directory, started, model)
     settings = dict(started.runtime) if started else {}
     runtime = Runtime.from_dict(settings | ({"device": device} if device else {}))
     dataset = load_data(preset, data_dir, progress)
@@ -158,7 +158,7 @@ def prepare_resume(
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
         trainer = Trainer(
             preset, dataset, runtime, run_name=directory.name, changed=dict(started.changed) if started else {},
-            budget=started.budget if started else None, command=started.command if started else "", own=own,
+            budget=started.budget if started else None, command=started.command if started else "", user_network=user_network,
             resume=state, epochs=epochs,
         )  # fmt: skip
         if epochs is not None:
@@ -172,7 +172,7 @@ def prepare_resume(
         return trainer
 
     directory.acquire()
-    return Session(factory, directory, resume=True, summary=_summary(preset, own), control=control)
+    return Session(factory, directory, resume=True, summary=_summary(preset, user_network), control=control)
 
 
 def _user_network_again(

@@ -119,6 +119,11 @@ def _read_metadata(file: Path, data: bytes) -> dict[str, Any]:
                 f"{visible(file)} does not say what network it is of; keep it beside its run's preset.toml."
             ) from None
         preset = read_preset(beside)
-        own = {"model": "?"} if file.with_name("model.py.txt").exists() else None
+        user_network = {"model": "?"} if file.with_name("model.py.txt").exists() else None
         normalize = preset.train.normalize.model_dump()
-        return {"name": preset.name, "preset": preset.to_dict(), "normalize": normalize, "own_network": own}
+        return {
+            "name": preset.name,
+            "preset": preset.to_dict(),
+            "normalize": normalize,
+            "own_network": user_network,
+        }

@@ -389,11 +389,11 @@ def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | 
 
     if entry.resumes is not None:
         return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
-    own, runs_dir = None, runs_dir.absolute()
+    user_network, runs_dir = None, runs_dir.absolute()
     if entry.model:
         from tuitrain.training.user_network import load_user_network
 
-        own = load_user_network(entry.model)
+        user_network = load_user_network(entry.model)
     dataset = load_data(entry.preset, data_dir)
     if entry.withdrawn:
         raise UsageError("left before it began")
@@ -406,5 +406,5 @@ def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | 
         budget=entry.budget,
         command=entry.command,
         control=entry.control,
-        own=own,
+        user_network=user_network,
     )

@@ -106,8 +106,10 @@ class PlainOp(Spec):
 
 
 #: Operations that may be written with a setting of their own.
-OP_SETTINGS: dict[str, type[_Setting]] = {c.kind: c for c in (LeakyReLU, Dropout, Dropout2d, GroupNorm)}
-Op = Plain | LeakyReLU | Dropout | Dropout2d | GroupNorm
+OP_SETTINGS: dict[str, type[_Setting]] = {
+    c.kind: c for c in (LeakyReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
+}
+Op = PlainOp | LeakyReLUOp | DropoutOp | Dropout2dOp | GroupNormOp
 
 
 def _op_tag(value: Any) -> str:

@@ -83,26 +83,26 @@ class Trainer:
         changed: dict[str, list[Any]] | None = None,
         budget: int | None = None,
         command: str = "",
-        own: UserNetwork | None = None,
+        user_network: UserNetwork | None = None,
         git: dict[str, Any] | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
     ) -> None:
         self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
         self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
-        self.own, self.git = own, git or {}
+        self.user_network, self.git = user_network, git or {}
         if (
-            own is not None
+            user_network is not None
         ):  # only of presets' networks is it known that they can be captured, and compiling pays
             chosen = "off" if self.runtime.compile == "auto" else self.runtime.compile
             self.runtime = replace(self.runtime, graph=False, compile=chosen)
-        self.table = preset.table() if own is None else own.table
+        self.table = preset.table() if user_network is None else user_network.table
         self.device = devices.pick(self.runtime.device)
         self.feed = EpochImages(preset, self.table, dataset)
         self.standing = Position(preset.train.epochs)
         self.schedule = LearningRate(preset.train, self.feed.steps)
         self.machine = machine.Machine()
-        self.network = build(preset) if own is None else own.build(preset.train.seed)
+        self.network = build(preset) if user_network is None else user_network.build(preset.train.seed)
         self._elapsed_before, self._begun = 0.0, time.monotonic()
         if resume is not None:
             resume = with_todays_names(resume, self.network)
@@ -381,7 +381,7 @@ class Trainer:
             "train_images": self.feed.images,
             "device": self.device.type,
             "machine": self.machine.to_dict(),
-            "own_network": self.own.sha256 if self.own else "",
+            "own_network": self.user_network.sha256 if self.user_network else "",
         }
         if self._compiling is not None:  # the last state is of this very step
             return replace(self._state, meta=meta)
@@ -393,7 +393,11 @@ class Trainer:
 
     def _take_up(self, state: TrainerState) -> None:
         check_fits(
-            state, self.preset, self.dataset.name, self.feed.images, self.own.sha256 if self.own else ""
+            state,
+            self.preset,
+            self.dataset.name,
+            self.feed.images,
+            self.user_network.sha256 if self.user_network else "",
         )
         self.standing = Position.from_meta(state.meta, self.feed.steps)
         try:
@@ -448,7 +452,7 @@ class Trainer:
             changed=self.changed,
             budget=self.budget,
             command=self._exact_command(),
-            own_network=self.own.to_dict() if self.own else {},
+            own_network=self.user_network.to_dict() if self.user_network else {},
             git=self.git,
             data_sha256=self.dataset.sha256,
         )

@@ -253,13 +253,13 @@ def _recording_layers(network: nn.Module, rows: list[TableRow]) -> Iterator[None
     def note(name: str, module: nn.Module) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-            own = list(module.parameters(recurse=False))
+            weights = list(module.parameters(recurse=False))
             places = prod(shape[1:]) if isinstance(module, nn.modules.conv._ConvNd) else 1
-            new = sum(p.numel() for p in own if id(p) not in counted)
-            counted.update(map(id, own))
+            new = sum(p.numel() for p in weights if id(p) not in counted)
+            counted.update(map(id, weights))
             norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
             kind = "batchnorm" if norm else type(module).__name__.lower()
-            cost = places * sum(p.numel() for p in own)
+            cost = places * sum(p.numel() for p in weights)
             rows.append(TableRow(len(rows), None, kind, name or kind, "", shape, new, cost, 0))
 
         return hook

@@ -17,7 +17,7 @@ from textual.screen import ModalScreen, Screen
 from tuitrain import config, trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.queue import SessionManager
-from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, Place, Settings, speaks_utf8
+from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, RunDefaults, Settings, speaks_utf8
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, SpeaksInLines
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
@@ -157,7 +157,7 @@ class TuitrainApp(TerminalApp):
         self.config_problem: str | None = None
         keys: dict[str, str] = {}
         hz = REFRESH_HZ
-        place = Place()
+        place = RunDefaults()
         try:
             keys = config.keymap()
             theme = theme or config.setting("theme") or None
@@ -165,7 +165,7 @@ class TuitrainApp(TerminalApp):
             low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
             ascii_only = ascii_only or config.setting("ascii")
             mouse = mouse and config.setting("mouse")
-            place = Place.read()
+            place = RunDefaults.read()
         except TuitrainError as error:
             self.config_problem = str(error)
         self.settings = Settings(

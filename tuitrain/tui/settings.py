@@ -17,7 +17,7 @@ LOW_BANDWIDTH_HZ = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunDefaults:
     """What the settings say of the runs that are started here, as flags do on the command line.
 
     Attributes:
@@ -31,7 +31,7 @@ class Place:
     runtime: Runtime = field(default_factory=Runtime)
 
     @classmethod
-    def read(cls) -> Place:
+    def read(cls) -> RunDefaults:
         """What the environment and the config files say.
 
         Raises:
@@ -67,7 +67,7 @@ class Settings:
     ascii_only: bool = False
     mouse: bool = True
     theme: str | None = None
-    place: Place = field(default_factory=Place)
+    place: RunDefaults = field(default_factory=RunDefaults)
     keys: dict[str, str] = field(default_factory=dict)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
 
 
-def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
+def short_comparison(runs: Sequence[RunSummary]) -> list[str]:
     """Two marked runs in short: what differs, the best accuracies, and what that is worth."""
     first, second = runs[0], runs[1]
     what = (
@@ -31,11 +31,11 @@ def in_a_line(runs: Sequence[RunSummary]) -> list[str]:
     )
     best = f"best {percent_text(first.best)} → {percent_text(second.best)}"
     more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
-    worth = judged_apart(runs) or "no evidence of a difference (1 seed each)"
+    worth = why_not_comparable(runs) or "no evidence of a difference (1 seed each)"
     return [f"Compare  {what}{more}", f"{best}     {worth}"]
 
 
-def judged_apart(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:
+def why_not_comparable(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:
     """Why the accuracies of these runs can't be compared; None where they were judged by the same images.
 
     Args:
@@ -54,7 +54,7 @@ def judged_apart(runs: Sequence[RunSummary], results: Sequence[History] = ()) ->
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparisonLine:
     """A line of the comparison: a label, a text a run, and which of them is better (None: none is)."""
 
     label: str
@@ -62,18 +62,18 @@ class Line:
     better: int | None = None
 
 
-def setting_lines(presets: Sequence[dict[str, Any]]) -> list[Line]:
+def setting_lines(presets: Sequence[dict[str, Any]]) -> list[ComparisonLine]:
     """The settings that are not the same in all, in words."""
-    told = [_in_words(preset) for preset in presets]
+    told = [_setting_texts(preset) for preset in presets]
     lines = []
     for label in dict.fromkeys(label for texts in told for label in texts):
         values = [texts.get(label, "–") for texts in told]
         if len(set(values)) > 1:
-            lines.append(Line(label, tuple(value[:28] for value in values)))
+            lines.append(ComparisonLine(label, tuple(value[:28] for value in values)))
     return lines
 
 
-def _in_words(preset: dict[str, Any]) -> dict[str, str]:
+def _setting_texts(preset: dict[str, Any]) -> dict[str, str]:
     """Every setting by what it is called; those of a layer by the layer's name."""
     layers = layers_of(preset)
     rest = {key: value for key, value in preset.items() if key not in (*NAMES, "model")}
@@ -83,30 +83,30 @@ def _in_words(preset: dict[str, Any]) -> dict[str, str]:
     return out
 
 
-def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[Line]:
+def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[ComparisonLine]:
     """The figures, the better one marked; equal or missing ones are not, and none of runs that were judged apart."""
-    more, less = (None, None) if judged_apart(runs, results) else (True, False)
+    more, less = (None, None) if why_not_comparable(runs, results) else (True, False)
     lines = [
         _line("best test accuracy", [run.best for run in runs], accuracy_text, more=more),
-        Line("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
+        ComparisonLine("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
         _line("last test accuracy", [run.last for run in runs], accuracy_text, more=more),
-        _line("mean of the last five", [_some(result.last_mean) for result in results], accuracy_text, more=more),
+        _line("mean of the last five", [_finite_or_none(result.last_mean) for result in results], accuracy_text, more=more),
         _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=less),
         _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy_text, more=None),
         _line("first epoch at target", [_first_at_target(result) for result in results], lambda v: f"{v:.0f}", more=less),
         _line("parameters", [float(run.parameters) for run in runs], count_text, more=less),
         _line("took", [run.seconds or None for run in runs], elapsed_text, more=less),
-        Line("device", tuple(visible(run.device) or "–" for run in runs)),
-        Line("judged by", tuple(visible(run.judged_by) for run in runs)),
+        ComparisonLine("device", tuple(visible(run.device) or "–" for run in runs)),
+        ComparisonLine("judged by", tuple(visible(run.judged_by) for run in runs)),
     ]  # fmt: skip
     return [line for line in lines if any(value != "–" for value in line.values)]
 
 
 def _last(result: History, field: str) -> float | None:
-    return _some(float(getattr(result.epochs[-1], field))) if result.epochs else None
+    return _finite_or_none(float(getattr(result.epochs[-1], field))) if result.epochs else None
 
 
-def _some(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
@@ -114,17 +114,17 @@ def _first_at_target(result: History) -> float | None:
     return float(result.at_target[0]) if result.at_target else None
 
 
-def _line(label: str, values: list[float | None], text: Any, *, more: bool | None) -> Line:
+def _line(label: str, values: list[float | None], text: Any, *, more: bool | None) -> ComparisonLine:
     known = [value for value in values if value is not None]
     better = None
     if more is not None and len(known) == len(values) and len(set(known)) > 1:
         wanted = max(known) if more else min(known)
         if known.count(wanted) == 1:
             better = values.index(wanted)
-    return Line(label, tuple("–" if value is None else text(value) for value in values), better)
+    return ComparisonLine(label, tuple("–" if value is None else text(value) for value in values), better)
 
 
-def evidence(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
+def evidence_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
     """What the figures prove: runs that differ in the seed alone are taken together."""
     by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
     names: dict[str, str] = {}
@@ -148,7 +148,7 @@ def evidence(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str
             lines.append(
                 f"{names[key]}: best {statistics.fmean(values):.2f} % ± {spread:.2f} (mean and sd of {len(values)} seeds)"
             )
-    if apart := judged_apart(runs, results):
+    if apart := why_not_comparable(runs, results):
         lines.append(f"{apart[0].upper()}{apart[1:]}.")
     elif len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
         judged = next((result.best for result in results if result.best), None)

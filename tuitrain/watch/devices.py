@@ -84,10 +84,12 @@ def _gpus() -> list[Device]:
         if memory is None:
             break
         others = card.others(ours_is_there=nvml.in_use_by_torch())
-        out.append(Device(f"cuda:{card.index}", card.name or "GPU", *memory, tuple(map(_told, others))))
+        out.append(
+            Device(f"cuda:{card.index}", card.name or "GPU", *memory, tuple(map(_process_text, others)))
+        )
     return out
 
 
-def _told(process: OtherProcess) -> str:
+def _process_text(process: OtherProcess) -> str:
     name = f"{process.name} of {process.user}" if process.name else f"process {process.pid}"
     return name if process.memory is None else f"{name} {gigabytes_text(process.memory)} GB"

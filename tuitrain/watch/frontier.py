@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class FrontierPoint:
     """One network: how many parameters it has, and its best accuracy as a fraction."""
 
     parameters: int
@@ -30,15 +30,15 @@ class Frontier:
 
     dataset: str = ""
     judged_by: str = "test"
-    mine: tuple[Place, ...] = ()
-    published: tuple[Place, ...] = ()
-    front: tuple[Place, ...] = ()
-    selected: Place | None = None
+    mine: tuple[FrontierPoint, ...] = ()
+    published: tuple[FrontierPoint, ...] = ()
+    front: tuple[FrontierPoint, ...] = ()
+    selected: FrontierPoint | None = None
 
 
-def front_of(places: Iterable[Place]) -> tuple[Place, ...]:
+def pareto_front(places: Iterable[FrontierPoint]) -> tuple[FrontierPoint, ...]:
     """The places with more accuracy than every place of as many or fewer parameters, the smallest first."""
-    front: list[Place] = []
+    front: list[FrontierPoint] = []
     for place in sorted(places, key=lambda p: (p.parameters, -p.accuracy)):
         if not front or place.accuracy > front[-1].accuracy:
             front.append(place)
@@ -46,7 +46,9 @@ def front_of(places: Iterable[Place]) -> tuple[Place, ...]:
 
 
 def frontier_of(
-    runs: Iterable[RunSummary], selected: RunSummary | None, published: Iterable[tuple[str, Place]] = ()
+    runs: Iterable[RunSummary],
+    selected: RunSummary | None,
+    published: Iterable[tuple[str, FrontierPoint]] = (),
 ) -> Frontier:
     """The runs on the selected run's data set, judged by the same images.
 
@@ -58,7 +60,7 @@ def frontier_of(
     if selected is None:
         return Frontier()
     mine = tuple(
-        Place(run.parameters, run.best, _name(run), run.run)
+        FrontierPoint(run.parameters, run.best, _name(run), run.run)
         for run in runs
         if run.best is not None
         and run.parameters > 0
@@ -66,7 +68,7 @@ def frontier_of(
     )
     here = next((place for place in mine if place.run == selected.run), None)
     others = tuple(place for dataset, place in published if dataset == selected.dataset)
-    return Frontier(selected.dataset, selected.judged_by, mine, others, front_of(mine), here)
+    return Frontier(selected.dataset, selected.judged_by, mine, others, pareto_front(mine), here)
 
 
 def _name(run: RunSummary) -> str:
@@ -74,7 +76,7 @@ def _name(run: RunSummary) -> str:
 
 
 @functools.cache
-def published_systems() -> tuple[tuple[str, Place], ...]:
+def published_systems() -> tuple[tuple[str, FrontierPoint], ...]:
     """Data set and place of each built-in preset whose source claims an accuracy; reads them all, so in a thread."""
     from tuitrain.spec.preset_files import list_presets, load_preset
 
@@ -88,7 +90,7 @@ def published_systems() -> tuple[tuple[str, Place], ...]:
             if claims.test_accuracy is not None:
                 parameters = claims.parameters or preset.table().parameters
                 found.append(
-                    (preset.train.dataset, Place(parameters, claims.test_accuracy / 100, preset.name))
+                    (preset.train.dataset, FrontierPoint(parameters, claims.test_accuracy / 100, preset.name))
                 )
         except TuitrainError:
             continue

@@ -73,14 +73,14 @@ def _earlier(started: RunStarted, runs_dir: Path) -> Ghost | None:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgingImages:
     """The images that a run is judged by, uint8 (N, 28, 28), and the names of the classes."""
 
     images: NDArray[np.uint8] | None
     classes: tuple[str, ...]
 
 
-def judged_images(started: RunStarted, data_dir: Path | None) -> Judged:
+def judging_images(started: RunStarted, data_dir: Path | None) -> JudgingImages:
     """The judging set of a run; without images where the data isn't here (nothing is fetched)."""
     from tuitrain.data.dataset import hold_out
     from tuitrain.data.load import load_dataset
@@ -91,5 +91,5 @@ def judged_images(started: RunStarted, data_dir: Path | None) -> Judged:
         if started.judged_by == "validation":
             dataset = hold_out(dataset, int(train.get("val_split", 0)), started.seed)
     except (TuitrainError, OSError, ValueError, TypeError):
-        return Judged(None, ())
-    return Judged(dataset.test.images, dataset.classes)
+        return JudgingImages(None, ())
+    return JudgingImages(dataset.test.images, dataset.classes)

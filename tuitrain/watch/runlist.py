@@ -49,7 +49,7 @@ def when_text(when: float, now: float) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """One line: a run on disk, or one of this process that has no directory yet."""
 
     key: str
@@ -86,9 +86,9 @@ class Row:
         return " ".join((*words, self.note, self.device, f"seed {self.seed}")).lower()
 
 
-def row_of(run: RunSummary) -> Row:
+def row_of(run: RunSummary) -> RunRow:
     """The row of a run on disk."""
-    return Row(
+    return RunRow(
         key=run.run,
         state=run.doing,
         state_s=run.doing_s,
@@ -110,10 +110,10 @@ def row_of(run: RunSummary) -> Row:
     )
 
 
-def row_of_entry(entry: QueueEntry, number: int) -> Row:
+def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
     """The row of a run that was asked for here and has no directory yet."""
     state = "queued" if entry.state == "queued" else "failed" if entry.state == "failed" else "starting"
-    return Row(
+    return RunRow(
         key=f"queue {number}",
         state=state,
         preset=visible(entry.preset.name),
@@ -134,7 +134,7 @@ def row_of_entry(entry: QueueEntry, number: int) -> Row:
     )
 
 
-def details(row: Row) -> str:
+def details(row: RunRow) -> str:
     """Everything that is known of a row in words, of which the table shows as much as fits."""
     run = row.summary
     glyph, word, _ = state_look(row.state)
@@ -164,8 +164,8 @@ class Column:
     name: str
     title: str
     width: int
-    text: Callable[[Row, float], str]
-    sort: Callable[[Row], Any]
+    text: Callable[[RunRow, float], str]
+    sort: Callable[[RunRow], Any]
     right: bool = False
     from_width: int = 0
 
@@ -174,27 +174,27 @@ def _number_or_low(value: float | None) -> float:
     return -1.0 if value is None else value
 
 
-def _target(row: Row) -> str:
+def _target(row: RunRow) -> str:
     if row.at_target:
         return str(row.at_target)
     return "–" if row.has_target or row.best is None else ""
 
 
-def _params(row: Row, now: float) -> str:
+def _params(row: RunRow, now: float) -> str:
     return count_text(row.parameters) if row.parameters else "–"
 
 
-def _when(row: Row, now: float) -> str:
+def _when(row: RunRow, now: float) -> str:
     if row.state_s is not None:
         return waiting_text(row.state_s)
     return "now" if row.state == "live" else when_text(row.when, now)
 
 
-def _time(row: Row, now: float) -> str:
+def _time(row: RunRow, now: float) -> str:
     return elapsed_text(row.seconds) if row.seconds else "–"
 
 
-def _words(row: Row, now: float) -> str:
+def _words(row: RunRow, now: float) -> str:
     return ", ".join(part for part in (row.tags, row.note) if part)
 
 
@@ -235,7 +235,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
     "=": lambda a, b: a == b,
 }
-_FIGURES: dict[str, Callable[[Row], float | None]] = {
+_FIGURES: dict[str, Callable[[RunRow], float | None]] = {
     "best": lambda r: None if r.best is None else r.best * 100,
     "last": lambda r: None if r.last is None else r.last * 100,
     "params": lambda r: r.parameters,
@@ -244,7 +244,7 @@ _FIGURES: dict[str, Callable[[Row], float | None]] = {
 }
 
 
-def _term_matches(term: str, row: Row) -> bool:
+def _term_matches(term: str, row: RunRow) -> bool:
     for sign, compare in _OPERATORS.items():
         name, found, value = term.partition(sign)
         if found and name in _FIGURES:
@@ -257,7 +257,7 @@ def _term_matches(term: str, row: Row) -> bool:
     return term in row.haystack
 
 
-def arrange(rows: Iterable[Row], wanted: str, sort: str, reverse: bool) -> list[Row]:
+def arrange(rows: Iterable[RunRow], wanted: str, sort: str, reverse: bool) -> list[RunRow]:
     """The rows that match every word of the filter, sorted; the queue stays on top.
 
     `step13 best>99.3 "rotation 7"`: words, figures, and words that belong together.

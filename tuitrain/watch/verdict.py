@@ -137,8 +137,8 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
                percent(alike.test_accuracy if alike else None)),
         Figure(f"last {judge} accuracy", figures.accuracy_text(last.test_acc),
                percent(alike.last_test_accuracy if alike else None)),
-        Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy(history.last_mean), NO_CLAIM),
-        Figure("best running train accuracy", figures.accuracy(trained),
+        Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy_text(history.last_mean), NO_CLAIM),
+        Figure("best running train accuracy", figures.accuracy_text(trained),
                percent(claims.train_accuracy if claims else None)),
         Figure("parameters", f"{started.parameters:,}", NO_CLAIM if parameters is None else f"{parameters:,}"),
     )  # fmt: skip

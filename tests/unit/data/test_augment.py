@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tvf
 
 from tuitrain.data.augment import Augment, _coordinates, affine, crop, erase, jitter, normalize, rotate
-from tuitrain.data.load import load
+from tuitrain.data.load import load_dataset
 from tuitrain.spec.train import AugmentP
 
 

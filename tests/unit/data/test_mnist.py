@@ -439,7 +439,7 @@ def test_hold_out_that_leaves_nothing_is_a_usage_error(count: int) -> None:
 
 def test_loading_imports_neither_torch_nor_scikit_learn() -> None:
     code = (
-        "import sys\nfrom tuitrain.data.load import load\nload('digits')\n"
+        "import sys\nfrom tuitrain.data.load import load_dataset\nload_dataset('digits')\n"
         "print([m for m in ('torch', 'torchvision', 'sklearn', 'textual', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

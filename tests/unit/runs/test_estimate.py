@@ -75,7 +75,7 @@ def test_without_runs_the_size_tells_it_and_for_a_gpu_nobody_does(tmp_path: Path
     assert longer is not None and wider is not None
     assert found.seconds < wider.seconds < longer.seconds
     assert estimate(preset, "cuda:0", tmp_path) is None
-    assert estimate(preset, "cpu", tmp_path, own={"sha256": "x"}) is None
+    assert estimate(preset, "cpu", tmp_path, user_network={"sha256": "x"}) is None
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ def test_a_model_of_an_earlier_version_is_loaded_by_the_preset_beside_it(tmp_pat
 
 def test_what_can_not_be_loaded_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(NET)
-    own = trained(tmp_path, tiny(epochs=1), "own", own=load_user_network(f"{tmp_path / 'net.py'}:Net"))
+    own = trained(
+        tmp_path, tiny(epochs=1), "own", user_network=load_user_network(f"{tmp_path / 'net.py'}:Net")
+    )
     with pytest.raises(CheckpointError, match="is of a network in Python, whose code it does not hold"):
         model_file.load_model(own)
     with pytest.raises(CheckpointError, match="can't be read: No such file"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuitrain import config
-from tuitrain.cli.options import changes
+from tuitrain.cli.options import flag_changes
 from tuitrain.errors import PresetError, UsageError, shortened
 from tuitrain.spec.preset import override, preset_from_toml, read_preset
 from tuitrain.spec.preset_files import load_preset
@@ -54,7 +54,7 @@ def test_a_text_with_dots_is_no_key() -> None:
 def test_another_kind_is_named_before_the_colon_and_takes_its_own_settings() -> None:
     base = load_preset("step13")
     with pytest.raises(UsageError, match="the kind stands before the colon; write it as --optimizer adam"):
-        changes(base, {"optimizer": "sgd:name=adam"})
+        flag_changes(base, {"optimizer": "sgd:name=adam"})
     for key in ("train.optimizer", "train.optimizer.name"):
         assert override(base, {key: "adam", "train.optimizer.lr": 0.5}).train.optimizer.lr == 0.5
     assert override(base, {"train.optimizer.name": "sgd"}) == base

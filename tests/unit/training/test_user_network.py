@@ -41,7 +41,7 @@ def wrote(tmp_path: Path, text: str) -> UserNetwork:
 
 
 def trained(net: str, **settings) -> Trainer:
-    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, own=load_user_network(net))
+    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, user_network=load_user_network(net))
     for _ in trainer.run():
         pass
     return trainer
@@ -92,7 +92,7 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
             runs_dir=tmp_path,
             dataset=stripes(),
             name=name,
-            own=load_user_network(net),
+            user_network=load_user_network(net),
             control=control,
         )
         session.start()
@@ -112,7 +112,9 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
 
 def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str) -> None:
     preset = override(tiny(), {"challenge.max_parameters": 2000, "challenge.required_layers": ["conv"]})
-    session = prepare(preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net))
+    session = prepare(
+        preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", user_network=load_user_network(net)
+    )
     session.start()
     assert session.join(120) and session.exit_code == 0
     run = tmp_path / "a"
@@ -132,7 +134,12 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
 
 def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> None:
     session = prepare(
-        tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net)
+        tiny(epochs=1),
+        CPU,
+        runs_dir=tmp_path,
+        dataset=stripes(),
+        name="a",
+        user_network=load_user_network(net),
     )
     session.start()
     assert session.join(120)
@@ -159,7 +166,12 @@ def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> No
 
 def test_nothing_of_a_hostile_run_directory_is_imported(tmp_path: Path, net: str) -> None:
     session = prepare(
-        tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=load_user_network(net)
+        tiny(epochs=1),
+        CPU,
+        runs_dir=tmp_path,
+        dataset=stripes(),
+        name="a",
+        user_network=load_user_network(net),
     )
     session.start()
     assert session.join(120)
@@ -201,7 +213,11 @@ def test_one_module_runs_files_and_only_a_flags_places_ask_it_to() -> None:
     assert [name for name, text in texts.items() if any(word in text for word in words)] == [
         "tuitrain/training/user_network.py"
     ]
-    asking = {name for name, text in texts.items() if re.search(r"training\.own import .*\bload\b", text)}
+    asking = {
+        name
+        for name, text in texts.items()
+        if re.search(r"training\.user_network import .*\bload_user_network\b", text)
+    }
     assert asking == {
         "tuitrain/cli/user_network.py", "tuitrain/runs/launch.py",
         "tuitrain/tui/lab/user_network.py", "tuitrain/runs/queue.py",
@@ -304,7 +320,7 @@ def test_tied_weights_are_counted_once_and_saved(tmp_path: Path) -> None:
     )
     own = wrote(tmp_path, f"{text}return self.l(x.flatten(1)) + self.m(x.flatten(1))")
     assert own.table.parameters == 7860
-    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", own=own)
+    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", user_network=own)
     session.start()
     assert session.join(120) and session.exit_code == 0
     own.build(0).load_state_dict(load_file(tmp_path / "a" / "model.safetensors"))

@@ -16,7 +16,7 @@ from tuitrain import nvml
 from tuitrain.figures import short_count_text, sparkline
 from tuitrain.runs import index
 from tuitrain.spec.choices import SCHEDULES
-from tuitrain.spec.describe import number, preset_changes
+from tuitrain.spec.describe import preset_changes, value_text
 from tuitrain.spec.layers import LAYERS, Conv
 from tuitrain.spec.preset import flattened, override
 from tuitrain.spec.preset_files import load_preset

@@ -381,10 +381,10 @@ def test_single_seeds_are_no_evidence() -> None:
         return History.of([Record(started, 0, 0), Record(epoch, 1, 1)])
 
     two = [summary(1, best=0.9941), summary(2, best=0.9938)]
-    said = " ".join(comparison.evidence(two, [result(), result(**{"train.rotation": 7.0})]))
+    said = " ".join(comparison.evidence_lines(two, [result(), result(**{"train.rotation": 7.0})]))
     assert "no evidence" in said and "a difference below about 0.15 points may be luck" in said
     seeds = [summary(n, best=0.994 + n / 10000) for n in range(3)]
-    said = " ".join(comparison.evidence(seeds, [result(**{"train.seed": n}) for n in range(3)]))
+    said = " ".join(comparison.evidence_lines(seeds, [result(**{"train.seed": n}) for n in range(3)]))
     assert "mean and sd of 3 seeds" in said and "no evidence" not in said
     lines = comparison.setting_lines(
         [r.preset.to_dict() for r in (result(), result(**{"train.rotation": 7.0})) if r.preset]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tuitrain.cli.verdict import verdict
+from tuitrain.cli.verdict import verdict_text
 from tuitrain.figures import chance_text, standard_error
 from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary
@@ -42,7 +42,7 @@ def digits(started: RunStarted) -> RunStarted:
 
 def said_of(started: RunStarted) -> str:
     out = Console(file=io.StringIO(), width=160)
-    out.print(verdict(History.of(records(started)), Path("runs/a")))
+    out.print(verdict_text(History.of(records(started)), Path("runs/a")))
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -132,7 +132,7 @@ def test_runs_that_were_judged_apart_are_not_ranked(other: RunStarted, why: str)
         for line in comparison.result_lines([runs[0], summary(STARTED, 0.97)], [results[0]] * 2)
     )
     assert all(line.better is None for line in comparison.result_lines(runs, results))
-    said = " ".join(comparison.evidence(runs, results))
+    said = " ".join(comparison.evidence_lines(runs, results))
     assert why in f"j{said[1:]}" and "seed" not in said
     if "numbers" not in why:  # only the runs' logs tell how many
-        assert why in " ".join(comparison.in_a_line(runs))
+        assert why in " ".join(comparison.short_comparison(runs))

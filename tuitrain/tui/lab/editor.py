@@ -29,7 +29,7 @@ from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import explain
 from tuitrain.tui.lab.evaluation import Evaluation, evaluate
-from tuitrain.tui.settings import Place
+from tuitrain.tui.settings import RunDefaults
 
 #: How many steps can be undone.
 HISTORY = 500
@@ -67,7 +67,7 @@ class NetworkEditor:
     """
 
     base: Preset
-    place: Place = field(default_factory=Place)
+    place: RunDefaults = field(default_factory=RunDefaults)
     model: str = ""  # the network in Python that is trained in the place of the preset's
     data: dict[str, Any] = field(init=False)
     settings: dict[str, Any] = field(init=False)

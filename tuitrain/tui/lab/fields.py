@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tuitrain.spec.describe import label_of, number
+from tuitrain.spec.describe import label_of, value_text
 from tuitrain.spec.layers import sides_text
 
 Kind = Literal["float", "int", "choice", "toggle", "list", "sides"]

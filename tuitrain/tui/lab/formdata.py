@@ -146,7 +146,7 @@ def schedule_summary(values: dict[str, Any]) -> str:
     """The settings in a few cells: `7 ×.1`."""
     head = "train.schedule."
     short = {
-        key.removeprefix(head): re.sub(r"^0(?=\.)", "", number(value)).replace(" ", "")
+        key.removeprefix(head): re.sub(r"^0(?=\.)", "", value_text(value)).replace(" ", "")
         for key, value in values.items()
         if key.startswith(head)
     }

@@ -123,7 +123,7 @@ class LabScreen(LabStart):
         self.query_one(NetworkView).go_to(index)
 
     def _edit(self, edit: Any, *arguments: Any, cursor: int | None = None) -> None:
-        if edit != self.editor.reset_all and self.refuse_own("its layers are changed in its file"):
+        if edit != self.editor.reset_all and self.refuse_user_network("its layers are changed in its file"):
             return
         try:
             done = edit(*arguments)
@@ -155,7 +155,7 @@ class LabScreen(LabStart):
 
     def action_insert_layer(self) -> None:
         """Asks for a kind and puts such a layer below."""
-        if self.refuse_own("its layers are changed in its file"):
+        if self.refuse_user_network("its layers are changed in its file"):
             return
         from tuitrain.tui.lab.dialogs import KindDialog
 
@@ -170,7 +170,7 @@ class LabScreen(LabStart):
 
     def action_edit_layer(self) -> None:
         """The layer's settings, beside the table."""
-        if self.refuse_own("its layers are changed in its file"):
+        if self.refuse_user_network("its layers are changed in its file"):
             return
         from tuitrain.tui.lab.dialogs import LayerDialog
 
@@ -238,7 +238,7 @@ class LabScreen(LabStart):
 
     def action_save(self) -> None:
         """Saves as a preset of one's own, never over a file without being told to."""
-        if self.refuse_own("a preset can't hold it"):
+        if self.refuse_user_network("a preset can't hold it"):
             return
         from tuitrain.tui.lab.dialogs import SaveDialog
 

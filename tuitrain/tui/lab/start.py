@@ -12,7 +12,7 @@ from tuitrain.spec.repeat import run_command
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.network import NetworkView
-from tuitrain.tui.lab.user_network import LabOwn
+from tuitrain.tui.lab.user_network import LabUserNetwork
 from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.question import Question
@@ -21,7 +21,7 @@ from tuitrain.tui.shell.question import Question
 ONE_START_S = 2.0
 
 
-class LabStart(LabOwn):
+class LabStart(LabUserNetwork):
     """The lab's way from a form to a run."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FAMILY = "yours"
 
 
-def own_rows(table: NetworkTable) -> list[LayerRow]:
+def user_network_rows(table: NetworkTable) -> list[LayerRow]:
     """A row for each layer that was called when the network was tried out."""
     return [
         LayerRow(
@@ -32,19 +32,19 @@ def own_rows(table: NetworkTable) -> list[LayerRow]:
     ]  # fmt: skip
 
 
-def _told(base: Preset) -> Preset:
+def _without_claims(base: Preset) -> Preset:
     """The preset that it is trained by, without what is told of that preset's own network."""
     plain = {"story": type(base.story)(), "claims": type(base.claims)(), "source": ""}
     return base.model_copy(update={**plain, "title": f"A network in Python, trained as {base.name} says"})
 
 
-class LabOwn(LabView):
+class LabUserNetwork(LabView):
     """The lab, with the network that the user named in its list."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._own: NetworkTable | str | None = None  # its figures, or why there are none
-        self._own_asked = False
+        self._tried: NetworkTable | str | None = None  # its figures, or why there are none
+        self._try_begun = False
 
     def _first_preset(self) -> None:
         super()._first_preset()
@@ -56,10 +56,10 @@ class LabOwn(LabView):
     def _presets_read(self, items: list[PresetItem]) -> None:
         editor: NetworkEditor | None = next((e for e in self.editors.values() if e.model), None)
         if editor is not None:
-            own = self._own
+            own = self._tried
             listed = PresetItem(
                 editor.model, FAMILY, "--model", None if own is None or isinstance(own, str) else own.parameters,
-                problem=own if isinstance(own, str) else "", preset=_told(editor.base),
+                problem=own if isinstance(own, str) else "", preset=_without_claims(editor.base),
             )  # fmt: skip
             items = [listed, *(item for item in items if item.family != FAMILY or item.name != editor.model)]
         super()._presets_read(items)
@@ -84,10 +84,10 @@ class LabOwn(LabView):
         if not self.editor.model:
             super().refresh_network()
             return
-        self._ask_own()
-        view, table = self.query_one(NetworkView), self._own
+        self._ask_to_try()
+        view, table = self.query_one(NetworkView), self._tried
         known = None if table is None or isinstance(table, str) else table
-        view.show(own_rows(known) if known else [], self.editor.budget)
+        view.show(user_network_rows(known) if known else [], self.editor.budget)
         word = table if isinstance(table, str) else "" if table else "trying it out, once torch has loaded …"
         self.query_one(NetworkFoot).show(known, visible(word), None)
         pieces = gauge(known.parameters, self.editor.budget, view.size.width) if known else []
@@ -99,9 +99,11 @@ class LabOwn(LabView):
         """The checklist."""
         if not self.editor.model:
             super().refresh_challenge()
-        elif self._own is not None and not isinstance(self._own, str):
+        elif self._tried is not None and not isinstance(self._tried, str):
             view = self.query_one(ChallengeView)
-            view.show(check_challenge(self.preset, self._own.parameters), 5 if self.size.height < 30 else 99)
+            view.show(
+                check_challenge(self.preset, self._tried.parameters), 5 if self.size.height < 30 else 99
+            )
             self.call_after_refresh(self._join)
 
     def _ask_estimate(self) -> None:
@@ -116,7 +118,7 @@ class LabOwn(LabView):
             self._own_asked = True
             self.run_worker(self._try_own, thread=True, group="lab-own")
 
-    def _try_own(self) -> None:
+    def _try_out(self) -> None:
         from tuitrain.training.user_network import load_user_network
 
         found: NetworkTable | str
@@ -124,14 +126,14 @@ class LabOwn(LabView):
             found = load(shell(self).start_model).table
         except TuitrainError as error:
             found = str(error)
-        self.call_later(self._own_tried, found)
+        self.call_later(self._tried_out, found)
 
-    def _own_tried(self, found: NetworkTable | str) -> None:
-        self._own = found
+    def _tried_out(self, found: NetworkTable | str) -> None:
+        self._tried = found
         self.refresh_all()
         self.read_presets_again()
 
-    def refuse_own(self, what: str) -> bool:
+    def refuse_user_network(self, what: str) -> bool:
         """Whether the network in the lab is one in Python, of which it is then said that `what` can't be done here."""
         if self.editor.model:
             self.notify(

@@ -28,7 +28,7 @@ from tuitrain.tui.lab.parts import ChallengeView, Divider, LabTitle, LrChart
 from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
 from tuitrain.tui.lab.shapes import ShapesView, sees
 from tuitrain.tui.paint.lines import LinesView, SectionLine
-from tuitrain.tui.settings import Place
+from tuitrain.tui.settings import RunDefaults
 from tuitrain.tui.shell.behind import Behind
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
@@ -90,7 +90,7 @@ class LabView(Screen[None]):
     # -- what is in the lab --------------------------------------------------------------------
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RunDefaults:
         """What the settings say of the runs that are started here."""
         return shell(self).settings.place
 

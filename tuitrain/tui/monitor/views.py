@@ -51,7 +51,7 @@ class Shown:
 
     ghosts: Sequence[Ghost] = ()
     inspection: LastEvaluation | None = None
-    judged: Judged | None = None
+    judged: JudgingImages | None = None
     report: Sequence[str] | None = None
     can_go_on: bool = False
     has_report: bool = False
@@ -297,7 +297,7 @@ class Views(Vertical):
         return self._inspected(view, width)
 
     def _inspected(self, view: str, width: int) -> HeadedLines:
-        seen, judged = self._shown.inspection, self._shown.judged or Judged(None, ())
+        seen, judged = self._shown.inspection, self._shown.judged or JudgingImages(None, ())
         if seen is None:
             text = (
                 " nothing was kept of it"

@@ -22,7 +22,7 @@ from tuitrain.tui.runs.curves import LETTERS, LOOKS
 from tuitrain.tui.runs.table import fit
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.watch.comparison import Line, evidence, result_lines, setting_lines
+from tuitrain.watch.comparison import ComparisonLine, evidence_lines, result_lines, setting_lines
 from tuitrain.watch.runlist import state_look
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LABEL = 24
 TALL = 30  # lines from which the table and the chart are shown together
 
 
-class Sheet(Static):
+class ComparisonText(Static):
     """The comparison as text, with looks that follow the theme."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"sheet--head", "sheet--better", "sheet--dim"}
@@ -80,7 +80,7 @@ class CompareScreen(Screen[None]):
         """Header, the table, keys."""
         yield HeaderLine(f"comparing {len(self.runs)} runs")
         with VerticalScroll():
-            yield Sheet(Text("reading ..."), id="table")
+            yield ComparisonText(Text("reading ..."), id="table")
         yield Static(id="chart-title", markup=False)
         yield Chart()
         yield KeyFooter()
@@ -92,12 +92,12 @@ class CompareScreen(Screen[None]):
         threading.Thread(target=self._read, daemon=True, name="tuitrain-compare").start()
 
     def _read(self) -> None:
-        found, _ = curves.results(self.runs)
+        found, _ = curves.read_histories(self.runs)
         self.app.call_later(self._have, found)
 
     def _have(self, results: list[History]) -> None:
         self._results = results
-        if self.query(Sheet):  # else closed meanwhile
+        if self.query(ComparisonText):  # else closed meanwhile
             self._paint()
 
     def on_resize(self) -> None:
@@ -118,12 +118,12 @@ class CompareScreen(Screen[None]):
 
     def _paint(self) -> None:
         self.query_one("#table", Static).update(self.table())
-        self.query_one(Chart).show(curves.picture(self.runs, self._results))
+        self.query_one(Chart).show(curves.runs_picture(self.runs, self._results))
         self.query_one("#chart-title", Static).update(self._legend())
 
     def table(self) -> Text:
         """The whole comparison as text."""
-        sheet = self.query_one("#table", Sheet)
+        sheet = self.query_one("#table", ComparisonText)
         accent, good, muted = (
             sheet.get_component_rich_style(f"sheet--{name}", partial=True)
             for name in ("head", "better", "dim")
@@ -137,7 +137,7 @@ class CompareScreen(Screen[None]):
         def section(title: str) -> None:
             text.append(f"── {title} ".ljust(self.size.width - 4, "─") + "\n", accent)
 
-        def row(line: Line) -> None:
+        def row(line: ComparisonLine) -> None:
             text.append(fit(line.label, LABEL))
             for index in range(first, first + columns):
                 best = line.better == index
@@ -150,16 +150,16 @@ class CompareScreen(Screen[None]):
             text.append("\n")
 
         for name, values in self._heads():
-            row(Line(name, values))
+            row(ComparisonLine(name, values))
         settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self._results])
         section("What differs")
-        for line in settings or [Line("nothing but chance", ("",) * len(self.runs))]:
+        for line in settings or [ComparisonLine("nothing but chance", ("",) * len(self.runs))]:
             row(line)
         section("Results")
         for line in result_lines(self.runs, self._results):
             row(line)
         section("What it proves")
-        for said in evidence(self.runs, self._results) or ["One setting only: nothing to prove."]:
+        for said in evidence_lines(self.runs, self._results) or ["One setting only: nothing to prove."]:
             text.append(textwrap.fill(said, max(30, self.size.width - 4)) + "\n")
         if columns < len(self.runs):
             text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)

@@ -22,7 +22,7 @@ LOOKS: tuple[tuple[str, Pattern], ...] = tuple(
 
 
 @dataclass(frozen=True)
-class View:
+class PlottedField:
     """What of the runs is shown: its title, a field of EpochFinished, and what kind of axis it needs."""
 
     title: str
@@ -31,15 +31,15 @@ class View:
 
 
 VIEWS = (
-    View("test accuracy", "test_acc", "accuracy"),
-    View("test loss", "test_loss", "loss"),
-    View("train accuracy", "train_acc", "accuracy"),
-    View("train loss", "train_loss", "loss"),
-    View("learning rate", "lr", "rate"),
+    PlottedField("test accuracy", "test_acc", "accuracy"),
+    PlottedField("test loss", "test_loss", "loss"),
+    PlottedField("train accuracy", "train_acc", "accuracy"),
+    PlottedField("train loss", "train_loss", "loss"),
+    PlottedField("learning rate", "lr", "rate"),
 )
 
 
-def results(runs: Sequence[RunSummary]) -> tuple[list[History], list[str]]:
+def read_histories(runs: Sequence[RunSummary]) -> tuple[list[History], list[str]]:
     """What the logs of the runs say, an empty result for one that can't be read, and why it can't."""
     from tuitrain.errors import TuitrainError, visible
     from tuitrain.runs.directory import RunDirectory
@@ -55,16 +55,16 @@ def results(runs: Sequence[RunSummary]) -> tuple[list[History], list[str]]:
     return found, troubles
 
 
-def target_of(found: Sequence[History]) -> float | None:
+def common_target(found: Sequence[History]) -> float | None:
     """The target accuracy as a fraction, where all runs that have one have the same."""
     targets = {result.target / 100 for result in found if result.target is not None}
     return targets.pop() if len(targets) == 1 else None
 
 
-def picture(
+def runs_picture(
     runs: Sequence[RunSummary],
     found: Sequence[History],
-    view: View = VIEWS[0],
+    view: PlottedField = VIEWS[0],
     *,
     logarithmic: bool = False,
 ) -> Picture:
@@ -77,5 +77,5 @@ def picture(
         sight: Sight = "beside" if run.state == "diverged" else "own"  # it would flatten all others
         curves.append(Curve(run.run, values, style, pattern, sight, letter))
     epochs = max((len(curve.values) for curve in curves), default=1)
-    target = target_of(found) if view.field == "test_acc" else None
+    target = common_target(found) if view.field == "test_acc" else None
     return Picture(tuple(curves), max(epochs, 1), view.quantity, target, logarithmic)

@@ -19,7 +19,7 @@ from tuitrain.figures import count_text, percent_text, plural
 from tuitrain.tui.paint import axes
 from tuitrain.tui.paint.axes import Picture
 from tuitrain.tui.paint.chart import Chart, QuietCanvas
-from tuitrain.watch.frontier import Frontier, Place, frontier_of, published_systems
+from tuitrain.watch.frontier import Frontier, FrontierPoint, frontier_of, published_systems
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -105,10 +105,10 @@ class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
             beside = x + 1 if x + 1 + len(text) <= box.right else x - len(text)
             self._write(beside, y, text, str(self.get_component_rich_style("chart--cursor")))
 
-    def _inside(self, place: Place) -> bool:
+    def _inside(self, place: FrontierPoint) -> bool:
         return self._y_min <= self._axis.to_axis(place.accuracy)
 
-    def _cell(self, place: Place) -> tuple[int, int]:
+    def _cell(self, place: FrontierPoint) -> tuple[int, int]:
         """Where a place is painted; what lies too low, on the lowest row."""
         box = self._scale_rectangle
         x, y = self.get_pixel_from_coordinate(
@@ -150,7 +150,7 @@ class FrontierView(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._published: tuple[tuple[str, Place], ...] = ()
+        self._published: tuple[tuple[str, FrontierPoint], ...] = ()
         self._last: tuple[Sequence[RunSummary], RunSummary | None] = ((), None)
 
     def compose(self) -> ComposeResult:

@@ -20,7 +20,7 @@ from tuitrain.tui.runs.curves import LETTERS, LOOKS, VIEWS
 from tuitrain.tui.runs.table import fit
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.watch.comparison import judged_apart
+from tuitrain.watch.comparison import why_not_comparable
 from tuitrain.watch.runlist import changed_text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class OverlayScreen(Screen[None]):
         threading.Thread(target=self._read, daemon=True, name="tuitrain-overlay").start()
 
     def _read(self) -> None:
-        found, troubles = curves.results(self.runs)
+        found, troubles = curves.read_histories(self.runs)
         for trouble in troubles:
             self.app.call_later(self.notify, trouble, severity="error", markup=False)
         self.app.call_later(self._have, found)
@@ -81,8 +81,8 @@ class OverlayScreen(Screen[None]):
 
     def _paint(self) -> None:
         view = VIEWS[self._view]
-        self.query_one(Chart).show(curves.picture(self.runs, self._results, view, logarithmic=self._log))
-        apart = judged_apart(self.runs, self._results)
+        self.query_one(Chart).show(curves.runs_picture(self.runs, self._results, view, logarithmic=self._log))
+        apart = why_not_comparable(self.runs, self._results)
         title = view.title + ("  logarithmic" if self._log else "") + (f"  {apart}" if apart else "")
         self.query_one("#title", Static).update(title)
         self.query_one("#legend-line", Static).update(self._legend())

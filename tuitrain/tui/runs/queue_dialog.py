@@ -18,7 +18,7 @@ from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.figures import plural
-from tuitrain.tui.settings import Place
+from tuitrain.tui.settings import RunDefaults
 from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
 
@@ -77,7 +77,9 @@ def variations_of(text: str) -> list[dict[str, Any]]:
     return [dict(combination) for combination in itertools.product(*choices)]
 
 
-def plan_of(names: list[str], seeds: str, variations: str, devices: str, place: Place | None = None) -> Plan:
+def plan_of(
+    names: list[str], seeds: str, variations: str, devices: str, place: RunDefaults | None = None
+) -> Plan:
     """Every preset with every variation and seed, dealt to the devices in turn; the rest as the settings say.
 
     Raises:
@@ -88,7 +90,7 @@ def plan_of(names: list[str], seeds: str, variations: str, devices: str, place: 
 
     if not names:
         raise UsageError("choose a preset with space")
-    place = place or Place()
+    place = place or RunDefaults()
     wanted = [device.strip() for device in devices.split(",") if device.strip()]
     places = itertools.cycle(
         [dataclasses.replace(place.runtime, device=device) for device in wanted] or [place.runtime]

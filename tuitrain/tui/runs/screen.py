@@ -152,7 +152,7 @@ class RunsScreen(Screen[None]):
             self._summaries = found
         self.show_rows()
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[RunRow]:
         """Every row: the queue of this process, then the runs on disk."""
         begun = {run.run for run in self._summaries}
         waiting = [entry for entry in self.shell.manager.entries if _shown_as_waiting(entry, begun)]
@@ -193,13 +193,13 @@ class RunsScreen(Screen[None]):
         self._say_marked()
 
     def _say_marked(self) -> None:
-        from tuitrain.watch.comparison import in_a_line
+        from tuitrain.watch.comparison import short_comparison
 
         table, below = self.table, self.query_one("#below", Static)
         marked = [row.summary for row in table.chosen() if row.summary is not None] if table.marked else []
         lines: list[str] = []
         if len(marked) >= 2:
-            lines = in_a_line(marked)
+            lines = short_comparison(marked)
         elif table.current is not None:
             row = table.current
             message = row.summary.message if row.summary is not None else ""

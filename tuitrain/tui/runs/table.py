@@ -16,7 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tuitrain.watch.runlist import Column, Row, columns_for, state_look
+from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
 
 def fit(text: str, width: int, right: bool = False) -> str:
@@ -68,7 +68,7 @@ class RunTable(ScrollView, can_focus=True):
     class Opened(Message):
         """Enter, or a double click, on a row."""
 
-        def __init__(self, row: Row) -> None:
+        def __init__(self, row: RunRow) -> None:
             super().__init__()
             self.row = row
 
@@ -80,14 +80,14 @@ class RunTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.rows: list[Row] = []
+        self.rows: list[RunRow] = []
         self.marked: dict[str, None] = {}
         self.sort, self.reverse = "when", True
         self._columns: list[tuple[Column, int]] = []
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def show(self, rows: list[Row]) -> None:
+    def show(self, rows: list[RunRow]) -> None:
         """Show these rows; the cursor stays on its run, and only lines that differ are painted."""
         if rows == self.rows:
             return
@@ -105,17 +105,17 @@ class RunTable(ScrollView, can_focus=True):
                 self._refresh_row(index)
 
     @property
-    def current(self) -> Row | None:
+    def current(self) -> RunRow | None:
         """The row under the cursor."""
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
-    def chosen(self) -> list[Row]:
+    def chosen(self) -> list[RunRow]:
         """The marked rows in the order of marking, else the one under the cursor."""
         by_key = {row.key: row for row in self.rows}
         marked = [by_key[key] for key in self.marked if key in by_key]
         return marked or ([self.current] if self.current is not None else [])
 
-    def cuts(self, row: Row) -> bool:
+    def cuts(self, row: RunRow) -> bool:
         """Whether what was changed does not fit its column."""
         return any(
             column.name == "changed" and cell_len(row.changed) > width for column, width in self._columns
@@ -154,7 +154,7 @@ class RunTable(ScrollView, can_focus=True):
             [Segment(fit("".join(parts), width), self.get_component_rich_style("runs--head"))], width
         )
 
-    def _row(self, row: Row, here: bool, width: int) -> Strip:
+    def _row(self, row: RunRow, here: bool, width: int) -> Strip:
         style = self.get_component_rich_style
         base = style("runs--row")
         over = style("runs--cursor", partial=True) if here else Style.null()

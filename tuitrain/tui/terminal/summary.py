@@ -31,10 +31,10 @@ def summary_lines(
     begun = [entry for entry in manager.entries if entry.session is not None or entry.error]
     lines: list[Text] = []
     if begun:
-        lines += _lines_of(_Told.of_entry(begun[-1]), detached)
-        lines += [_short(_Told.of_entry(entry)) for entry in reversed(begun[:-1])][:5]
+        lines += _lines_of(_RunResult.of_entry(begun[-1]), detached)
+        lines += [_one_line(_RunResult.of_entry(entry)) for entry in reversed(begun[:-1])][:5]
     elif watched is not None:
-        lines += _lines_of(_Told.of_directory(watched), watched.is_held())
+        lines += _lines_of(_RunResult.of_directory(watched), watched.is_held())
     waiting = manager.waiting()
     if detached and waiting:
         lines.append(Text(f"{len(waiting)} more in the queue, trained one after the other"))
@@ -42,7 +42,7 @@ def summary_lines(
 
 
 @dataclass(frozen=True)
-class _Told:
+class _RunResult:
     """What is told of a run."""
 
     title: str
@@ -51,12 +51,12 @@ class _Told:
     error: str = ""
 
     @classmethod
-    def of_entry(cls, entry: QueueEntry) -> _Told:
+    def of_entry(cls, entry: QueueEntry) -> _RunResult:
         records = list(entry.session.records) if entry.session is not None else []
         return cls(entry.title, History.of(records), entry.directory, entry.error)
 
     @classmethod
-    def of_directory(cls, directory: RunDirectory) -> _Told:
+    def of_directory(cls, directory: RunDirectory) -> _RunResult:
         result = History.of(directory.events())
         started = result.started
         changes = short_changes(started.changed, layers_of(started.preset)) if started else ""
@@ -72,7 +72,7 @@ class _Told:
         return ending[1] if ending else visible(self.directory.name)
 
 
-def _head(told: _Told, running: bool = True) -> Text:
+def _head(told: _RunResult, running: bool = True) -> Text:
     done = told.result.finished
     state: str
     if done is not None:
@@ -85,7 +85,7 @@ def _head(told: _Told, running: bool = True) -> Text:
     return Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {told.title}")
 
 
-def _lines_of(told: _Told, running: bool) -> list[Text]:
+def _lines_of(told: _RunResult, running: bool) -> list[Text]:
     result = told.result
     started, best, directory = result.started, result.best, told.directory
     lines = [_head(told, running)]
@@ -112,10 +112,10 @@ def _lines_of(told: _Told, running: bool) -> list[Text]:
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
-    return [*lines, Text(f"  {visible(directory.path)}"), _next(told, running)]
+    return [*lines, Text(f"  {visible(directory.path)}"), _next_command(told, running)]
 
 
-def _next(told: _Told, running: bool) -> Text:
+def _next_command(told: _RunResult, running: bool) -> Text:
     done, name = told.result.finished, told.short_name
     if done is None and running:
         return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
@@ -124,7 +124,7 @@ def _next(told: _Told, running: bool) -> Text:
     return Text(f"  look at it again with: tuitrain attach {name}", style="bold")
 
 
-def _short(told: _Told) -> Text:
+def _one_line(told: _RunResult) -> Text:
     line = _head(told)
     if told.result.best is not None:
         line.append(f"  best {accuracy_text(told.result.best.test_acc)}")
