@@ -202,7 +202,6 @@ class LabView(Screen[None]):
 
     def data_status(self, name: str) -> tuple[bool, str]:
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
-        from tuitrain.data.verify import dataset_status
 
         try:
             found = status(name, shell(self).settings.data_dir)

@@ -34,7 +34,7 @@ from tuitrain.watch.state import MonitorState, asked, reduce_all, with_alive, wi
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.feed import Feed
+    from tuitrain.runs.feed import RunFeed
     from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
 
@@ -293,7 +293,7 @@ class MonitorScreen(Screen[None]):
         judged = self._shown.judged
         if judged is None:
             data_dir = shell(self).settings.data_dir
-            judged = await asyncio.to_thread(ghosts.judged_images, started, data_dir)
+            judged = await asyncio.to_thread(ghosts.judging_images, started, data_dir)
         if self.state.started is started:
             self._shown.inspection, self._shown.judged = seen, judged
             self._redraw()

@@ -21,7 +21,7 @@ from tuitrain.tui.paint.digits import ink_of
 from tuitrain.tui.paint.sheet import Sheet
 from tuitrain.tui.paint.text import HeadedLines, Part, cells
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.watch.ghosts import Judged
+from tuitrain.watch.ghosts import JudgingImages
 from tuitrain.watch.state import Ghost, MonitorState
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.watch.runlist import RESUMABLE, SORTS, Row, arrange, details, row_of, row_of_entry
+from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, arrange, details, row_of, row_of_entry
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.queue import Entry
+    from tuitrain.runs.queue import QueueEntry
     from tuitrain.tui.shell.protocol import Shell
 
 #: How often the folder is looked at while the screen shows.

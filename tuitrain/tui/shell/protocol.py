@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
-    from tuitrain.runs.feed import Feed
+    from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.queue import SessionManager
     from tuitrain.spec.preset import Preset
     from tuitrain.training.runtime import Runtime
@@ -53,7 +53,7 @@ class Shell(Protocol):
             TuitrainError: there is no such run, or it can't go on.
         """
 
-    def open_run(self, feed: Feed, readonly: bool = False) -> None:
+    def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
 
     def open_run_named(self, name: str) -> None:
@@ -75,7 +75,7 @@ def shell(node: DOMNode) -> Shell:
 class ShowsRuns(Protocol):
     """A screen that shows a run: the monitor."""
 
-    def show_feed(self, feed: Feed, readonly: bool = False) -> None:
+    def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run from its beginning."""
 
 
