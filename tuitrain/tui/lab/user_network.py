@@ -113,16 +113,16 @@ class LabUserNetwork(LabView):
             self._estimate.forget()
             self._estimate_found(None)
 
-    def _ask_own(self) -> None:
-        if not self._own_asked and shell(self).torch_ready:
-            self._own_asked = True
-            self.run_worker(self._try_own, thread=True, group="lab-own")
+    def _ask_to_try(self) -> None:
+        if not self._try_begun and shell(self).torch_ready:
+            self._try_begun = True
+            self.run_worker(self._try_out, thread=True, group="lab-own")
 
     def _try_out(self) -> None:
 
         found: NetworkTable | str
         try:
-            found = load(shell(self).start_model).table
+            found = load_user_network(shell(self).start_model).table
         except TuitrainError as error:
             found = str(error)
         self.call_later(self._tried_out, found)

@@ -204,7 +204,7 @@ class LabView(Screen[None]):
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
 
         try:
-            found = status(name, shell(self).settings.data_dir)
+            found = dataset_status(name, shell(self).settings.data_dir)
         except (TuitrainError, OSError) as error:
             return False, str(error)
         return found.ok, str(found)

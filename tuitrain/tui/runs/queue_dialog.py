@@ -163,7 +163,7 @@ class QueueDialog(Dialog["Plan | None"]):
         self.query_one(SelectionList).focus()
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> RunDefaults:
         return shell(self).settings.place
 
     def _value(self, name: str) -> str:
