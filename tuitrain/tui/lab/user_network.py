@@ -119,6 +119,7 @@ class LabUserNetwork(LabView):
             self.run_worker(self._try_out, thread=True, group="lab-own")
 
     def _try_out(self) -> None:
+        from tuitrain.training.user_network import load_user_network
 
         found: NetworkTable | str
         try:

@@ -202,6 +202,7 @@ class LabView(Screen[None]):
 
     def data_status(self, name: str) -> tuple[bool, str]:
         """Whether the files of a data set are there, and what there is in words; reads the disk."""
+        from tuitrain.data.verify import dataset_status
 
         try:
             found = dataset_status(name, shell(self).settings.data_dir)
@@ -446,13 +447,9 @@ class LabView(Screen[None]):
             self._estimate.ask(question, self.preset, device, shell(self).settings.runs_dir)
 
     def _estimate_found(self, found: Estimate | None) -> None:
-        text = (
-            ""
-            if found is None
-            else found.text
-            if self.size.width >= COLUMNS
-            else estimate_text(found.seconds)
-        )
+        text = ""
+        if found is not None:
+            text = found.text if self.size.width >= COLUMNS else estimate_text(found.seconds)
         self.query_one(KeyFooter).note("start", text)
 
     # -- the form ------------------------------------------------------------------------------
