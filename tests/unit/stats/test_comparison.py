@@ -1,0 +1,195 @@
+"""B against A with a fixed number of seeds: laws, and how often it is wrong."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import special, stats
+
+from support.seeds_simulated import images, seeds
+from tuitrain.stats.comparison import (
+    compare,
+    compare_accuracies,
+    mcnemar,
+    power,
+    seed_correlation,
+    seeds_needed,
+    smallest_difference,
+)
+
+sides = st.tuples(st.integers(2, 6), st.integers(2, 6), st.integers(2, 30)).flatmap(
+    lambda size: st.tuples(arrays.arrays(bool, (size[0], size[2])), arrays.arrays(bool, (size[1], size[2])))
+)
+
+
+@given(sides)
+def test_sides_swapped_swap_the_sign(both: tuple[np.ndarray, np.ndarray]) -> None:
+    a, b = both
+    one, other = compare(a, b), compare(b, a)
+    assert one.these_images.value == pytest.approx(b.mean() - a.mean(), abs=1e-12)
+    for got, swapped in ((one.these_images, other.these_images), (one.new_images, other.new_images)):
+        assert got.value == pytest.approx(-swapped.value, abs=1e-12)
+        assert (got.standard_error, got.df) == pytest.approx((swapped.standard_error, swapped.df))
+    assert one.new_images.standard_error >= one.these_images.standard_error > 0
+
+
+@given(sides)
+def test_accuracies_alone_are_compared_as_by_student(both: tuple[np.ndarray, np.ndarray]) -> None:
+    a, b = (side.mean(axis=1) for side in both)
+    got = compare_accuracies(a, b)
+    assert got.df == len(a) + len(b) - 2
+    if min(np.ptp(a), np.ptp(b)) > 0:
+        assert got.p_value() == pytest.approx(stats.ttest_ind(b, a).pvalue)
+
+
+def test_without_a_prior_it_is_student_where_both_floors_are_alike() -> None:
+    """Seeds far from settled: the prior is dropped, and with the same images on both sides the excess is s^2 / V."""
+    rng = np.random.default_rng(1)
+    a = seeds(rng, images(rng), (4,), excess=20)
+    got, plain = compare(a, a[::-1]), compare_accuracies(a.mean(axis=1), a[::-1].mean(axis=1))
+    assert not got.prior_kept
+    assert (got.these_images.standard_error, got.these_images.df) == pytest.approx(
+        (plain.standard_error, plain.df)
+    )
+
+
+def test_one_seed_against_several_and_against_one() -> None:
+    rng = np.random.default_rng(2)
+    a = seeds(rng, images(rng), (5,))
+    got = compare(a[:1], a[1:])
+    assert got.these_images.df in (3, 7) and got.these_images.standard_error > 0
+    assert compare_accuracies([0.9], [0.8]).p_value() == 1
+    with pytest.raises(ValueError, match="see mcnemar"):
+        compare(a[:1], a[1:2])
+    with pytest.raises(ValueError, match="300 and 299 images"):
+        compare(a, a[:, 1:])
+
+
+def test_perfect_seeds_are_no_proof() -> None:
+    """All right on both sides: the interval still allows a part of an image."""
+    got = compare(np.ones((3, 297), bool), np.ones((3, 297), bool)).these_images
+    assert 0.5 / 297 < got.interval().half_width < 3 / 297
+
+
+@given(st.integers(2, 6), st.integers(1, 40))
+def test_the_same_networks_are_wholly_correlated(count: int, size: int) -> None:
+    right = np.random.default_rng(count).random((count, size)) < 0.7
+    expected = 1.0 if (right.any(axis=0) & ~right.all(axis=0)).any() else 0.0
+    assert seed_correlation(right, right) == pytest.approx(expected)
+    assert seed_correlation(right, ~right) == pytest.approx(-expected)
+
+
+def test_correlation_of_seeds_is_none_where_nothing_is_shared() -> None:
+    rng = np.random.default_rng(3)
+    ease = images(rng, 5000)
+    assert abs(seed_correlation(seeds(rng, ease, (16,)), seeds(rng, ease, (16,)))) < 0.05
+    with pytest.raises(ValueError, match="3 and 2 seeds"):
+        seed_correlation(np.ones((3, 4)), np.ones((2, 4)))
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_mcnemar_is_the_exact_binomial_test(only_a: int, only_b: int) -> None:
+    a = np.array([True] * only_a + [False] * only_b + [True] * 5)
+    b = np.array([False] * only_a + [True] * only_b + [True] * 5)
+    expected = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    assert mcnemar(a, b) == pytest.approx(expected)
+
+
+# How many seeds.
+
+
+@pytest.mark.parametrize(
+    ("sd", "needed"),
+    [(0.05, (100, 17, 5)), (0.093, (341, 56, 15)), (0.082, (265, 44, 12)), (0.2, (1571, 253, 64))],
+)
+def test_seeds_needed_are_those_of_the_table(sd: float, needed: tuple[int, ...]) -> None:
+    """Points, for differences of 0.02, 0.05, 0.1; the table is from the normal formula, at most one off."""
+    got = [seeds_needed(sd, difference) for difference in (0.02, 0.05, 0.1)]
+    assert got == pytest.approx(needed, abs=1)
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1), st.sampled_from((0.5, 0.8, 0.9)))
+def test_seeds_needed_is_the_least_number(sd: float, difference: float, wanted: float) -> None:
+    seeds = seeds_needed(sd, difference, wanted=wanted)
+    assert power(sd, difference, seeds) >= wanted
+    assert seeds == 2 or power(sd, difference, seeds - 1) < wanted
+
+
+@given(st.floats(0.01, 1), st.integers(2, 200), st.sampled_from((0, 4)))
+def test_smallest_difference_is_seen_as_often_as_wanted(sd: float, seeds: int, more: int) -> None:
+    difference = smallest_difference(sd, seeds, more_df=more)
+    assert power(sd, difference, seeds, more_df=more) == pytest.approx(0.8, abs=1e-4)
+    assert smallest_difference(sd, seeds + 1, more_df=more) < difference
+    assert smallest_difference(2 * sd, seeds, more_df=more) == pytest.approx(2 * difference)
+
+
+def test_one_seed_sees_nothing() -> None:
+    assert smallest_difference(0.1, 1) == math.inf and power(0.1, 5, 1) == 0
+    with pytest.raises(ValueError, match="difference of 0"):
+        seeds_needed(0.1, 0)
+
+
+# Levels, by simulation.
+
+
+def _coverage(excess: float, count: int, draws: int, seed: int, size: int = 300) -> dict[str, float]:
+    """Shares of draws: interval holds 0 and says "better" for A against A; new images, where A and B differ."""
+    rng = np.random.default_rng(seed)
+    ease = images(rng, size)
+    a, b = seeds(rng, ease, (draws, count), excess), seeds(rng, ease, (draws, count), excess)
+    these = [compare(*pair).these_images.interval() for pair in zip(a, b, strict=True)]
+    # Other images each time, and B is better at some, worse at others; the truth is over all images there are.
+    truth = float(special.ndtr(5.0 / math.sqrt(1 + 2**2 + 0.7**2)) - special.ndtr(4.6 / math.sqrt(1 + 2**2)))
+    news = []
+    for _ in range(draws):
+        ease = images(rng, size)
+        other = ease + rng.normal(0.4, 0.7, size).astype(np.float32)
+        pair = seeds(rng, ease, (count,)), seeds(rng, other, (count,))
+        news.append(truth in compare(*pair).new_images.interval())
+    return {
+        "covered": float(np.mean([0 in one for one in these])),
+        "better": float(np.mean([one.low > 0 for one in these])),
+        "half": float(np.mean([one.half_width for one in these])),
+        "new": float(np.mean(news)),
+    }
+
+
+@pytest.mark.parametrize(("count", "excess"), [(2, 1.4), (4, 1.4), (4, 3.4)])
+def test_coverage_of_few_seeds(count: int, excess: float) -> None:
+    got = _coverage(excess, count, draws=500, seed=count)
+    assert 0.92 < got["covered"] < 0.985 and got["better"] < 0.04 and got["new"] > 0.92, got
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("count", [2, 4, 8, 16])
+@pytest.mark.parametrize("excess", [1.0, 1.4, 2.0, 3.4, 20.0])
+def test_coverage_over_the_range(count: int, excess: float) -> None:
+    got = _coverage(excess, count, draws=4000, seed=count)
+    print(f"\nexcess {excess}, {count} seeds: {got}")
+    assert 0.93 < got["covered"] < 0.98 and got["better"] < 0.033 and got["new"] > 0.93
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("count", "sd"), [(17, 0.05), (56, 0.093), (64, 0.1), (5, 0.05)])
+def test_power_is_what_is_said(count: int, sd: float) -> None:
+    """As often found as `power` says, in draws of normal accuracies."""
+    rng = np.random.default_rng(count)
+    difference = smallest_difference(sd, count)
+    draws = 20_000
+    a, b = rng.normal(0, sd, (draws, count)), rng.normal(difference, sd, (draws, count))
+    p = stats.ttest_ind(b, a, axis=1)
+    assert np.mean((p.pvalue < 0.05) & (p.statistic > 0)) == pytest.approx(0.8, abs=0.012)
+
+
+@pytest.mark.long
+def test_one_seed_against_four_holds_its_level() -> None:
+    rng = np.random.default_rng(9)
+    ease = images(rng)
+    pairs = zip(seeds(rng, ease, (4000, 1), 1.4), seeds(rng, ease, (4000, 4), 1.4), strict=True)
+    covered = np.mean([0 in compare(*pair).these_images.interval() for pair in pairs])
+    assert 0.93 < covered < 0.975
