@@ -40,7 +40,7 @@ async def test_an_optimizer_keeps_what_was_typed_for_it(tmp_path: Path) -> None:
         await pilot.pause()
         assert (screen.preset.train.optimizer.name, screen.preset.train.optimizer.lr) == ("sgd", 0.123)
         await pilot.press("r")  # with all of its settings
-        assert screen.preset.train.optimizer == screen.base.train.optimizer
+        assert screen.preset.train.optimizer == screen.state.base.train.optimizer
 
 
 def test_a_schedule_keeps_its_settings_and_a_reset_forgets_them() -> None:
@@ -107,7 +107,7 @@ async def test_a_choice_is_whole_whatever_stood_there_before(
     found = [Device("cuda:0", "NVIDIA H200", 138 << 30, 140 << 30), Device("cpu", "16 cores")]
     monkeypatch.setattr(devices, "devices", lambda: found)
     async with lab(tmp_path, size=size) as (app, pilot, screen):
-        screen._devices_found(found)
+        screen.lookups.devices_found(found)
         form = screen.query_one(FormView)
         screen.set_focus(form)
         choices = [

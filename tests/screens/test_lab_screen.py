@@ -11,11 +11,13 @@ from support.lab_stage import App, lab, own_folders, settle, text_of  # noqa: F4
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.lab.data import DataScreen, DigitGrid
-from tuitrain.tui.lab.dialogs import LayerDialog, PresetDropDown, SaveDialog, TextDialog
+from tuitrain.tui.lab.dialogs import PresetDropDown, SaveDialog, TextDialog
 from tuitrain.tui.lab.form import FormView
-from tuitrain.tui.lab.network import NetworkFoot, NetworkView
+from tuitrain.tui.lab.layer_dialog import LayerDialog
+from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.presets import PresetBrowser
 from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.tui.lab.totals import NetworkFoot
 from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
@@ -29,7 +31,7 @@ async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:
         assert isinstance(app.screen, PresetDropDown)
         await pilot.press(*["down"] * 12, "enter")
         await pilot.pause()
-        assert screen.base.name == "step13"
+        assert screen.state.base.name == "step13"
         assert "5,854 of 6,000" in text_of(app)
 
         await pilot.press("tab", *"0.0345", "enter")
@@ -175,7 +177,7 @@ async def test_save_never_writes_over_a_file_silently(tmp_path: Path) -> None:
         await settle(app, pilot)
         file = tmp_path / "config" / "tuitrain" / "presets" / "step13-mine.toml"
         assert load_preset(str(file)).table().parameters == screen.preset.table().parameters
-        assert screen.base.name == "step13-mine"
+        assert screen.state.base.name == "step13-mine"
         before = file.read_text()
         await pilot.press("down", "down", "minus", "s", "enter")
         await pilot.pause()
@@ -230,7 +232,7 @@ async def test_search_and_sort_of_presets(tmp_path: Path) -> None:
         assert [row for row in browser.presets._rows if not row.endswith("/")] == ["net8"]
         await pilot.press("enter")
         await pilot.pause()
-        assert screen.base.name == "net8"
+        assert screen.state.base.name == "net8"
         assert len(browser.presets._rows) > 30  # the search has ended
         assert browser.presets.cursor == "net8"
         await pilot.press("p", ">")
@@ -353,7 +355,7 @@ async def test_flags_are_changes_to_the_preset(tmp_path: Path) -> None:
 
 async def test_an_unknown_preset_is_said_and_the_lab_opens(tmp_path: Path) -> None:
     async with lab(tmp_path, preset="step31") as (app, pilot, screen):
-        assert screen.base.name == "step13"
+        assert screen.state.base.name == "step13"
         assert any("did you mean 'step13'?" in n.message for n in app._notifications)
 
 
@@ -407,4 +409,4 @@ async def test_slash_searches_from_the_lab(tmp_path: Path) -> None:
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is screen
-        assert screen.base.name == "net8"
+        assert screen.state.base.name == "net8"

@@ -79,7 +79,7 @@ async def test_a_setting_holds_in_the_lab(name: str, tmp_path: Path, monkeypatch
         await settle(app, pilot)  # type: ignore[arg-type]
         screen = app.screen
         assert isinstance(screen, LabScreen)
-        monkeypatch.setattr(screen, "data_status", lambda name: (True, ""))
+        monkeypatch.setattr(screen.state, "data_status", lambda name: (True, ""))
         await pilot.press("enter")
         await settle(app, pilot)  # type: ignore[arg-type]
         await pilot.pause()
@@ -106,9 +106,11 @@ async def test_the_data_set_of_the_settings_is_shown_and_outlives_a_reset(
             screen.editor.set_value("train.epochs", 3)
             screen.action_reset_everything()
             assert screen.preset.train.dataset == "digits"
-            assert " --dataset digits " in screen.command() and " --device cpu" in screen.command()
+            assert (
+                " --dataset digits " in screen.state.command() and " --device cpu" in screen.state.command()
+            )
         screen.editor.set_value("lab.device", "auto")
-        assert " --device auto" in screen.command()  # without it, the environment would say cpu again
+        assert " --device auto" in screen.state.command()  # without it, the environment would say cpu again
 
 
 async def test_a_setting_that_can_not_be_used_is_said(

@@ -8,8 +8,8 @@ import pytest
 
 from support.lab_stage import App, lab, own_folders, settle, text_of
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.tui.lab.evaluation import evaluate
-from tuitrain.tui.lab.network import NetworkView, layer_rows
+from tuitrain.tui.lab.evaluation import evaluate, layer_rows
+from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.shapes import GAP, blocks_of, fitted, half_rows, sees
 
 __all__ = ["own_folders"]

@@ -20,32 +20,33 @@ async def test_it_is_listed_tried_out_and_started(tmp_path: Path, monkeypatch: p
     (tmp_path / "net.py").write_text(NET)
     more = {"model": "net.py:Net", "preset": "twelvek", "overrides": {"train.dataset": "digits"}}
     async with lab(tmp_path, (120, 40), **more) as (app, pilot, screen):
-        assert screen.items[0].name == "net.py:Net" and screen.items[0].family == "yours"
+        assert screen.state.items[0].name == "net.py:Net" and screen.state.items[0].family == "yours"
         assert "trying it out" in text_of(app)
         app.torch_ready = True
-        screen._is_torch_ready()
+        screen.lookups.is_torch_ready()
         await settle(app, pilot)
         await settle(app, pilot)
         seen = text_of(app)
         assert f"{PARAMETERS:,}" in seen and "conv1" in seen and "yours" in seen
-        assert screen.items[0].parameters == PARAMETERS
-        assert screen.items[0].preset.title == "A network in Python, trained as twelvek says"
-        assert not screen.items[0].preset.story.change
+        assert screen.state.items[0].parameters == PARAMETERS
+        assert screen.state.items[0].preset.title == "A network in Python, trained as twelvek says"
+        assert not screen.state.items[0].preset.story.change
         layers = screen.editor.layers
         await pilot.press("plus", "i", "e", "s", "delete")
         assert screen.editor.layers == layers and app.screen is screen
         assert sum("net.py:Net is a network in Python" in n.message for n in app._notifications) == 5
-        assert shlex.split(screen.command())[:6] == [
+        assert shlex.split(screen.state.command())[:6] == [
             "tuitrain", "run", "--preset", "twelvek", "--dataset", "digits",
         ]  # fmt: skip
-        assert "--model net.py:Net" in screen.command()
+        assert "--model net.py:Net" in screen.state.command()
         await pilot.press("enter")
         await settle(app, pilot)
         assert app.started_model == "net.py:Net" and app.started[0][0].train.dataset == "digits"
         screen.choose_preset("step13")
         await settle(app, pilot)
         assert (
-            screen.command().startswith("tuitrain run --preset step13") and "--model" not in screen.command()
+            screen.state.command().startswith("tuitrain run --preset step13")
+            and "--model" not in screen.state.command()
         )
         await pilot.press("enter")
         screen.choose_preset("net.py:Net")
@@ -58,10 +59,12 @@ async def test_what_can_not_be_used_is_said_below(tmp_path: Path, monkeypatch: p
     (tmp_path / "net.py").write_text("raise RuntimeError('too loud')")
     async with lab(tmp_path, (120, 40), model="net.py:Net") as (app, pilot, screen):
         app.torch_ready = True
-        screen._is_torch_ready()
+        screen.lookups.is_torch_ready()
         await settle(app, pilot)
         await settle(app, pilot)
-        assert "running the file fails in line 1" in text_of(app) and "too loud" in screen.items[0].problem
+        assert (
+            "running the file fails in line 1" in text_of(app) and "too loud" in screen.state.items[0].problem
+        )
 
 
 def test_its_run_is_one_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ from tuitrain.tui.lab.formdata import form_data, form_rows, lr_curve, lr_note, l
 from tuitrain.tui.lab.layerform import layer_data
 from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
 from tuitrain.tui.lab.lineedit import LineEdit
-from tuitrain.tui.lab.network import bar, gauge
+from tuitrain.tui.lab.network import bar
+from tuitrain.tui.lab.totals import gauge
 from tuitrain.tui.paint.digits import DARKEST, LEVELS, crop, digit, smaller
 from tuitrain.tui.paint.lines import wrap
 from tuitrain.watch import devices

@@ -1,252 +1,24 @@
-"""The lab's dialogs: a layer's settings, what to insert, presets as a drop-down, saving, and text to take along."""
+"""The lab's dialogs: presets as a drop-down, saving, and text to take along."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
-from textual.content import Content
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 
 from tuitrain.errors import visible
-from tuitrain.spec.layers import KIND_WORDS
+from tuitrain.paths import log_file
 from tuitrain.spec.preset import NAME_PATTERN
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
-from tuitrain.tui.lab.form import FormView
-from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number
 from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
-from tuitrain.tui.paint.lines import SectionLine
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Dialog, Modal
-
-if TYPE_CHECKING:
-    from textual.geometry import Region
-
-    from tuitrain.spec.preset import Preset
-
-
-class Lab(Protocol):
-    """What the dialogs ask of the lab below them."""
-
-    @property
-    def editor(self) -> NetworkEditor:
-        """The preset under change."""
-
-    @property
-    def base(self) -> Preset:
-        """The preset as it was chosen."""
-
-    @property
-    def form_region(self) -> Region:
-        """Where form and challenge are."""
-
-    def cover_form(self, covered: bool) -> None:
-        """A layer's settings stand in the place of form and challenge, or do no longer."""
-
-    def after_edit(self) -> None:
-        """Paint what follows from an edit."""
-
-    def go_to_layer(self, index: int) -> None:
-        """Put the cursor of the table on a layer."""
-
-    def refresh_presets(self) -> None:
-        """Fill the lists of presets."""
-
-
-class LayerDialog(Modal[None]):
-    """One layer's settings, over the form, so that the table beside it is seen to follow."""
-
-    HELP_TITLE = "Layer"
-    DEFAULT_CSS = """
-    LayerDialog { background: transparent; layout: vertical; }
-    LayerDialog > Container { height: 1fr; margin: 2 0 1 0; background: $background; }
-    LayerDialog FormView { height: 1fr; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter", "close", "Done", key_display="esc", id="layer.close"),
-        Binding("tab,right_square_bracket", "next(1)", "Next layer", id="layer.next"),
-        Binding("shift+tab,left_square_bracket", "next(-1)", "Layer before", show=False, id="layer.previous"),
-        Binding("J,shift+down", "move_op(1)", "Order", key_display="J/K", id="layer.op_down"),
-        Binding("K,shift+up", "move_op(-1)", "Operation earlier", show=False, id="layer.op_up"),
-        Binding("u", "undo", "Undo", id="layer.undo"),
-        Binding("ctrl+r", "redo", "Redo", show=False, id="layer.redo"),
-    ]
-
-    def __init__(self, lab: Lab, index: int) -> None:
-        super().__init__()
-        self.lab, self.index = lab, index
-
-    @property
-    def editor(self) -> NetworkEditor:
-        """The preset under change."""
-        return self.lab.editor
-
-    def compose(self) -> ComposeResult:
-        """The form of the layer."""
-        with Container():
-            yield SectionLine("Layer", id="layer-head")
-            yield FormView(id="layer-form", starts=False)
-        yield KeyFooter()
-
-    def on_mount(self) -> None:
-        """The first field is ready to be changed."""
-        self.set_focus(self.query_one(FormView))
-        self.refresh_layer()
-        self._fit()
-        self.lab.cover_form(True)
-
-    def on_unmount(self) -> None:
-        """The form is there again."""
-        self.lab.cover_form(False)
-
-    def _fit(self) -> None:
-        """Covers the form, and nothing of the table beside it."""
-        region = self.lab.form_region
-        box = self.query_one(Container)
-        box.styles.width = region.width
-        box.styles.margin = (2, 0, 1, region.x)
-
-    def on_resize(self) -> None:
-        """The form has another place."""
-        self.call_after_refresh(self._fit)
-
-    def refresh_layer(self) -> None:
-        """The layer as it stands."""
-        self.index = max(0, min(self.index, len(self.editor.layers) - 1))
-        form = self.query_one(FormView)
-        form.show(layer_data(self.editor, self.index))
-        hint = form.field.range_text() if form.field is not None else ""
-        self.query_one(SectionLine).set(title=self.editor.name(self.index), right=((hint, "dim"),), here=True)
-
-    def _edited(self) -> None:
-        self.refresh_layer()
-        self.lab.after_edit()
-
-    @on(FormView.Changed)
-    def _changed(self, event: FormView.Changed) -> None:
-        event.stop()
-        self._try(event.key, event.value, event.typing)
-
-    def _try(self, key: str, value: Any, typing: bool) -> None:
-        form = self.query_one(FormView)
-        try:
-            apply_layer_field(self.editor, self.index, key, value, typing=typing)
-        except EditError as error:
-            form.refuse(key, str(error).rpartition(": ")[2])
-            return
-        self._edited()
-
-    @on(FormView.Reset)
-    def _reset(self, event: FormView.Reset) -> None:
-        event.stop()
-        base = self.editor.base.to_dict()["model"]["layers"]
-        if len(base) == len(self.editor.layers) and event.key in self.query_one(FormView).data.bases:
-            self._try(event.key, self.query_one(FormView).data.bases[event.key], False)
-
-    @on(FormView.Moved)
-    def _moved(self, event: FormView.Moved) -> None:
-        event.stop()
-        if not event.form.editing:
-            self.editor.settle()
-        field = event.form.field
-        self.query_one(SectionLine).set(right=((field.range_text() if field else "", "dim"),))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enter ends the settings here; the form's Start is not offered."""
-        return action != "start"
-
-    def action_next(self, by: int) -> None:
-        """Another layer."""
-        self.query_one(FormView).forget()
-        self.index = (self.index + by) % len(self.editor.layers)
-        self.lab.go_to_layer(self.index)
-        self.refresh_layer()
-
-    def action_move_op(self, by: int) -> None:
-        """An operation later or earlier."""
-        form = self.query_one(FormView)
-        number = op_number(form.key)
-        if number is not None and self.editor.move_op(self.index, number, by):
-            self._edited()
-            form.go_to(f"op{number + by}")
-
-    def action_undo(self) -> None:
-        """Takes the last edit back."""
-        if self.editor.undo():
-            self._edited()
-
-    def action_redo(self) -> None:
-        """Makes it again."""
-        if self.editor.redo():
-            self._edited()
-
-    def action_close(self) -> None:
-        """Done."""
-        self.editor.settle()
-        self.dismiss(None)
-
-
-class KindDialog(Dialog[str | None]):
-    """What to insert: the result is a kind of layer, or None."""
-
-    HELP_TITLE = "Insert"
-    DEFAULT_CSS = """
-    KindDialog > Vertical { width: 52; }
-    KindDialog OptionList, KindDialog OptionList:focus { height: auto; border: none; background: $surface; padding: 0; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="kind.cancel")]
-    LETTERS: ClassVar[dict[str, str]] = {
-        "c": "conv",
-        "m": "maxpool",
-        "a": "avgpool",
-        "g": "global_avgpool",
-        "f": "flatten",
-        "l": "linear",
-    }
-
-    def __init__(self, after: str) -> None:
-        super().__init__()
-        self.after = after
-
-    def compose(self) -> ComposeResult:
-        """A list with a letter each."""
-        notes = {
-            "conv": "like the one before it",
-            "maxpool": "halves the maps",
-            "avgpool": "halves the maps",
-            "global_avgpool": "each map to one number",
-            "flatten": "maps to a vector",
-            "linear": "fully connected",
-        }
-        with Vertical():
-            yield Static(f"Insert after {self.after}", markup=False)
-            yield OptionList(
-                *(
-                    Option(Content(f" {letter}  {KIND_WORDS[kind]:<16} {notes[kind]}"), id=kind)
-                    for letter, kind in self.LETTERS.items()
-                )
-            )
-
-    def on_mount(self) -> None:
-        """The arrow keys choose."""
-        self.set_focus(self.query_one(OptionList))
-
-    def on_key(self, event: Any) -> None:
-        """A letter takes its kind."""
-        if event.character in self.LETTERS:
-            event.stop()
-            self.dismiss(self.LETTERS[event.character])
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter takes the kind."""
-        event.stop()
-        self.dismiss(event.option.id)
 
 
 class PresetDropDown(Modal[str | None]):
@@ -259,9 +31,16 @@ class PresetDropDown(Modal[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Back", id="presets.close")]
 
-    def __init__(self, lab: Lab, *, search: bool = False) -> None:
+    def __init__(self, chosen: str, fill: Callable[[], None], *, search: bool = False) -> None:
+        """A dialog.
+
+        Args:
+            chosen: the preset in the lab.
+            fill: fills every list of presets on the screen.
+            search: whether to begin with a search.
+        """
         super().__init__()
-        self.lab, self.search = lab, search
+        self._chosen_name, self._fill, self._search = chosen, fill, search
 
     def compose(self) -> ComposeResult:
         """List and story side by side."""
@@ -272,9 +51,9 @@ class PresetDropDown(Modal[str | None]):
     def on_mount(self) -> None:
         """The cursor is on the preset in the lab."""
         browser = self.query_one(PresetBrowser)
-        browser.presets.cursor = self.lab.base.name
-        self.lab.refresh_presets()
-        if self.search:
+        browser.presets.cursor = self._chosen_name
+        self._fill()
+        if self._search:
             browser.action_search()
         else:
             self.set_focus(browser.presets)
@@ -324,8 +103,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
         self._note()
 
     def _why_not(self) -> str:
-        import re
-
         name = self.query_one(Input).value
         if not re.fullmatch(NAME_PATTERN, name):
             return "small letters, digits, dot, dash and underscore; begin with a letter or digit"
@@ -377,26 +154,40 @@ class TextDialog(Dialog[None]):
         Binding("y", "copy", "Copy", id="text.copy"),
     ]
 
-    def __init__(self, title: str, text: str, note: str = "") -> None:
+    def __init__(self, title: str, text: str, file_name: str = "") -> None:
         """A dialog.
 
         Args:
             title: what the text is.
             text: the text.
-            note: where else it is, in a line below.
+            file_name: of a text to take along, which is copied and written to that file at once.
         """
         super().__init__()
-        self._title, self.text, self._note = title, text, note
+        self._title, self.text, self._file_name = title, text, file_name
 
     def compose(self) -> ComposeResult:
         """Title, text, and where else it is."""
+        note = self._take_along() if self._file_name else ""
         with Vertical():
             yield Static(self._title, classes="title", markup=False)
             with VerticalScroll():
-                yield Static(self.text, markup=False, id="text-body")
-            if self._note:
-                yield Static(self._note, classes="hint", markup=False)
+                shown = "\n".join(map(visible, self.text.splitlines()))
+                yield Static(shown, markup=False, id="text-body")
+            if note:
+                yield Static(note, classes="hint", markup=False)
             yield Static("esc closes, y copies", classes="hint", markup=False)
+
+    def _take_along(self) -> str:
+        where = "copied to the clipboard, if the terminal allows it"
+        file = log_file().with_name(self._file_name)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(self.text.rstrip("\n") + "\n", "utf-8")
+            where += f"; also in {visible(file)}"
+        except OSError:
+            pass
+        self.app.copy_to_clipboard(self.text)
+        return where
 
     def on_mount(self) -> None:
         """Arrow keys scroll."""

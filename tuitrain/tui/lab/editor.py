@@ -225,6 +225,20 @@ class NetworkEditor:
             table[last] = value
         return self.apply(data, key, merge=key if merge else "")
 
+    def set_field(self, key: str, value: Any, *, merge: bool = False) -> bool:
+        """Sets what a field of the form is about.
+
+        Raises:
+            EditError: the value is refused; without the key, which the form shows.
+        """
+        if key in ("train.optimizer.name", "train.schedule.name"):
+            return self.choose(key.removesuffix(".name"), value)
+        try:
+            return self.set_value(key, value, merge=merge)
+        except EditError as error:
+            place, _, reason = str(error).partition(": ")
+            raise EditError(reason if reason and "." in place else str(error)) from None
+
     def choose(self, key: str, name: str) -> bool:
         """Takes another kind of `train.optimizer` or `train.schedule`.
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from tuitrain.errors import visible
+from tuitrain.spec.describe import short_layer, short_ops
+from tuitrain.spec.layers import Pair, layer_kind, sides_text
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkError, NetworkTable, TableRow, network_table
 
@@ -59,3 +64,77 @@ def evaluate(preset: Preset) -> Evaluation:
             continue
         return Evaluation(preset, rows, None, problem)
     return Evaluation(preset, (), None, problem)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer with everything that follows it."""
+
+    index: int
+    number: str  # of layers with weights: conv1, conv2 ...
+    name: str
+    kernel: str
+    ops: str
+    shape: tuple[int, ...] | None  # None where it could not be worked out
+    own: int
+    of_ops: int
+    mult_adds: int
+    field: Pair  # the receptive field, height and width
+    broken: bool
+    heavy: bool  # among the layers that cost most, while the budget is overrun
+
+    @property
+    def field_text(self) -> str:
+        """The receptive field; of a network in Python it is not known."""
+        return sides_text(self.field) if any(self.field) else ""
+
+    @property
+    def parameters(self) -> int:
+        """Of the layer and its operations."""
+        return self.own + self.of_ops
+
+
+def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: bool) -> list[LayerRow]:
+    """A row a layer, as far as the network can be worked out."""
+    found: dict[int, list[Any]] = {}
+    for row in evaluation.rows:
+        found.setdefault(row.layer, []).append(row)
+    totals = {index: sum(r.parameters for r in rows) for index, rows in found.items()}
+    costly = sorted(totals, key=lambda index: -totals[index])[:3] if over else []
+    out: list[LayerRow] = []
+    number = 0
+    for index, layer in enumerate(layers):
+        kind = layer_kind(layer)
+        weighty = kind in ("conv", "linear")
+        number += weighty
+        rows = found.get(index, [])
+        broken = evaluation.problem is not None and evaluation.problem.layer == index
+        kernel = layer.get("kernel", 3) if kind == "conv" else layer.get(kind) if "pool" in kind else None
+        out.append(
+            LayerRow(
+                index,
+                str(number) if weighty else "",
+                short_layer(layer),
+                sides_text(kernel, both=True) if kernel and kernel is not True else "",
+                short_ops(layer),
+                rows[-1].output_shape if rows else None,
+                sum(r.parameters for r in rows if not r.is_op),
+                sum(r.parameters for r in rows if r.is_op),
+                sum(r.mult_adds for r in rows),
+                rows[-1].field if rows else (0, 0),
+                broken,
+                index in costly and totals[index] > 0,
+            )
+        )
+    return out
+
+
+def table_rows(table: NetworkTable) -> list[LayerRow]:
+    """A row for each layer of a network in Python that was called when it was tried out."""
+    return [
+        LayerRow(
+            index, "", visible(row.label), "", "", row.output_shape, row.parameters, 0, row.mult_adds, (0, 0), False,
+            False,
+        )
+        for index, row in enumerate(table.rows)
+    ]  # fmt: skip

@@ -2,90 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from tuitrain.figures import shape_text, short_count_text, size_text
-from tuitrain.spec.describe import short_layer, short_ops
-from tuitrain.spec.layers import Pair, layer_kind, sides_text
-from tuitrain.spec.table import NetworkTable
-from tuitrain.tui.lab.evaluation import Evaluation
-from tuitrain.tui.paint.lines import Line, LinesView, wrap
+from tuitrain.errors import visible
+from tuitrain.figures import shape_text, short_count_text
+from tuitrain.tui.lab.editor import EditError, NetworkEditor
+from tuitrain.tui.lab.evaluation import LayerRow
+from tuitrain.tui.lab.lab_state import LabState
+from tuitrain.tui.paint.lines import Line, LinesView
 
 WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
 BLOCKS = " ▏▎▍▌▋▊▉█"
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One layer with everything that follows it."""
-
-    index: int
-    number: str  # of layers with weights: conv1, conv2 ...
-    name: str
-    kernel: str
-    ops: str
-    shape: tuple[int, ...] | None  # None where it could not be worked out
-    own: int
-    of_ops: int
-    mult_adds: int
-    field: Pair  # the receptive field, height and width
-    broken: bool
-    heavy: bool  # among the layers that cost most, while the budget is overrun
-
-    @property
-    def field_text(self) -> str:
-        """The receptive field; of a network in Python it is not known."""
-        return sides_text(self.field) if any(self.field) else ""
-
-    @property
-    def parameters(self) -> int:
-        """Of the layer and its operations."""
-        return self.own + self.of_ops
-
-
-def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: bool) -> list[LayerRow]:
-    """A row a layer, as far as the network can be worked out."""
-    found: dict[int, list[Any]] = {}
-    for row in evaluation.rows:
-        found.setdefault(row.layer, []).append(row)
-    totals = {index: sum(r.parameters for r in rows) for index, rows in found.items()}
-    costly = sorted(totals, key=lambda index: -totals[index])[:3] if over else []
-    out: list[LayerRow] = []
-    number = 0
-    for index, layer in enumerate(layers):
-        kind = layer_kind(layer)
-        weighty = kind in ("conv", "linear")
-        number += weighty
-        rows = found.get(index, [])
-        broken = evaluation.problem is not None and evaluation.problem.layer == index
-        kernel = layer.get("kernel", 3) if kind == "conv" else layer.get(kind) if "pool" in kind else None
-        out.append(
-            LayerRow(
-                index,
-                str(number) if weighty else "",
-                short_layer(layer),
-                sides_text(kernel, both=True) if kernel and kernel is not True else "",
-                short_ops(layer),
-                rows[-1].output_shape if rows else None,
-                sum(r.parameters for r in rows if not r.is_op),
-                sum(r.parameters for r in rows if r.is_op),
-                sum(r.mult_adds for r in rows),
-                rows[-1].field if rows else (0, 0),
-                broken,
-                index in costly and totals[index] > 0,
-            )
-        )
-    return out
 
 
 def figure(count: int, cells: int) -> str:
@@ -124,42 +59,39 @@ class NetworkView(LinesView):
         Binding("end", "move(999)", "Last layer", show=False, id="network.last"),
         Binding("pageup", "move(-6)", "Six layers up", show=False, id="network.page_up"),
         Binding("pagedown", "move(6)", "Six layers down", show=False, id="network.page_down"),
-        Binding("plus,equals_sign", "screen.widen(1)", "Width", key_display="+/-", id="network.wider"),
-        Binding("minus,underscore", "screen.widen(-1)", "Narrower", show=False, id="network.narrower"),
-        Binding("e", "screen.edit_layer", "Edit", id="network.edit"),
-        Binding("i", "screen.insert_layer", "Insert", id="network.insert"),
-        Binding("I", "screen.duplicate_layer", "Duplicate", show=False, id="network.duplicate"),
+        Binding("plus,equals_sign", "widen(1)", "Width", key_display="+/-", id="network.wider"),
+        Binding("minus,underscore", "widen(-1)", "Narrower", show=False, id="network.narrower"),
+        Binding("e", "edit_layer", "Edit", id="network.edit"),
+        Binding("i", "insert_layer", "Insert", id="network.insert"),
+        Binding("I", "duplicate_layer", "Duplicate", show=False, id="network.duplicate"),
         Binding(
             "D,delete,backspace",
-            "screen.delete_layer",
+            "delete_layer",
             "Delete",
             key_display="D",
             show=False,
             id="network.delete",
         ),
-        Binding("shift+up,K", "screen.move_layer(-1)", "Move up", show=False, id="network.move_up"),
-        Binding("shift+down,J", "screen.move_layer(1)", "Move down", show=False, id="network.move_down"),
+        Binding("shift+up,K", "move_layer(-1)", "Move up", show=False, id="network.move_up"),
+        Binding("shift+down,J", "move_layer(1)", "Move down", show=False, id="network.move_down"),
         Binding("left", "screen.focus_pane('form')", "To the form", show=False, id="network.to_form"),
-        Binding("Z", "screen.reset_network", "Reset the network", show=False, id="network.reset"),
+        Binding("Z", "reset_network", "Reset the network", show=False, id="network.reset"),
     ]
-
-    class Opened(Message):
-        """A layer was clicked twice."""
 
     class Moved(Message):
         """The cursor is on another layer."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.state: LabState | None = None
         self.rows: list[LayerRow] = []
         self.cursor = 0
-        self.budget: int | None = None
         self._where: list[int] = []
 
-    def show(self, rows: list[LayerRow], budget: int | None) -> None:
-        """Shows other layers; the cursor stays where it can."""
-        self.rows, self.budget = rows, budget
-        self.cursor = max(0, min(self.cursor, len(rows) - 1))
+    def show(self, state: LabState) -> None:
+        """Shows the network in the lab; the cursor stays where it can."""
+        self.state, self.rows = state, state.rows()
+        self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         self.rebuild()
 
     def build(self, width: int) -> list[Strip]:
@@ -294,110 +226,79 @@ class NetworkView(LinesView):
         y = event.y + round(self.scroll_y)
         if 0 <= y < len(self._where) and self._where[y] >= 0:
             if event.chain == 2:
-                self.post_message(self.Opened())
+                self.action_edit_layer()
             self.go_to(self._where[y])
+
+    # -- edits ---------------------------------------------------------------------------------
+
+    def _edit(self, edit: Callable[[NetworkEditor], bool], cursor: int | None = None) -> None:
+        """Makes an edit and puts the cursor on a layer; says why it is refused."""
+        state = self.state
+        if state is None or self._refused(state):
+            return
+        try:
+            done = edit(state.editor)
+        except EditError as error:
+            self.notify(visible(error), severity="warning", markup=False, timeout=5)
+            return
+        if not done:
+            self.app.bell()
+            return
+        if cursor is not None:
+            self.cursor = max(0, min(cursor, len(state.editor.layers) - 1))
+        state.edited()
+
+    def _refused(self, state: LabState) -> bool:
+        reason = state.refused("its layers are changed in its file")
+        if reason:
+            self.notify(reason, markup=False, timeout=5)
+        return bool(reason)
+
+    def action_widen(self, delta: int) -> None:
+        """The layer with the cursor wider or narrower."""
+        self._edit(lambda editor: editor.widen(self.cursor, delta))
+
+    def action_duplicate_layer(self) -> None:
+        """A copy right below."""
+        self._edit(lambda editor: editor.duplicate(self.cursor), self.cursor + 1)
+
+    def action_delete_layer(self) -> None:
+        """Takes the layer out; u brings it back."""
+        self._edit(lambda editor: editor.delete(self.cursor), self.cursor)
+
+    def action_move_layer(self, by: int) -> None:
+        """Swaps the layer with its neighbour."""
+        self._edit(lambda editor: editor.move(self.cursor, by), self.cursor + by)
+
+    def action_reset_network(self) -> None:
+        """The network as in the preset."""
+        self._edit(NetworkEditor.reset_layers)
+
+    def action_insert_layer(self) -> None:
+        """Asks for a kind and puts such a layer below."""
+        if self.state is None or self._refused(self.state):
+            return
+        from tuitrain.tui.lab.layer_dialog import KindDialog
+
+        below = self.cursor + 1
+
+        def insert(kind: str | None) -> None:
+            if kind is not None:
+                self._edit(lambda editor: editor.insert(below, editor.like_neighbours(below, kind)), below)
+
+        self.app.push_screen(KindDialog(self.state.editor.name(self.cursor)), insert)
+
+    def action_edit_layer(self) -> None:
+        """The layer's settings, over the form."""
+        if self.state is None or self._refused(self.state):
+            return
+        from tuitrain.tui.lab.layer_dialog import LayerDialog
+
+        over = self.screen.query_one("#lab-left")
+        self.app.push_screen(LayerDialog(self.state, self.cursor, over, self.go_to))
 
 
 def _bare(row: LayerRow) -> str:
     """The layer's name without its kernel, which has a column of its own."""
     name = row.name.replace(f" {row.kernel}", "") if row.kernel else row.name
     return name.replace("global avg pool", "global pool")
-
-
-def gauge(parameters: int, budget: int | None, width: int) -> list[tuple[str, str]]:
-    """`5,854 of 6,000 ▰▰▰▰▰▰▰▰▰▱ 97.6 %`: pieces and the names of their styles, for a section line of a width."""
-    if not budget:
-        return [(f"{parameters:,} parameters", "title")]
-    share = parameters / budget
-    tone = "bad" if parameters > budget else "warn" if share >= 0.9 else "good"
-    tail = f" ✗ {parameters - budget:,} over" if parameters > budget else f" {share:.1%}".replace("%", " %")
-    text = f"{parameters:,} of {budget:,} " if width >= 40 else f"{parameters:,} "
-    cells = max(0, min(20, width - len(text) - len(tail) - 16))
-    full = min(cells, int(share * cells))
-    if parameters < budget:
-        full = max(0, min(full, cells - 1))
-    return [
-        (text, "bad" if tone == "bad" else "title"),
-        ("▰" * full, tone),
-        ("▱" * (cells - full), "dim"),
-        (tail, tone),
-    ]
-
-
-def closed_figures(table: NetworkTable) -> dict[str, Any]:
-    """The totals in closed form, by torchinfo's names (see `training.model.torchinfo_table`)."""
-    names = ("parameters", "mult_adds", "input_bytes", "forward_backward_bytes", "parameter_bytes")
-    return {name: getattr(table, name) for name in names}
-
-
-class NetworkFoot(Widget, can_focus=False):
-    """Below the table: why the network can't be built, or by how much it overruns; and the totals."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"foot--bad", "foot--dim", "foot--bold"}
-    DEFAULT_CSS = """
-    NetworkFoot { height: auto; width: 1fr; color: $foreground;
-        & > .foot--bad { color: $error; text-style: bold; }
-        & > .foot--dim { text-style: dim; }
-        & > .foot--bold { text-style: bold; }
-    }
-    """
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._lines: list[tuple[str, str]] = []
-        self.table: NetworkTable | None = None
-        self.figures: dict[str, Any] | None = None
-        self.warning = ""
-        self.count = 1
-
-    def show(self, table: NetworkTable | None, warning: str, figures: dict[str, Any] | None) -> None:
-        """Shows totals (torchinfo's where they are known) and a warning."""
-        if (table, warning, figures) == (self.table, self.warning, self.figures):
-            return
-        self.table, self.warning, self.figures = table, warning, figures
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        count = 1 + len(self._warning_lines())
-        self.refresh(layout=count != self.count)
-        self.count = count
-
-    def _warning_lines(self) -> list[str]:
-        width = max(10, self.size.width or 50)
-        return wrap(self.warning, width - 5)[:4] if self.warning else []
-
-    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
-        """The totals and the lines of the warning."""
-        return 1 + (len(wrap(self.warning, width - 5)[:4]) if self.warning else 0)
-
-    def render_line(self, y: int) -> Strip:
-        """One line."""
-
-        def css(name: str) -> Style:
-            return self.get_component_rich_style(f"foot--{name}", partial=True)
-
-        warning = self._warning_lines()
-        width = self.size.width
-        line = Line()
-        if y < len(warning):
-            line.add("  ✗ " if not y else "    ", css("bad")).add(warning[y], css("bad"))
-        elif y == len(warning):
-            if self.table is None:
-                line.add("    ").add("no totals: this network can't be built", css("dim"))
-            else:
-                figures = self.figures or closed_figures(self.table)
-                size = sum(
-                    figures[key] for key in ("input_bytes", "forward_backward_bytes", "parameter_bytes")
-                )
-                parts = [
-                    (f"{figures['parameters']:,}", " parameters"),
-                    (short_count_text(figures["mult_adds"]), " mult-adds"),
-                    (size_text(size), ""),
-                ]
-                line.add("    ")
-                for number, (figure, word) in enumerate(parts):
-                    line.add("  " if number else "").add(figure, css("bold")).add(word, css("dim"))
-                note = "torchinfo" if self.figures is not None else "closed form"
-                if width - line.x > len(note) + 1:
-                    line.to(width - len(note) - 1).add(note, css("dim"))
-        return line.strip().adjust_cell_length(width).apply_style(self.rich_style)

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitrain.spec.challenge import Point
+from tuitrain.tui.lab.lab_state import Title
 from tuitrain.tui.paint.lines import Line
 
 
@@ -61,28 +62,18 @@ class LabTitle(_Part):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.state: tuple[Any, ...] = ("", "", False, "claim", None, None, None)
+        self.title = Title()
         self._ends = (0, 0)
 
-    def show(
-        self,
-        family: str,
-        name: str,
-        changed: bool,
-        claim_word: str,
-        claim: float | None,
-        best: float | None,
-        budget: int | None,
-    ) -> None:
-        """Shows a preset's name, claim, best result here, and the budget; accuracies in percent."""
-        state = (family, name, changed, claim_word, claim, best, budget)
-        if state != self.state:
-            self.state = state
+    def show(self, title: Title) -> None:
+        """Shows this."""
+        if title != self.title:
+            self.title = title
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The line; figures give way to the name."""
-        family, name, changed, claim_word, claim, best, budget = self.state
+        family, name, changed, claim_word, claim, best, budget = self.title
         line = Line().add(" ")
         if family:
             line.add(f"{family} / ", self.css("dim"))

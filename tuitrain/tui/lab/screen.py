@@ -1,31 +1,62 @@
-"""The lab: choose a preset, change it, see at once what it costs, start it. What its keys do is here."""
+"""The lab: choose a preset, change it, see at once what it costs, start it. Its panes and its keys."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
-from textual import on
+from textual import events, on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
 from textual.widget import Widget
 
-from tuitrain.errors import TuitrainError, visible
-from tuitrain.spec.describe import preset_changes
-from tuitrain.spec.preset_files import list_presets, save_preset, user_preset_dir
-from tuitrain.tui.lab.editor import EditError
+from tuitrain.errors import PresetError, TuitrainError, visible
+from tuitrain.spec.preset import Preset
+from tuitrain.spec.preset_files import user_preset_dir
+from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.lab.formdata import header_context
+from tuitrain.tui.lab.lab_state import LabState, RunOrder, name_refused
+from tuitrain.tui.lab.layer_dialog import LayerDialog
+from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
-from tuitrain.tui.lab.parts import LabTitle
-from tuitrain.tui.lab.presets import PresetBrowser
-from tuitrain.tui.lab.start import LabStart
-from tuitrain.tui.paint.lines import SectionLine
+from tuitrain.tui.lab.panes import COLUMNS, FormPane, NetworkPane
+from tuitrain.tui.lab.parts import Divider, LabTitle
+from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
+from tuitrain.tui.lab.starter import Starter
+from tuitrain.tui.paint.lines import LinesView, SectionLine
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.question import Question
+from tuitrain.tui.shell.strip import TextStrip
 
 
-class LabScreen(LabStart):
+class LabScreen(Screen[None]):
     """Where one begins."""
 
     HELP_TITLE = "Lab"
+    DEFAULT_CSS = """
+    LabScreen #lab-body { height: 1fr; }
+    LabScreen #lab-left { width: 28; }
+    LabScreen #lab-right { width: 1fr; }
+    LabScreen.-tall #lr-head, LabScreen.-tall #lr-chart { display: block; }
+    LabScreen #lab-presets, LabScreen #lab-divider-presets { display: none; }
+    LabScreen.-columns #lab-presets { display: block; width: 28; height: 100%; }
+    LabScreen.-columns #lab-divider-presets { display: block; }
+    LabScreen.-roomy #lab-presets { display: block; width: 38; height: 100%; }
+    LabScreen.-roomy #lab-divider-presets { display: block; }
+    LabScreen.-roomy #lab-left { width: 36; }
+    """
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
+        (0, "-too-narrow"),
+        (60, "-narrow"),
+        (COLUMNS, "-columns"),
+        (150, "-roomy"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (34, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", id="lab.start"),
         # With priority, so that what is typed right after it already goes to the other pane.
@@ -47,34 +78,199 @@ class LabScreen(LabStart):
         Binding("ctrl+backspace", "reset_everything", "Reset form and network", show=False, id="lab.reset"),
     ]
 
-    @on(LabTitle.Pressed)
-    def _title_pressed(self, event: LabTitle.Pressed) -> None:
-        event.stop()
-        if event.what == "budget":
-            self.action_budget()
-        else:
-            self.action_presets()
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = LabState(self.after_edit)
+        self.lookups = Lookups(self, self.state, self.refresh_presets)
+        self._starter = Starter(self.state, self)
+        self._form_covered = False
 
-    @on(SectionLine.Pressed, "#changed")
-    def _changes_pressed(self, event: SectionLine.Pressed) -> None:
-        event.stop()
-        self.action_see_changes()
+    @property
+    def editor(self) -> NetworkEditor:
+        """The preset under change."""
+        return self.state.editor
 
-    @on(NetworkView.Opened)
-    def _layer_opened(self, event: NetworkView.Opened) -> None:
-        event.stop()
-        self.action_edit_layer()
+    @property
+    def preset(self) -> Preset:
+        """The preset as it stands."""
+        return self.state.preset
+
+    def compose(self) -> ComposeResult:
+        """Header, title, panes, the line of changes, footer."""
+        yield HeaderLine()
+        yield LabTitle(id="lab-title")
+        with Horizontal(id="lab-body"):
+            with Vertical(id="lab-presets"):
+                yield PresetBrowser(id="lab-browser", classes="-column")
+            yield Divider(id="lab-divider-presets")
+            yield FormPane(id="lab-left")
+            yield Divider(id="lab-divider")
+            yield NetworkPane(id="lab-right")
+        yield SectionLine("What changed", rest="w all", id="changed")
+        yield KeyFooter()
+        yield TextStrip()
+
+    def on_mount(self) -> None:
+        """The first preset at once; files, devices and torch behind the first paint."""
+        app = shell(self)
+        for title, sentence in self.state.open(
+            app.settings, app.start_preset or "", app.start_overrides, app.start_model
+        ):
+            self.say(sentence, title, 12)
+        self.set_focus(self.query_one(NetworkView))
+        self.after_edit()
+        self.call_after_refresh(self.lookups.begin)
+
+    def on_screen_resume(self) -> None:
+        """Back from another screen: runs may have ended, files may have come."""
+        if self._form_covered:
+            self._form_covered = False
+            self._join()
+        if self.state.items:
+            self.lookups.again()
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def after_edit(self) -> None:
+        """Shows what is in the lab, as it stands."""
+        state = self.state
+        self.query_one(LabTitle).show(state.title())
+        self.query_one(FormPane).show(state)
+        self.query_one(NetworkPane).show(state)
+        self.lookups.follow()
+        wide = self.size.width >= COLUMNS
+        self.query_one(KeyFooter).note("start", state.estimate_text(short=not wide))
+        pieces: list[tuple[str, str]] = []
+        for change in state.changes():
+            pieces += [("  ·  ", "dim")] if pieces else []
+            pieces.append((visible(change), "warn"))
+        self.query_one("#changed", SectionLine).set(after=pieces or [("nothing yet", "dim")])
+        self.query_one(HeaderLine).context = header_context(state.editor, state.devices, state.data_found)
+
+    def refresh_presets(self) -> None:
+        """The column of presets, and the list in a dialog."""
+        state = self.state
+        self.query_one(LabTitle).show(state.title())
+        screens = (self,) if self.app.screen is self else (self, self.app.screen)
+        for tree in [tree for screen in screens for tree in screen.query(PresetTree)]:
+            tree.show(state.items, state.name, state.changed_names)
+
+    def _join(self) -> None:
+        """The dividers' joints with the section lines beside them."""
+        top = self.query_one("#lab-body").region.y
+
+        def at(*heads: str) -> set[int]:
+            regions = [self.query_one(f"#{head}").region for head in heads]
+            return {region.y - top for region in regions if region.height}
+
+        challenge = set() if self._form_covered else at("challenge-head")
+        beside = {"lab-divider-presets": (at("story-head"), challenge)}
+        beside["lab-divider"] = (challenge, at("shapes-head", "lr-head"))
+        for divider, (left, right) in beside.items():
+            joints = dict.fromkeys(left, "┤") | dict.fromkeys(right, "├") | dict.fromkeys(left & right, "┼")
+            self.query_one(f"#{divider}", Divider).join({0: "┬", **joints})
+
+    @on(LinesView.Resized)
+    def _pane_resized(self, event: LinesView.Resized) -> None:
+        """A pane has another size, so the gauge, the picture and the heads below have another place."""
+        self.query_one(NetworkPane).show_network()
+        self._join()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The gauge and the checklist have another width and height."""
+        if self.state.editors:
+            self.call_after_refresh(self.after_edit)
+
+    def on_screen_suspend(self) -> None:
+        """The settings of a layer stand in the place of form and challenge."""
+        self._form_covered = isinstance(self.app.screen, LayerDialog)
+        self._join()
+
+    def strip_lines(self) -> list[str]:
+        """For a terminal too small for the lab."""
+        if not self.state.editors:  # before its preset is read
+            return []
+        editor = self.editor
+        budget = f" of {editor.budget:,}" if editor.budget else ""
+        parameters = f"{editor.evaluation.parameters:,} parameters{budget}"
+        return [f"tuitrain lab: {visible(editor.base.name)}", parameters]
+
+    # -- what the starter asks -----------------------------------------------------------------
+
+    def first_error(self) -> str:
+        """Why the first field that is wrong is so, with the cursor put on it; empty where none is."""
+        form = self.query_one(FormView)
+        for key, (_, reason) in form.errors.items():
+            self.set_focus(form)
+            form.go_to(key)
+            return reason
+        return ""
+
+    def say(self, text: str, title: str = "", timeout: float = 10) -> None:
+        """Shows a sentence: with a title an error, without one a note."""
+        severity = "error" if title else "information"
+        self.notify(visible(text), title=title, severity=severity, markup=False, timeout=timeout)  # type: ignore[arg-type]
+
+    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
+        """Asks at once, and goes on with the answer."""
+        self.app.push_screen(question, answered)
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs a task, in the place of one that was begun here before."""
+        self.run_worker(work, group="lab-start", exclusive=True)
+
+    def look_at_data(self) -> None:
+        """Finds out whether the data set is there."""
+        self.lookups.look_at_data()
+
+    def show_progress(self, text: str) -> None:
+        """What is being fetched, in the header, until the data has been looked at again."""
+        self.query_one(HeaderLine).context = visible(text)
+
+    def start(self, order: RunOrder) -> None:
+        """Starts a run."""
+        shell(self).start_run(*order)
+
+    def action_start(self) -> None:
+        """Trains what the form says."""
+        self._starter.start()
+
+    def action_again(self) -> None:
+        """The last run once more: the same preset, settings, network and seed."""
+        self._starter.again()
 
     # -- panes ---------------------------------------------------------------------------------
 
-    def _panes(self) -> list[Widget]:
-        panes: list[Widget] = [self.query_one(FormView), self.query_one(NetworkView)]
-        browser = self.query_one("#lab-browser", PresetBrowser)
-        return [browser.presets, *panes] if browser.region.width else panes
+    def choose_preset(self, name: str) -> None:
+        """Takes a preset into the lab; edits made to it before are still there."""
+        state, before = self.state, self.state.source
+        try:
+            state.choose(name)
+        except PresetError as error:
+            self.say(str(error), "preset")
+            return
+        if state.editor.can_undo and name != before:
+            self.say(f"{name} with your changes; ctrl+backspace takes them back", timeout=4)
+        self.query_one(FormView).forget()
+        self.query_one(NetworkView).cursor = 0
+        self.after_edit()
+        self.refresh_presets()
+
+    @on(PresetTree.Chosen)
+    def _preset_chosen(self, event: PresetTree.Chosen) -> None:
+        event.stop()
+        self._preset_picked(event.name)
+
+    def _preset_picked(self, name: str | None) -> None:
+        if name is not None:
+            self.choose_preset(name)
+            self.set_focus(self.query_one(NetworkView))
 
     def action_next_pane(self, by: int) -> None:
         """The pane to the right, or round to the first."""
-        panes = self._panes()
+        browser = self.query_one("#lab-browser", PresetBrowser)
+        panes: list[Widget] = [browser.presets] if browser.region.width else []
+        panes += [self.query_one(FormView), self.query_one(NetworkView)]
         at = next((i for i, pane in enumerate(panes) if pane is self.focused), 0 if by < 0 else -1)
         self.set_focus(panes[(at + by) % len(panes)])
 
@@ -95,16 +291,20 @@ class LabScreen(LabStart):
 
         browser = self.query_one("#lab-browser", PresetBrowser)
         if not browser.region.width:
-            self.app.push_screen(PresetDropDown(self, search=search), self._preset_picked)
+            dialog = PresetDropDown(self.state.base.name, self.refresh_presets, search=search)
+            self.app.push_screen(dialog, self._preset_picked)
         elif search:
             browser.action_search()
         else:
             self.set_focus(browser.presets)
 
-    def _preset_picked(self, name: str | None) -> None:
-        if name is not None:
-            self.choose_preset(name)
-            self.set_focus(self.query_one(NetworkView))
+    @on(LabTitle.Pressed)
+    def _title_pressed(self, event: LabTitle.Pressed) -> None:
+        event.stop()
+        if event.what == "budget":
+            self.action_budget()
+        else:
+            self.action_presets()
 
     def action_budget(self) -> None:
         """To the budget's field."""
@@ -112,69 +312,36 @@ class LabScreen(LabStart):
         self.set_focus(form)
         form.go_to("lab.budget")
 
-    # -- the network ---------------------------------------------------------------------------
+    # -- edits ---------------------------------------------------------------------------------
 
-    @property
-    def _layer(self) -> int:
-        return self.query_one(NetworkView).cursor
+    @on(FormView.Changed, "#form")
+    def _field_changed(self, event: FormView.Changed) -> None:
+        event.stop()
+        try:
+            self.editor.set_field(event.key, event.value, merge=event.typing)
+        except EditError as error:
+            event.form.refuse(event.key, str(error))
+            return
+        self.after_edit()
+
+    @on(FormView.Reset, "#form")
+    def _field_reset(self, event: FormView.Reset) -> None:
+        event.stop()
+        if event.key:
+            self.editor.reset(event.key)
+        else:
+            self.editor.reset_train()
+        self.after_edit()
+
+    @on(FormView.Moved, "#form")
+    def _field_moved(self, event: FormView.Moved) -> None:
+        event.stop()
+        if not event.form.editing:
+            self.editor.settle()
 
     def go_to_layer(self, index: int) -> None:
         """Puts the cursor of the table on a layer."""
         self.query_one(NetworkView).go_to(index)
-
-    def _edit(self, edit: Any, *arguments: Any, cursor: int | None = None) -> None:
-        if edit != self.editor.reset_all and self.refuse_user_network("its layers are changed in its file"):
-            return
-        try:
-            done = edit(*arguments)
-        except EditError as error:
-            self.notify(visible(error), severity="warning", markup=False, timeout=5)
-            return
-        if not done:
-            self.app.bell()
-            return
-        if cursor is not None:
-            self.query_one(NetworkView).cursor = max(0, min(cursor, len(self.editor.layers) - 1))
-        self.after_edit()
-
-    def action_widen(self, delta: int) -> None:
-        """The layer with the cursor wider or narrower."""
-        self._edit(self.editor.widen, self._layer, delta)
-
-    def action_duplicate_layer(self) -> None:
-        """A copy right below."""
-        self._edit(self.editor.duplicate, self._layer, cursor=self._layer + 1)
-
-    def action_delete_layer(self) -> None:
-        """Takes the layer out; u brings it back."""
-        self._edit(self.editor.delete, self._layer, cursor=self._layer)
-
-    def action_move_layer(self, by: int) -> None:
-        """Swaps the layer with its neighbour."""
-        self._edit(self.editor.move, self._layer, by, cursor=self._layer + by)
-
-    def action_insert_layer(self) -> None:
-        """Asks for a kind and puts such a layer below."""
-        if self.refuse_user_network("its layers are changed in its file"):
-            return
-        from tuitrain.tui.lab.dialogs import KindDialog
-
-        index = self._layer
-
-        def insert(kind: str | None) -> None:
-            if kind is not None:
-                layer = self.editor.like_neighbours(index + 1, kind)
-                self._edit(self.editor.insert, index + 1, layer, cursor=index + 1)
-
-        self.app.push_screen(KindDialog(self.editor.name(index)), insert)
-
-    def action_edit_layer(self) -> None:
-        """The layer's settings, beside the table."""
-        if self.refuse_user_network("its layers are changed in its file"):
-            return
-        from tuitrain.tui.lab.dialogs import LayerDialog
-
-        self.app.push_screen(LayerDialog(self, self._layer))
 
     def action_undo(self) -> None:
         """Takes the last edit back, of the form or of the network."""
@@ -186,122 +353,69 @@ class LabScreen(LabStart):
 
     def _travelled(self, label: str | None, nothing: str) -> None:
         if label is None:
-            self.notify(nothing, timeout=2)
+            self.say(nothing, timeout=2)
             return
         self.query_one(FormView).forget()
         self.after_edit()
 
-    def action_reset_network(self) -> None:
-        """The network as in the preset."""
-        self._edit(self.editor.reset_layers)
-
     def action_reset_everything(self) -> None:
         """Form and network as in the preset."""
         self.query_one(FormView).forget()
-        self._edit(self.editor.reset_all)
+        if self.editor.reset_all():
+            self.after_edit()
+        else:
+            self.app.bell()
 
     # -- taking along --------------------------------------------------------------------------
 
     def action_copy_command(self) -> None:
         """The headless command, copied, shown and written to a file."""
-        self._take_along("The command for what the form says", self.command(), "command.sh")
+        self._show_text("The command for what the form says", self.state.command(), "command.sh")
 
     def action_copy_toml(self) -> None:
         """The preset as TOML, copied, shown and written to a file."""
-        self._take_along("The preset as TOML", self.preset.to_toml(), "preset.toml")
+        self._show_text("The preset as TOML", self.preset.to_toml(), "preset.toml")
 
-    def _take_along(self, title: str, text: str, name: str) -> None:
-        import platformdirs
-
-        from tuitrain.tui.lab.dialogs import TextDialog
-
-        file: Path | None = Path(platformdirs.user_state_dir("tuitrain", appauthor=False)) / name
-        try:
-            if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text.rstrip("\n") + "\n", "utf-8")
-        except OSError:
-            file = None
-        self.app.copy_to_clipboard(text)
-        where = "copied to the clipboard, if the terminal allows it"
-        if file is not None:
-            where += f"; also in {visible(file)}"
-        self.app.push_screen(TextDialog(title, visible_lines(text), where))
-
+    @on(SectionLine.Pressed, "#changed")
     def action_see_changes(self) -> None:
         """What differs from the preset, a line a change."""
+        found = "\n".join(map(str, self.state.changes()))
+        self._show_text(f"What changed in {visible(self.state.base.name)}", found or "nothing yet")
+
+    def _show_text(self, title: str, text: str, file_name: str = "") -> None:
         from tuitrain.tui.lab.dialogs import TextDialog
 
-        found = [visible(change) for change in preset_changes(self.base, self.preset)]
-        title = f"What changed in {visible(self.base.name)}"
-        self.app.push_screen(TextDialog(title, "\n".join(found) or "nothing yet"))
+        self.app.push_screen(TextDialog(title, text, file_name))
 
     def action_save(self) -> None:
         """Saves as a preset of one's own, never over a file without being told to."""
-        if self.refuse_user_network("a preset can't hold it"):
-            return
         from tuitrain.tui.lab.dialogs import SaveDialog
 
         problem = self.editor.evaluation.problem
-        if problem is not None:
-            self.notify(
-                visible(problem.sentence), title="can't be saved", severity="error", markup=False, timeout=8
-            )
-            return
-        entries = {entry.name: entry for entry in list_presets()}
-
-        def refused(name: str) -> str:
-            entry = entries.get(name)
-            if entry is None or entry.origin == "user":
-                return ""
-            return f"'{name}' is the name of a {entry.origin} preset; choose another"
-
-        base = self.base.name
-        entry = entries.get(base)
-        if entry is not None and entry.origin == "user":
-            name = base
+        if refused := self.state.refused("a preset can't hold it"):
+            self.say(refused, timeout=5)
+        elif problem is not None:
+            self.say(problem.sentence, "can't be saved", 8)
         else:
-            taken = set(entries)
-            name = next(n for n in (f"{base}-mine{i or ''}" for i in range(1000)) if n not in taken)
-        self.app.push_screen(SaveDialog(name, user_preset_dir(), refused), self._save_as)
+            self.app.push_screen(
+                SaveDialog(self.state.save_name(), user_preset_dir(), name_refused), self._save
+            )
 
-    def _save_as(self, answer: tuple[str, bool] | None) -> None:
+    def _save(self, answer: tuple[str, bool] | None) -> None:
         if answer is None:
             return
         name, overwrite = answer
         try:
-            preset = self.editor.checked(name)
-            # What the source claimed of its own network, and its story, are not this one's.
-            if self.editor.is_changed:
-                told = type(preset.story)(previous=self.base.name, change=self._change_line())
-                preset = preset.model_copy(
-                    update={"claims": type(preset.claims)(), "story": told, "family": "", "source": ""}
-                )
-            path = save_preset(preset, overwrite=overwrite)
+            path = self.state.save(name, overwrite=overwrite)
         except TuitrainError as error:
-            self.notify(visible(error), title="not saved", severity="error", markup=False, timeout=10)
+            self.say(str(error), "not saved")
             return
-        settings = dict(self.editor.settings)
-        self.editors.pop(name, None)
         self.choose_preset(name)
-        self.editor.apply(self.editor.data, "saved", settings=settings)
-        self.refresh_all()
-        self.read_presets_again()
-        self.notify(f"saved as {visible(path)}", markup=False, timeout=5)
-
-    def _change_line(self) -> str:
-        return "; ".join(str(change) for change in preset_changes(self.base, self.preset))[:2000]
-
-    # -- the data ------------------------------------------------------------------------------
+        self.lookups.read_presets()
+        self.say(f"saved as {path}", timeout=5)
 
     def action_see_data(self) -> None:
         """Digits of the chosen data set with the form's augmentation."""
         from tuitrain.tui.lab.data import DataScreen
 
-        train = self.preset.train
-        self.app.push_screen(DataScreen(train, shell(self).settings.data_dir))
-
-
-def visible_lines(text: str) -> str:
-    """A text of several lines with its control characters made visible."""
-    return "\n".join(visible(line) for line in text.splitlines())
+        self.app.push_screen(DataScreen(self.preset.train, self.state.settings.data_dir))

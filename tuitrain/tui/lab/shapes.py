@@ -15,7 +15,7 @@ from textual.strip import Strip
 from tuitrain.figures import plural
 from tuitrain.spec.layers import Pair, sides_text
 from tuitrain.spec.table import INPUT_SHAPE
-from tuitrain.tui.lab.network import LayerRow
+from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.paint.lines import Line, LinesView
 
 LABELS = 2  # lines below the blocks: number of the layer, side of its maps

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 
 AFTER_S = 0.3  # of quiet
 
@@ -17,12 +17,12 @@ class Behind(Generic[Answer]):
     """Asks for one thing in a thread and shows its answer; only the answer to the newest question counts."""
 
     def __init__(
-        self, screen: Screen[Any], name: str, work: Callable[..., Answer], show: Callable[[Answer], None]
+        self, screen: Widget, name: str, work: Callable[..., Answer], show: Callable[[Answer], None]
     ) -> None:
         """A question without an answer yet.
 
         Args:
-            screen: whose thread shows the answer.
+            screen: or a widget on it; its thread shows the answer.
             name: of the worker.
             work: gives the answer; called in a thread.
             show: shows it; called in the screen's own.

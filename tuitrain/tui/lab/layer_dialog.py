@@ -1,0 +1,211 @@
+"""The dialogs of the network's table: one layer's settings, and what kind of layer to insert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tuitrain.spec.layers import KIND_WORDS
+from tuitrain.tui.lab.editor import EditError, NetworkEditor
+from tuitrain.tui.lab.form import FormView
+from tuitrain.tui.lab.lab_state import LabState
+from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number
+from tuitrain.tui.paint.lines import SectionLine
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.modal import Dialog, Modal
+
+
+class LayerDialog(Modal[None]):
+    """One layer's settings, over the form, so that the table beside it is seen to follow."""
+
+    HELP_TITLE = "Layer"
+    DEFAULT_CSS = """
+    LayerDialog { background: transparent; layout: vertical; }
+    LayerDialog > Container { height: 1fr; margin: 2 0 1 0; background: $background; }
+    LayerDialog FormView { height: 1fr; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter", "close", "Done", key_display="esc", id="layer.close"),
+        Binding("tab,right_square_bracket", "next(1)", "Next layer", id="layer.next"),
+        Binding("shift+tab,left_square_bracket", "next(-1)", "Layer before", show=False, id="layer.previous"),
+        Binding("J,shift+down", "move_op(1)", "Order", key_display="J/K", id="layer.op_down"),
+        Binding("K,shift+up", "move_op(-1)", "Operation earlier", show=False, id="layer.op_up"),
+        Binding("u", "undo", "Undo", id="layer.undo"),
+        Binding("ctrl+r", "redo", "Redo", show=False, id="layer.redo"),
+    ]
+
+    def __init__(self, state: LabState, index: int, over: Widget, go_to: Callable[[int], None]) -> None:
+        """A dialog.
+
+        Args:
+            state: what is in the lab.
+            index: of the layer.
+            over: what it covers.
+            go_to: puts the cursor of the table on another layer.
+        """
+        super().__init__()
+        self.state, self.index, self._over, self._go_to = state, index, over, go_to
+
+    @property
+    def editor(self) -> NetworkEditor:
+        """The preset under change."""
+        return self.state.editor
+
+    def compose(self) -> ComposeResult:
+        """The form of the layer."""
+        with Container():
+            yield SectionLine("Layer", id="layer-head")
+            yield FormView(id="layer-form", starts=False)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """The first field is ready to be changed."""
+        self.set_focus(self.query_one(FormView))
+        self.refresh_layer()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Covers the form, and nothing of the table beside it."""
+        region = self._over.region
+        box = self.query_one(Container)
+        box.styles.width = region.width
+        box.styles.margin = (2, 0, 1, region.x)
+
+    def on_resize(self) -> None:
+        """The form has another place."""
+        self.call_after_refresh(self._fit)
+
+    def refresh_layer(self) -> None:
+        """The layer as it stands."""
+        self.index = max(0, min(self.index, len(self.editor.layers) - 1))
+        form = self.query_one(FormView)
+        form.show(layer_data(self.editor, self.index))
+        hint = form.field.range_text() if form.field is not None else ""
+        self.query_one(SectionLine).set(title=self.editor.name(self.index), right=((hint, "dim"),), here=True)
+
+    def _edited(self) -> None:
+        self.refresh_layer()
+        self.state.edited()
+
+    @on(FormView.Changed)
+    def _changed(self, event: FormView.Changed) -> None:
+        event.stop()
+        self._try(event.key, event.value, event.typing)
+
+    def _try(self, key: str, value: Any, typing: bool) -> None:
+        form = self.query_one(FormView)
+        try:
+            apply_layer_field(self.editor, self.index, key, value, typing=typing)
+        except EditError as error:
+            form.refuse(key, str(error).rpartition(": ")[2])
+            return
+        self._edited()
+
+    @on(FormView.Reset)
+    def _reset(self, event: FormView.Reset) -> None:
+        event.stop()
+        bases = self.query_one(FormView).data.bases
+        if len(self.editor.base.model.layers) == len(self.editor.layers) and event.key in bases:
+            self._try(event.key, bases[event.key], False)
+
+    @on(FormView.Moved)
+    def _moved(self, event: FormView.Moved) -> None:
+        event.stop()
+        if not event.form.editing:
+            self.editor.settle()
+        field = event.form.field
+        self.query_one(SectionLine).set(right=((field.range_text() if field else "", "dim"),))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter ends the settings here; the form's Start is not offered."""
+        return action != "start"
+
+    def action_next(self, by: int) -> None:
+        """Another layer."""
+        self.query_one(FormView).forget()
+        self.index = (self.index + by) % len(self.editor.layers)
+        self._go_to(self.index)
+        self.refresh_layer()
+
+    def action_move_op(self, by: int) -> None:
+        """An operation later or earlier."""
+        form = self.query_one(FormView)
+        number = op_number(form.key)
+        if number is not None and self.editor.move_op(self.index, number, by):
+            self._edited()
+            form.go_to(f"op{number + by}")
+
+    def action_undo(self) -> None:
+        """Takes the last edit back."""
+        if self.editor.undo():
+            self._edited()
+
+    def action_redo(self) -> None:
+        """Makes it again."""
+        if self.editor.redo():
+            self._edited()
+
+    def action_close(self) -> None:
+        """Done."""
+        self.editor.settle()
+        self.dismiss(None)
+
+
+class KindDialog(Dialog[str | None]):
+    """What to insert: the result is a kind of layer, or None."""
+
+    HELP_TITLE = "Insert"
+    DEFAULT_CSS = """
+    KindDialog > Vertical { width: 52; }
+    KindDialog OptionList, KindDialog OptionList:focus { height: auto; border: none; background: $surface; padding: 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="kind.cancel")]
+    #: A letter of each kind, and what such a layer does.
+    KINDS: ClassVar[dict[str, tuple[str, str]]] = {
+        "conv": ("c", "like the one before it"),
+        "maxpool": ("m", "halves the maps"),
+        "avgpool": ("a", "halves the maps"),
+        "global_avgpool": ("g", "each map to one number"),
+        "flatten": ("f", "maps to a vector"),
+        "linear": ("l", "fully connected"),
+    }
+
+    def __init__(self, after: str) -> None:
+        super().__init__()
+        self.after = after
+
+    def compose(self) -> ComposeResult:
+        """A list with a letter each."""
+        with Vertical():
+            yield Static(f"Insert after {self.after}", markup=False)
+            yield OptionList(
+                *(
+                    Option(Content(f" {letter}  {KIND_WORDS[kind]:<16} {note}"), id=kind)
+                    for kind, (letter, note) in self.KINDS.items()
+                )
+            )
+
+    def on_mount(self) -> None:
+        """The arrow keys choose."""
+        self.set_focus(self.query_one(OptionList))
+
+    def on_key(self, event: Any) -> None:
+        """A letter takes its kind."""
+        for kind, (letter, _) in self.KINDS.items():
+            if event.character == letter:
+                event.stop()
+                self.dismiss(kind)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter takes the kind."""
+        event.stop()
+        self.dismiss(event.option.id)
