@@ -19,9 +19,9 @@ def obeyed(path: Path) -> bool:
     except OSError:
         return True  # there is none, or whoever reads it says why it can't be
     if not all(paths.is_mine_or_roots(info) for info in infos):
-        why = "belongs to another user and is not obeyed; copy what you want of it into a file of your own"
+        why = "belongs to another user and is ignored; copy what you need into a file of your own"
     elif paths.others_may_write(infos[1]):
-        why = "can be written by other users and is not obeyed; take that from them with `chmod go-w`"
+        why = "can be written by other users and is ignored; run `chmod go-w` on it"
     else:
         return True
     sentence = f"{visible(path)} {why}."

@@ -221,11 +221,11 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
         (["data", "info", "--dataset"], "--dataset needs a value; see `tuitrain data info -h`."),
         (
             ["run", "step13"],
-            "'step13' is too much; a preset is named by `--preset step13`; see `tuitrain run -h`.",
+            "'step13' is unexpected; a preset is named by `--preset step13`; see `tuitrain run -h`.",
         ),
         (
             ["--runs-dir", "x", "runs"],
-            "--runs-dir stands before the command; write it behind: `tuitrain runs --runs-dir ...`.",
+            "--runs-dir must come after the command: `tuitrain runs --runs-dir ...`.",
         ),
         (["runs", "--json", "show"], "write it behind: `tuitrain runs show --json ...`."),
         (["show"], "name a preset, such as `tuitrain show step13`; `tuitrain presets` lists them."),

@@ -254,7 +254,7 @@ def test_resize_storm(terminal: Terminal, runs: Path, headless_sha256: str) -> N
         terminal.resize(columns, rows)
         terminal.read(0.05)
     terminal.resize(50, 12)
-    terminal.wait_for("screens from 60x18", 10)
+    terminal.wait_for("60x18 needed", 10)
     terminal.resize(80, 24)
     terminal.wait_for("1 Lab", 10)
     terminal.wait_for("best", 10)

@@ -406,7 +406,7 @@ async def test_compare_and_overlay(tmp_path: Path) -> None:
         await pilot.press("c")
         await until(pilot, lambda: "mark two" in text_of(app))
         await pilot.press("space", "space", "c")
-        await until(pilot, lambda: "What it proves" in text_of(app))
+        await until(pilot, lambda: "What it shows" in text_of(app))
         shown = text_of(app)
         assert shown.index("rotation") < shown.index("best test accuracy")
         assert shown.count("◂ better") >= 1 and "no evidence" in shown
@@ -424,7 +424,7 @@ async def test_queue_dialog_puts_runs_in_line(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 30)) as pilot:
         await runs_screen(app, pilot, 0)
         await pilot.press("+")
-        await until(pilot, lambda: "Put in line" in text_of(app))
+        await until(pilot, lambda: "Add to queue" in text_of(app))
         await pilot.press("space", "tab", "end", *"-1", "tab", *"rotation=5,7")
         await until(pilot, lambda: "4 runs" in text_of(app))
         await pilot.press("enter")

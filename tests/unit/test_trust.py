@@ -110,15 +110,15 @@ def test_a_lock_whose_named_holder_is_gone_is_held_by_somebody_else(tmp_path: Pa
         with held(path / "run.lock"):
             assert locking.lock_state(path) == "other" and not RunDirectory.open(path).is_held()
             assert {run.run: run.state for run in list_runs(tmp_path)}["b"] == "locked"
-            with pytest.raises(RunDirectoryError, match="held by somebody else") as caught:
+            with pytest.raises(RunDirectoryError, match="locked by another process") as caught:
                 RunDirectory.open(path).acquire()
             assert caught.value.exit_code == 4
-            with pytest.raises(RunDirectoryError, match="held by somebody else"):
+            with pytest.raises(RunDirectoryError, match="locked by another process"):
                 RemoteControl(RunDirectory.open(path)).stop()
     with held(path / "run.lock"):
         for command in ("resume", "stop", "pause"):
             ended = tuitrain(tmp_path, command, "b")
-            assert ended.returncode == 4 and "held by somebody else" in ended.stderr, command
+            assert ended.returncode == 4 and "locked by another process" in ended.stderr, command
             assert ended.stderr.count("\n") == 1
         assert "locked" in tuitrain(tmp_path, "status", "b").stdout
 

@@ -9,7 +9,7 @@ from tuitrain.cli.console import complain, emit_json, stdout
 from tuitrain.config import SETTINGS, misspelt, resolve_setting, user_config_file
 from tuitrain.errors import suggest, visible
 
-app = typer.Typer(help="Settings that belong to a place.", no_args_is_help=True)
+app = typer.Typer(help="Settings of this machine and folder.", no_args_is_help=True)
 
 
 @app.command("show")

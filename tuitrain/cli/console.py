@@ -47,8 +47,9 @@ def emit_json(data: Any) -> None:
 
 
 def complain(message: object) -> None:
-    """One error sentence on stderr."""
+    """One error sentence on stderr; it ends with a full stop, or with the mark that it has."""
     text = shortened(visible(message))
+    text += "" if text.endswith((".", "?", "!")) else "."
     try:
         sys.stderr.write(f"tuitrain: {text}\n")
         sys.stderr.flush()

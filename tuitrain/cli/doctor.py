@@ -128,7 +128,7 @@ def _card(card: nvml.Card) -> Finding:
         text += f", {gigabytes_text(memory[0])} of {gigabytes_text(memory[1])} GB free"
     others = card.others(ours_is_there=nvml.in_use_by_torch())
     users = f"{len(others)} other process" + ("es" if len(others) > 1 else "")
-    text += f", used by {users}" if others else ", nobody else on it"
+    text += f", used by {users}" if others else ", no other process on it"
     reason = devices.unsupported(card.index)
     if reason is not None:
         return Finding(name, text, False, f"{reason}; install a torch that is built for it")

@@ -39,7 +39,8 @@ NoMouse = Annotated[
     bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.", rich_help_panel=SCREEN)
 ]
 Plain = Annotated[
-    bool, typer.Option("--plain", help="No screen: the lines of `tuitrain run`.", rich_help_panel=SCREEN)
+    bool,
+    typer.Option("--plain", help="No screen: print lines, as `tuitrain run` does.", rich_help_panel=SCREEN),
 ]
 
 
@@ -49,12 +50,12 @@ def lab(
         str | None,
         typer.Option(
             "--model",
-            help="A network of your own for the list: file.py:Net, as for `run`. The file is run.",
+            help="Your own network, FILE.py:NAME, added to the list, as for `run`. The file is executed.",
             show_default=False,
         ),
     ] = None,
     set_: options.Set = None,
-    start: Annotated[bool, typer.Option("--start", help="Train at once.")] = False,
+    start: Annotated[bool, typer.Option("--start", help="Start training at once.")] = False,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     theme: Theme = None,

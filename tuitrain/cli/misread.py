@@ -35,7 +35,7 @@ def usage_sentence(error: Any) -> str:
     elif needs := re.match(r"Option '(.*)' requires an argument", told):
         told = f"{needs[1]} needs a value"
     elif too_many := re.match(r"Got unexpected extra arguments?\(?s?\)? \((.*)\)", told, re.DOTALL):
-        told = f"'{too_many[1]}' is too much"
+        told = f"'{too_many[1]}' is unexpected"
         if where in ("tuitrain run", "tuitrain lab"):
             told += f"; a preset is named by `--preset {too_many[1].split()[0]}`"
     elif said := re.match(r"(No such command '.*'). Did you mean '(.*)'\?", told, re.DOTALL):

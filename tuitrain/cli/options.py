@@ -37,13 +37,15 @@ Epochs = Annotated[
     typer.Option("--epochs", "-e", help=f"Passes over the training set; {PRESETS}.", rich_help_panel=TWEAK),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch-size", "-b", help=f"Images a step; {PRESETS}.", rich_help_panel=TWEAK)
+    int | None, typer.Option("--batch-size", "-b", help=f"Images per step; {PRESETS}.", rich_help_panel=TWEAK)
 ]
 Lr = Annotated[float | None, typer.Option("--lr", help=f"Learning rate; {PRESETS}.", rich_help_panel=TWEAK)]
 Dropout = Annotated[
     float | None,
     typer.Option(
-        "--dropout", help=f"Probability of every dropout without its own; {PRESETS}.", rich_help_panel=TWEAK
+        "--dropout",
+        help=f"Dropout probability, where a layer sets none of its own; {PRESETS}.",
+        rich_help_panel=TWEAK,
     ),
 ]
 Rotation = Annotated[
@@ -59,7 +61,7 @@ TargetEpochs = Annotated[
     int | None,
     typer.Option(
         "--target-epochs",
-        help="Stop early when so many epochs in a row have reached the target.",
+        help="Stop early when this many epochs in a row have reached the target.",
         rich_help_panel=TWEAK,
     ),
 ]
@@ -67,7 +69,7 @@ TargetAccuracy = Annotated[
     float | None,
     typer.Option(
         "--target-accuracy",
-        help="That target in percent; the challenge's if left out.",
+        help="That target in percent; default: the challenge's.",
         rich_help_panel=TWEAK,
     ),
 ]
@@ -75,7 +77,7 @@ Patience = Annotated[
     int | None,
     typer.Option(
         "--patience",
-        help="Stop early after so many epochs without a new best accuracy.",
+        help="Stop early after this many epochs without a new best accuracy.",
         rich_help_panel=TWEAK,
     ),
 ]
@@ -83,7 +85,7 @@ MaxSeconds = Annotated[
     float | None,
     typer.Option(
         "--max-seconds",
-        help="Stop early, at an epoch's end, after so many seconds; how far it gets depends on the clock.",
+        help="Stop early at the end of an epoch, after this many seconds; the result then depends on the machine's speed.",
         rich_help_panel=TWEAK,
     ),
 ]
@@ -197,7 +199,7 @@ def refuse_flags_before_command(context: typer.Context) -> None:
                 max(parameter.opts, key=len),
                 f"{context.command_path} {context.invoked_subcommand}",
             )
-            raise UsageError(f"{flag} stands before the command; write it behind: `{command} {flag} ...`.")
+            raise UsageError(f"{flag} must come after the command: `{command} {flag} ...`.")
 
 
 def _value(text: str) -> Any:

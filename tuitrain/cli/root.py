@@ -39,7 +39,7 @@ def _shell_option(flag: str, callback: Callable[[str | None], None], text: str) 
         callback=callback,
         is_eager=True,
         expose_value=False,
-        help=f"{text}: {', '.join(completion.SHELLS)}; left out: the shell this is.",
+        help=f"{text}: {', '.join(completion.SHELLS)}; default: the current shell.",
         autocompletion=completion.offer_choices(completion.SHELLS),
         show_default=False,
     )
@@ -61,11 +61,11 @@ def root(
     ] = False,
     show_completion: Annotated[
         str | None,
-        _shell_option("--show-completion", completion.show_script, "Print what makes Tab work in a shell"),
+        _shell_option("--show-completion", completion.show_script, "Print the completion script of a shell"),
     ] = None,
     install_completion: Annotated[
         str | None,
-        _shell_option("--install-completion", completion.install_script, "Make Tab work in a shell"),
+        _shell_option("--install-completion", completion.install_script, "Install completion for a shell"),
     ] = None,
 ) -> None:
     """A terminal lab for training small image classifiers under a parameter budget.

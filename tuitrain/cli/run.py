@@ -42,7 +42,7 @@ Deterministic = Annotated[
     bool,
     typer.Option(
         "--deterministic",
-        help="The same bits every time, on a GPU too; slower.",
+        help="The same result to the last bit every time, on a GPU too; slower.",
         rich_help_panel=options.PLACE,
     ),
 ]
@@ -91,7 +91,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="A network of your own: file.py:Net, a class or function without arguments. The file is run.",
+        help="Your own network, FILE.py:NAME: a class or function without arguments. The file is executed.",
         show_default=False,
     ),
 ]
@@ -100,7 +100,7 @@ Quiet = Annotated[
 ]
 Plain = Annotated[
     bool,
-    typer.Option("--plain", help="One line an epoch, on a terminal too.", rich_help_panel=options.OUTPUT),
+    typer.Option("--plain", help="One line per epoch, also on a terminal.", rich_help_panel=options.OUTPUT),
 ]
 
 
@@ -141,7 +141,9 @@ def run(
     threads: Threads = None,
     profile: Annotated[
         bool,
-        typer.Option("--profile", help="Say where the time of a step went.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--profile", help="Report how the time of a step is spent.", rich_help_panel=options.OUTPUT
+        ),
     ] = False,
     require_accuracy: RequireAccuracy = None,
     json: options.Json = False,
@@ -194,7 +196,7 @@ def resume(
     run: options.RunName = "latest",
     model: Annotated[
         str | None,
-        typer.Option("--model", help="The run's own network, named again: file.py:Net.", show_default=False),
+        typer.Option("--model", help="The run's network, FILE.py:NAME, named again.", show_default=False),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -203,7 +205,7 @@ def resume(
             "-e",
             min=1,
             max=10_000,
-            help="How many epochs it shall have in all; default: as planned.",
+            help="Total number of epochs; default: as planned.",
         ),
     ] = None,
     data_dir: options.DataDir = None,

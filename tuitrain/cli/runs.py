@@ -202,7 +202,7 @@ def show(
     holder = f", process {summary.pid}" if summary.pid else ""
     out.print(
         f"{cells['preset']}, {cells['params']} parameters, {cells['dataset']}, seed {summary.seed}, "
-        f"{visible(summary.device) or 'no device yet'}{holder}; {cells['epochs']} epochs in {cells['took']}",
+        f"{visible(summary.device) or 'no device yet'}{holder}; epochs {cells['epochs']} in {cells['took']}",
         soft_wrap=True,
     )
     for change in describe_changes(summary.changed, summary.layers):
@@ -244,7 +244,11 @@ def rm(
     run: Runs,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     forever: Annotated[
-        bool, typer.Option("--forever", help="Not to the trash, but for good; takes from the trash too.")
+        bool,
+        typer.Option(
+            "--forever",
+            help="Delete permanently instead of moving to the trash; also deletes from the trash.",
+        ),
     ] = False,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -292,7 +296,7 @@ def _to_remove(folder: Path, name: str, forever: bool) -> Sequence[Path | Remove
     from tuitrain.runs import index, trash
 
     try:
-        return [index.find_run_path(folder, name)]
+        return [index.find_run_folder(folder, name)]
     except RunDirectoryError:
         if not forever or "/" in name:
             raise
@@ -305,7 +309,7 @@ def _to_remove(folder: Path, name: str, forever: bool) -> Sequence[Path | Remove
 
 def _ask(chosen: Sequence[Path | RemovedRun], forever: bool) -> None:
     if not sys.stdin or not sys.stdin.isatty():
-        raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes")
+        raise UsageError("rm asks before it removes, and stdin is no terminal; add --yes.")
     for one in chosen:
         stderr().print(f"  {visible(one if isinstance(one, Path) else one.path)}", soft_wrap=True)
     count = f"{len(chosen)} runs" if len(chosen) > 1 else "this run"
@@ -348,7 +352,7 @@ def restore(
 def tag(
     run: options.RunName,
     tags: Annotated[list[str] | None, typer.Argument(help="Tags to add; none lists them.")] = None,
-    remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="A tag to take off.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="A tag to remove.")] = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
@@ -368,7 +372,9 @@ def tag(
 @runs_app.command()
 def note(
     run: options.RunName,
-    text: Annotated[str | None, typer.Argument(help="The note; empty takes it off, none shows it.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="The note; an empty one removes it, none shows it.")
+    ] = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:

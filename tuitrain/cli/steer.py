@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.cli.runs import report_detached, run_directory, state_text
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
-from tuitrain.figures import accuracy_text, duration_text
+from tuitrain.figures import accuracy_text, duration_text, plural
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -27,12 +27,12 @@ OBEY_S, STOP_S = 10.0, 30.0
 LiveRun = Annotated[
     str | None,
     typer.Argument(
-        help="A run; left out: the one that is live.",
+        help="Name of a run; default: the live one.",
         show_default=False,
         autocompletion=completion.offer_live_runs,
     ),
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Don't wait until it is obeyed.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Don't wait until the run has done it.")]
 
 
 def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
@@ -49,15 +49,15 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
         directory.refuse_other_holder()
         if not directory.is_held():
             name = visible(directory.name)
-            raise RunDirectoryError(f"run {name} is not running; go on with it by `tuitrain resume {name}`")
+            raise RunDirectoryError(f"run {name} is not running; go on with it by `tuitrain resume {name}`.")
         return directory
     folder = config.runs_dir(runs_dir)
     live = [summary for summary in list_runs(folder) if summary.state in HELD]
     if not live:
-        raise RunDirectoryError(f"no run is live in {visible(folder)}; list them with `tuitrain runs`")
+        raise RunDirectoryError(f"no run is live in {visible(folder)}; list them with `tuitrain runs`.")
     if len(live) > 1:
         names = ", ".join(visible(summary.run) for summary in live[:4])
-        raise RunDirectoryError(f"{len(live)} runs are live ({names}); name one")
+        raise RunDirectoryError(f"{len(live)} runs are live ({names}); name one.")
     return RunDirectory.open(live[0].path)
 
 
@@ -81,7 +81,7 @@ def _report(directory: RunDirectory, what: str, obeyed: bool, json: bool) -> Non
     if json:
         emit_json({"run": directory.name, "asked": what, "obeyed": obeyed})
         return
-    ending = "" if obeyed else " was asked for; the run has not come to it yet"
+    ending = "" if obeyed else " was requested; the run has not done it yet"
     stderr().print(f"{visible(directory.name)}: {what}{ending}", soft_wrap=True)
 
 
@@ -114,7 +114,7 @@ def stop(
     from tuitrain.runs.steering import RemoteControl
 
     directory = live_run(run, runs_dir)
-    RemoteControl(directory).stop("asked from a shell", when="epoch" if after_epoch else "now")
+    RemoteControl(directory).stop("requested from a shell", when="epoch" if after_epoch else "now")
     wait = not no_wait and not after_epoch
     obeyed = wait and wait_until(lambda: locking.lock_state(directory.path) == "free", STOP_S)
     _report(directory, "stopped" if obeyed else "stop", obeyed, json)
@@ -138,7 +138,7 @@ def continue_run(directory: RunDirectory, epochs: int | None = None) -> None:
         more = epochs - summarise(directory.path).epochs_planned
         if more < 0:
             raise UsageError(
-                f"--epochs {epochs}: the run is already longer by {-more}; stop it in place of that"
+                f"--epochs {epochs}: the run is already longer by {-more}; stop it in place of that."
             )
         if more:
             control.add_epochs(more)
@@ -159,7 +159,9 @@ def continue_run(directory: RunDirectory, epochs: int | None = None) -> None:
 def steer(
     run: LiveRun = None,
     lr: Annotated[float | None, typer.Option("--lr", help="A new base learning rate.")] = None,
-    add_epochs: Annotated[int | None, typer.Option("--add-epochs", help="Train so many epochs more.")] = None,
+    add_epochs: Annotated[
+        int | None, typer.Option("--add-epochs", help="Train this many more epochs.")
+    ] = None,
     checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Save now.")] = False,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -168,7 +170,7 @@ def steer(
     from tuitrain.runs.steering import RemoteControl
 
     if lr is None and add_epochs is None and not checkpoint:
-        raise UsageError("nothing to do; give --lr, --add-epochs or --checkpoint")
+        raise UsageError("nothing to do; give --lr, --add-epochs or --checkpoint.")
     directory = live_run(run, runs_dir)
     control = RemoteControl(directory)
     before = len(directory.events())
@@ -229,7 +231,7 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
         if summary.doing == "live":
             parts.append(f"{step.images_per_s:,.0f} images/s")
     else:
-        parts.append(f"{summary.epochs} epochs")
+        parts.append(plural(summary.epochs, "epoch"))
     if summary.phase and summary.doing == "live" and summary.phase != "training":
         parts.append(visible(summary.phase))
     if summary.best is not None:
@@ -244,8 +246,8 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
 
 def tail(
     run: options.RunName = "latest",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow until the run ends.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Number of lines to print first.")] = 20,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:

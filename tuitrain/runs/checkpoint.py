@@ -113,7 +113,7 @@ def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
         with os.fdopen(fd, "rb") as file:
             info = os.fstat(file.fileno())
             if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
-                raise CheckpointError(_refusal(path, "is no plain file, or far too large"))
+                raise CheckpointError(_refusal(path, "is not a regular file, or far too large"))
             data = file.read(info.st_size)
     except OSError as error:
         raise CheckpointError(_refusal(path, f"can't be read: {visible(error.strerror)}")) from None
@@ -161,7 +161,7 @@ def read_metadata(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _refusal(path: Path, what: str) -> str:
-    return f"checkpoint {visible(path)} {what}; an earlier one is used when there is one"
+    return f"checkpoint {visible(path)} {what}; an earlier one is used when there is one."
 
 
 def set_aside(entry: CheckpointEntry) -> None:

@@ -151,7 +151,7 @@ class RunDirectory:
                 continue
             self._moved(target)
             return
-        raise RunDirectoryError(f"no free name like '{visible(safe)}' is left; choose another --name")
+        raise RunDirectoryError(f"no free name like '{visible(safe)}' is left; choose another --name.")
 
     def _moved(self, path: Path) -> None:
         self.path, self.name = path, path.name
@@ -168,7 +168,7 @@ class RunDirectory:
         """
         path = Path(path)
         if not names.looks_like_run(path):
-            raise RunDirectoryError(f"{visible(path)} is no run directory; list runs with `tuitrain runs`")
+            raise RunDirectoryError(f"{visible(path)} is no run directory; list runs with `tuitrain runs`.")
         refuse_later_version(path)
         return cls(path.resolve() if path.name in ("", "..") or path.is_symlink() else path)
 
@@ -203,7 +203,7 @@ class RunDirectory:
         for name in (*FILES, *FOLDERS):
             path = self.path / name
             if path.is_symlink():
-                raise RunDirectoryError(f"{visible(path)} is a link; a run writes there, so remove it first")
+                raise RunDirectoryError(f"{visible(path)} is a link; a run writes there, so remove it first.")
 
     def is_gone(self) -> bool:
         """Whether somebody removed, moved or replaced it, its log or its lock since we hold it."""
@@ -269,7 +269,7 @@ class RunDirectory:
             return eventlog.read_events(self.path / "events.jsonl")
         except OSError as error:
             raise RunDirectoryError(
-                f"{visible(self.path / 'events.jsonl')} can't be read: {visible(error.strerror)}"
+                f"{visible(self.path / 'events.jsonl')} can't be read: {visible(error.strerror)}."
             ) from None
 
     def tail(self) -> eventlog.LogTail:
@@ -356,7 +356,7 @@ class RunDirectory:
             with durable.open_plain(path) as file:
                 return file.read(_READ_BYTES).decode("utf-8", "replace")
         except OSError as error:
-            raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}") from None
+            raise RunDirectoryError(f"{visible(path)} can't be read: {visible(error.strerror)}.") from None
 
     def model_sha256(self) -> str:
         """SHA-256 of the text kept of a network in Python; empty where the run has none."""
@@ -367,7 +367,7 @@ class RunDirectory:
             return ""
         except OSError as error:
             raise RunDirectoryError(
-                f"{visible(self.path / MODEL_SOURCE)} can't be read: {visible(error.strerror)}"
+                f"{visible(self.path / MODEL_SOURCE)} can't be read: {visible(error.strerror)}."
             ) from None
 
 
@@ -384,14 +384,14 @@ def refuse_later_version(path: Path) -> None:
     if version > SCHEMA:
         raise RunDirectoryError(
             f"run {visible(path.name)} was written by a later version of tuitrain (event log {version}, this one "
-            f"reads {SCHEMA}); update tuitrain to open it"
+            f"reads {SCHEMA}); update tuitrain to open it."
         )
 
 
 def unwritable(path: Path, error: Exception) -> RunDirectoryError:
     """The sentence for a folder or file that can't be written."""
     reason = visible(getattr(error, "strerror", None) or error)
-    return RunDirectoryError(f"{visible(path)} can't be written: {reason}; free space, or use --runs-dir")
+    return RunDirectoryError(f"{visible(path)} can't be written: {reason}; free space, or use --runs-dir.")
 
 
 def check_place(runs_dir: Path, name: str | None = None) -> None:

@@ -354,7 +354,7 @@ def _write_index(runs_dir: Path, kept: dict[str, Any]) -> None:
         durable.replace(runs_dir.resolve() / INDEX, digest + b"\n" + body, durable=False)
 
 
-def find_run_path(runs_dir: Path, wanted: str) -> Path:
+def find_run_folder(runs_dir: Path, wanted: str) -> Path:
     """The folder of a path, a name, a unique beginning or end of one, or `latest`; it may be no run.
 
     Raises:
@@ -373,7 +373,7 @@ def find_run(runs_dir: Path, wanted: str) -> RunDirectory:
     Raises:
         RunDirectoryError: no run, or more than one, is called that; or a later version of tuitrain wrote it.
     """
-    path = find_run_path(runs_dir, wanted)
+    path = find_run_folder(runs_dir, wanted)
     if not names.looks_like_run(path):
-        raise RunDirectoryError(f"{visible(path)} is no run directory; list the runs with `tuitrain runs`")
+        raise RunDirectoryError(f"{visible(path)} is no run directory; list the runs with `tuitrain runs`.")
     return RunDirectory.open(path)

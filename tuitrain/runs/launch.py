@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuitrain.data.dataset import Dataset, Progress, hold_out
 from tuitrain.data.load import load_dataset
 from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.figures import plural
 from tuitrain.runs import git_state
 from tuitrain.runs.directory import MODEL_SOURCE, PRESET_MARK, RunDirectory
 from tuitrain.runs.session import Session
@@ -147,7 +148,7 @@ def prepare_resume(
     complete = finished is not None and finished.outcome == "completed"
     if complete and (epochs is None or epochs <= finished.epochs):  # type: ignore[union-attr]
         raise RunDirectoryError(
-            f"run {visible(directory.name)} is complete after {finished.epochs} epochs; "  # type: ignore[union-attr]
+            f"run {visible(directory.name)} is complete after {plural(finished.epochs, 'epoch')}; "  # type: ignore[union-attr]
             f"give it more with `tuitrain resume {visible(directory.name)} --epochs N`."
         )
     user_network = _user_network_again(directory, started, model)
@@ -165,7 +166,7 @@ def prepare_resume(
             before = int(state.meta["epochs"]) if state is not None else preset.train.epochs
             publish(
                 Control(
-                    "extended", trainer.standing.epoch, value=float(epochs - before), detail=f"to {epochs} epochs",
+                    "extended", trainer.standing.epoch, value=float(epochs - before), detail=f"to {plural(epochs, 'epoch')}",
                     source="shell",
                 )
             )  # fmt: skip

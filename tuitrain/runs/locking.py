@@ -145,7 +145,7 @@ def busy_message(name: str, folder: Path) -> str:
     holder, shown = read_holder(folder), visible(name)
     if holder is not None and not holder.here_and_dead():
         who = f"process {holder.pid} on {visible(holder.host)}"
-        return f"run {shown} is busy: {who} holds it; wait or use `tuitrain stop {shown}`"
+        return f"run {shown} is busy: {who} holds it; wait or use `tuitrain stop {shown}`."
     return other_message(name, folder)
 
 
@@ -154,8 +154,8 @@ def other_message(name: str, folder: Path) -> str:
     holder, lock = read_holder(folder), visible(folder / LOCK_NAME)
     gone = f"process {holder.pid}, which the lock names, is gone" if holder else "its lock names no process"
     return (
-        f"run {visible(name)} is held by somebody else: {gone}; "
-        f"end who holds it (`fuser {lock}` finds the process) or remove {lock}"
+        f"run {visible(name)} is locked by another process: {gone}; "
+        f"end the process that holds it (`fuser {lock}` finds it) or remove {lock}."
     )
 
 
@@ -201,7 +201,7 @@ class RunLock:
             fd = durable.open_to_write(path, os.O_RDWR | os.O_CREAT, durable.PRIVATE)
         except OSError as error:
             raise RunDirectoryError(
-                f"{visible(path)} can't be written: {visible(error.strerror)}; check its owner and mode"
+                f"{visible(path)} can't be written: {visible(error.strerror)}; check its owner and mode."
             ) from None
         try:
             self._take(fd, name)

@@ -51,7 +51,7 @@ def run_names(runs_dir: Path) -> list[str]:
         return []
     except OSError as error:
         raise RunDirectoryError(
-            f"runs folder {visible(runs_dir)} can't be read: {visible(error.strerror)}; use --runs-dir"
+            f"runs folder {visible(runs_dir)} can't be read: {visible(error.strerror)}; use --runs-dir."
         ) from None
 
 
@@ -69,7 +69,7 @@ def match_name(names: Sequence[str], wanted: str) -> str | None:
         if matches:
             some = ", ".join(visible(n) for n in matches[:3]) + (", …" if len(matches) > 3 else "")
             raise RunDirectoryError(
-                f"'{visible(wanted)}' may be {len(matches)} runs ({some}); give more of the name"
+                f"'{visible(wanted)}' may be {len(matches)} runs ({some}); give more of the name."
             )
     return None
 
@@ -86,20 +86,20 @@ def find_by_name(runs_dir: Path, wanted: str, newest: str | None = None) -> Path
     if wanted == "latest":
         if newest is None:
             raise RunDirectoryError(
-                f"there are no runs in {visible(runs_dir)}; start one with `tuitrain run --preset step13`"
+                f"there are no runs in {visible(runs_dir)}; start one with `tuitrain run --preset step13`."
             )
         return runs_dir / newest
     if "\0" in wanted or not wanted:
-        raise RunDirectoryError(f"no run is called '{shown}'; list them with `tuitrain runs`")
+        raise RunDirectoryError(f"no run is called '{shown}'; list them with `tuitrain runs`.")
     if "/" in wanted or wanted in (".", ".."):
         path = expand(wanted)
         if looks_like_run(path):
             return path
-        raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`")
+        raise RunDirectoryError(f"{shown} is no run directory; list the runs with `tuitrain runs`.")
     names = run_names(runs_dir)
     name = match_name(names, wanted)
     if name is not None:
         return runs_dir / name
     close = difflib.get_close_matches(wanted, [*names, "latest"], n=1, cutoff=0.5)
-    hint = f"did you mean '{visible(close[0])}'?" if close else "list them with `tuitrain runs`"
+    hint = f"did you mean '{visible(close[0])}'?" if close else "list them with `tuitrain runs`."
     raise RunDirectoryError(f"no run '{shown}' in {visible(runs_dir)}; {hint}")

@@ -42,7 +42,7 @@ class PostedCommands:
         """
         line = json.dumps(jsonio.finite({**command, "time": time.time()}), separators=(",", ":")).encode()
         if len(line) > _COMMAND_BYTES:
-            raise RunDirectoryError("the command is too long")
+            raise RunDirectoryError("the command is too long.")
         fd = durable.open_append(self.path, durable.PRIVATE)
         try:
             durable.keep_private(fd)
@@ -67,7 +67,7 @@ class PostedCommands:
                 if not paths.is_mine_or_roots(os.fstat(file.fileno())):
                     self._offset = size
                     raise RunDirectoryError(
-                        f"{visible(self.path)} belongs to another user; its commands are not obeyed"
+                        f"{visible(self.path)} belongs to another user; its commands are ignored."
                     )
                 durable.keep_private(file.fileno())
                 file.seek(self._offset)

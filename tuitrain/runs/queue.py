@@ -167,7 +167,7 @@ class SessionManager:
             UsageError: the app is closing.
         """
         if self._closing:
-            raise UsageError("tuitrain is closing; start the run again afterwards")
+            raise UsageError("tuitrain is closing; start the run again afterwards.")
         if changed is None:
             changed = self._changes(preset)
         entry = QueueEntry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
@@ -396,7 +396,7 @@ def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | 
         user_network = load_user_network(entry.model)
     dataset = load_data(entry.preset, data_dir)
     if entry.withdrawn:
-        raise UsageError("left before it began")
+        raise UsageError("left before it began.")
     return prepare(
         entry.preset,
         entry.runtime,

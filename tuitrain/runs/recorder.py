@@ -254,7 +254,7 @@ class Recorder:
 
 def _removed(path: Path) -> Notice:
     return Notice(
-        f"{visible(path)} was removed while the run went on, and is made again",
+        f"{visible(path)} was removed while the run went on, and has been made again",
         remedy="its earlier checkpoints are gone; `tuitrain stop` ends a run, `tuitrain runs rm` removes it",
         code="directory_removed",
     )
@@ -262,7 +262,7 @@ def _removed(path: Path) -> Notice:
 
 def _replaced(path: Path) -> Notice:
     return Notice(
-        f"files of {visible(path)} were replaced by others while the run went on; its log is written anew",
+        f"files of {visible(path)} were replaced by others while the run went on; its log is written again",
         remedy="change a copy of a run that goes on, not the run itself",
         code="directory_replaced",
     )

@@ -274,7 +274,7 @@ class Session:
                 self._skipped(error)
         raise refused or CheckpointError(
             f"all {len(found)} checkpoints in {visible(folder)} are damaged; "
-            f"train it anew with the command in {visible(self.directory.path / 'preset.toml')}"
+            f"train it again with the command in {visible(self.directory.path / 'preset.toml')}."
         )
 
     def _skipped(self, error: CheckpointError) -> None:

@@ -32,7 +32,7 @@ class RemoteControl(Steering):
         self.directory.refuse_other_holder()
         if not self.directory.is_held():
             name = visible(self.directory.name)
-            raise RunDirectoryError(f"run {name} is not running; go on with `tuitrain resume {name}`")
+            raise RunDirectoryError(f"run {name} is not running; go on with `tuitrain resume {name}`.")
         if not command.source:
             command = dataclasses.replace(command, source=self.source)
         self.directory.post_command(command.to_json())

@@ -58,7 +58,7 @@ def check_removable(path: Path, runs_dir: Path | None = None) -> None:
     shown = visible(path)
 
     def refuse(why: str, remedy: str = "nothing was removed") -> RunDirectoryError:
-        return RunDirectoryError(f"{shown} {why}; {remedy}")
+        return RunDirectoryError(f"{shown} {why}; {remedy}.")
 
     try:
         if path.is_symlink():
@@ -154,7 +154,7 @@ def remove_run(path: Path, runs_dir: Path | None = None, *, forever: bool = Fals
     except OSError as error:
         reason = visible(error.strerror or error)
         raise RunDirectoryError(
-            f"{visible(path)} can't be removed: {reason}; check its owner and mode"
+            f"{visible(path)} can't be removed: {reason}; check its owner and mode."
         ) from None
     finally:
         directory.close()
@@ -197,7 +197,7 @@ def list_removed(runs_dir: Path) -> list[RemovedRun]:
         return found
     except OSError as error:
         raise RunDirectoryError(
-            f"{visible(trash)} can't be read: {visible(error.strerror)}; check its owner and mode"
+            f"{visible(trash)} can't be read: {visible(error.strerror)}; check its owner and mode."
         ) from None
     return found
 
@@ -220,7 +220,7 @@ def find_removed(runs_dir: Path, wanted: str) -> list[RemovedRun]:
     if name is None:
         raise RunDirectoryError(
             f"no removed run '{visible(wanted)}' in {visible(runs_dir / TRASH)}; "
-            "`tuitrain runs restore` lists what is there"
+            "`tuitrain runs restore` lists what is there."
         )
     return [removed for removed in there if removed.run == name]
 
@@ -240,7 +240,7 @@ def restore_run(removed: RemovedRun, runs_dir: Path) -> Path:
     except OSError as error:
         reason = visible(error.strerror or error)
         raise RunDirectoryError(
-            f"{visible(target)} can't be restored: {reason}; remove or rename what is in its place"
+            f"{visible(target)} can't be restored: {reason}; remove or rename what is in its place."
         ) from None
     _remove_slot(removed)
     return target
@@ -257,7 +257,7 @@ def erase_removed(removed: RemovedRun, runs_dir: Path) -> None:
     except OSError as error:
         reason = visible(error.strerror or error)
         raise RunDirectoryError(
-            f"{visible(removed.path)} can't be removed: {reason}; check its owner and mode"
+            f"{visible(removed.path)} can't be removed: {reason}; check its owner and mode."
         ) from None
     _remove_slot(removed)
 

@@ -46,7 +46,7 @@ def control_text(event: Control, planned: int | None = None) -> str:
         case "stop":
             text = f"stopping: {detail}" if detail else "stopping"
         case "checkpoint":
-            text = "checkpoint asked for"
+            text = "checkpoint requested"
         case "restarted":
             text = f"restarted {position_text(event.epoch, event.step)}" + (
                 f", on {detail}" if detail else ""

@@ -16,7 +16,7 @@ from torch import Tensor
 from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
-from tuitrain.figures import gigabytes_text
+from tuitrain.figures import gigabytes_text, plural
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices, machine
@@ -349,7 +349,7 @@ class Trainer:
                     yield replace(event, action="learning_rate")
                 case "add_epochs" if command.value is not None:
                     now.epochs = self.schedule.epochs = now.epochs + int(command.value)
-                    yield replace(event, action="extended", detail=f"{now.epochs} epochs")
+                    yield replace(event, action="extended", detail=plural(now.epochs, "epoch"))
                 case "stop":
                     # Between two epochs there is nothing to finish first.
                     self._stop = replace(command, when="now") if now.step == 0 else command

@@ -101,7 +101,7 @@ class TuitrainApp(TerminalApp):
             for key, mode, title in (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
         ),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
-        Binding("f1", "help_focused", "Explain what has the focus", show=False, id="app.explain"),
+        Binding("f1", "help_focused", "Explain the focused pane", show=False, id="app.explain"),
         Binding("ctrl+p", "command_palette", "All commands", show=False, priority=True, id="app.palette"),
         Binding("d", "detach", "Detach: leave, training goes on", show=False, id="app.detach"),
         Binding("q", "leave", "Quit", show=False, id="app.quit"),

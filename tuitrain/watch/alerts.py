@@ -67,7 +67,7 @@ def _losses(state: MonitorState) -> list[Alert]:
         rises = all(later > earlier for earlier, later in itertools.pairwise(tail))
         if rises and tail[-1] > RISING_BY * min(losses):
             what = name.replace("_", " ")
-            return [Alert("loss_rising", "warning", f"{what} rises since {RISING_EPOCHS} epochs", remedy)]
+            return [Alert("loss_rising", "warning", f"{what} has risen for {RISING_EPOCHS} epochs", remedy)]
     return []
 
 
@@ -108,7 +108,7 @@ def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:
         more = f" and {len(now.others) - 1} more" if len(now.others) > 1 else ""
         name = visible(who.name) or "a process"
         message = f"{name} (pid {who.pid}{size}){more} is on this GPU too"
-        found.append(Alert("gpu_shared", "warning", message, "times are not to be trusted; use another GPU"))
+        found.append(Alert("gpu_shared", "warning", message, "timings are unreliable; use another GPU"))
     recent = [r.gpu_util for r in readings[-STARVED_SAMPLES:] if r.gpu_util is not None]
     if (
         state.phase == "training"
@@ -125,5 +125,7 @@ def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:
         message = f"{figures.gigabytes_text(now.disk_free)} GB left on the disk of the runs"
         found.append(Alert("disk", "warning", message, "delete old runs (3 Runs, D)"))
     if now.ram_used is not None and now.ram_total and 1 - now.ram_used / now.ram_total < MEMORY_LOW:
-        found.append(Alert("memory", "warning", "the machine is nearly out of memory", "close something"))
+        found.append(
+            Alert("memory", "warning", "the machine is nearly out of memory", "close other programs")
+        )
     return found

@@ -41,7 +41,9 @@ class Device:
             return self.what
         text = f"{self.what}: {self.memory()}"
         return (
-            f"{text}; also on it: {', '.join(self.others)}" if self.others else f"{text}, nobody else on it"
+            f"{text}; also on it: {', '.join(self.others)}"
+            if self.others
+            else f"{text}, no other process on it"
         )
 
 

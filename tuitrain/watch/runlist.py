@@ -145,7 +145,7 @@ def details(row: RunRow) -> str:
         lines += [visible(run.message)] if run.message else []
         best = f"best {percent_text(run.best)} in epoch {run.best_epoch}, last {percent_text(run.last)}"
         lines.append(
-            f"{row.epochs} epochs on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
+            f"epochs {row.epochs} on {visible(run.dataset)}, {best if run.best is not None else 'none finished'}"
         )
         changed = describe_changes(run.changed, run.layers)
         lines += ["", "changed" if changed else "nothing changed in the preset"]

@@ -39,7 +39,7 @@ class Sample:
 def draw(
     dataset: Any, train: Train, count: int, draw_number: int, only: int | None
 ) -> tuple[list[Sample], int]:
-    """A draw of training images with the form's augmentation; the same number gives the same draw.
+    """A draw of training images with the augmentation of the form; the same number gives the same draw.
 
     Args:
         dataset: a loaded `tuitrain.data.dataset.Dataset`.
@@ -191,7 +191,7 @@ class DataScreen(Modal[None]):
     DEFAULT_CSS = "DataScreen { background: $background; layout: vertical; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,right", "another(1)", "Other draw", key_display="space", id="data.next"),
-        Binding("left", "another(-1)", "Draw before", show=False, id="data.previous"),
+        Binding("left", "another(-1)", "Previous draw", show=False, id="data.previous"),
         Binding("0,1,2,3,4,5,6,7,8,9", "nothing", "One class", key_display="0-9", id="data.class"),
         Binding("asterisk", "all", "All classes", key_display="*", id="data.all"),
         Binding("c", "originals", "Compare", id="data.originals"),

@@ -46,7 +46,7 @@ _LAB = {
         Field("lab.precision", "precision", "choice",
               "fp32; bf16 is coarser, faster where the chip has it; tf32: GPUs.", choices=PRECISIONS),
         Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
-        Field("lab.deterministic", "same bits", "toggle", "The same bits at every run, at some cost in speed."),
+        Field("lab.deterministic", "deterministic", "toggle", "The same result to the last bit in every run; slower."),
     )
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
         rows.append(Field(f"op{number}", label, "choice", help, choices=OPS))
         word = op_kind(op)
         if number < len(ops) and word in OP_SETTINGS:
-            form: dict[str, Any] = {"optional": True, "empty": "the form's"} if word in DROPOUTS else {}
+            form: dict[str, Any] = {"optional": True, "empty": "default"} if word in DROPOUTS else {}
             help = "Empty: the dropout of the form." if form else ""
             label = f"  {_WORDS[word]}"
             rows.append(

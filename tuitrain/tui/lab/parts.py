@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuitrain.figures import plural
 from tuitrain.spec.challenge import Point
 from tuitrain.tui.lab.lab_state import Title
 from tuitrain.tui.paint.lines import Line
@@ -142,7 +143,7 @@ class ChallengeView(_Part):
                 point_text(point), self.css("bad") if point.met is False else None, self.size.width - line.x
             )
         elif self.met_too:
-            line.add("  ✓ ", self.css("good")).add(f"{self.met_too} more points met")
+            line.add("  ✓ ", self.css("good")).add(f"{plural(self.met_too, 'more point')} met")
         return self.finish(line)
 
 

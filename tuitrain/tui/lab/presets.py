@@ -15,6 +15,7 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from tuitrain.errors import visible
+from tuitrain.figures import plural
 from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.lab.network import figure
 from tuitrain.tui.paint.lines import Line, LinesView, SectionLine, wrap
@@ -216,7 +217,7 @@ class StoryView(LinesView, can_focus=False):
         if self.item is None:
             sizes = [entry.parameters for entry in self.family if entry.parameters]
             claims = [entry.claim for entry in self.family if entry.claim]
-            lines = [f"{len(self.family)} presets"] if self.family else []
+            lines = [plural(len(self.family), "preset")] if self.family else []
             lines += [f"{min(sizes):,} to {max(sizes):,} parameters"] if sizes else []
             lines += [f"claims {min(claims):.2f} to {max(claims):.2f} %"] if claims else []
             return [Line().add("  " + part).strip() for line in lines for part in wrap(line, width - 3)]

@@ -62,7 +62,7 @@ class LabScreen(Screen[None]):
         # With priority, so that what is typed right after it already goes to the other pane.
         Binding("tab", "next_pane(1)", "Pane", id="lab.next_pane", priority=True),
         Binding(
-            "shift+tab", "next_pane(-1)", "Pane before", show=False, id="lab.previous_pane", priority=True
+            "shift+tab", "next_pane(-1)", "Previous pane", show=False, id="lab.previous_pane", priority=True
         ),
         Binding("p", "presets", "Presets", id="lab.presets"),
         Binding("u", "undo", "Undo", id="lab.undo"),
@@ -415,7 +415,7 @@ class LabScreen(Screen[None]):
         self.say(f"saved as {path}", timeout=5)
 
     def action_see_data(self) -> None:
-        """Digits of the chosen data set with the form's augmentation."""
+        """Digits of the chosen data set with the augmentation of the form."""
         from tuitrain.tui.lab.data import DataScreen
 
         self.app.push_screen(DataScreen(self.preset.train, self.state.settings.data_dir))

@@ -22,9 +22,9 @@ class StopDialog(Question):
     def __init__(self, epoch: int) -> None:
         super().__init__(
             f"Stop in epoch {epoch}?",
-            "After this epoch: it is finished and judged first.\n"
-            "Now: a checkpoint is kept, and the run can be taken up again from this very step.",
-            (("stay", "Go on", "g"), ("epoch", "After this epoch", "e"), ("now", "Now", "n")),
+            "After this epoch: the epoch is finished and evaluated first.\n"
+            "Now: a checkpoint is saved, and the run can be resumed from this step.",
+            (("stay", "Keep training", "k"), ("epoch", "After this epoch", "e"), ("now", "Now", "n")),
             default="epoch",
         )
 

@@ -121,8 +121,8 @@ class Headline(Vertical):
             return []
         spent = figures.duration_text(state.elapsed_s)
         left = figures.duration_text(None if state.stalled_s else state.eta_s)
-        fits = not self.narrow and len(spent) + len(left) <= 12
-        return [(f"{spent} gone  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
+        fits = not self.narrow and len(spent) + len(left) <= 10
+        return [(f"{spent} elapsed  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
 
     def _show_best(self, state: MonitorState) -> None:
         best, last = state.best, state.last
@@ -179,8 +179,7 @@ class Headline(Vertical):
         values = [e.test_acc for e in state.epochs]
         low, high = spark_range(values)
         self.query_one(Spark).set(values, low, figures.percent_text(high) if values else "")
-        below = "≤" if any(v < low for v in values) else ""
-        self._set("low", ("test ", "dim"), (f"{below}{figures.percent_text(low)}", ""))
+        self._set("low", ("test ", "dim"), (figures.percent_text(low), ""))
         progress, last = state.progress, state.last
         newer = progress is not None and not state.over and (last is None or progress.epoch > last.epoch)
         loss = progress.train_loss if newer and progress else last.train_loss if last else None

@@ -80,7 +80,7 @@ def mistakes(
     heading = f" {len(wrong):,} misclassified after epoch {seen.epoch}"
     if not len(wrong):
         return ((f"{heading}: none", "head"),), []
-    heading += ": truth → said, most confident first"
+    heading += ": actual → predicted, most confident first"
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in wrong[:MOST].tolist():

@@ -153,13 +153,13 @@ class CompareScreen(Screen[None]):
             row(ComparisonLine(name, values))
         settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self._results])
         section("What differs")
-        for line in settings or [ComparisonLine("nothing but chance", ("",) * len(self.runs))]:
+        for line in settings or [ComparisonLine("nothing but the seed", ("",) * len(self.runs))]:
             row(line)
         section("Results")
         for line in result_lines(self.runs, self._results):
             row(line)
-        section("What it proves")
-        for said in evidence_lines(self.runs, self._results) or ["One setting only: nothing to prove."]:
+        section("What it shows")
+        for said in evidence_lines(self.runs, self._results) or ["One setting only: nothing to compare."]:
             text.append(textwrap.fill(said, max(30, self.size.width - 4)) + "\n")
         if columns < len(self.runs):
             text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)

@@ -131,14 +131,14 @@ class QueueDialog(Dialog["Plan | None"]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Cancel", id="queue.cancel"),
-        Binding("ctrl+s", "add", "Put in line", priority=True, id="queue.add"),
+        Binding("ctrl+s", "add", "Add to queue", priority=True, id="queue.add"),
     ]
 
     def compose(self) -> ComposeResult:
         """The list and three lines."""
         manager = shell(self).manager
         with Vertical():
-            yield Static("Put in line: space marks presets, tab goes on, enter in a line adds", markup=False)
+            yield Static("Add to the queue: space marks presets, enter in a field adds", markup=False)
             yield PresetMarks(
                 *(
                     Selection(Content(f"{visible(name)}  {visible(family)}"), name)
@@ -178,7 +178,7 @@ class QueueDialog(Dialog["Plan | None"]):
     @on(SelectionList.SelectedChanged)
     def _count(self) -> None:
         try:
-            text = f"{plural(len(self._plan()), 'run')}: enter in a line, or ctrl+s, puts them in line"
+            text = f"{plural(len(self._plan()), 'run')}: enter in a field, or ctrl+s, adds them to the queue"
         except TuitrainError as error:
             text = visible(error)
         self.query_one(".reason", Static).update(text)

@@ -38,7 +38,7 @@ class HelpScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """One scrolling table."""
         with VerticalScroll() as box:
-            box.border_title = "Keys" if self.widget is None else "What has the focus"
+            box.border_title = "Keys" if self.widget is None else "Focused pane"
             box.border_subtitle = "esc close"
             if self.widget is not None:
                 yield Static(explanation(self.widget), markup=False)
@@ -74,7 +74,7 @@ def binding_groups(
 ) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """(where, [(keys, description, id)]) of everything that answers a key on a screen.
 
-    What has the focus comes first, then the screen, what works everywhere, and the other panes. Keys that
+    Focused pane comes first, then the screen, what works everywhere, and the other panes. Keys that
     Textual binds by itself (scrolling, moving the focus) are left out.
     """
     nodes: list[DOMNode] = []

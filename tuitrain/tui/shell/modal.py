@@ -21,7 +21,7 @@ class Modal(ModalScreen[ScreenResultType]):
     # The app's own keys end at a dialog.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "app.help", "Help", key_display="?", id="modal.help"),
-        Binding("f1", "app.help_focused", "Explain what has the focus", show=False, id="modal.explain"),
+        Binding("f1", "app.help_focused", "Explain the focused pane", show=False, id="modal.explain"),
     ]
 
     def on_mount(self) -> None:

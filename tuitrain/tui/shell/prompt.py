@@ -17,7 +17,7 @@ class Prompt(Dialog[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="prompt.cancel")]
 
-    def __init__(self, title: str, value: str = "", hint: str = "enter takes it, esc cancels") -> None:
+    def __init__(self, title: str, value: str = "", hint: str = "enter accepts, esc cancels") -> None:
         super().__init__()
         self._title, self._value, self._hint = title, value, hint
 

@@ -38,6 +38,6 @@ class TextStrip(Widget, can_focus=False):
         rows = [*self._last[: max(1, height - 1)]]
         if height > len(rows):
             rows.append(
-                f"{self.app.size.width}x{self.app.size.height}: screens from {MIN_WIDTH}x{MIN_HEIGHT}"
+                f"{self.app.size.width}x{self.app.size.height} is too small, {MIN_WIDTH}x{MIN_HEIGHT} needed"
             )
         return Text("\n".join(row[:width] for row in rows), no_wrap=True, overflow="crop", end="")
