@@ -235,7 +235,7 @@ def held_lock(bench: Bench, times: int) -> Figure:
                     ["runs", "rm", name, "--yes"],
                 ):
                     code, _, err = theirs.run(*command)
-                    if code != 4 or "held by somebody else" not in err or err.count("\n") != 1:
+                    if code != 4 or "locked by another process" not in err or err.count("\n") != 1:
                         wrong.append(f"{command[0]} exits {code}")
                 state = json.loads(theirs.run("status", name, "--json")[1])[0]["state"]
                 wrong += [] if state == "locked" else [f"status says {state}"]

@@ -36,7 +36,7 @@ class LayerDialog(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "close", "Done", key_display="esc", id="layer.close"),
         Binding("tab,right_square_bracket", "next(1)", "Next layer", id="layer.next"),
-        Binding("shift+tab,left_square_bracket", "next(-1)", "Layer before", show=False, id="layer.previous"),
+        Binding("shift+tab,left_square_bracket", "next(-1)", "Previous layer", show=False, id="layer.previous"),
         Binding("J,shift+down", "move_op(1)", "Order", key_display="J/K", id="layer.op_down"),
         Binding("K,shift+up", "move_op(-1)", "Operation earlier", show=False, id="layer.op_up"),
         Binding("u", "undo", "Undo", id="layer.undo"),
@@ -126,7 +126,7 @@ class LayerDialog(Modal[None]):
         self.query_one(SectionLine).set(right=((field.range_text() if field else "", "dim"),))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Enter ends the settings here; the form's Start is not offered."""
+        """Enter ends the settings here; the Start key of the form is not offered."""
         return action != "start"
 
     def action_next(self, by: int) -> None:

@@ -57,7 +57,7 @@ class Starter:
         if time.monotonic() - self._started_at < ONE_START_S:
             return  # the monitor is on its way; a second Enter would put a second run in the queue
         if reason := front.first_error():
-            front.say(f"one field is not right yet: {reason}", "not started")
+            front.say(f"one field is not valid yet: {reason}", "not started")
             return
         problem, over = editor.evaluation.problem, editor.over_budget
         if editor.model:  # tried out before it is trained, and judged by the budget at the end
