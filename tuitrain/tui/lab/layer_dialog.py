@@ -36,7 +36,9 @@ class LayerDialog(Modal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "close", "Done", key_display="esc", id="layer.close"),
         Binding("tab,right_square_bracket", "next(1)", "Next layer", id="layer.next"),
-        Binding("shift+tab,left_square_bracket", "next(-1)", "Previous layer", show=False, id="layer.previous"),
+        Binding(
+            "shift+tab,left_square_bracket", "next(-1)", "Previous layer", show=False, id="layer.previous"
+        ),
         Binding("J,shift+down", "move_op(1)", "Order", key_display="J/K", id="layer.op_down"),
         Binding("K,shift+up", "move_op(-1)", "Operation earlier", show=False, id="layer.op_up"),
         Binding("u", "undo", "Undo", id="layer.undo"),
