@@ -39,18 +39,21 @@ SANITIZED = """
 import torch
 from support.training_small import stripes, tiny
 from tuitrain.training.runtime import Runtime
+from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
-ends = list(Trainer(tiny(epochs=1), stripes(), Runtime(device={device!r}, compile="off")).run())
+ends = list(Trainer(Job(tiny(epochs=1), Runtime(device={device!r}, compile="off")), stripes()).run())
 assert ends[-1].outcome == "completed", ends[-1]
 """
 EXACT = """
 import json, sys
 from support.training_small import shortened, stripes
 from tuitrain.training.runtime import Runtime
+from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
 
 def weights(**runtime):
-    trainer = Trainer(shortened("step13", epochs=2), stripes(3000, 1000), Runtime(device={device!r}, compile="off", **runtime))
+    job = Job(shortened("step13", epochs=2), Runtime(device={device!r}, compile="off", **runtime))
+    trainer = Trainer(job, stripes(3000, 1000))
     assert list(trainer.run())[-1].outcome == "completed"
     return trainer.state().model
 

@@ -25,12 +25,13 @@ def begin(
 ) -> tuple[worker.Answer, Mapping[str, Callable[[dict[str, Any]], worker.Answer]]]:
     """A run of many short epochs; `measure` says what they added to the process's memory."""
     from tuitrain.training.events import EpochFinished
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
     from tuitrain.training.trainer import Trainer
 
     def measure(command: dict[str, Any]) -> worker.Answer:
         runtime = Runtime(device="cpu", compile="off", threads=1)
-        trainer = Trainer(task.preset(setting), task.dataset(setting), runtime)
+        trainer = Trainer(Job(task.preset(setting), runtime), task.dataset(setting))
         held: dict[int, float] = {}
         begun = time.perf_counter()
         for event in trainer.run():

@@ -31,6 +31,7 @@ def step13(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
     from tuitrain.spec.preset import override
     from tuitrain.spec.preset_files import load_preset
     from tuitrain.training.events import EpochFinished
+    from tuitrain.training.job import Job
     from tuitrain.training.trainer import Trainer
 
     data = task.dataset(setting)
@@ -43,7 +44,7 @@ def step13(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
         begun = time.perf_counter()
         epochs = [
             event
-            for event in Trainer(preset, data, _runtime(setting)).run()
+            for event in Trainer(Job(preset, _runtime(setting)), data).run()
             if isinstance(event, EpochFinished)
         ]
         return {
@@ -80,13 +81,14 @@ def seeds(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
 def exact(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
     """An epoch by the graph and one without, from the same weights: the largest difference of a weight."""
     from tuitrain.training.events import EpochFinished
+    from tuitrain.training.job import Job
     from tuitrain.training.trainer import Trainer
 
     data = task.dataset(setting)
 
     def trained(**runtime: Any) -> tuple[dict[str, Any], float]:
         preset = task.preset({**setting, "epochs": 1}, 0)
-        trainer = Trainer(preset, data, _runtime(setting, deterministic=True, **runtime))
+        trainer = Trainer(Job(preset, _runtime(setting, deterministic=True, **runtime)), data)
         accuracy = [event.test_acc for event in trainer.run() if isinstance(event, EpochFinished)][-1]
         return dict(trainer.state().model), accuracy
 

@@ -25,11 +25,12 @@ class Arm:
         self.trainer, self.events = self._new(0)
 
     def _new(self, seed: int) -> tuple[Any, Iterator[Any]]:
+        from tuitrain.training.job import Job
         from tuitrain.training.runtime import Runtime
         from tuitrain.training.trainer import Trainer
 
         runtime = Runtime(**self.setting.get("runtime", {}))
-        trainer = Trainer(task.preset(self.setting, seed), self.data, runtime)
+        trainer = Trainer(Job(task.preset(self.setting, seed), runtime), self.data)
         return trainer, trainer.run()
 
     def epoch(self, events: Iterator[Any]) -> float:

@@ -33,13 +33,14 @@ def interrupted(name: str, epochs: int, folder: str, device: str = "cpu") -> dic
     from support.training_small import shortened, stripes
     from tuitrain.runs import checkpoint
     from tuitrain.training.events import EpochFinished
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
     from tuitrain.training.state import TrainerState
     from tuitrain.training.trainer import Trainer
 
     preset, data = shortened(name, epochs=epochs), stripes()
     runtime = Runtime(device=device, threads=1, compile="off", deterministic=device != "cpu")
-    whole = Trainer(preset, data, runtime)
+    whole = Trainer(Job(preset, runtime), data)
     saved: list[checkpoint.CheckpointEntry] = []
     for event in whole.run():
         if isinstance(event, EpochFinished) and event.epoch < epochs:
@@ -49,7 +50,7 @@ def interrupted(name: str, epochs: int, folder: str, device: str = "cpu") -> dic
     for entry in saved:
         stored = checkpoint.load_checkpoint(entry)
         state = TrainerState.from_tensors(stored.tensors, stored.metadata)
-        again = Trainer(preset, data, runtime, resume=state)
+        again = Trainer(Job(preset, runtime), data, resume=state)
         for _ in again.run():
             pass
         metrics = [[[getattr(e, m) for m in METRICS] for e in t.standing.history] for t in (whole, again)]
@@ -119,6 +120,7 @@ def out_of_memory(times: int, runs: str, device: str) -> dict[str, Any]:
     from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
     from tuitrain.training import step
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
 
     # Each with how often it is called in a run at least.
@@ -131,7 +133,7 @@ def out_of_memory(times: int, runs: str, device: str) -> dict[str, Any]:
     runtime, preset, data = Runtime(device=device, threads=1, compile="off"), tiny(epochs=2), stripes()
 
     def one(name: str) -> Any:
-        session = prepare(preset, runtime, runs_dir=Path(runs), dataset=data, name=name)
+        session = prepare(Job(preset, runtime), runs_dir=Path(runs), dataset=data, name=name)
         session.start()
         session.join()
         return session
@@ -194,6 +196,7 @@ def capped(times: int, runs: str) -> dict[str, Any]:
 
     from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
 
     runtime, data = Runtime(device="cuda", compile="off"), stripes(20_000, 100)
@@ -208,7 +211,9 @@ def capped(times: int, runs: str) -> dict[str, Any]:
     for number in range(times):
         for fits in (False, True):
             preset = tiny(wide, epochs=1, batch_size=64 if fits else 16_384)
-            session = prepare(preset, runtime, runs_dir=Path(runs), dataset=data, name=f"g{number}-{fits:d}")
+            session = prepare(
+                Job(preset, runtime), runs_dir=Path(runs), dataset=data, name=f"g{number}-{fits:d}"
+            )
             session.start()
             session.join()
             ended = session.recorder.finished
@@ -366,12 +371,13 @@ def many_runs(times: int, runs: str) -> list[dict[str, int]]:
 
     from support.training_small import stripes, tiny
     from tuitrain.runs.launch import prepare
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
 
     runtime, preset, data = Runtime(device="cpu", threads=1, compile="off"), tiny(epochs=1), stripes(100, 50)
     seen: list[dict[str, int]] = []
     for _ in range(times):
-        session = prepare(preset, runtime, runs_dir=Path(runs), dataset=data, name="a")
+        session = prepare(Job(preset, runtime), runs_dir=Path(runs), dataset=data, name="a")
         session.start()
         session.join()
         session._thread.join()

@@ -15,6 +15,7 @@ from tuitrain.runs.launch import load_data, prepare, prepare_resume
 from tuitrain.spec.preset import Preset, preset_from_toml
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunFinished
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
 CPU = Runtime(device="cpu", compile="off", threads=1)
@@ -56,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nobody disturbed."""
     preset = tiny()
     data = load_data(preset, None)
-    session = prepare(preset, CPU, runs_dir=tmp_path_factory.mktemp("runs"), dataset=data, name="whole")
+    session = prepare(Job(preset, CPU), runs_dir=tmp_path_factory.mktemp("runs"), dataset=data, name="whole")
     session.start()
     assert session.join(120) and session.exit_code == 0
     return session.directory.path
@@ -78,7 +79,7 @@ class StopsAtLook(RunControl):
 
 def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     preset = tiny()
-    session = prepare(preset, CPU, runs_dir=tmp_path, dataset=load_data(preset, None), name="a")
+    session = prepare(Job(preset, CPU), runs_dir=tmp_path, dataset=load_data(preset, None), name="a")
     session.control = StopsAtLook()
     session.start()
     assert session.join(60) and session.outcome == "stopped"

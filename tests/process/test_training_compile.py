@@ -13,6 +13,7 @@ from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training import compiling, machine, profiling
 from tuitrain.training.events import EpochFinished, Notice, Phase
+from tuitrain.training.job import Job
 from tuitrain.training.model import build
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
@@ -92,7 +93,7 @@ def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
         assert torch.allclose(compiled.state().model[name].float(), tensor.float(), atol=1e-3), name
     for one, other in zip(eager.standing.history, compiled.standing.history, strict=True):
         assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-2)
-    trainer = Trainer(preset, data, ON)
+    trainer = Trainer(Job(preset, ON), data)
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
@@ -160,7 +161,7 @@ def test_compiling_after_the_first_epoch_is_kept_by_a_resumed_run(monkeypatch: p
     whole, events = run(preset, runtime=auto)
     phases = [event.phase for event in events if isinstance(event, Phase)]
     assert phases[2:6] == ["training", "evaluating", "compiling", "training"]
-    trainer = Trainer(preset, stripes(), auto)
+    trainer = Trainer(Job(preset, auto), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished) and event.epoch == 2:
             break

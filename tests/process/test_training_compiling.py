@@ -12,6 +12,7 @@ from support.training_small import run, stripes, tiny
 from tuitrain.training import compiling
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, EpochFinished, Event, Notice, Phase, StepProgress
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
 from tuitrain.training.trainer import Trainer
@@ -83,7 +84,7 @@ class Running:
 
 def test_a_stop_while_compiling_ends_the_run_as_after_the_last_epoch(slow: Slow) -> None:
     whole, _ = run(tiny())
-    running = Running(Trainer(tiny(), stripes(), AUTO))
+    running = Running(Trainer(Job(tiny(), AUTO), stripes()))
     assert slow.begun.wait(30)
     running.control.stop("enough", source="keyboard")
     running.ended(5)
@@ -99,7 +100,7 @@ def test_a_stop_while_compiling_ends_the_run_as_after_the_last_epoch(slow: Slow)
 
 def test_a_pause_while_compiling_and_what_is_asked_for_in_it(slow: Slow) -> None:
     whole, _ = run(tiny())
-    running = Running(Trainer(tiny(), stripes(), AUTO))
+    running = Running(Trainer(Job(tiny(), AUTO), stripes()))
     assert slow.begun.wait(30)
     running.control.pause("keyboard")
     running.wait_for(lambda: running.actions() == ["paused"])
@@ -123,7 +124,7 @@ def test_a_pause_while_compiling_and_what_is_asked_for_in_it(slow: Slow) -> None
 
 
 def test_compilers_that_the_signal_to_stop_ended_too_are_no_reason_to_go_on_without(slow: Slow) -> None:
-    running = Running(Trainer(tiny(), stripes(), AUTO))
+    running = Running(Trainer(Job(tiny(), AUTO), stripes()))
     assert slow.begun.wait(30)
     slow.problem = "g++: fatal error: Terminated"
     slow.finish.set()
@@ -135,7 +136,7 @@ def test_compilers_that_the_signal_to_stop_ended_too_are_no_reason_to_go_on_with
 
 
 def test_what_reaches_the_whole_foreground_does_not_reach_the_compilers(slow: Slow) -> None:
-    running = Running(Trainer(tiny(), stripes(), AUTO))
+    running = Running(Trainer(Job(tiny(), AUTO), stripes()))
     assert slow.begun.wait(30)
     slow.finish.set()
     running.ended()

@@ -14,6 +14,7 @@ from tuitrain.spec.preset_files import list_presets
 from tuitrain.training import epoch_images, step
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, EpochFinished, Event, Phase, StepProgress
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import TrainerState
 from tuitrain.training.trainer import Trainer
@@ -25,7 +26,7 @@ def interrupted_at(preset: Preset, at: set[tuple[int, int]], runtime: Runtime = 
     """A run that is stopped at (epoch, step) after (epoch, step) and taken up from what was stored."""
     state: TrainerState | None = None
     while True:
-        trainer = Trainer(preset, stripes(), runtime, resume=state)
+        trainer = Trainer(Job(preset, runtime), stripes(), resume=state)
         control = RunControl()
         events = trainer.run(control)
         for event in events:
@@ -110,7 +111,7 @@ def test_measured_threads_are_kept_by_the_resumed_run(monkeypatch: pytest.Monkey
     monkeypatch.setattr("tuitrain.training.machine._fastest", lambda stepper, cores: 2)
     monkeypatch.setattr("tuitrain.training.machine.usable_cpus", lambda: 2)
     whole, _ = run(preset, runtime=free)
-    trainer = Trainer(preset, stripes(), free)
+    trainer = Trainer(Job(preset, free), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
@@ -126,7 +127,7 @@ def test_the_test_has_teeth_without_keyed_randomness(monkeypatch: pytest.MonkeyP
     for module in (epoch_images, step):
         monkeypatch.setattr(module, "key", lambda *_: int(torch.randint(0, 2**62, ())))
     torch.manual_seed(0)
-    trainer = Trainer(tiny(), stripes(), CPU)
+    trainer = Trainer(Job(tiny(), CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished) and event.epoch == 1:
             state = stored(trainer.state())
@@ -152,7 +153,7 @@ def test_the_hash_sees_every_part() -> None:
 
 def test_a_resumed_run_says_so_and_keeps_its_time() -> None:
     preset = tiny()
-    trainer = Trainer(preset, stripes(), CPU)
+    trainer = Trainer(Job(preset, CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
@@ -174,7 +175,7 @@ def test_commands_survive_a_resume() -> None:
     control = RunControl()
     control.add_epochs(2)
     control.set_lr(0.01)
-    trainer = Trainer(preset, stripes(), CPU)
+    trainer = Trainer(Job(preset, CPU), stripes())
     for event in trainer.run(control):
         if isinstance(event, EpochFinished):
             break
@@ -187,14 +188,14 @@ def test_a_finished_run_has_nothing_left_and_can_be_made_longer() -> None:
     trainer, _ = run(preset)
     done, events = run(preset, resume=stored(trainer.state()))
     assert events[-1].outcome == "completed" and done.state().sha256() == trainer.state().sha256()
-    longer = Trainer(preset, stripes(), CPU, resume=stored(trainer.state()), epochs=3)
+    longer = Trainer(Job(preset, CPU), stripes(), resume=stored(trainer.state()), epochs=3)
     assert [event.epoch for event in longer.run() if isinstance(event, EpochFinished)] == [3]
     assert longer.state().sha256() == run(tiny(epochs=3))[0].state().sha256()
 
 
 def test_the_first_state_is_before_the_first_step() -> None:
     preset = tiny()
-    state = stored(Trainer(preset, stripes(), CPU).state())
+    state = stored(Trainer(Job(preset, CPU), stripes()).state())
     assert (state.epoch, state.step) == (0, 0)
     assert run(preset, resume=state)[0].state().sha256() == run(preset)[0].state().sha256()
 
@@ -227,7 +228,7 @@ HOSTILE: list[Any] = [
 @pytest.mark.parametrize(("what", "change"), HOSTILE, ids=[name for name, _ in HOSTILE])
 def test_a_state_that_is_not_ours_is_refused_in_a_sentence(what: str, change: Any) -> None:
     preset = tiny(epochs=2)
-    trainer = Trainer(preset, stripes(), CPU)
+    trainer = Trainer(Job(preset, CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break

@@ -55,13 +55,13 @@ async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:
         screen.editor.set_value("train.dataset", "digits")
         await pilot.press("enter")
         await settle(app, pilot)
-        preset, runtime, budget, changed, command = app.started[0]
-        assert command.startswith("tuitrain run --preset step13 ")
-        assert preset.table().parameters == 5854
-        assert preset.train.dropout == 0.0345
-        assert budget == 6000
-        assert runtime == Runtime()
-        assert changed == {"train.dropout": [0.069, 0.0345], "train.dataset": ["mnist", "digits"]}
+        job = app.started[0]
+        assert job.command.startswith("tuitrain run --preset step13 ")
+        assert job.preset.table().parameters == 5854
+        assert job.preset.train.dropout == 0.0345
+        assert job.budget == 6000
+        assert job.runtime == Runtime()
+        assert job.changed == {"train.dropout": [0.069, 0.0345], "train.dataset": ["mnist", "digits"]}
 
 
 async def test_a_confirmed_overrun_starts_without_a_budget(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ async def test_a_confirmed_overrun_starts_without_a_budget(tmp_path: Path) -> No
         screen.editor.set_value("train.dataset", "digits")
         await pilot.press("down", "plus", "enter", "y")
         await settle(app, pilot)
-        preset, _, budget, _, command = app.started[0]
-        assert "--budget" not in command
-        assert preset.table().parameters == 6054
-        assert budget is None
+        job = app.started[0]
+        assert "--budget" not in job.command
+        assert job.preset.table().parameters == 6054
+        assert job.budget is None
 
 
 async def test_missing_data_offers_to_fetch_or_digits(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_missing_data_offers_to_fetch_or_digits(tmp_path: Path) -> None:
         assert isinstance(app.screen, Question)
         await pilot.press("d")
         await settle(app, pilot)
-        assert app.started[0][0].train.dataset == "digits"
+        assert app.started[0].preset.train.dataset == "digits"
 
 
 async def test_an_impossible_network_says_why_and_does_not_start(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ async def test_same_again_keeps_the_seed(tmp_path: Path) -> None:
         await settle(app, pilot)
         assert len(app.started) == 2
         assert app.started[0] == app.started[1]
-        assert app.started[1][0].train.seed == 7
+        assert app.started[1].preset.train.seed == 7
 
 
 async def test_torchinfo_takes_over_when_torch_is_there(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from support.lab_stage import own_folders, settle, text_of
 from tuitrain.cli import opening
 from tuitrain.config import SETTINGS
 from tuitrain.errors import UsageError
+from tuitrain.training.job import Job
 from tuitrain.tui import settings
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
@@ -29,11 +30,11 @@ class Manager:
     """Keeps what it is asked to start."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
+        self.asked: list[Job] = []
         self.entries: list[Any] = []
 
-    def start(self, *what: Any) -> None:
-        self.asked.append(what)
+    def start(self, job: Job) -> None:
+        self.asked.append(job)
         raise Started("not here")
 
     def busy(self) -> bool:
@@ -54,12 +55,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
 EXPECTED: dict[str, tuple[str, Any, Any]] = {
     "runs_dir": ("elsewhere", lambda app, asked: app.settings.runs_dir, Path("elsewhere")),
     "data_dir": ("data", lambda app, asked: app.settings.data_dir, Path("data")),
-    "dataset": ("digits", lambda app, asked: asked[0].train.dataset, "digits"),
-    "device": ("cpu", lambda app, asked: asked[1].device, "cpu"),
-    "budget": ("7000", lambda app, asked: asked[2], 7000),
-    "precision": ("bf16", lambda app, asked: asked[1].precision, "bf16"),
-    "compile": ("off", lambda app, asked: asked[1].compile, "off"),
-    "threads": ("3", lambda app, asked: asked[1].threads, 3),
+    "dataset": ("digits", lambda app, asked: asked.preset.train.dataset, "digits"),
+    "device": ("cpu", lambda app, asked: asked.runtime.device, "cpu"),
+    "budget": ("7000", lambda app, asked: asked.budget, 7000),
+    "precision": ("bf16", lambda app, asked: asked.runtime.precision, "bf16"),
+    "compile": ("off", lambda app, asked: asked.runtime.compile, "off"),
+    "threads": ("3", lambda app, asked: asked.runtime.threads, 3),
     "theme": ("light", lambda app, asked: app.theme, "tuitrain-light"),
     "refresh_hz": ("2.5", lambda app, asked: app.settings.refresh_hz, 2.5),
     "low_bandwidth": ("on", lambda app, asked: app.settings.low_bandwidth, True),
@@ -129,8 +130,9 @@ async def test_a_setting_that_can_not_be_used_is_said(
 def test_a_queue_of_runs_follows_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("dataset", "precision", "compile", "threads"):
         monkeypatch.setenv(f"TUITRAIN_{name.upper()}", EXPECTED[name][0])
-    ((preset, runtime, changed),) = plan_of(["step13"], "0", "", "cpu", settings.RunDefaults.read())
-    assert preset.train.dataset == "digits" and changed == {"train.dataset": ["mnist", "digits"]}
+    (job,) = plan_of(["step13"], "0", "", "cpu", settings.RunDefaults.read())
+    assert job.preset.train.dataset == "digits" and job.changed == {"train.dataset": ["mnist", "digits"]}
+    runtime = job.runtime
     assert (runtime.device, runtime.precision, runtime.compile, runtime.threads) == ("cpu", "bf16", "off", 3)
-    ((preset, *_),) = plan_of(["step13"], "0", "dataset=kmnist", "cpu", settings.RunDefaults.read())
-    assert preset.train.dataset == "kmnist"
+    (job,) = plan_of(["step13"], "0", "dataset=kmnist", "cpu", settings.RunDefaults.read())
+    assert job.preset.train.dataset == "kmnist"

@@ -12,6 +12,7 @@ from tuitrain.runs.queue import SessionManager
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import RunStarted
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
 
@@ -41,7 +42,7 @@ async def test_it_is_listed_tried_out_and_started(tmp_path: Path, monkeypatch: p
         assert "--model net.py:Net" in screen.state.command()
         await pilot.press("enter")
         await settle(app, pilot)
-        assert app.started_model == "net.py:Net" and app.started[0][0].train.dataset == "digits"
+        assert app.started[0].model == "net.py:Net" and app.started[0].preset.train.dataset == "digits"
         screen.choose_preset("step13")
         await settle(app, pilot)
         assert (
@@ -72,7 +73,7 @@ def test_its_run_is_one_of_the_network(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "net.py").write_text(NET)
     preset = override(load_preset("step13"), {"train.dataset": "digits", "train.epochs": 1})
     manager = SessionManager(runs_dir=Path("runs"))
-    feed = manager.start(preset, Runtime(device="cpu", threads=1, compile="off"), model="net.py:Net")
+    feed = manager.start(Job(preset, Runtime(device="cpu", threads=1, compile="off"), model="net.py:Net"))
     assert manager.join(120) and feed.entry.error == "" and feed.title.startswith("net.py:Net")
     started = RunDirectory.open(feed.directory.path).events()[0].event
     assert isinstance(started, RunStarted) and started.own_network["model"] == "net.py:Net"

@@ -377,8 +377,8 @@ async def test_the_end_brings_the_verdict() -> None:
         ):
             assert piece in text, piece
         await pilot.press("a")
-        preset, _runtime, budget, changed = app.started[0]
-        assert preset.train.seed == 1 and budget is None and changed["train.seed"] == [0, 1]  # type: ignore[attr-defined]
+        job = app.started[0]
+        assert job.preset.train.seed == 1 and job.budget is None and job.changed["train.seed"] == [0, 1]
 
 
 async def test_a_verdict_does_not_take_a_view_that_was_chosen() -> None:

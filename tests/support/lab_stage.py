@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tuitrain.spec.preset import Preset
-from tuitrain.training.runtime import Runtime
+from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
 
@@ -31,23 +30,14 @@ class App(TuitrainApp):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(theme="dark", **more)
-        self.started: list[tuple[Preset, Runtime, int | None, dict[str, Any] | None]] = []
+        self.started: list[Job] = []
         self.clipboards: list[str] = []
 
     def _after_first_paint(self) -> None:
         pass
 
-    def start_run(
-        self,
-        preset: Preset,
-        runtime: Runtime,
-        budget: int | None = None,
-        changed: dict[str, Any] | None = None,
-        command: str = "",
-        model: str = "",
-    ) -> None:
-        self.started_model = model
-        self.started.append((preset, runtime, budget, changed, command))
+    def start_run(self, job: Job) -> None:
+        self.started.append(job)
 
     def copy_to_clipboard(self, text: str) -> None:
         self.clipboards.append(text)

@@ -13,6 +13,7 @@ from support.monitor_recorded import DIRECTORY, recorded, report, until
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
+from tuitrain.training.job import Job
 from tuitrain.tui.monitor.screen import MonitorScreen
 from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
@@ -131,18 +132,18 @@ class StageApp(App[None]):
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
         self.theme = theme
-        self.started: list[tuple[object, ...]] = []
+        self.started: list[Job] = []
         if plain:
             self.no_color = True
             self._filters[:] = [PlainFilter(self)]
         if ascii_only:
             self._filters.append(AsciiFilter())
 
-    def start_run(self, *args: object, **more: object) -> None:
-        self.started.append(args)
+    def start_run(self, job: Job) -> None:
+        self.started.append(job)
 
     def resume_run(self, run: str) -> None:
-        self.started.append((run,))
+        raise AssertionError("no run of the stage can go on")
 
     def strip_lines(self) -> list[str]:
         return self.monitor.strip_lines()

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuitrain.runs.queue import SessionManager
 from tuitrain.spec.preset_files import load_preset
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
 
@@ -56,4 +57,4 @@ class Line:
 
     def start(self, device: str = "cpu", seed: int = 0) -> Any:
         preset = load_preset("step13")
-        return self.manager.start(preset, Runtime(device=device), None, {"train.seed": [0, seed]})
+        return self.manager.start(Job(preset, Runtime(device=device), changed={"train.seed": [0, seed]}))

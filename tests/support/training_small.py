@@ -14,6 +14,7 @@ from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Event, StepProgress
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import TrainerState
 from tuitrain.training.trainer import Trainer
@@ -68,7 +69,7 @@ def run(
     control: RunControl | None = None,
 ) -> tuple[Trainer, list[Event]]:
     """A trainer that has run to its end, and its events without the progress of steps."""
-    trainer = Trainer(preset, dataset or stripes(), runtime, resume=resume)
+    trainer = Trainer(Job(preset, runtime), dataset or stripes(), resume=resume)
     return trainer, [event for event in trainer.run(control) if not isinstance(event, StepProgress)]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from tuitrain.data.dataset import Progress
     from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
+    from tuitrain.training.job import Job
     from tuitrain.training.runtime import Runtime
-    from tuitrain.training.user_network import UserNetwork
 
 POLL_S = 0.1
 
@@ -169,10 +170,17 @@ def run(
         place = place.absolute()  # before its code runs, which may go to another folder
         set_stdout_apart()
         user_network = load_for_run(model, limit, dropout, set_)
+    from tuitrain.spec.preset import differences
+    from tuitrain.training.job import Job
+
     runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
-    command = _command(base, preset, changed, runtime, data_dir, limit, require_accuracy, model)
+    job = Job(
+        changed, runtime, limit, differences(base, changed), model=model or "", user_network=user_network
+    )
+    extra = {"--data-dir": data_dir, "--budget": limit, "--require-accuracy": require_accuracy}
+    job = replace(job, command=job.command_line(base, preset, _runtime(), extra))
     if dry_run:
-        _dry_run(base, changed, runtime, limit, command, data_dir, user_network, json=json)
+        _dry_run(base, job, data_dir, json=json)
         return
     from tuitrain.runs.directory import check_place
 
@@ -181,14 +189,9 @@ def run(
         from tuitrain.runs.launch import load_data, prepare
 
         data = load_data(changed, data_place, progress)
-    from tuitrain.spec.preset import differences
-
-    session = prepare(
-        changed, runtime, runs_dir=place, dataset=data, name=name,
-        changed=differences(base, changed), budget=limit, command=command, user_network=user_network,
-    )  # fmt: skip
+    session = prepare(job, runs_dir=place, dataset=data, name=name)
     if not (quiet or events):
-        _say_estimate(changed, runtime, config.runs_dir(runs_dir), user_network)
+        _say_estimate(job, config.runs_dir(runs_dir))
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
@@ -251,22 +254,22 @@ def resume(
     _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
-def _say_estimate(preset: Preset, runtime: Runtime, runs_dir: Path, user_network: UserNetwork | None) -> None:
+def _say_estimate(job: Job, runs_dir: Path) -> None:
     from tuitrain.runs.estimate import estimate
     from tuitrain.training.devices import pick
 
-    found = estimate(
-        preset, str(pick(runtime.device)), runs_dir, user_network.to_dict() if user_network else None
-    )
+    user_network = job.user_network.to_dict() if job.user_network else None
+    found = estimate(job.preset, str(pick(job.runtime.device)), runs_dir, user_network)
     if found is not None:
         with contextlib.suppress(OSError, ValueError):
             stderr().print(f"this takes {found.text}", soft_wrap=True)
 
 
 def _runtime(
-    device: str | None, deterministic: bool, precision: str | None, compile_: str | None, graph: bool,
-    threads: int | None, profile: bool,
+    device: str | None = None, deterministic: bool = False, precision: str | None = None, compile_: str | None = None,
+    graph: bool = True, threads: int | None = None, profile: bool = False,
 ) -> Runtime:  # fmt: skip
+    """How the machine is used: as these flags say, else the settings, else the defaults."""
     from tuitrain.training.runtime import Runtime
 
     return Runtime(
@@ -278,32 +281,6 @@ def _runtime(
         threads=config.setting("threads", threads) or None,
         profile=profile,
     )
-
-
-def _command(
-    base: Preset,
-    name: str,
-    changed: Preset,
-    runtime: Runtime,
-    data_dir: Path | None,
-    budget: int | None,
-    require: float | None,
-    model: str | None,
-) -> str:
-    from tuitrain.spec.repeat import run_command
-
-    return run_command(base, name, changed, {
-        "--model": model,
-        "--device": runtime.device if runtime.device != "auto" else None,
-        "--deterministic": runtime.deterministic,
-        "--precision": runtime.precision if runtime.precision != "fp32" else None,
-        "--compile": runtime.compile if runtime.compile != "auto" else None,
-        "--no-graph": not runtime.graph,
-        "--threads": runtime.threads,
-        "--data-dir": data_dir,
-        "--budget": budget,
-        "--require-accuracy": require,
-    })  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -360,32 +337,22 @@ def _fetching(quiet: bool) -> Iterator[Progress | None]:
             bar.stop()
 
 
-def _dry_run(
-    base: Preset,
-    changed: Preset,
-    runtime: Runtime,
-    budget: int | None,
-    command: str,
-    data_dir: Path | None,
-    user_network: UserNetwork | None,
-    *,
-    json: bool,
-) -> None:
+def _dry_run(base: Preset, job: Job, data_dir: Path | None, *, json: bool) -> None:
     from tuitrain.cli import show
     from tuitrain.cli.user_network import user_network_json, user_network_picture
     from tuitrain.data.verify import dataset_status
     from tuitrain.training.devices import pick
 
-    device = pick(runtime.device)
+    changed, user_network, device = job.preset, job.user_network, pick(job.runtime.device)
     data = dataset_status(changed.train.dataset, config.data_dir(data_dir))
-    limit = budget or changed.challenge.max_parameters
+    limit = job.budget or changed.challenge.max_parameters
     if json:
         shown = (
             user_network_json(changed, user_network, limit)
             if user_network
             else show.preset_json(changed, changed.table(), limit)
         )
-        emit_json(shown | {"device": str(device), "data": str(data), "command": command})
+        emit_json(shown | {"device": str(device), "data": str(data), "command": job.command})
         return
     err = stderr()
     err.print(
@@ -394,7 +361,7 @@ def _dry_run(
         else show.preset_picture(base, changed, changed.table(), limit)
     )
     err.print(
-        f"\ndevice  {device}\ndata    {data}\nrepeat  {command}\nnothing was trained (--dry-run)",
+        f"\ndevice  {device}\ndata    {data}\nrepeat  {job.command}\nnothing was trained (--dry-run)",
         soft_wrap=True,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from tuitrain.runs.session import Session
 from tuitrain.spec.preset import Preset, preset_from_dict, preset_from_toml
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, Event, RunFinished, RunStarted
-from tuitrain.training.runtime import Runtime
+from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
     from tuitrain.training.user_network import UserNetwork
@@ -35,31 +36,21 @@ def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None =
 
 
 def prepare(
-    preset: Preset,
-    runtime: Runtime,
+    job: Job,
     *,
     runs_dir: Path,
     dataset: Dataset,
     name: str | None = None,
-    changed: Mapping[str, Any] | None = None,
-    budget: int | None = None,
-    command: str = "",
     control: RunControl | None = None,
-    user_network: UserNetwork | None = None,
 ) -> Session:
     """A session of a new run, its directory made and held; nothing is made when the device is not there.
 
     Args:
-        preset: what to train.
-        runtime: how to use the machine.
+        job: what to train, and how.
         runs_dir: where the run's directory is made.
         dataset: the data.
         name: of the run; one is made where left out.
-        changed: what differs from the preset as published.
-        budget: the parameter budget the user set.
-        command: the command line that repeats the run.
         control: steers the run.
-        own: a network of the user's own, in the place of the preset's.
 
     Raises:
         PresetError: the network can't be built or trained so.
@@ -69,21 +60,18 @@ def prepare(
     from tuitrain.training import devices
     from tuitrain.training.trainer import Trainer
 
-    differs = dict(changed or {})
+    preset, user_network = job.preset, job.user_network
     if user_network is not None:  # with its digest: runs of another text are no other seeds of this one
-        differs["model"] = [preset.name, f"{user_network.flag} {user_network.sha256[:8]}"]
+        differs = {**job.changed, "model": [preset.name, f"{user_network.flag} {user_network.sha256[:8]}"]}
+        job = dataclasses.replace(job, changed=differs)
 
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
-        return Trainer(
-            preset, dataset, runtime, run_name=directory.name, changed=differs, budget=budget,
-            command=command, user_network=user_network, git=git(), resume=state,
-        )  # fmt: skip
+        return Trainer(job, dataset, run_name=directory.name, git=git(), resume=state)
 
     git = git_state.begin()
-    devices.pick(runtime.device)
-    # Refuses what can't be trained before a directory exists.
-    Trainer(preset, dataset, runtime, user_network=user_network)
-    comment = f"{PRESET_MARK} To repeat it:\n  {command}" if command else PRESET_MARK
+    devices.pick(job.runtime.device)
+    Trainer(job, dataset)  # refuses what can't be trained before a directory exists
+    comment = f"{PRESET_MARK} To repeat it:\n  {job.command}" if job.command else PRESET_MARK
     if user_network is not None:
         digest = f"its text is {MODEL_SOURCE}, SHA-256 {user_network.sha256}."
         comment += f"\nIn the place of [model] ran {user_network.flag}: {digest}"
@@ -91,20 +79,21 @@ def prepare(
         runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment),
         model_source=user_network.source if user_network else None,
     )  # fmt: skip
-    return Session(factory, directory, summary=_summary(preset, user_network), control=control)
+    return Session(factory, directory, summary=_summary(job), control=control)
 
 
-def _summary(preset: Preset, user_network: UserNetwork | None) -> Callable[[], str]:
+def _summary(job: Job) -> Callable[[], str]:
     from tuitrain.training.model import torchinfo_summary
 
-    return user_network.summary if user_network is not None else lambda: torchinfo_summary(preset)
+    return job.user_network.summary if job.user_network is not None else lambda: torchinfo_summary(job.preset)
 
 
-def recall(directory: RunDirectory) -> tuple[Preset, RunStarted | None, RunFinished | None]:
-    """What a run was to train, how it began, and how it ended (None where it was killed).
+def recall(directory: RunDirectory) -> tuple[Job, RunStarted | None, RunFinished | None]:
+    """What a run was asked to do, how it began, and how it ended (None where it was killed).
 
     Raises:
         PresetError: its preset is damaged.
+        UsageError: its settings of the machine can't be used.
         RunDirectoryError: its files can't be read.
     """
     events = [record.event for record in directory.events()]
@@ -112,8 +101,8 @@ def recall(directory: RunDirectory) -> tuple[Preset, RunStarted | None, RunFinis
     finished = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
     where = f"run {visible(directory.name)}"
     if started:
-        return preset_from_dict(started.preset, where), started, finished
-    return preset_from_toml(directory.preset_toml(), where), None, finished
+        return Job.of(started, preset_from_dict(started.preset, where)), started, finished
+    return Job(preset_from_toml(directory.preset_toml(), where)), None, finished
 
 
 def prepare_resume(
@@ -144,26 +133,24 @@ def prepare_resume(
     """
     from tuitrain.training.trainer import Trainer
 
-    preset, started, finished = recall(directory)
+    job, started, finished = recall(directory)
     complete = finished is not None and finished.outcome == "completed"
     if complete and (epochs is None or epochs <= finished.epochs):  # type: ignore[union-attr]
         raise RunDirectoryError(
             f"run {visible(directory.name)} is complete after {plural(finished.epochs, 'epoch')}; "  # type: ignore[union-attr]
             f"give it more with `tuitrain resume {visible(directory.name)} --epochs N`."
         )
-    user_network = _user_network_again(directory, started, model)
-    settings = dict(started.runtime) if started else {}
-    runtime = Runtime.from_dict(settings | ({"device": device} if device else {}))
-    dataset = load_data(preset, data_dir, progress)
+    job = dataclasses.replace(
+        job, model=model or "", user_network=_user_network_again(directory, started, model)
+    )
+    if device:
+        job = dataclasses.replace(job, runtime=dataclasses.replace(job.runtime, device=device))
+    dataset = load_data(job.preset, data_dir, progress)
 
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
-        trainer = Trainer(
-            preset, dataset, runtime, run_name=directory.name, changed=dict(started.changed) if started else {},
-            budget=started.budget if started else None, command=started.command if started else "", user_network=user_network,
-            resume=state, epochs=epochs,
-        )  # fmt: skip
+        trainer = Trainer(job, dataset, run_name=directory.name, resume=state, epochs=epochs)
         if epochs is not None:
-            before = int(state.meta["epochs"]) if state is not None else preset.train.epochs
+            before = int(state.meta["epochs"]) if state is not None else job.preset.train.epochs
             publish(
                 Control(
                     "extended", trainer.standing.epoch, value=float(epochs - before), detail=f"to {plural(epochs, 'epoch')}",
@@ -173,7 +160,7 @@ def prepare_resume(
         return trainer
 
     directory.acquire()
-    return Session(factory, directory, resume=True, summary=_summary(preset, user_network), control=control)
+    return Session(factory, directory, resume=True, summary=_summary(job), control=control)
 
 
 def _user_network_again(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tuitrain import paths
 from tuitrain.errors import TuitrainError, UsageError, visible
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import FeedUpdate, RunFeed
     from tuitrain.runs.session import Session
-    from tuitrain.spec.preset import Preset
-    from tuitrain.training.runtime import Runtime
+    from tuitrain.training.job import Job
 
 EntryState = Literal["queued", "starting", "training", "ended", "failed", "cancelled"]
 FINISHED = frozenset({"ended", "failed", "cancelled"})
@@ -36,14 +35,9 @@ FINISHED = frozenset({"ended", "failed", "cancelled"})
 class QueueEntry:
     """One run asked for here: waiting in line, starting, training, or over."""
 
-    preset: Preset
-    runtime: Runtime
-    budget: int | None
-    changed: dict[str, Any]
+    job: Job
     state: EntryState = "queued"
     phase: str = "queued"
-    command: str = ""
-    model: str = ""  # a network in Python in the place of the preset's
     resumes: RunDirectory | None = None
     withdrawn: bool = False
     session: Session | None = None
@@ -60,18 +54,18 @@ class QueueEntry:
     @property
     def title(self) -> str:
         """The preset's name with what was changed in it."""
-        return " · ".join(filter(None, (visible(self.model or self.preset.name), self.change)))
+        return " · ".join(filter(None, (visible(self.job.model or self.job.preset.name), self.change)))
 
     @cached_property
     def change(self) -> str:
         """What was changed in the preset, in short."""
-        return short_changes(self.changed, layers_of(self.preset.to_dict()))
+        return short_changes(self.job.changed, layers_of(self.job.preset.to_dict()))
 
     @cached_property
     def parameters(self) -> int:
         """How many it has; 0 for a network that can't be built."""
         try:
-            return self.preset.table().parameters
+            return self.job.preset.table().parameters
         except TuitrainError:
             return 0
 
@@ -152,15 +146,7 @@ class SessionManager:
 
     # -- asking --------------------------------------------------------------------------------
 
-    def start(
-        self,
-        preset: Preset,
-        runtime: Runtime,
-        budget: int | None = None,
-        changed: dict[str, Any] | None = None,
-        command: str = "",
-        model: str = "",
-    ) -> EntryFeed:
+    def start(self, job: Job) -> EntryFeed:
         """Train now, or as soon as the runs before it on the same device are over.
 
         Raises:
@@ -168,26 +154,14 @@ class SessionManager:
         """
         if self._closing:
             raise UsageError("tuitrain is closing; start the run again afterwards.")
-        if changed is None:
-            changed = self._changes(preset)
-        entry = QueueEntry(preset, runtime, budget, dict(changed or {}), command=command, model=model)
-        self._put(entry)
-        return EntryFeed(self, entry)
+        return self._put(QueueEntry(job))
 
-    def _put(self, entry: QueueEntry) -> None:
+    def _put(self, entry: QueueEntry) -> EntryFeed:
         with self._lock:
             self.entries.append(entry)
-            self._lane(entry.runtime.device)
+            self._lane(entry.job.runtime.device)
             self._lock.notify_all()
-
-    def _changes(self, preset: Preset) -> dict[str, Any]:
-        from tuitrain.spec.preset import differences
-        from tuitrain.spec.preset_files import load_preset
-
-        try:
-            return dict(differences(load_preset(preset.name), preset))
-        except TuitrainError:
-            return {}
+        return EntryFeed(self, entry)
 
     def feed(self, entry: QueueEntry) -> EntryFeed:
         """Another feed of an entry, from its beginning."""
@@ -216,14 +190,9 @@ class SessionManager:
             TuitrainError: its preset can't be read.
         """
         from tuitrain.runs.launch import recall
-        from tuitrain.training.runtime import Runtime
 
-        preset, started, _ = recall(directory)
-        runtime = Runtime.from_dict(dict(started.runtime) if started else {})
-        changed = dict(started.changed) if started else {}
-        entry = QueueEntry(preset, runtime, started.budget if started else None, changed, resumes=directory)
-        self._put(entry)
-        return EntryFeed(self, entry)
+        job, _, _ = recall(directory)
+        return self._put(QueueEntry(job, resumes=directory))
 
     def move(self, entry: QueueEntry, by: int) -> None:
         """Move a waiting entry up (-1) or down (+1) among the waiting ones."""
@@ -301,7 +270,7 @@ class SessionManager:
 
     def _next(self, device: str) -> QueueEntry | None:
         for entry in self.entries:
-            if entry.state == "queued" and entry.runtime.device == device:
+            if entry.state == "queued" and entry.job.runtime.device == device:
                 return entry
         return None
 
@@ -389,22 +358,12 @@ def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | 
 
     if entry.resumes is not None:
         return prepare_resume(entry.resumes, data_dir=data_dir, control=entry.control)
-    user_network, runs_dir = None, runs_dir.absolute()
-    if entry.model:
+    job, runs_dir = entry.job, runs_dir.absolute()
+    if job.model:
         from tuitrain.training.user_network import load_user_network
 
-        user_network = load_user_network(entry.model)
-    dataset = load_data(entry.preset, data_dir)
+        job = dataclasses.replace(job, user_network=load_user_network(job.model))
+    dataset = load_data(job.preset, data_dir)
     if entry.withdrawn:
         raise UsageError("left before it began.")
-    return prepare(
-        entry.preset,
-        entry.runtime,
-        runs_dir=runs_dir,
-        dataset=dataset,
-        changed=entry.changed,
-        budget=entry.budget,
-        command=entry.command,
-        control=entry.control,
-        user_network=user_network,
-    )
+    return prepare(job, runs_dir=runs_dir, dataset=dataset, control=entry.control)

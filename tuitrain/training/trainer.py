@@ -17,7 +17,6 @@ from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
 from tuitrain.figures import gigabytes_text, plural
-from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices, machine
 from tuitrain.training.clock import Stopwatch
@@ -39,13 +38,12 @@ from tuitrain.training.events import (
     best_epoch,
 )
 from tuitrain.training.inspection import LastEvaluation, kernels
+from tuitrain.training.job import Job
 from tuitrain.training.model import build, first_layer
 from tuitrain.training.position import Position
 from tuitrain.training.run_ahead import Report
-from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
-from tuitrain.training.user_network import UserNetwork
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
 UNTOLD_S = 0.5  # a signal that ended the compilers has become a command by then
@@ -55,14 +53,9 @@ class Trainer:
     """Trains one preset on one data set.
 
     Args:
-        preset: what to train.
+        job: what to train, and how.
         dataset: the data; `test` is the judging set.
-        runtime: how to use the machine.
         run_name: of the run's directory, for the first event.
-        changed: what differs from the preset as published, `[old, new]` by dotted key.
-        budget: the parameter budget the user set.
-        command: the command line that repeats the run.
-        own: a network of the user's own, in the place of the preset's.
         git: of the folder the run was started in, as RunStarted has it.
         resume: the state to go on from.
         epochs: how many epochs there shall be in all; where left out, as the state or the preset says.
@@ -75,25 +68,19 @@ class Trainer:
 
     def __init__(
         self,
-        preset: Preset,
+        job: Job,
         dataset: Dataset,
-        runtime: Runtime | None = None,
         *,
         run_name: str = "",
-        changed: dict[str, list[Any]] | None = None,
-        budget: int | None = None,
-        command: str = "",
-        user_network: UserNetwork | None = None,
         git: dict[str, Any] | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
     ) -> None:
-        self.preset, self.dataset, self.runtime = preset, dataset, runtime or Runtime()
-        self.run_name, self.changed, self.budget, self.command = run_name, changed or {}, budget, command
-        self.user_network, self.git = user_network, git or {}
-        if (
-            user_network is not None
-        ):  # only of presets' networks is it known that they can be captured, and compiling pays
+        self.job, self.dataset, self.run_name, self.git = job, dataset, run_name, git or {}
+        self.preset, self.runtime, self.user_network = job.preset, job.runtime, job.user_network
+        preset, user_network = job.preset, job.user_network
+        if user_network is not None:
+            # Only of presets' networks is it known that they can be captured, and compiling pays.
             chosen = "off" if self.runtime.compile == "auto" else self.runtime.compile
             self.runtime = replace(self.runtime, graph=False, compile=chosen)
         self.table = preset.table() if user_network is None else user_network.table
@@ -449,8 +436,8 @@ class Trainer:
             judged_by=self.dataset.judged_by,
             epochs=now.epochs,
             steps_per_epoch=self.feed.steps,
-            changed=self.changed,
-            budget=self.budget,
+            changed=dict(self.job.changed),
+            budget=self.job.budget,
             command=self._exact_command(),
             own_network=self.user_network.to_dict() if self.user_network else {},
             git=self.git,
@@ -460,9 +447,10 @@ class Trainer:
     def _exact_command(self) -> str:
         """The command with the measured thread count, as another count would change the last bits."""
         threads = self.machine.threads
-        if not self.command or not threads or "--threads" in self.command or self.runtime.deterministic:
-            return self.command
-        return f"{self.command} --threads {threads}"
+        command = self.job.command
+        if not command or not threads or "--threads" in command or self.runtime.deterministic:
+            return command
+        return f"{command} --threads {threads}"
 
     def _last_event(self, outcome: Outcome, message: str) -> RunFinished:
         history = self.standing.history

@@ -8,6 +8,7 @@ from tuitrain.data.dataset import Dataset, Images
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.preset import preset_from_dict
 from tuitrain.training.events import RunFinished
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
 
@@ -38,7 +39,7 @@ def try_step(device: str) -> str | None:
         preset = preset_from_dict(
             {"name": "trial", "train": train, "model": {"layers": _LAYERS}}, "the trial"
         )
-        ends = list(Trainer(preset, data, Runtime(device=device, compile="off")).run())
+        ends = list(Trainer(Job(preset, Runtime(device=device, compile="off")), data).run())
     except (
         TuitrainError,
         RuntimeError,

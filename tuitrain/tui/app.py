@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitrain.runs.feed import RunFeed
-    from tuitrain.spec.preset import Preset
-    from tuitrain.training.runtime import Runtime
+    from tuitrain.training.job import Job
 
 
 def _lab() -> Screen[Any]:
@@ -302,40 +301,24 @@ class TuitrainApp(TerminalApp):
 
     def start_preset_now(self) -> None:
         """Train the preset that the app was opened with, as its flags and settings say."""
-        from tuitrain.spec.preset import override
+        from tuitrain.spec.preset import differences, override
         from tuitrain.spec.preset_files import load_preset
+        from tuitrain.training.job import Job
 
         place = self.settings.place
         try:
-            preset = override(
-                load_preset(self.start_preset or "step13"), place.changes | self.start_overrides
-            )
+            base = load_preset(self.start_preset or "step13")
+            preset = override(base, place.changes | self.start_overrides)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return
-        self.start_run(preset, place.runtime, place.budget, model=self.start_model)
+        changed = differences(base, preset)
+        self.start_run(Job(preset, place.runtime, place.budget, changed, model=self.start_model))
 
-    def start_run(
-        self,
-        preset: Preset,
-        runtime: Runtime,
-        budget: int | None = None,
-        changed: dict[str, Any] | None = None,
-        command: str = "",
-        model: str = "",
-    ) -> None:
-        """Start a run and show it in the monitor.
-
-        Args:
-            preset: what to train.
-            runtime: where and how.
-            budget: the most parameters it may have.
-            changed: what differs from the preset it came from, dotted key to (old, new).
-            command: the headless command that repeats it.
-            model: a network in Python in the place of the preset's.
-        """
+    def start_run(self, job: Job) -> None:
+        """Start a run and show it in the monitor."""
         try:
-            feed = self.manager.start(preset, runtime, budget, changed, command, model)
+            feed = self.manager.start(job)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return

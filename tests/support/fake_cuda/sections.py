@@ -49,9 +49,10 @@ def _step13(**train: Any) -> Preset:
 
 
 def _train(preset: Preset, runtime: Runtime) -> None:
+    from tuitrain.training.job import Job
     from tuitrain.training.trainer import Trainer
 
-    trainer = Trainer(preset, stripes(*IMAGES), runtime)
+    trainer = Trainer(Job(preset, runtime), stripes(*IMAGES))
     ends = [event for event in trainer.run() if type(event).__name__ == "RunFinished"]
     outcomes = [event.outcome for event in ends]  # type: ignore[union-attr]
     if outcomes != ["completed"]:

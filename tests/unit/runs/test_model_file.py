@@ -19,6 +19,7 @@ from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset
+from tuitrain.training.job import Job
 from tuitrain.training.model import build
 from tuitrain.training.user_network import load_user_network
 
@@ -32,7 +33,7 @@ LAYERS = [
 
 
 def trained(folder: Path, preset: Preset, name: str = "a", **more) -> Path:
-    session = prepare(preset, CPU, runs_dir=folder, dataset=stripes(), name=name, **more)
+    session = prepare(Job(preset, CPU, **more), runs_dir=folder, dataset=stripes(), name=name)
     session.start()
     assert session.join(120) and session.exit_code == 0
     return folder / name / "model.safetensors"

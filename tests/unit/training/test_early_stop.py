@@ -12,6 +12,7 @@ from tuitrain.errors import PresetError
 from tuitrain.spec.preset import Preset, override
 from tuitrain.training.early_stop import early_stop
 from tuitrain.training.events import EpochFinished, RunFinished
+from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
 
 EPOCHS = 8
@@ -77,11 +78,11 @@ def test_it_is_complete_the_same_up_to_there_and_goes_on_as_if_it_had_not_ended(
     assert (finished(events).stopped_early, finished(events).message, again.standing.epoch) == (
         "target", end.message, 2,
     )  # fmt: skip
-    longer = Trainer(preset, stripes(), CPU, resume=stored(trainer.state()), epochs=EPOCHS)
+    longer = Trainer(Job(preset, CPU), stripes(), resume=stored(trainer.state()), epochs=EPOCHS)
     end = finished(list(longer.run()))
     assert (end.stopped_early, end.epochs) == ("target", 4)
     assert metrics(longer) == metrics(whole)[:4]
-    to_the_end = Trainer(preset, stripes(), CPU, resume=stored(longer.state()), epochs=5)
+    to_the_end = Trainer(Job(preset, CPU), stripes(), resume=stored(longer.state()), epochs=5)
     end = finished(list(to_the_end.run()))
     assert (end.outcome, end.stopped_early, end.epochs) == ("completed", "", 5)
     assert metrics(to_the_end) == metrics(whole)[:5]
@@ -90,7 +91,7 @@ def test_it_is_complete_the_same_up_to_there_and_goes_on_as_if_it_had_not_ended(
 def test_an_interrupted_run_ends_early_where_the_whole_one_does() -> None:
     whole, events = run(stopping(patience=1))
     ended = finished(events).epochs
-    trainer = Trainer(stopping(patience=1), stripes(), CPU)
+    trainer = Trainer(Job(stopping(patience=1), CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
@@ -105,7 +106,7 @@ def test_a_checkpoint_from_before_these_words_goes_on() -> None:
     del state.meta["early"]
     for key in ("early_stop", "augment_p", "crop", "warmup", "warmup_start", "clip_norm", "fill"):
         del state.meta["preset"]["train"][key]
-    again = Trainer(override(PLAIN, {"train.epochs": 2}), stripes(), CPU, resume=state, epochs=3)
+    again = Trainer(Job(override(PLAIN, {"train.epochs": 2}), CPU), stripes(), resume=state, epochs=3)
     list(again.run())
     whole, _ = run(override(PLAIN, {"train.epochs": 3}))
     assert again.state().model_sha256() == whole.state().model_sha256()

@@ -10,6 +10,7 @@ import torch
 from support.training_small import CPU, run, stripes, tiny
 from tuitrain.training import devices, step
 from tuitrain.training.events import EpochFinished, RunFinished, StepProgress
+from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
 
 
@@ -44,7 +45,7 @@ def test_a_loss_that_stops_being_finite_is_found_within_a_report(
         return loss
 
     monkeypatch.setattr(step.F, "cross_entropy", poisoned)
-    trainer = Trainer(tiny(epochs=4), stripes(), CPU)
+    trainer = Trainer(Job(tiny(epochs=4), CPU), stripes())
     events = []
     for event in trainer.run():
         events.append(event)
@@ -57,7 +58,7 @@ def test_a_loss_that_stops_being_finite_is_found_within_a_report(
 
 
 def test_weights_that_stop_being_finite_are_never_handed_out() -> None:
-    trainer = Trainer(tiny(epochs=3), stripes(), CPU)
+    trainer = Trainer(Job(tiny(epochs=3), CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished) and event.epoch == 1:
             with torch.no_grad():
@@ -120,7 +121,9 @@ def test_out_of_memory_names_a_batch_size_and_the_next_run_works(
 @pytest.mark.parametrize(("batch", "smaller"), [(2, 1), (3, 2), (64, 32), (100, 64), (1000, 512)])
 def test_the_batch_size_to_try_is_the_next_smaller_power_of_two(batch: int, smaller: int) -> None:
     assert (
-        Trainer(tiny(batch_size=batch), stripes(), CPU)._memory_message().endswith(f"--batch-size {smaller}.")
+        Trainer(Job(tiny(batch_size=batch), CPU), stripes())
+        ._memory_message()
+        .endswith(f"--batch-size {smaller}.")
     )
 
 
@@ -145,7 +148,7 @@ def test_a_real_allocation_that_fails_is_recognised() -> None:
 
 
 def test_a_run_that_is_abandoned_gives_everything_back() -> None:
-    trainer = Trainer(tiny(), stripes(), CPU)
+    trainer = Trainer(Job(tiny(), CPU), stripes())
     before = torch.get_num_threads()
     events = trainer.run()
     for event in events:

@@ -11,6 +11,7 @@ from support.training_small import run, stripes, tiny
 from tuitrain.spec.preset import Preset
 from tuitrain.training import graph, machine
 from tuitrain.training.events import EpochFinished, Notice
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
 
@@ -63,7 +64,7 @@ def test_the_captured_step_is_the_eager_step(preset: Preset, request: pytest.Fix
 def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: None) -> None:
     preset = tiny()
     whole, _ = run(preset)
-    trainer = Trainer(preset, stripes(), CPU)
+    trainer = Trainer(Job(preset, CPU), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break
@@ -71,7 +72,7 @@ def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: None) -> None:
 
 
 def test_one_graph_a_batch_size(as_graph: None) -> None:
-    trainer = Trainer(tiny(epochs=1), stripes(), CPU)  # 300 images: 4 batches of 64 and one of 44
+    trainer = Trainer(Job(tiny(epochs=1), CPU), stripes())  # 300 images: 4 batches of 64 and one of 44
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             assert sorted(trainer._stepper._graphs) == [44, 64]
@@ -97,7 +98,7 @@ def test_resume_to_the_bit_on_the_gpu(graphed: bool) -> None:
     runtime = Runtime(device="cuda", compile="off", deterministic=True, graph=graphed)
     preset = tiny()
     whole, _ = run(preset, runtime=runtime)
-    trainer = Trainer(preset, stripes(), runtime)
+    trainer = Trainer(Job(preset, runtime), stripes())
     for event in trainer.run():
         if isinstance(event, EpochFinished):
             break

@@ -28,6 +28,7 @@ from tuitrain.training.events import (
     RunStarted,
     StepProgress,
 )
+from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.trainer import Trainer
 
@@ -93,7 +94,7 @@ def test_losses_and_accuracies_are_means_over_images() -> None:
 
 
 def test_an_epoch_sees_each_image_once() -> None:
-    trainer = Trainer(tiny(rotation=0.0), stripes(), CPU)
+    trainer = Trainer(Job(tiny(rotation=0.0), CPU), stripes())
     trainer.feed.to(torch.device("cpu"))
     first, again, second = (trainer.feed.epoch(epoch)[0] for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, second)
@@ -103,7 +104,7 @@ def test_an_epoch_sees_each_image_once() -> None:
 def test_progress_comes_at_its_pace_whatever_the_wall_clock_does(monkeypatch: pytest.MonkeyPatch) -> None:
     jumps = iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: 86_400.0 * (-1) ** next(jumps))
-    trainer = Trainer(tiny(epochs=20), stripes(2000), CPU)
+    trainer = Trainer(Job(tiny(epochs=20), CPU), stripes(2000))
     begun = time.monotonic()
     progress = [(time.monotonic(), event) for event in trainer.run() if isinstance(event, StepProgress)]
     assert 1 <= len(progress) <= (time.monotonic() - begun) / 0.1
@@ -143,7 +144,7 @@ def commanded(
     act: Callable[[RunControl, Event], None], preset: Preset | None = None
 ) -> tuple[Trainer, list[Event]]:
     """The lossless events of a run whose events are shown to `act`."""
-    control, trainer, events = RunControl(), Trainer(preset or tiny(), stripes(), CPU), []
+    control, trainer, events = RunControl(), Trainer(Job(preset or tiny(), CPU), stripes()), []
     for event in trainer.run(control):
         events.append(event)
         act(control, event)
@@ -172,7 +173,7 @@ def test_stop_now_stops_within_a_step() -> None:
 
 
 def test_stop_after_the_epoch_finishes_it() -> None:
-    trainer, control, events, taken = Trainer(tiny(), stripes(), CPU), RunControl(), [], []
+    trainer, control, events, taken = Trainer(Job(tiny(), CPU), stripes()), RunControl(), [], []
 
     def step(take: Callable[[], None]) -> None:
         taken.append(trainer.standing.step)
@@ -189,7 +190,7 @@ def test_stop_after_the_epoch_finishes_it() -> None:
 
 
 def test_pause_waits_without_burning_time_and_obeys_meanwhile() -> None:
-    control, trainer = RunControl(), Trainer(tiny(), stripes(), CPU)
+    control, trainer = RunControl(), Trainer(Job(tiny(), CPU), stripes())
     seen: list[Event] = []
     paused = threading.Event()
 
@@ -311,7 +312,7 @@ def test_a_single_image_left_over_is_kept_where_it_does_no_harm() -> None:
 
 def test_a_batch_of_one_with_such_a_norm_is_refused() -> None:
     with pytest.raises(PresetError, match="batch_size is 1"):
-        Trainer(tiny(FLAT_NORM, batch_size=1), few(65), CPU)
+        Trainer(Job(tiny(FLAT_NORM, batch_size=1), CPU), few(65))
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(1, 40), (39, 2), (40, 1), (41, 1), (4096, 1)])

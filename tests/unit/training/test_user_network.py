@@ -25,6 +25,7 @@ from tuitrain.runs.launch import prepare, prepare_resume
 from tuitrain.spec.preset import override
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunStarted
+from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
 from tuitrain.training.user_network import UserNetwork, load_user_network
 
@@ -41,7 +42,7 @@ def wrote(tmp_path: Path, text: str) -> UserNetwork:
 
 
 def trained(net: str, **settings) -> Trainer:
-    trainer = Trainer(tiny(epochs=2, **settings), stripes(), CPU, user_network=load_user_network(net))
+    trainer = Trainer(Job(tiny(epochs=2, **settings), CPU, user_network=load_user_network(net)), stripes())
     for _ in trainer.run():
         pass
     return trainer
@@ -87,12 +88,10 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
     preset = tiny()
     for name, control in (("whole", None), ("cut", StopsAtLook())):
         session = prepare(
-            preset,
-            CPU,
+            Job(preset, CPU, user_network=load_user_network(net)),
             runs_dir=tmp_path,
             dataset=stripes(),
             name=name,
-            user_network=load_user_network(net),
             control=control,
         )
         session.start()
@@ -113,7 +112,7 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, n
 def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str) -> None:
     preset = override(tiny(), {"challenge.max_parameters": 2000, "challenge.required_layers": ["conv"]})
     session = prepare(
-        preset, CPU, runs_dir=tmp_path, dataset=stripes(), name="a", user_network=load_user_network(net)
+        Job(preset, CPU, user_network=load_user_network(net)), runs_dir=tmp_path, dataset=stripes(), name="a"
     )
     session.start()
     assert session.join(120) and session.exit_code == 0
@@ -134,12 +133,10 @@ def test_its_text_is_kept_and_its_weights_fit_the_class(tmp_path: Path, net: str
 
 def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> None:
     session = prepare(
-        tiny(epochs=1),
-        CPU,
+        Job(tiny(epochs=1), CPU, user_network=load_user_network(net)),
         runs_dir=tmp_path,
         dataset=stripes(),
         name="a",
-        user_network=load_user_network(net),
     )
     session.start()
     assert session.join(120)
@@ -157,7 +154,7 @@ def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> No
     assert not marker.exists()  # refused by its bytes, before anything of it ran
     assert "trains 'Net' of that file" in refused(net.replace(":Net", ":nn"))
     assert "FILE.py:NAME" in refused(f"{tmp_path / 'a' / 'model.py.txt'}:Net")
-    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="plain")
+    session = prepare(Job(tiny(epochs=1), CPU), runs_dir=tmp_path, dataset=stripes(), name="plain")
     session.start()
     assert session.join(120)
     with pytest.raises(UsageError, match="leave --model out"):
@@ -166,12 +163,10 @@ def test_a_run_is_resumed_only_with_its_own_file(tmp_path: Path, net: str) -> No
 
 def test_nothing_of_a_hostile_run_directory_is_imported(tmp_path: Path, net: str) -> None:
     session = prepare(
-        tiny(epochs=1),
-        CPU,
+        Job(tiny(epochs=1), CPU, user_network=load_user_network(net)),
         runs_dir=tmp_path,
         dataset=stripes(),
         name="a",
-        user_network=load_user_network(net),
     )
     session.start()
     assert session.join(120)
@@ -320,7 +315,9 @@ def test_tied_weights_are_counted_once_and_saved(tmp_path: Path) -> None:
     )
     own = wrote(tmp_path, f"{text}return self.l(x.flatten(1)) + self.m(x.flatten(1))")
     assert own.table.parameters == 7860
-    session = prepare(tiny(epochs=1), CPU, runs_dir=tmp_path, dataset=stripes(), name="a", user_network=own)
+    session = prepare(
+        Job(tiny(epochs=1), CPU, user_network=own), runs_dir=tmp_path, dataset=stripes(), name="a"
+    )
     session.start()
     assert session.join(120) and session.exit_code == 0
     own.build(0).load_state_dict(load_file(tmp_path / "a" / "model.safetensors"))

@@ -416,8 +416,8 @@ def test_queue_plans() -> None:
     ]
     plan = plan_of(["step13", "step11"], "0-1", "rotation=5,7", "cuda:0,cuda:1")
     assert len(plan) == 8
-    assert {runtime.device for _, runtime, _ in plan} == {"cuda:0", "cuda:1"}
-    assert {preset.train.seed for preset, _, _ in plan} == {0, 1}
+    assert {job.runtime.device for job in plan} == {"cuda:0", "cuda:1"}
+    assert {job.preset.train.seed for job in plan} == {0, 1}
     for wrong in (
         ([], "0", "", ""),
         (["step13"], "x", "", ""),

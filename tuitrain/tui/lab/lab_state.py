@@ -16,9 +16,8 @@ from tuitrain.spec.describe import Change, preset_changes
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset, differences, override
 from tuitrain.spec.preset_files import list_presets, load_preset, save_preset
-from tuitrain.spec.repeat import run_command
 from tuitrain.spec.table import NetworkTable
-from tuitrain.training.runtime import Runtime
+from tuitrain.training.job import Job
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.evaluation import LayerRow, layer_rows, table_rows
 from tuitrain.tui.lab.library import PresetItem
@@ -44,17 +43,6 @@ class Title(NamedTuple):
     claim: float | None = None
     best: float | None = None
     budget: int | None = None
-
-
-class RunOrder(NamedTuple):
-    """A run to be started, as the app's `start_run` takes it."""
-
-    preset: Preset
-    runtime: Runtime
-    budget: int | None
-    changed: dict[str, Any]
-    command: str
-    model: str
 
 
 @dataclass(frozen=True)
@@ -252,22 +240,15 @@ class LabState:
 
     # -- the run -------------------------------------------------------------------------------
 
-    def order(self) -> RunOrder:
+    def order(self) -> Job:
         """The run that the form says; kept for `repeat_last`.
 
         Raises:
             PresetError: it can't be trained.
         """
-        editor = self.editor
-        preset = editor.checked()
-        names = ("device", "precision", "compile", "deterministic")
-        chosen = {name: editor.settings[f"lab.{name}"] for name in names}
-        runtime = dataclasses.replace(self.settings.place.runtime, **chosen)
-        # A confirmed overrun is not refused a second time.
-        budget = None if editor.over_budget and not editor.model else editor.budget
-        self._last = (self.source, copy.deepcopy(editor.data), dict(editor.settings))
-        changed = differences(self.base, self.preset)
-        return RunOrder(preset, runtime, budget, changed, self.command(), editor.model)
+        job = self._job(self.editor.checked())
+        self._last = (self.source, copy.deepcopy(self.editor.data), dict(self.editor.settings))
+        return job
 
     def repeat_last(self) -> bool:
         """Back to what was ordered last; False where nothing was."""
@@ -280,22 +261,23 @@ class LabState:
 
     def command(self) -> str:
         """The headless command of the form."""
-        editor, place = self.editor, self.settings.place
-        own_budget = editor.budget == self.base.challenge.max_parameters and place.budget is None
-        extra: dict[str, Any] = {
-            "--model": editor.model or None,
-            "--budget": None if own_budget or editor.over_budget else editor.budget,
-            **{f"--{name}": self._flag(name) for name in ("device", "precision", "compile")},
-            "--deterministic": editor.settings["lab.deterministic"],
-            "--data-dir": self.settings.data_dir,
-        }
-        return run_command(self.base, self._first if editor.model else self.source, self.preset, extra)
+        return self._job(self.preset).command
 
-    def _flag(self, name: str) -> str | None:
-        """The value of a flag, None where it would be the same without it, here and elsewhere."""
-        value: str = self.editor.settings[f"lab.{name}"]
-        default: str = getattr(Runtime(), name)
-        return None if value == default == getattr(self.settings.place.runtime, name) else value
+    def _job(self, preset: Preset) -> Job:
+        editor, place = self.editor, self.settings.place
+        names = ("device", "precision", "compile", "deterministic")
+        chosen = {name: editor.settings[f"lab.{name}"] for name in names}
+        runtime = dataclasses.replace(place.runtime, **chosen)
+        # A confirmed overrun is not refused a second time.
+        budget = None if editor.over_budget and not editor.model else editor.budget
+        job = Job(preset, runtime, budget, differences(self.base, preset), model=editor.model)
+        usual_budget = self.base.challenge.max_parameters if place.budget is None else None
+        extra = {
+            "--data-dir": self.settings.data_dir,
+            "--budget": None if budget == usual_budget else budget,
+        }
+        name = self._first if editor.model else self.source
+        return dataclasses.replace(job, command=job.command_line(self.base, name, place.runtime, extra))
 
     # -- saving --------------------------------------------------------------------------------
 

@@ -15,10 +15,11 @@ from textual.widget import Widget
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
+from tuitrain.training.job import Job
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.formdata import header_context
-from tuitrain.tui.lab.lab_state import LabState, RunOrder, name_refused
+from tuitrain.tui.lab.lab_state import LabState, name_refused
 from tuitrain.tui.lab.layer_dialog import LayerDialog
 from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
@@ -227,9 +228,9 @@ class LabScreen(Screen[None]):
         """What is being fetched, in the header, until the data has been looked at again."""
         self.query_one(HeaderLine).context = visible(text)
 
-    def start(self, order: RunOrder) -> None:
+    def start(self, job: Job) -> None:
         """Starts a run."""
-        shell(self).start_run(*order)
+        shell(self).start_run(job)
 
     def action_start(self) -> None:
         """Trains what the form says."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui.lab.lab_state import LabState, RunOrder
+from tuitrain.training.job import Job
+from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.question import Question
 
@@ -40,7 +41,7 @@ class Front(Protocol):
     def show_progress(self, text: str) -> None:
         """Shows what is being fetched."""
 
-    def start(self, order: RunOrder) -> None:
+    def start(self, job: Job) -> None:
         """Starts a run."""
 
 
@@ -133,10 +134,10 @@ class Starter:
 
     def _start_now(self) -> None:
         try:
-            order = self.state.order()
+            job = self.state.order()
         except TuitrainError as error:
             self.front.say(str(error), "not started")
             return
         self._started_at = time.monotonic()
-        self.front.say(f"starting {order.model or order.preset.name} …", timeout=2)
-        self.front.start(order)
+        self.front.say(f"starting {job.model or job.preset.name} …", timeout=2)
+        self.front.start(job)

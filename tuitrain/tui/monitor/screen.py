@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 import time
@@ -456,7 +457,7 @@ class MonitorScreen(Screen[None]):
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""
         from tuitrain.spec.preset import override
-        from tuitrain.training.runtime import Runtime
+        from tuitrain.training.job import Job
 
         preset, started = self.state.history.preset, self.state.started
         if preset is None or started is None:
@@ -465,11 +466,9 @@ class MonitorScreen(Screen[None]):
         if own and own != shell(self).start_model:  # only what the user named here is run
             self.app.bell()
             return
-        changed = {**started.changed, "train.seed": [preset.train.seed, started.seed + 1]}
-        shell(self).start_run(
-            override(preset, {"train.seed": started.seed + 1}),
-            Runtime.from_dict(started.runtime),
-            started.budget,
-            changed,
-            model=own,
+        seed = started.seed + 1
+        changed = {**started.changed, "train.seed": [preset.train.seed, seed]}
+        job = dataclasses.replace(
+            Job.of(started, override(preset, {"train.seed": seed})), changed=changed, command="", model=own
         )
+        shell(self).start_run(job)

@@ -23,10 +23,9 @@ from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
-    from tuitrain.spec.preset import Preset
-    from tuitrain.training.runtime import Runtime
+    from tuitrain.training.job import Job
 
-    Plan = list[tuple[Preset, Runtime, dict[str, Any]]]
+    Plan = list[Job]
 
 MOST = 200
 
@@ -87,6 +86,7 @@ def plan_of(
     """
     from tuitrain.spec.preset import differences, override
     from tuitrain.spec.preset_files import load_preset
+    from tuitrain.training.job import Job
 
     if not names:
         raise UsageError("choose a preset with space")
@@ -100,7 +100,7 @@ def plan_of(
         base = load_preset(name)
         for change, seed in itertools.product(variations_of(variations), seeds_of(seeds)):
             preset = override(base, place.changes | change | {"train.seed": seed})
-            plan.append((preset, next(places), dict(differences(base, preset))))
+            plan.append(Job(preset, next(places), place.budget, differences(base, preset)))
             if len(plan) > MOST:
                 raise UsageError(f"more than {MOST} runs at once; choose fewer")
     return plan

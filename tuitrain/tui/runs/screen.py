@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +26,7 @@ from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, arrange, details, r
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
     from tuitrain.runs.queue import QueueEntry
+    from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
 
 #: How often the folder is looked at while the screen shows.
@@ -414,12 +416,11 @@ class RunsScreen(Screen[None]):
 
         self.app.push_screen(QueueDialog(), self._add)
 
-    def _add(self, plan: Any) -> None:
+    def _add(self, plan: Plan | None) -> None:
         if plan is None:
             return
-        budget = self.shell.settings.place.budget
-        for preset, runtime, changed in plan:
-            self._try(lambda p=preset, r=runtime, c=changed: self.shell.manager.start(p, r, budget, c))  # type: ignore[misc]
+        for job in plan:
+            self._try(partial(self.shell.manager.start, job))
         self.notify(f"{plural(len(plan), 'run')} in line", timeout=3)
         self.show_rows()
 

@@ -9,8 +9,7 @@ if TYPE_CHECKING:
 
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.queue import SessionManager
-    from tuitrain.spec.preset import Preset
-    from tuitrain.training.runtime import Runtime
+    from tuitrain.training.job import Job
     from tuitrain.tui.settings import Settings
 
 
@@ -35,15 +34,7 @@ class Shell(Protocol):
     start_model: str
     torch_ready: bool
 
-    def start_run(
-        self,
-        preset: Preset,
-        runtime: Runtime,
-        budget: int | None = None,
-        changed: dict[str, Any] | None = None,
-        command: str = "",
-        model: str = "",
-    ) -> None:
+    def start_run(self, job: Job) -> None:
         """Start a run and show it in the monitor."""
 
     def resume_run(self, run: str) -> None:
