@@ -212,15 +212,14 @@ def shape_text(shape: Sequence[int], *, channels: bool = True) -> str:
 
 
 def sparkline(values: Sequence[float], low: float = 0.0) -> str:
-    """Values as blocks from `low` to the largest; equal ones as a half."""
-    if not values:
-        return ""
-    high = max(values)
-    if high <= low:
-        return "▁" * len(values)
-    if min(values) == high:
-        return "▅" * len(values)
-    return "".join("▁▂▃▄▅▆▇█"[min(7, int(max(0.0, v - low) / (high - low) * 7.999))] for v in values)
+    """Values as blocks from `low` to the largest, those that are not finite as gaps; equal ones as a half."""
+    known = [v for v in values if math.isfinite(v)]
+    high = max(known, default=0.0)
+    if not known or high <= low or min(known) == high:
+        block = "▁" if high <= min(low, 0.0) else "▄"
+        return "".join(block if math.isfinite(v) else " " for v in values)
+    steps = ((v, max(0.0, v - low) / (high - low)) for v in values)
+    return "".join("▁▂▃▄▅▆▇█"[round(up * 7)] if math.isfinite(v) else " " for v, up in steps)
 
 
 def plural(number: int, word: str) -> str:

@@ -46,7 +46,7 @@ def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
         "-c",
         "from tuitrain.tui import app; import pathlib; print(*pathlib.Path(app.__file__).parent.glob('*.tcss'))",
     )
-    assert "tuitrain.tcss" in files
+    assert "theme.tcss" in files
     log = ask(
         "python",
         "-c",

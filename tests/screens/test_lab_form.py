@@ -122,7 +122,7 @@ async def test_a_choice_is_whole_whatever_stood_there_before(
                 await pilot.press("right")
                 await pilot.pause()
                 top, _ = form.cursor_span()
-                line = "".join(segment.text for segment in form._strips[top])
+                line = "".join(text for text, _ in form.lines[top])
                 chosen = form.field.show(form.data.values[row.key])  # type: ignore[union-attr]
                 assert chosen in line and row.label in line, line
                 assert "… " not in line.partition("‹")[2], line
@@ -240,6 +240,6 @@ async def test_figures_of_millions_are_not_cut(tmp_path: Path, size: tuple[int, 
     async with lab(tmp_path, size=size, preset="net0") as (app, pilot, screen):
         await pilot.press("end")
         await pilot.pause()
-        text = "\n".join("".join(s.text for s in strip) for strip in screen.query_one("#network")._strips)  # type: ignore[attr-defined]
+        text = "\n".join("".join(text for text, _ in line) for line in screen.query_one("#network").lines)  # type: ignore[attr-defined]
         assert "4.72 M" in text or "4,719,616" in text or "4,718,592" in text, text
         assert "…" not in text.replace("… ", ""), text

@@ -20,9 +20,10 @@ from tuitrain.training.inspection import LastEvaluation
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.views import Views
 from tuitrain.tui.paint import pictures
-from tuitrain.tui.paint.cells import BigNumber, Field, Spark, bucketed, spark_range
+from tuitrain.tui.paint.bars import bucketed, spark_range
+from tuitrain.tui.paint.cells import BigNumber, Field, Spark
 from tuitrain.tui.paint.chart import Chart
-from tuitrain.tui.paint.sheet import Lines
+from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.watch.ghosts import JudgingImages
 from tuitrain.watch.state import Ghost, MonitorState, reduce_all
 
@@ -193,7 +194,7 @@ async def test_each_sheet_remembers_where_its_reader_was() -> None:
     async with app.run_test(size=(80, 20)) as pilot:
         await settle(pilot)
         await pilot.press("5")
-        lines = app.query_one(Lines)
+        lines = app.query_one(SheetLines)
         assert lines.place is None and lines.top > 0, "the table of epochs follows its end"
         await pilot.press("home", "down")
         await pilot.press("7", "pagedown")
@@ -443,7 +444,7 @@ async def test_nothing_is_painted_when_nothing_changes(monkeypatch: pytest.Monke
             await settle(pilot)
         await pilot.pause(0.5)
         painted: list[str] = []
-        for cls in (Field, BigNumber, Spark, Chart, Lines):
+        for cls in (Field, BigNumber, Spark, Chart, SheetLines):
             original = cls.refresh
 
             def refresh(self: Field, *args: object, _original: object = original, **kwargs: object) -> object:

@@ -14,7 +14,7 @@ from textual.geometry import Region
 
 from support.lab_stage import lab, settle
 from support.monitor_stage import StageApp, live
-from tuitrain.tui.paint.cells import Painted
+from tuitrain.tui.paint.styles import Painted
 from tuitrain.tui.terminal.compositor import FrugalCompositor
 from tuitrain.tui.terminal.painter import Painter
 

@@ -15,6 +15,7 @@ from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.training.job import Job
 from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
@@ -118,7 +119,9 @@ class FakeSensors:
 class StageApp(App[None]):
     """The monitor alone, with a clock that stands still."""
 
-    CSS_PATH = Path(tuitrain.tui.__file__).with_name("tuitrain.tcss")
+    CSS_PATH = Path(tuitrain.tui.__file__).with_name("theme.tcss")
+    HORIZONTAL_BREAKPOINTS = sizes.WIDTHS
+    VERTICAL_BREAKPOINTS = sizes.HEIGHTS
 
     def __init__(self, feed: ListFeed | None, *, readonly: bool = False, theme: str = "tuitrain-dark",
                  ascii_only: bool = False, ghosts: tuple[Ghost, ...] | None = None, low_bandwidth: bool = False,

@@ -17,6 +17,7 @@ from textual.screen import ModalScreen, Screen
 from tuitrain import config, trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.queue import SessionManager
+from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, RunDefaults, Settings, speaks_utf8
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, SpeaksInLines
@@ -63,7 +64,7 @@ class TuitrainApp(TerminalApp):
     """The terminal lab."""
 
     TITLE = "tuitrain"
-    CSS_PATH = Path(__file__).with_name("tuitrain.tcss")
+    CSS_PATH = Path(__file__).with_name("theme.tcss")
     DEFAULT_MODE = "lab"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "opening": _opening,
@@ -73,17 +74,8 @@ class TuitrainApp(TerminalApp):
     }
     COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
-        (0, "-too-narrow"),
-        (60, "-narrow"),
-        (100, "-wide"),
-        (150, "-very-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
-        (0, "-too-short"),
-        (18, "-short"),
-        (30, "-tall"),
-    ]
+    HORIZONTAL_BREAKPOINTS = sizes.WIDTHS
+    VERTICAL_BREAKPOINTS = sizes.HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "mode('lab')", "Lab", show=False, id="app.lab"),
         Binding("2", "mode('monitor')", "Monitor", show=False, id="app.monitor"),

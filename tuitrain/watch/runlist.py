@@ -22,14 +22,12 @@ STATE_WORDS = {
 }  # fmt: skip
 #: States from which a run can go on.
 RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
-#: What the theme calls the colour of each kind of state.
-COLOURS = {"live": "primary", "good": "success", "warn": "warning", "bad": "error"}
 
 
 def state_look(state: str) -> tuple[str, str, str]:
-    """Glyph, word and theme colour of a state; no meaning by colour alone."""
+    """Glyph, word and kind (see `figures.glyph_and_kind`) of a state."""
     glyph, kind = glyph_and_kind(state)
-    return glyph, STATE_WORDS.get(state, state), COLOURS.get(kind, "secondary")
+    return glyph, STATE_WORDS.get(state, state), kind
 
 
 def changed_text(run: RunSummary, *, seed: bool = True) -> str:

@@ -26,10 +26,10 @@ from tuitrain.tui.lab.formdata import form_data, form_rows, lr_curve, lr_note, l
 from tuitrain.tui.lab.layerform import layer_data
 from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
 from tuitrain.tui.lab.lineedit import LineEdit
-from tuitrain.tui.lab.network import bar
 from tuitrain.tui.lab.totals import gauge
+from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.digits import DARKEST, LEVELS, crop, digit, smaller
-from tuitrain.tui.paint.lines import wrap
+from tuitrain.tui.paint.text import cells, wrap
 from tuitrain.watch import devices
 
 
@@ -169,7 +169,7 @@ def test_changes_in_words() -> None:
 
 def test_the_picture_of_the_learning_rate() -> None:
     preset = load_preset("step13")
-    assert lr_picture(preset) == "███████▁▁▁▁▁▁▁"
+    assert lr_picture(preset) == "███████▂▂▂▂▂▂▂"
     assert lr_note(preset) == "0.019 → 0.0019"
     cosine = override(preset, {"train.schedule": {"name": "cosine"}})
     assert lr_curve(cosine) == sorted(lr_curve(cosine), reverse=True)
@@ -222,8 +222,9 @@ def test_a_digit_holds_every_pixel() -> None:
 
 def test_wrapping_never_loses_a_letter() -> None:
     text = "conv2: conv 31×31 reaches over its_input_has_shrunk_to_28×28"
-    assert "".join(wrap(text, 12)).replace(" ", "") == text.replace(" ", "")
-    assert all(len(line) <= 12 for line in wrap(text, 12))
+    lines = wrap(((f"  {text[:9]}", "bold"), (text[9:], "")), 12, 2)
+    assert "".join(piece for line in lines for piece, _ in line).replace(" ", "") == text.replace(" ", "")
+    assert all(cells(line) <= 12 and line[0][0].startswith("  ") for line in lines)
 
 
 def test_presets_with_story_order_and_search() -> None:

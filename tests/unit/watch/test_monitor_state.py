@@ -30,7 +30,7 @@ from tuitrain.training.events import (
 )
 from tuitrain.tui.monitor import curves, sheets
 from tuitrain.tui.paint import axes
-from tuitrain.tui.paint.text import HeadedLines, cells, fit, wrap
+from tuitrain.tui.paint.text import HeadedLines, cells, cut, wrap
 from tuitrain.watch import alerts
 from tuitrain.watch.machine import Reading, Sensors
 from tuitrain.watch.state import Ghost, MonitorState, ahead, asked, reduce, reduce_all, with_alive, with_phase
@@ -670,7 +670,7 @@ def test_the_verdict() -> None:
 @given(st.text(max_size=60), st.integers(1, 40))
 def test_lines_are_cut_and_broken_to_their_width(text: str, width: int) -> None:
     clean = "".join(c for c in text if c.isprintable())
-    assert cells(fit(((clean, ""),), width)) <= width
+    assert cells(cut(((clean, ""),), width)) <= width
     assert all(cells(line) <= width for line in wrap(((clean, ""),), width))
 
 

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.train import Train
+from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.digits import crop, digit, ink_of, smaller
-from tuitrain.tui.paint.lines import Line, SectionLine, wrap
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts, cut, wrap
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Modal
 from tuitrain.tui.shell.protocol import shell
@@ -89,10 +88,8 @@ def draw(
     ], total
 
 
-class DigitGrid(Widget, can_focus=False):
+class DigitGrid(LinesView, can_focus=False):
     """Pairs of images: above as stored, below as augmented."""
-
-    DEFAULT_CSS = "DigitGrid { width: 1fr; height: 1fr; color: $foreground; background: $background; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +97,6 @@ class DigitGrid(Widget, can_focus=False):
         self.message = "reading the data …"
         self.pairs = True
         self.large = False
-        self._strips: list[Strip] = []
 
     def layout_for(self) -> tuple[int, int, int, int]:
         """Samples across and down, side in pixels, and by how much each is shrunk.
@@ -127,61 +123,44 @@ class DigitGrid(Widget, can_focus=False):
     def show(self, samples: Sequence[Sample], message: str = "") -> None:
         """Other samples, or what stands in their place."""
         self.samples, self.message = samples, message
-        self._strips = self._build()
-        self.refresh()
+        self.rebuild(follow=False)
 
-    def _build(self) -> list[Strip]:
-        width, height = self.size
+    def build(self, width: int) -> list[Parts]:
+        """The message in the middle, or rows of images under their labels."""
         if not self.samples:
-            lines = wrap(self.message, max(10, width - 4))
-            return [Strip.blank(width)] * max(0, height // 2 - len(lines)) + [
-                Line().add("  " + line).strip() for line in lines
-            ]
+            lines = wrap(((f"  {self.message}", ""),), max(10, width - 2), 2)
+            return [()] * max(0, self.size.height // 2 - len(lines)) + lines
         across, _, side, times = self.layout_for()
         beside = self.large and self.pairs
         cells = side * 2 + 2 if beside else side
         gap = min(6, max(2, (width - 2 - across * cells) // max(1, across - 1)))
         left = max(1, (width - across * cells - (across - 1) * gap) // 2)
-        out: list[Strip] = []
+        out: list[Parts] = []
         for start in range(0, len(self.samples), across):
             row = self.samples[start : start + across]
             stored = [self._picture(s.stored, side, times) for s in row] if self.pairs else []
             augmented = [self._picture(s.augmented, side, times) for s in row]
             head = Line().to(left)
             for sample in row:
-                head.add(f"{sample.label}  {sample.caption}".strip(), None, cells).add(" " * gap)
-            out.append(head.strip())
+                head.add(f"{sample.label}  {sample.caption}".strip(), "", cells).add(" " * gap)
+            blocks = [stored, augmented] if self.pairs else [augmented]
             if beside:
-                pairs = [
-                    [[*a, Segment("  "), *b] for a, b in zip(one, other, strict=True)]
-                    for one, other in zip(stored, augmented, strict=True)
-                ]
-                blocks = [pairs]
-            else:
-                blocks = [stored, augmented] if self.pairs else [augmented]
-            for number, block in enumerate(blocks):
-                if number:
-                    out.append(Strip.blank(width))
-                for y in range(side // 2):
-                    segments: list[Segment] = [Segment(" " * left)]
-                    for picture in block:
-                        segments += [*picture[y], Segment(" " * gap)]
-                    out.append(Strip(segments))
-            out.append(Strip.blank(width))
-        return out
+                pairs = zip(stored, augmented, strict=True)
+                gutter = [("  ", "")]
+                blocks = [[[[*a, *gutter, *b] for a, b in zip(*pair, strict=True)] for pair in pairs]]
+            out.append(head)
+            for block in blocks:
+                for pieces in zip(*block, strict=True):
+                    inside = (part for piece in pieces for part in (*piece, (" " * gap, "")))
+                    out.append([(" " * left, ""), *inside])
+                out.append(())
+        return [cut(line, width, "") for line in out]
 
-    def _picture(self, image: Image, side: int, times: int) -> list[list[Segment]]:
-        lines = digit(
+    def _picture(self, image: Image, side: int, times: int) -> list[Parts]:
+        return digit(
             smaller(image, times) if times > 1 else crop(image, side),
             ink_of(self.app, shell(self).settings.ascii_only),
         )
-        return [[Segment(text, style or None) for text, style in line] for line in lines]  # type: ignore[arg-type]
-
-    def render_line(self, y: int) -> Strip:
-        """One line of the grid."""
-        width = self.size.width
-        strip = self._strips[y] if y < len(self._strips) else Strip.blank(width)
-        return strip.adjust_cell_length(width).apply_style(self.rich_style)
 
 
 class DataScreen(Modal[None]):

@@ -8,11 +8,11 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.strip import Strip
 
 from tuitrain.tui.lab.fields import Field, FormData, Item
 from tuitrain.tui.lab.lineedit import LineEdit
-from tuitrain.tui.paint.lines import Line, LinesView, wrap
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts, wrap
 
 LABEL = 15  # cells of the label, with the mark before it
 ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
@@ -153,13 +153,13 @@ class FormView(LinesView):
             if not isinstance(row, Field) or not row.group or self._group_open(row.group)
         ]
 
-    def build(self, width: int) -> list[Strip]:
+    def build(self, width: int) -> list[Parts]:
         """Label, value, and at the right the old value where it differs."""
         if self.takes_digits != self._took_digits:
             self._took_digits = self.takes_digits
             self.refresh_bindings()  # the header's digits follow
         self.HELP = self._explanation()  # type: ignore[misc]  # of this form, at this field
-        out: list[Strip] = []
+        out: list[Parts] = []
         self._where = []
         for row in self._visible():
             first = len(out)
@@ -171,20 +171,18 @@ class FormView(LinesView):
             reason = self.errors.get(row.key, ("", ""))[1]
             if reason:
                 # Below the field: beside it there is no room for a sentence.
-                for number, part in enumerate(wrap(reason, width - 4)):
-                    lead = "  ✗ " if not number else "    "
-                    out.append(Line().add(lead + part, self.css("bad")).strip())
+                out += wrap(((f"  ✗ {reason}", "bad"),), width, 4)
             self._where += [row.key] * (len(out) - first)
             if row.key == self.key:
                 self._span = (first, len(out) - first)
         return out
 
-    def _item(self, item: Item, width: int) -> list[Strip]:
+    def _item(self, item: Item, width: int) -> list[Parts]:
         if item.below:
-            return [Line().add("    ").add(item.text, self.css(item.style), max(0, width - 4)).strip()]
-        return [Line().add("  ").add(item.text, self.css("dim"), width - 2).strip()]
+            return [Line().add("    ").add(item.text, item.style, max(0, width - 4))]
+        return [Line().add("  ").add(item.text, "dim", width - 2)]
 
-    def _field_line(self, row: Field, width: int) -> Strip:
+    def _field_line(self, row: Field, width: int) -> Parts:
         value, base = self.data.values.get(row.key), self.data.bases.get(row.key)
         changed = value != base
         here = row.key == self.key
@@ -196,10 +194,10 @@ class FormView(LinesView):
         )
         wrong = row.key in self.errors
         mark = "✗" if wrong else "•" if changed or summary_changed else " "
-        tone = self.css("bad") if wrong else self.css("accent")
+        tone = "bad" if wrong else "accent"
         line = Line()
         if here and self.has_focus:  # the ground alone would be lost without colours
-            line.add("▌", self.css("primary")).add(mark, tone)
+            line.add("▌", "primary").add(mark, tone)
         else:
             line.add(mark + " ", tone)
         label = " " * (1 if row.group else 0) + row.label
@@ -215,7 +213,7 @@ class FormView(LinesView):
         label_cells = self._label - 1
         if row.kind == "choice" and not folded:
             label_cells = max(cell_len(label) + 1, min(label_cells, width - line.x - cell_len(text)))
-        line.add(label, self.css("bold") if here and self.has_focus else None, label_cells)
+        line.add(label, "bold" if here and self.has_focus else "", label_cells)
         old = row.show(base) if changed else ""
         old_cells = len(old) + 1 if old and cell_len(text) + len(old) < width - line.x else 0
         room = width - line.x - old_cells
@@ -223,19 +221,18 @@ class FormView(LinesView):
             self._typed(line, edit, room)
         else:
             empty = not wrong and value is None
-            style = self.css("bad") if wrong else self.css("accent") if changed else None
-            style = self.css("dim") if empty and not changed else style
+            style = "bad" if wrong else "accent" if changed else ""
+            style = "dim" if empty and not changed else style
             line.add(text, style, room)
         if old_cells:
-            line.add(old, self.css("dim"), old_cells, "right")
-        strip = line.strip()
-        return self.on_row(strip, width) if here else strip
+            line.add(old, "dim", old_cells, right=True)
+        return self.on_row(line, width) if here else line
 
     def _typed(self, line: Line, edit: LineEdit, room: int) -> None:
         before, under, after = edit.window(room)
-        style = self.css("bad") if edit.key in self.errors else self.css("bold")
+        style = "bad" if edit.key in self.errors else "bold"
         used = line.x
-        line.add(before, style).add(under, self.css("caret")).add(after, style).to(used + room)
+        line.add(before, style).add(under, "reverse").add(after, style).to(used + room)
 
     def cursor_span(self) -> tuple[int, int]:
         """The field with the cursor and its reason."""
@@ -416,7 +413,7 @@ class FormView(LinesView):
 
     def on_click(self, event: events.Click) -> None:
         """Selects the field; a second click on it goes on to the next choice or edits."""
-        index = event.y + round(self.scroll_y)
+        index = self.index_at(event.y)
         if not 0 <= index < len(self._where) or not self._where[index]:
             return
         key = self._where[index]

@@ -19,7 +19,7 @@ from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number
-from tuitrain.tui.paint.lines import SectionLine
+from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Dialog, Modal
 

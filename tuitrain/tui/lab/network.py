@@ -5,37 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.strip import Strip
 
 from tuitrain.errors import visible
 from tuitrain.figures import shape_text, short_count_text
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.lab.lab_state import LabState
-from tuitrain.tui.paint.lines import Line, LinesView
+from tuitrain.tui.paint.bars import bar
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts
 
 WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
-BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
 def figure(count: int, cells: int) -> str:
     """A count in at most so many cells: `1,296`, `4.72 M`; nothing for none."""
     text = f"{count:,}" if count else ""
     return text if len(text) <= cells else short_count_text(count)
-
-
-def bar(share: float, width: int) -> str:
-    """A bar of eighths of a cell."""
-    eighths = max(0, min(width * 8, round(share * width * 8)))
-    if share > 0:
-        eighths = max(1, eighths)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (BLOCKS[rest] if rest else "")
 
 
 class NetworkView(LinesView):
@@ -94,9 +84,9 @@ class NetworkView(LinesView):
         self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         self.rebuild()
 
-    def build(self, width: int) -> list[Strip]:
+    def build(self, width: int) -> list[Parts]:
         """One row a layer where there is room for all columns, else a second one for what follows it."""
-        out: list[Strip] = []
+        out: list[Parts] = []
         self._where = []
         wide = width >= WIDE
         if wide:
@@ -111,49 +101,48 @@ class NetworkView(LinesView):
             self._where += [row.index] * len(lines)
         return out
 
-    def _lead(self, row: LayerRow) -> tuple[str, Style | None]:
+    def _lead(self, row: LayerRow) -> tuple[str, str]:
         if row.broken:
-            return "✗", self.css("bad")
+            return "✗", "bad"
         if row.heavy:
-            return "!", self.css("bad")
-        return ("▌", self.css("primary")) if row.index == self.cursor else (" ", None)
+            return "!", "bad"
+        return ("▌", "primary") if row.index == self.cursor else (" ", "")
 
-    def _tone(self, row: LayerRow) -> Style | None:
+    def _tone(self, row: LayerRow) -> str:
         if row.broken:
-            return self.css("bad")
-        return self.css("dim") if row.shape is None else None
+            return "bad"
+        return "dim" if row.shape is None else ""
 
-    def _bar_style(self, row: LayerRow) -> Style:
-        return self.css("bad" if row.heavy else "primary")
+    def _bar_style(self, row: LayerRow) -> str:
+        return "bad" if row.heavy else "primary"
 
-    def _narrow(self, row: LayerRow, width: int, largest: int) -> list[Strip]:
+    def _narrow(self, row: LayerRow, width: int, largest: int) -> list[Parts]:
         tone = self._tone(row)
-        line = Line().add(*self._lead(row)).add(row.number, tone, 2, "right").add(" ")
+        line = Line().add(*self._lead(row)).add(row.number, tone, 2, right=True).add(" ")
         # name 15, shape 6, parameters 7, receptive field 5; the bar takes what is left
         name = min(15, max(8, width - 4 - 6 - 7))
         room = max(0, width - 4 - name - 6 - 7 - 6)
         line.add(row.name, tone, name)
         if row.shape is None:
-            line.add("–", tone, 6, "right").add("–", tone, 7, "right")
-            return [line.strip(), *self._ops_line(row)]
-        line.add(shape_text(row.shape, channels=False), tone, 6, "right")
-        line.add(figure(row.own, 6), tone, 7, "right").add(" ")
+            line.add("–", tone, 6, right=True).add("–", tone, 7, right=True)
+            return [line, *self._ops_line(row)]
+        line.add(shape_text(row.shape, channels=False), tone, 6, right=True)
+        line.add(figure(row.own, 6), tone, 7, right=True).add(" ")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
-            return [line.strip(), *self._ops_line(row)]
+            return [line, *self._ops_line(row)]
         field = row.field_text
         cells = max(3, len(field))
-        line.to(width - 2 - cells).add("rf", self.css("dim")).add(field, tone, cells, "right")
-        return [line.strip(), *self._ops_line(row)]
+        line.to(width - 2 - cells).add("rf", "dim").add(field, tone, cells, right=True)
+        return [line, *self._ops_line(row)]
 
-    def _ops_line(self, row: LayerRow) -> list[Strip]:
+    def _ops_line(self, row: LayerRow) -> list[Parts]:
         if not row.ops:
             return []
-        dim = self.css("dim")
-        line = Line().add("    ").add(row.ops, dim, min(21, max(8, self.size.width - 11)))
-        line.add(figure(row.of_ops, 6), dim, 7, "right")
-        return [line.strip()]
+        line = Line().add("    ").add(row.ops, "dim", min(21, max(8, self.size.width - 11)))
+        line.add(figure(row.of_ops, 6), "dim", 7, right=True)
+        return [line]
 
     def _widths(self, width: int) -> dict[str, int]:
         """Cells of the columns of the wide table; the bar takes what is left."""
@@ -173,36 +162,38 @@ class NetworkView(LinesView):
             room = width - 5 - sum(cells.values())
         return cells | {"bar": max(0, min(room, 32))}
 
-    def _head(self, width: int) -> Strip:
-        cells, dim, roomy = self._widths(width), self.css("dim"), width >= ROOMY
-        line = Line().add("    ").add("layer", dim, cells["name"])
-        line.add("kernel" if roomy else "", dim, cells["kernel"]).add("then", dim, cells["ops"])
-        line.add("output", dim, cells["shape"], "right").add("params", dim, cells["params"], "right").add(" ")
-        line.add("share" if cells["bar"] > 5 else "", dim, cells["bar"])
-        line.add("mult-adds" if roomy else "m-adds", dim, cells["mult-adds"], "right")
-        return line.add("rf", dim, cells["rf"], "right").strip()
-
-    def _wide(self, row: LayerRow, width: int, largest: int) -> Strip:
+    def _head(self, width: int) -> Line:
         cells, roomy = self._widths(width), width >= ROOMY
-        tone, dim = self._tone(row), self.css("dim")
-        line = Line().add(*self._lead(row)).add(row.number, tone, 2, "right").add(" ")
-        line.add(_bare(row), tone, cells["name"]).add(row.kernel, tone or dim, cells["kernel"])
-        line.add(row.ops, dim, cells["ops"])
+        line = Line().add("    ").add("layer", "dim", cells["name"])
+        line.add("kernel" if roomy else "", "dim", cells["kernel"]).add("then", "dim", cells["ops"])
+        line.add("output", "dim", cells["shape"], right=True).add(
+            "params", "dim", cells["params"], right=True
+        ).add(" ")
+        line.add("share" if cells["bar"] > 5 else "", "dim", cells["bar"])
+        line.add("mult-adds" if roomy else "m-adds", "dim", cells["mult-adds"], right=True)
+        return line.add("rf", "dim", cells["rf"], right=True)
+
+    def _wide(self, row: LayerRow, width: int, largest: int) -> Line:
+        cells, roomy = self._widths(width), width >= ROOMY
+        tone = self._tone(row)
+        line = Line().add(*self._lead(row)).add(row.number, tone, 2, right=True).add(" ")
+        line.add(_bare(row), tone, cells["name"]).add(row.kernel, tone or "dim", cells["kernel"])
+        line.add(row.ops, "dim", cells["ops"])
         if row.shape is None:
-            return (
-                line.add("–", tone, cells["shape"], "right").add("–", tone, cells["params"], "right").strip()
-            )
-        line.add(shape_text(row.shape, channels=roomy), tone, cells["shape"], "right")
-        line.add(figure(row.parameters, cells["params"] - 1), tone, cells["params"], "right").add(" ")
+            return line.add("–", tone, cells["shape"], right=True).add("–", tone, cells["params"], right=True)
+        line.add(shape_text(row.shape, channels=roomy), tone, cells["shape"], right=True)
+        line.add(figure(row.parameters, cells["params"] - 1), tone, cells["params"], right=True).add(" ")
         total, room = sum(r.parameters for r in self.rows), cells["bar"]
         start = line.x
         if row.parameters and room:
             percent = 5 if room >= 10 else 0
             line.add(bar(row.parameters / largest, room - percent), self._bar_style(row), room - percent)
-            line.add(f"{row.parameters / total:.0%}" if percent else "", dim, percent, "right")
+            line.add(f"{row.parameters / total:.0%}" if percent else "", "dim", percent, right=True)
         line.to(start + room)
-        line.add(short_count_text(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], "right")
-        return line.add(row.field_text, tone, cells["rf"], "right").strip()
+        line.add(
+            short_count_text(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], right=True
+        )
+        return line.add(row.field_text, tone, cells["rf"], right=True)
 
     def cursor_span(self) -> tuple[int, int]:
         """All lines of the layer with the cursor, with the head of the table above the first."""
@@ -223,7 +214,7 @@ class NetworkView(LinesView):
 
     def on_click(self, event: events.Click) -> None:
         """Selects a layer; twice on the same one edits it."""
-        y = event.y + round(self.scroll_y)
+        y = self.index_at(event.y)
         if 0 <= y < len(self._where) and self._where[y] >= 0:
             if event.chain == 2:
                 self.action_edit_layer()

@@ -18,10 +18,11 @@ from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.parts import ChallengeView, LrChart
 from tuitrain.tui.lab.shapes import ShapesView, sees
 from tuitrain.tui.lab.totals import NetworkFoot, gauge
-from tuitrain.tui.paint.lines import LinesView, SectionLine
+from tuitrain.tui.paint.cells import SectionLine
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.behind import Behind
 
-COLUMNS = 118  # cells of the terminal from which on there are three columns
 SHAPES_LINES = 11  # of the picture of the shapes, at the least
 RATE_LINES = 9  # of the learning rate with its heading
 
@@ -112,8 +113,8 @@ class NetworkPane(Vertical):
     def _arrange_shapes(self, *, drawn: bool) -> None:
         """The picture takes what the table leaves of a wide pane, where that is enough for one."""
         view = self.query_one(NetworkView)
-        lines = view.virtual_size.height
-        below = RATE_LINES if self.screen.has_class("-tall") else 0
+        lines = view.total
+        below = RATE_LINES if self.screen.has_class("-very-tall") else 0
         free = self.size.height - lines - 3 - below
         shown = drawn and self.screen.size.width >= COLUMNS and free >= SHAPES_LINES
         view.styles.height = lines if shown else "1fr"

@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from rich.cells import cell_len
-from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tuitrain.figures import plural
 from tuitrain.spec.challenge import Point
 from tuitrain.tui.lab.lab_state import Title
-from tuitrain.tui.paint.lines import Line
+from tuitrain.tui.paint.styles import Painted
+from tuitrain.tui.paint.text import Line
 
 
-class _Part(Widget, can_focus=False):
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "part--dim",
-        "part--bold",
-        "part--primary",
-        "part--name",
-        "part--accent",
-        "part--good",
-        "part--warn",
-        "part--bad",
-    }
-    DEFAULT_CSS = """
-    _Part { height: 1; width: 1fr; color: $foreground;
-        & > .part--dim { text-style: dim; }
-        & > .part--bold { text-style: bold; }
-        & > .part--primary { color: $primary; }
-        & > .part--name { color: $primary; text-style: bold; }
-        & > .part--accent { color: $accent; }
-        & > .part--good { color: $success; }
-        & > .part--warn { color: $warning; }
-        & > .part--bad { color: $error; text-style: bold; }
-    }
-    """
-
-    def css(self, name: str) -> Style:
-        """The style of a component class."""
-        return self.get_component_rich_style(f"part--{name}", partial=True)
+class _Part(Painted):
+    DEFAULT_CSS = "_Part { height: 1; width: 1fr; color: $foreground; }"
 
     def finish(self, line: Line) -> Strip:
         """The line, as wide as the widget."""
-        return line.strip().adjust_cell_length(self.size.width).apply_style(self.rich_style)
+        return self.strip(line, self.size.width)
 
 
 class LabTitle(_Part):
@@ -77,9 +51,9 @@ class LabTitle(_Part):
         family, name, changed, claim_word, claim, best, budget = self.title
         line = Line().add(" ")
         if family:
-            line.add(f"{family} / ", self.css("dim"))
-        line.add(name, self.css("name")).add(" •" if changed else "", self.css("accent"))
-        line.add(" ▾", self.css("dim"))
+            line.add(f"{family} / ", "dim")
+        line.add(name, "primary bold").add(" •" if changed else "", "accent")
+        line.add(" ▾", "dim")
         end = line.x
         right = f"{budget:,}" if budget else "none"
         room = self.size.width - line.x - cell_len(right) - 12
@@ -87,12 +61,12 @@ class LabTitle(_Part):
             text = f"{value:.2f} %" if value else "–"
             cells = cell_len(word) + cell_len(text) + 4
             if room > cells:
-                line.add(f"   {word} ", self.css("dim")).add(text)
+                line.add(f"   {word} ", "dim").add(text)
                 room -= cells
         self._ends = (end, self.size.width - cell_len(right) - 11)
         if self.size.width - line.x > cell_len(right) + 11:
-            line.to(self.size.width - cell_len(right) - 10).add("budget ", self.css("dim"))
-            line.add(right, self.css("bold")).add(" ▾", self.css("dim"))
+            line.to(self.size.width - cell_len(right) - 10).add("budget ", "dim")
+            line.add(right, "bold").add(" ▾", "dim")
         return self.finish(line)
 
     def on_click(self, event: events.Click) -> None:
@@ -134,16 +108,14 @@ class ChallengeView(_Part):
         """One point."""
         line = Line()
         if not self.points:
-            return self.finish(line.add("  ").add("none: train as you like", self.css("dim")))
+            return self.finish(line.add("  ").add("none: train as you like", "dim"))
         if y < len(self.points):
             point = self.points[y]
             mark, style = {True: ("✓", "good"), False: ("✗", "bad"), None: ("·", "dim")}[point.met]
-            line.add(f"  {mark} ", self.css(style))
-            line.add(
-                point_text(point), self.css("bad") if point.met is False else None, self.size.width - line.x
-            )
+            line.add(f"  {mark} ", style)
+            line.add(point_text(point), "bad" if point.met is False else "", self.size.width - line.x)
         elif self.met_too:
-            line.add("  ✓ ", self.css("good")).add(f"{plural(self.met_too, 'more point')} met")
+            line.add("  ✓ ", "good").add(f"{plural(self.met_too, 'more point')} met")
         return self.finish(line)
 
 
@@ -169,15 +141,10 @@ def point_text(point: Point) -> str:
     return text
 
 
-class Divider(Widget, can_focus=False):
+class Divider(Painted):
     """A rule between two panes that joins their section lines."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"divider--line"}
-    DEFAULT_CSS = """
-    Divider { width: 1; height: 100%; color: $foreground;
-        & > .divider--line { color: $foreground; text-style: dim; }
-    }
-    """
+    DEFAULT_CSS = "Divider { width: 1; height: 100%; color: $foreground; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -191,10 +158,7 @@ class Divider(Widget, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """One cell."""
-        style = self.get_component_rich_style("divider--line", partial=True)
-        return (
-            Line().add(self.joints.get(y, "┬" if y == 0 else "│"), style).strip().apply_style(self.rich_style)
-        )
+        return self.strip(((self.joints.get(y, "┬" if y == 0 else "│"), "faint"),), 1)
 
 
 class LrChart(_Part):
@@ -224,11 +188,11 @@ class LrChart(_Part):
             return self.finish(line)
         if y == self.ROWS + 1:
             last = f"epoch {self.epochs}"
-            line.to(11).add("1", self.css("dim")).to(11 + room - len(last)).add(last, self.css("dim"))
+            line.to(11).add("1", "dim").to(11 + room - len(last)).add(last, "dim")
             return self.finish(line)
         label = f"{high:.4g}" if y == 1 else "0" if y == self.ROWS else ""
-        line.add(label, self.css("dim"), 9, "right").add(" ┤" if label else " │", self.css("dim"))
-        return self.finish(line.add(self._dots(room)[y - 1], self.css("primary")))
+        line.add(label, "dim", 9, right=True).add(" ┤" if label else " │", "dim")
+        return self.finish(line.add(self._dots(room)[y - 1], "primary"))
 
     def _dots(self, cells: int) -> list[str]:
         """The curve in braille, a text a row; a fall within a column is drawn as a stroke."""

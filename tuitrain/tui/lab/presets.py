@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
-from textual.strip import Strip
 from textual.widgets import Input
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural
 from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.lab.network import figure
-from tuitrain.tui.paint.lines import Line, LinesView, SectionLine, wrap
+from tuitrain.tui.paint.cells import SectionLine
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts, wrap
 
 
 class PresetTree(LinesView):
@@ -91,47 +91,44 @@ class PresetTree(LinesView):
             if family not in self.folded or self.search:
                 self._rows += [entry.name for entry in found if entry.family == family]
 
-    def build(self, width: int) -> list[Strip]:
+    def build(self, width: int) -> list[Parts]:
         """Heads of families and their presets, the figures in columns."""
         if not self._rows:
             said = f"nothing matches '{visible(self.search)}'" if self.search else "reading presets …"
-            return [Line().add("  ").add(said, self.css("dim"), max(0, width - 2)).strip()]
-        out = []
+            return [Line().add("  ").add(said, "dim", max(0, width - 2))]
+        out: list[Parts] = []
         for row in self._rows:
             line = self._family(row, width) if row.endswith("/") else self._preset(self._found[row], width)
-            strip = line.strip()
-            out.append(self.on_row(strip, width) if row == self.cursor else strip)
+            out.append(self.on_row(line, width) if row == self.cursor else line)
         return out
 
-    def _lead(self, row: str) -> tuple[str, Style]:
+    def _lead(self, row: str) -> tuple[str, str]:
         """The first cell: the ground of the cursor alone would be lost without colours."""
-        return "▌" if row == self.cursor and self.has_focus else " ", self.css("primary")
+        return "▌" if row == self.cursor and self.has_focus else " ", "primary"
 
     def _family(self, row: str, width: int) -> Line:
         family = row.removesuffix("/")
         fold = "▸" if family in self.folded and not self.search else "▾"
         count = sum(entry.family == family for entry in self._found.values())
-        line = (
-            Line().add(f" {fold} ", self.css("dim")).add(visible(family), self.css("bold"), max(4, width - 9))
-        )
-        return line.to(width - 5).add(str(count), self.css("dim"), 4, "right")
+        line = Line().add(f" {fold} ", "dim").add(visible(family), "bold", max(4, width - 9))
+        return line.to(width - 5).add(str(count), "dim", 4, right=True)
 
     def _preset(self, entry: PresetItem, width: int) -> Line:
         mark = "•" if entry.name in self.changed else "▸" if entry.name == self.chosen else " "
         here = entry.name == self.chosen
         line = Line().add(*self._lead(entry.name))
-        line.add(f"{mark} ", self.css("accent" if mark == "•" else "primary"))
+        line.add(f"{mark} ", "accent" if mark == "•" else "primary")
         columns = [(figure(entry.parameters, 7) if entry.parameters else "–", 7)]
         if width >= 26:
             columns.append((f"{entry.claim:.2f}" if entry.claim else "–", 6))
         if width >= 33:
             columns.append((f"{entry.best:.2f}" if entry.best else "–", 7))
         room = width - 4 - sum(cells for _, cells in columns)
-        line.add(visible(entry.name), self.css("primary") if here else None, max(4, room))
+        line.add(visible(entry.name), "primary" if here else "", max(4, room))
         if entry.problem:
-            return line.add("✗ can't be read", self.css("bad"), sum(cells for _, cells in columns), "right")
+            return line.add("✗ can't be read", "bad", sum(cells for _, cells in columns), right=True)
         for number, (text, cells) in enumerate(columns):
-            line.add(text, self.css("dim") if number == 0 else None, cells, "right")
+            line.add(text, "dim" if number == 0 else "", cells, right=True)
         return line
 
     def cursor_span(self) -> tuple[int, int]:
@@ -188,7 +185,7 @@ class PresetTree(LinesView):
 
     def on_click(self, event: events.Click) -> None:
         """Selects a preset; twice takes it."""
-        y = event.y + round(self.scroll_y)
+        y = self.index_at(event.y)
         if 0 <= y < len(self._rows):
             again = self.cursor == self._rows[y]
             self._go(self._rows[y])
@@ -208,28 +205,25 @@ class StoryView(LinesView, can_focus=False):
         """Another preset's story, or what a family comes to."""
         if (entry, list(family)) != (self.item, self.family):
             self.item, self.family = entry, list(family)
-            self.scroll_to(y=0, animate=False, immediate=True, force=True)
+            self.top = 0
             self.rebuild(follow=False)
 
-    def build(self, width: int) -> list[Strip]:
+    def build(self, width: int) -> list[Parts]:
         """Headings and their texts."""
-        out: list[Strip] = []
+        out: list[Parts] = []
         if self.item is None:
             sizes = [entry.parameters for entry in self.family if entry.parameters]
             claims = [entry.claim for entry in self.family if entry.claim]
             lines = [plural(len(self.family), "preset")] if self.family else []
             lines += [f"{min(sizes):,} to {max(sizes):,} parameters"] if sizes else []
             lines += [f"claims {min(claims):.2f} to {max(claims):.2f} %"] if claims else []
-            return [Line().add("  " + part).strip() for line in lines for part in wrap(line, width - 3)]
+            return [part for line in lines for part in wrap(((f"  {line}", ""),), width - 1, 2)]
         preset = self.item.preset
         if preset is not None and preset.title:
-            out += [
-                Line().add(" " + part, self.css("bold")).strip()
-                for part in wrap(visible(preset.title), width - 2)
-            ]
+            out += wrap(((f" {visible(preset.title)}", "bold"),), width - 1, 1)
         for head, text in story(self.item):
-            out.append(Line().add(" " + head, self.css("primary")).strip())
-            out += [Line().add("  " + part).strip() for part in wrap(visible(text), width - 3)]
+            out.append(((f" {head}", "primary"),))
+            out += wrap(((f"  {visible(text)}", ""),), width - 1, 2)
         return out
 
 

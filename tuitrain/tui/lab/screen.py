@@ -23,11 +23,13 @@ from tuitrain.tui.lab.lab_state import LabState, name_refused
 from tuitrain.tui.lab.layer_dialog import LayerDialog
 from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
-from tuitrain.tui.lab.panes import COLUMNS, FormPane, NetworkPane
+from tuitrain.tui.lab.panes import FormPane, NetworkPane
 from tuitrain.tui.lab.parts import Divider, LabTitle
 from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
 from tuitrain.tui.lab.starter import Starter
-from tuitrain.tui.paint.lines import LinesView, SectionLine
+from tuitrain.tui.paint.cells import SectionLine
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
@@ -43,21 +45,14 @@ class LabScreen(Screen[None]):
     LabScreen #lab-body { height: 1fr; }
     LabScreen #lab-left { width: 28; }
     LabScreen #lab-right { width: 1fr; }
-    LabScreen.-tall #lr-head, LabScreen.-tall #lr-chart { display: block; }
+    LabScreen.-very-tall #lr-head, LabScreen.-very-tall #lr-chart { display: block; }
     LabScreen #lab-presets, LabScreen #lab-divider-presets { display: none; }
     LabScreen.-columns #lab-presets { display: block; width: 28; height: 100%; }
     LabScreen.-columns #lab-divider-presets { display: block; }
-    LabScreen.-roomy #lab-presets { display: block; width: 38; height: 100%; }
-    LabScreen.-roomy #lab-divider-presets { display: block; }
-    LabScreen.-roomy #lab-left { width: 36; }
+    LabScreen.-very-wide #lab-presets { display: block; width: 38; height: 100%; }
+    LabScreen.-very-wide #lab-divider-presets { display: block; }
+    LabScreen.-very-wide #lab-left { width: 36; }
     """
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
-        (0, "-too-narrow"),
-        (60, "-narrow"),
-        (COLUMNS, "-columns"),
-        (150, "-roomy"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (34, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", id="lab.start"),
         # With priority, so that what is typed right after it already goes to the other pane.

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual.strip import Strip
 
 from tuitrain.figures import plural
 from tuitrain.spec.layers import Pair, sides_text
 from tuitrain.spec.table import INPUT_SHAPE
 from tuitrain.tui.lab.evaluation import LayerRow
-from tuitrain.tui.paint.lines import Line, LinesView
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts
 
 LABELS = 2  # lines below the blocks: number of the layer, side of its maps
 WIDEST = 0.5  # cells a channel, where there is room
@@ -113,7 +113,7 @@ class ShapesView(LinesView, can_focus=False):
         lines = self.size.height - LABELS - 2  # the frame of the input
         return next((s for s in (1, 2, 4) if -(-INPUT_SHAPE[1] // (2 * s)) <= lines), 0)
 
-    def build(self, width: int) -> list[Strip]:
+    def build(self, width: int) -> list[Parts]:
         """The frame of the input, the blocks beside it, and what they are below."""
         scale, found = self.scale, blocks_of(self.rows)
         if not scale or not found:
@@ -123,30 +123,29 @@ class ShapesView(LinesView, can_focus=False):
         blocks = fitted(found, self.cursor, width - side - 6)
         here = next((row for row in self.rows if row.index == self.cursor), None)
         seen = self._seen(here, scale, side, rows)
-        dim, bright = self.css("dim"), self.css("primary")
         columns = []
         for block in blocks:
             high = max(1, round(min(block.side, INPUT_SHAPE[1]) / scale))
             columns.append(half_rows((rows * 2 - high) // 2, high, rows))
-        out: list[Strip] = []
+        out: list[Parts] = []
         for y in range(-1, rows + 1):
             line = Line().add("  ")
             if y in (-1, rows):
                 ends = "┌┐" if y < 0 else "└┘"
-                out.append(line.add(ends[0] + "─" * side + ends[1], dim).strip())
+                out.append(line.add(ends[0] + "─" * side + ends[1], "dim"))
                 continue
-            line.add("│", dim).add(seen[y], bright).add("│", dim).add("  ")
+            line.add("│", "dim").add(seen[y], "primary").add("│", "dim").add("  ")
             for block, column in zip(blocks, columns, strict=True):
                 line.add(column[y] * block.cells, self._tone(block)).add(" " * GAP)
-            out.append(line.strip())
+            out.append(line)
         return [*out, *self._labels(blocks, side)]
 
-    def _tone(self, block: Block) -> Style:
+    def _tone(self, block: Block) -> str | Style:
         if block.index == self.cursor:
-            return self.css("primary")
+            return "primary"
         ground, front = self.background_colors[1], self.styles.color
         if self.app.no_color or ground.ansi is not None or front.ansi is not None:
-            return self.css("dim")
+            return "dim"
         return Style(color=ground.blend(front, SOFT).rich_color)
 
     def _seen(self, row: LayerRow | None, scale: int, side: int, rows: int) -> list[str]:
@@ -157,21 +156,20 @@ class ShapesView(LinesView, can_focus=False):
         left = (side - across) // 2
         return [" " * left + mark * across + " " * (side - across - left) for mark in column]
 
-    def _labels(self, blocks: Sequence[Block], side: int) -> list[Strip]:
+    def _labels(self, blocks: Sequence[Block], side: int) -> list[Parts]:
         """Below each block its layer's number, ▲ at the cursor; and the side of the maps where it changes."""
-        dim = self.css("dim")
         first, second = Line().add("  "), Line().add("  ")
-        first.add("input".center(side + 2), dim).add("  ")
-        second.add(f"{INPUT_SHAPE[1]}×{INPUT_SHAPE[2]}".center(side + 2), dim).add("  ")
+        first.add("input".center(side + 2), "dim").add("  ")
+        second.add(f"{INPUT_SHAPE[1]}×{INPUT_SHAPE[2]}".center(side + 2), "dim").add("  ")
         before, end = sides_text(INPUT_SHAPE[1:]), 0
         for block in blocks:
             here = block.index == self.cursor
             mark = "▲" if here else block.number
             start = first.x
-            first.add(mark[: block.cells + 1], self.css("primary") if here else dim)
+            first.add(mark[: block.cells + 1], "primary" if here else "dim")
             first.to(start + block.cells + GAP)
             text = "" if block.label == before else block.label
             if text and start >= end:
-                second.to(start).add(text, dim)
+                second.to(start).add(text, "dim")
                 before, end = block.label, start + cell_len(text) + 1
-        return [first.strip(), second.strip()]
+        return [first, second]

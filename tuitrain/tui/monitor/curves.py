@@ -15,7 +15,7 @@ from tuitrain.watch.state import Ghost, MonitorState, ahead
 TITLES: dict[Quantity, str] = {"accuracy": "Accuracy %", "loss": "Loss", "rate": "Learning rate"}
 SIGNS: dict[Pattern, str] = {"solid": "━", "dash": "╌", "dot": "·", "dashdot": "╌·"}
 #: How the curves beside the run look: an earlier run, what was published.
-LOOKS: tuple[tuple[str, Pattern], ...] = (("earlier", "dashdot"), ("ghost", "dot"))
+LOOKS: tuple[tuple[str, Pattern], ...] = (("warn", "dashdot"), ("second", "dot"))
 NO_RUN = "No run is shown: start one in the Lab (1) or open one in Runs (3)."
 SMOOTHING = 0.6  # of the old value; TensorBoard's default
 
@@ -50,7 +50,7 @@ def picture(
     elif quantity == "loss":
         curves += [_ghost(g, g.test_loss) for g in ghosts if g.test_loss]
     else:
-        curves += [Curve("schedule", plan, "ghost", "dot", "beside")] if plan else []
+        curves += [Curve("schedule", plan, "second", "dot", "beside")] if plan else []
     target = state.target / 100 if quantity == "accuracy" and state.target is not None else None
     epochs = horizon(state.epochs[-1].epoch if state.epochs else 0, state.planned)
     return Picture(tuple(curves), epochs, quantity, target, logarithmic, cursor)
@@ -59,12 +59,12 @@ def picture(
 def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:
     judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
     if quantity == "rate":
-        return [Curve("rate", _by_epoch(state, "lr"), "test")]
+        return [Curve("rate", _by_epoch(state, "lr"), "primary bold")]
     names = ("test_acc", "train_acc") if quantity == "accuracy" else ("test_loss", "train_loss")
     test, train = (_by_epoch(state, name) for name in names)
     if smooth:
         test, train = smoothed(test), smoothed(train)
-    return [Curve(judged, test, "test"), Curve("train", train, "train", "dash", "end")]
+    return [Curve(judged, test, "primary bold"), Curve("train", train, "good", "dash", "end")]
 
 
 def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:
@@ -106,7 +106,7 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
         parts.append((f"  epoch {shown.cursor}", "accent"))
     target: Parts = ()
     if shown.target is not None and shown.cursor is None:
-        target = (("  ┈", "target"), (f" target {figures.percent_text(shown.target)}", "dim"))
+        target = (("  ┈", "faint"), (f" target {figures.percent_text(shown.target)}", "dim"))
     for told in (" at this epoch", "", None):  # the names of all lines come before how far they are apart
         names = _names(state, ghosts, shown, told)
         if cells((*parts, *names)) <= width:

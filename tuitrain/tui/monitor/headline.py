@@ -11,13 +11,15 @@ from textual.containers import Horizontal, Vertical
 from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.tui.monitor.sheets import LEVEL_MARKS, LEVEL_STYLES
-from tuitrain.tui.paint.cells import Bar, BigNumber, Field, Spark, spark_range
+from tuitrain.tui.paint.bars import spark_range
+from tuitrain.tui.paint.cells import Bar, BigNumber, Field, Spark
+from tuitrain.tui.paint.sizes import NORMAL
 from tuitrain.tui.paint.text import Part, cells
 from tuitrain.watch.alerts import Alert
 from tuitrain.watch.machine import Reading
 from tuitrain.watch.state import Ghost, MonitorState, ahead
 
-NARROW = 74  # columns below which the headline is shortened
+NARROW = NORMAL - 2  # columns below which the headline is shortened; its screen has a margin
 
 
 class Headline(Vertical):
@@ -126,7 +128,7 @@ class Headline(Vertical):
 
     def _show_best(self, state: MonitorState) -> None:
         best, last = state.best, state.last
-        style = "good" if state.hits else "best"
+        style = "good" if state.hits else "accent"
         self.query_one(BigNumber).set(figures.percent_text(best.test_acc) if best else "–", style)
         judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
         if best is None:
@@ -168,7 +170,7 @@ class Headline(Vertical):
         return [(figures.points_text(by), style), (f"{side}{whom}", "dim")]
 
     def _show_bars(self, state: MonitorState) -> None:
-        style = "good" if state.status == "completed" else "warn" if state.paused or state.over else "fill"
+        style = "good" if state.status == "completed" else "warn" if state.paused or state.over else "primary"
         self.query_one("#epoch-bar", Bar).set(state.step / state.steps if state.steps else 0.0, style)
         self.query_one("#run-bar", Bar).set(state.run_fraction, style)
         steps = f" {state.step:,} / {state.steps:,}" if state.steps else ""

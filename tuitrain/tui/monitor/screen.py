@@ -51,21 +51,13 @@ class MonitorScreen(Screen[None]):
     """Shows a feed: the headline, a view, the machine, the news."""
 
     HELP_TITLE = "Monitor"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (textual declares it so)
-        (0, "-too-narrow"),
-        (60, "-narrow"),
-        (76, "-normal"),
-        (110, "-wide"),
-        (150, "-very-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-too-short"), (18, "-short"), (30, "-tall")]  # noqa: RUF012
     DEFAULT_CSS = """
     MonitorScreen #monitor { padding: 0 1; height: 1fr; width: 1fr; }
     MonitorScreen.-narrow BigNumber { width: 21; }
     MonitorScreen.-narrow Headline .-side { width: 14; }
     MonitorScreen.-narrow Headline #acc, MonitorScreen.-narrow Headline #gap { display: none; }
-    MonitorScreen.-tall Headline { margin: 1 0; }
-    MonitorScreen.-tall News { height: 5; }
+    MonitorScreen.-tall Headline, MonitorScreen.-very-tall Headline { margin: 1 0; }
+    MonitorScreen.-tall News, MonitorScreen.-very-tall News { height: 5; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause", id="monitor.pause"),

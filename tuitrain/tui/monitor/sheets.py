@@ -11,6 +11,7 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.figures import reaches_target
 from tuitrain.spec.table import NetworkTable
+from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
 from tuitrain.watch.state import Ghost, MonitorState, ahead
 from tuitrain.watch.verdict import Verdict
@@ -53,7 +54,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     for e in state.epochs:
         hit = state.target is not None and reaches_target(e.test_acc, state.target)
         mark = "★" if e.epoch == best else "✓" if hit else " "
-        style = "best" if e.epoch == best else "good" if hit else ""
+        style = "accent" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
         waited = "–" if e.data_wait_s is None else f"{_wait_percent(e):.0f}"
         rows.append(
@@ -72,7 +73,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
             )
         )
     rows += [((" gap: train accuracy above (+) or below (−) test, in points", "dim"),)] if rows else []
-    return ((heading, "head"),), rows
+    return ((heading, "dim underline"),), rows
 
 
 def _wait_percent(epoch: EpochFinished) -> float:
@@ -97,7 +98,7 @@ def log(state: MonitorState, width: int) -> HeadedLines:
         style = LEVEL_STYLES[line.level]
         mark = f"{LEVEL_MARKS[line.level]} "
         rows += wrap(((f" {when}  ", "dim"), (mark, style), (line.text, style)), width - 2, 13)
-    return ((" time        what happened", "head"),), rows
+    return ((" time        what happened", "dim underline"),), rows
 
 
 # ---------------------------------------------------------------------------------- network
@@ -111,12 +112,11 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
     for row in table.rows:
         shape = figures.shape_text(row.output_shape)
         label = f"   {row.label}" if row.is_op else f" {row.title}"
-        bar = "▇" * round(8 * row.parameters / most)
         rows.append(
             (
                 (f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else ""),
                 (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
-                (f"{bar:8}", "fill"),
+                (f"{bar(row.parameters / most, 8):8}", "primary"),
                 (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
                 (f"{row.field_text:>7}" if not row.is_op else "", "dim"),
             )
@@ -128,7 +128,7 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
     over = budget is not None and table.parameters > budget
     rest = f", {figures.short_count_text(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
-    return ((heading, "head"),), rows
+    return ((heading, "dim underline"),), rows
 
 
 # ---------------------------------------------------------------------------------- confusion
@@ -167,7 +167,7 @@ def confusion(seen: LastEvaluation, classes: Sequence[str], width: int) -> Heade
     rows.append(((tail, ""), (text, "dim")))
     if wrong:
         rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
-    return ((heading, "head"),), rows
+    return ((heading, "dim underline"),), rows
 
 
 # ---------------------------------------------------------------------------------- verdict
@@ -201,7 +201,12 @@ def verdict(
         wide = max(len(figure.label) for figure in found.figures)
         rows += [
             (),
-            ((f"   {'':{wide}}  {'here':>9}" + ("    claimed" if found.claims_any else ""), "head"),),
+            (
+                (
+                    f"   {'':{wide}}  {'here':>9}" + ("    claimed" if found.claims_any else ""),
+                    "dim underline",
+                ),
+            ),
         ]
     for number, figure in enumerate(found.figures):
         beside: Part = ("", "")

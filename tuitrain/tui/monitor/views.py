@@ -18,8 +18,9 @@ from tuitrain.tui.paint.axes import Quantity
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.digits import ink_of
-from tuitrain.tui.paint.sheet import Sheet
-from tuitrain.tui.paint.text import HeadedLines, Part, cells
+from tuitrain.tui.paint.lines import Sheet
+from tuitrain.tui.paint.sizes import WIDE
+from tuitrain.tui.paint.text import HeadedLines, Line
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.ghosts import JudgingImages
 from tuitrain.watch.state import Ghost, MonitorState
@@ -42,7 +43,6 @@ VIEWS = (
 FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
 INSPECTED = ("confusion", "mistakes", "kernels")
 QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss", "rate")
-WIDE = 110  # columns from which two charts stand side by side
 
 
 @dataclass
@@ -82,28 +82,28 @@ class Names(Field):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._spans: list[tuple[int, int, str]] = []
+        self._line = Line()
 
     def show(self, names: Sequence[tuple[str, str, str]], here: str) -> None:
         """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
-        width = self.size.width
+        width, line = self.size.width, Line()
         gap = next((g for g in ("   ", "  ", " ") if _length(names, g) <= width), " ")
         short = _length(names, gap) > width
-        parts: list[Part] = []
-        self._spans.clear()
         for name, key, title in names:
-            if parts:
-                parts.append((gap, ""))
-            start, word = cells(tuple(parts)), title[:4] if short and name != here else title
-            parts += [(f"{key} {word}", "mark")] if name == here else [(key, "accent"), (f" {word}", "dim")]
-            self._spans.append((start, cells(tuple(parts)), name))
-        self.set(*parts)
+            start = line.add(gap if line else "").x
+            word = title[:4] if short and name != here else title
+            if name == here:
+                line.add(f"{key} {word}", "bold underline")
+            else:
+                line.add(key, "accent").add(f" {word}", "dim")
+            line.link(name, start)
+        self._line = line
+        self.set(*line)
 
     def on_click(self, event: events.Click) -> None:
         """Choose what was clicked."""
-        for start, end, name in self._spans:
-            if start <= event.x < end:
-                self.post_message(Views.Wanted(name))
+        if name := self._line.linked(event.x):
+            self.post_message(Views.Wanted(name))
 
 
 def _length(names: Sequence[tuple[str, str, str]], gap: str) -> int:
@@ -282,11 +282,13 @@ class Views(Vertical):
             if table is None:
                 own = self._state.started is not None and self._state.started.own_network
                 where = "of a network in Python is in the run's summary.txt" if own else "comes with the run"
-                return ((f" the table {where}", "head"),), []
+                return ((f" the table {where}", "dim underline"),), []
             return sheets.network(table, self._budget())
         if view == "verdict":
             if shown.report is not None:
-                return ((" report.md (o closes it)", "head"),), [((f" {line}", ""),) for line in shown.report]
+                return ((" report.md (o closes it)", "dim underline"),), [
+                    ((f" {line}", ""),) for line in shown.report
+                ]
             return sheets.verdict(
                 state,
                 shown.ghosts,
@@ -304,7 +306,7 @@ class Views(Vertical):
                 if self._state.over
                 else " this comes with the end of the first epoch"
             )
-            return ((text, "head"),), []
+            return ((text, "dim underline"),), []
         if view == "confusion":
             return sheets.confusion(seen, judged.classes, width)
         height, ink = self.size.height - 2, ink_of(self.app, shell(self).settings.ascii_only)

@@ -8,67 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
 
-from rich.segment import Segment
-from rich.style import Style
+from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
-from tuitrain.tui.paint.text import STYLES, Part, Parts, cells, fit
-
-
-class Painted(Widget):
-    """The styles that everything in the monitor is painted with, from the theme."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"mon--{name}" for name in STYLES}
-    DEFAULT_CSS = """
-    Painted {
-        & > .mon--dim { color: $text-muted; }
-        & > .mon--bold { text-style: bold; }
-        & > .mon--good { color: $success; }
-        & > .mon--bad { color: $error; text-style: bold; }
-        & > .mon--warn { color: $warning; }
-        & > .mon--accent { color: $accent; text-style: bold; }
-        & > .mon--best { color: $accent; text-style: bold; }
-        & > .mon--fill { color: $primary; }
-        & > .mon--track { color: $foreground 25%; }
-        & > .mon--test { color: $primary; text-style: bold; }
-        & > .mon--train { color: $success; }
-        & > .mon--ghost { color: $secondary; }
-        & > .mon--earlier { color: $warning; }
-        & > .mon--target { color: $foreground 45%; }
-        & > .mon--head { color: $text-muted; text-style: underline; }
-        & > .mon--mark { text-style: bold underline; }
-        &:ansi > .mon--dim { text-style: dim; }
-        &:ansi > .mon--track { text-style: dim; }
-        &:ansi > .mon--target { text-style: dim; }
-    }
-    """
-
-    #: Textual works a style out again at every paint, which takes longer than painting.
-    _styles: dict[str, Style] | None = None
-
-    def style(self, name: str | Style) -> Style:
-        """A style of the theme by name, on the widget's own background."""
-        if isinstance(name, Style):
-            return self.style("") + name
-        if self._styles is None:
-            self._styles = {}
-        if name not in self._styles:
-            self._styles[name] = self.get_component_rich_style(f"mon--{name}") if name else self.rich_style
-        return self._styles[name]
-
-    def notify_style_update(self) -> None:
-        """Another theme, say."""
-        self._styles = None
-        super().notify_style_update()
-
-    def strip(self, parts: Parts, width: int) -> Strip:
-        """One painted line, filled up to the width."""
-        segments = [Segment(text, self.style(style)) for text, style in fit(parts, width) if text]
-        return Strip(segments).adjust_cell_length(width, self.style(""))
+from tuitrain.figures import sparkline
+from tuitrain.tui.paint.bars import bucketed, progress
+from tuitrain.tui.paint.styles import Painted
+from tuitrain.tui.paint.text import Line, Part, Parts, cells, cut
 
 
 class Field(Painted):
@@ -76,14 +25,13 @@ class Field(Painted):
 
     DEFAULT_CSS = """
     Field { height: 1; width: 1fr; }
-    Field.-right { text-align: right; }
     """
 
     def __init__(
         self, parts: Parts = (), *, right: bool = False, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(id=id, classes=classes)
-        self._parts = parts
+        self._parts = tuple(parts)
         self._right = right
 
     @property
@@ -106,7 +54,7 @@ class Field(Painted):
         width = self.size.width
         if y:
             return Strip.blank(width, self.rich_style)
-        parts = fit(self._parts, width)
+        parts = cut(self._parts, width)
         if self._right:
             parts = ((" " * (width - cells(parts)), ""), *parts)
         return self.strip(parts, width)
@@ -122,9 +70,9 @@ class Bar(Painted):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._fraction = 0.0
-        self._style = "fill"
+        self._style = "primary"
 
-    def set(self, fraction: float, style: str = "fill") -> None:
+    def set(self, fraction: float, style: str = "primary") -> None:
         """Show a fraction from 0 to 1."""
         fraction = min(1.0, max(0.0, fraction))
         halves = 2 * self.size.width
@@ -136,10 +84,7 @@ class Bar(Painted):
     def render_line(self, y: int) -> Strip:
         """The bar."""
         width = self.size.width
-        halves = round(self._fraction * 2 * width)
-        full, half = divmod(halves, 2)
-        parts = (("━" * full + "╸" * half, self._style), ("─" * (width - full - half), "track"))
-        return self.strip(parts, width)
+        return self.strip(progress(self._fraction, width, self._style), width)
 
 
 class Spark(Painted):
@@ -148,7 +93,6 @@ class Spark(Painted):
     DEFAULT_CSS = """
     Spark { height: 1; width: 1fr; }
     """
-    BLOCKS = "▁▂▃▄▅▆▇█"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -166,48 +110,12 @@ class Spark(Painted):
         """The line; where there are more values than cells, each cell shows the highest of its share."""
         width = self.size.width
         values = bucketed(self._values, width - len(self._label) - 1)
-        known = [v for v in values if v == v]
-        if not known:
-            return self.strip(((" " * width, ""),), width)
-        low, high = min(self._low, max(known)), max(known)
-        best = max(i for i, v in enumerate(values) if v == high)
-        text = "".join(self._block(v, low, high) for v in values)
-        parts = (
-            (text[:best], "fill"),
-            (text[best], "best"),
-            (text[best + 1 :], "fill"),
-            (f" {self._label}", ""),
-        )
-        return self.strip(parts, width)
-
-    def _block(self, value: float, low: float, high: float) -> str:
-        if value != value:
-            return " "
-        if high <= low:
-            return self.BLOCKS[3]
-        return self.BLOCKS[round(max(0.0, value - low) / (high - low) * (len(self.BLOCKS) - 1))]
-
-
-def spark_range(values: Sequence[float]) -> tuple[float, float]:
-    """The range of a sparkline: a first epoch far below the rest is left out of it, so that the rest has a shape."""
-    known = sorted(v for v in values if math.isfinite(v))
-    if not known:
-        return math.nan, math.nan
-    middle, high = known[len(known) // 2], known[-1]
-    floor = middle - 6 * (high - middle) - 0.0005
-    return next(v for v in known if v >= floor), high
-
-
-def bucketed(values: Sequence[float], width: int) -> list[float]:
-    """At most `width` values, each the highest of its share of the given ones."""
-    count = len(values)
-    if count <= width or width <= 0:
-        return list(values)
-    out = []
-    for i in range(width):
-        share = [v for v in values[i * count // width : (i + 1) * count // width] if v == v]
-        out.append(max(share, default=float("nan")))
-    return out
+        text = sparkline(values, self._low)
+        if not text.strip():
+            return self.strip((), width)
+        best = max(i for i, v in enumerate(values) if v == max(filter(math.isfinite, values)))
+        bars = ((text[:best], "primary"), (text[best], "accent"), (text[best + 1 :], "primary"))
+        return self.strip((*bars, (f" {self._label}", "")), width)
 
 
 #: Digits of three by five dots; two dots share a cell, and half a cell of air stays above them.
@@ -247,9 +155,9 @@ class BigNumber(Painted):
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._digits = ASCII_DIGITS if ascii_only else BLOCK_DIGITS
-        self.value, self._style = "–", "best"
+        self.value, self._style = "–", "accent"
 
-    def set(self, value: str, style: str = "best") -> None:
+    def set(self, value: str, style: str = "accent") -> None:
         """Show this number, in percent."""
         if (value, style) != (self.value, self._style):
             self.value, self._style = value, style
@@ -263,3 +171,79 @@ class BigNumber(Painted):
         row = " ".join(self._digits.get(char, self._digits[" "])[y] for char in self.value)
         unit = " %" if y == 2 and self.value != "–" else ""
         return self.strip(((row, self._style), (unit, "dim")), width)
+
+
+class SectionLine(Painted):
+    """`── Title ─────────── right ──`: heads a pane; heavy while the pane has the focus."""
+
+    class Pressed(Message):
+        """The line was clicked."""
+
+        def __init__(self, line: SectionLine) -> None:
+            super().__init__()
+            self.line = line
+
+        @property
+        def control(self) -> SectionLine:
+            """The line."""
+            return self.line
+
+    DEFAULT_CSS = """
+    SectionLine { height: 1; width: 1fr; color: $foreground; }
+    """
+
+    def __init__(self, title: str, *, rest: str = "", id: str | None = None) -> None:
+        """A line.
+
+        Args:
+            title: of the pane.
+            rest: how to see what comes after the title, said where that is cut.
+            id: of the widget.
+        """
+        super().__init__(id=id)
+        self.title, self.rest = title, rest
+        self.right: tuple[tuple[str, str], ...] = ()
+        self.after: tuple[tuple[str, str], ...] = ()
+        self.here = False
+
+    def set(
+        self,
+        *,
+        title: str | None = None,
+        right: Sequence[tuple[str, str]] | None = None,
+        after: Sequence[tuple[str, str]] | None = None,
+        here: bool | None = None,
+    ) -> None:
+        """Sets title, the pieces right after it and at the right (text and style's name), and the focus."""
+        old = (self.title, self.right, self.after, self.here)
+        self.title = self.title if title is None else title
+        self.right = self.right if right is None else tuple(right)
+        self.after = self.after if after is None else tuple(after)
+        self.here = self.here if here is None else here
+        if old != (self.title, self.right, self.after, self.here):
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line; the right side gives way when there is no room."""
+        width = self.size.width
+        rule, line = ("━", "primary bold") if self.here else ("─", "faint")
+        out = Line().add(rule * 2 + " ", line).add(self.title, "primary bold" if self.here else "bold")
+        out.add(" ", line)
+        right = self.right
+        if self.after:
+            out.add(rule * 2 + " ", line)
+            end = width - 2
+            if self.rest and cells(self.after) > end - out.x:
+                right = (("… ", "dim"), (self.rest, "bold"))
+                end -= cells(right) + 3
+            out += [*cut(self.after, end - out.x), (" ", line)]
+        while right and cells(right) + 3 > width - out.x:
+            right = right[1:]
+        out.to(width - cells(right) - (3 if right else 0), line, rule)
+        if right:
+            out += [(" ", line), *right, (" ", line)]
+        return self.strip(out.to(width, line, rule), width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Said to the screen."""
+        self.post_message(self.Pressed(self))

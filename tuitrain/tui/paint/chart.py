@@ -27,6 +27,7 @@ from textual_plot.plot_widget import Legend, LinePlot
 
 from tuitrain.tui.paint import axes
 from tuitrain.tui.paint.axes import Curve, Pattern, Picture
+from tuitrain.tui.paint.styles import CLASSES, look
 
 #: Dots of braille along a line, on, off and on again, by pattern; nothing for a line without gaps.
 PATTERNS: dict[Pattern, tuple[int, ...]] = {
@@ -81,24 +82,15 @@ class Chart(PlotWidget, inherit_bindings=False):
         "Curves by epoch. + and - zoom, shift with the arrows moves, r shows everything again, "
         "g is logarithmic, m smooths, left and right move a cursor that reads the values."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "chart--test", "chart--train", "chart--ghost", "chart--earlier", "chart--target", "chart--cursor",
-    }  # fmt: skip
+    COMPONENT_CLASSES = CLASSES
     DEFAULT_CSS = """
     Chart {
         height: 1fr; width: 1fr;
         & > .plot--axis { color: $foreground 35%; }
         &:focus > .plot--axis { color: $foreground 55%; }
         & > .plot--tick { color: $text-muted; text-style: none; }
-        & > .chart--test { color: $primary; text-style: bold; }
-        & > .chart--train { color: $success; }
-        & > .chart--ghost { color: $secondary; }
-        & > .chart--earlier { color: $warning; }
-        & > .chart--target { color: $foreground 45%; }
-        & > .chart--cursor { color: $accent; }
         &:ansi > .plot--axis { text-style: dim; }
         &:ansi > .plot--tick { text-style: dim; }
-        &:ansi > .chart--target { text-style: dim; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -270,12 +262,12 @@ class Chart(PlotWidget, inherit_bindings=False):
         if self.picture.target is not None:
             _, y = self.get_pixel_from_coordinate(1.0, scale.to_axis(self.picture.target))
             if box.y <= y < box.bottom:
-                style = str(self.get_component_rich_style("chart--target"))
+                style = str(look(self, "faint"))
                 canvas.draw_line(box.x, y, box.right - 1, y, char="┈", style=style)
         if self.picture.cursor is not None:
             x, _ = self.get_pixel_from_coordinate(float(self.picture.cursor), 0.0)
             if box.x <= x < box.right:
-                style = str(self.get_component_rich_style("chart--cursor"))
+                style = str(look(self, "accent"))
                 canvas.draw_line(x, 0, x, box.bottom - 1, char="│", style=style)
 
     def _draw_over(self) -> None:
@@ -337,7 +329,7 @@ class Chart(PlotWidget, inherit_bindings=False):
                 canvas.set_pixel(x + offset, y, char, style if curve.letter else self._axis_styles()[1])
 
     def _style_of(self, curve: Curve) -> str:
-        return str(self.get_component_rich_style(f"chart--{curve.style}"))
+        return str(look(self, curve.style))
 
     def _render_x_ticks(self) -> None:
         canvas = self.query_one("#plot", QuietCanvas)

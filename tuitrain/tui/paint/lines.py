@@ -1,99 +1,37 @@
-"""What the lab's panes share: a line built cell by cell, a list of lines that scrolls, a section line."""
+"""The one list that scrolls: only the lines that came out different are painted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
-from textual.binding import BindingsMap
-from textual.geometry import Region, Size
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingsMap, BindingType
+from textual.containers import Vertical
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.widget import Widget
+
+from tuitrain.tui.paint.cells import Field
+from tuitrain.tui.paint.styles import Painted
+from tuitrain.tui.paint.text import Line, Parts, cut
+
+WHEEL = 3  # lines
 
 
-class Line:
-    """A line of text in the making: pieces one after the other, or from a given column on."""
+class LinesView(Painted, can_focus=True):
+    """Lines without a scroll bar; at the right edge is what says that there are more.
 
-    def __init__(self) -> None:
-        self.segments: list[Segment] = []
-        self.x = 0
-
-    def add(
-        self,
-        text: str,
-        style: Style | None = None,
-        width: int | None = None,
-        align: Literal["left", "right"] = "left",
-    ) -> Line:
-        """Adds a text, padded or cut to `width` cells where one is given."""
-        if width is not None:
-            cells = cell_len(text)
-            if cells > width:
-                text = (
-                    set_cell_size(text, max(0, width - 1)) + "…"
-                    if width > 1
-                    else set_cell_size(text, max(width, 0))
-                )
-            elif align == "right":
-                text = " " * (width - cells) + text
-            else:
-                text += " " * (width - cells)
-        if text:
-            self.segments.append(Segment(text, style))
-            self.x += cell_len(text)
-        return self
-
-    def to(self, column: int, style: Style | None = None, fill: str = " ") -> Line:
-        """Fills up to a column."""
-        if column > self.x:
-            self.add(fill * (column - self.x), style)
-        return self
-
-    def strip(self) -> Strip:
-        """The finished line."""
-        return Strip(self.segments, self.x)
-
-
-class LinesView(ScrollView, can_focus=True):
-    """Lines that scroll without a scroll bar; `▴` and `▾` at the right edge say that there is more."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "lab--dim",
-        "lab--bold",
-        "lab--cursor",
-        "lab--cursor-idle",
-        "lab--primary",
-        "lab--accent",
-        "lab--good",
-        "lab--warn",
-        "lab--bad",
-        "lab--caret",
-    }
-    DEFAULT_CSS = """
-    LinesView { scrollbar-size: 0 0; overflow-x: hidden; overflow-y: auto; width: 1fr; height: 1fr;
-        background: transparent; color: $foreground;
-        & > .lab--dim { text-style: dim; }
-        & > .lab--bold { text-style: bold; }
-        & > .lab--cursor { background: $primary 25%; }
-        & > .lab--cursor-idle { background: $foreground 7%; }
-        & > .lab--primary { color: $primary; }
-        & > .lab--accent { color: $accent; }
-        & > .lab--good { color: $success; }
-        & > .lab--warn { color: $warning; }
-        & > .lab--bad { color: $error; text-style: bold; }
-        & > .lab--caret { text-style: reverse; }
-    }
-    LinesView:ansi {
-        & > .lab--cursor { background: ansi_blue; color: ansi_bright_white; }
-        & > .lab--cursor-idle { background: ansi_default; }
-    }
+    A view says what its lines are in `build`, and which of them has to be in sight in `cursor_span`. One of
+    very many lines leaves `build` alone and has `total` and `line` instead.
     """
+
+    DEFAULT_CSS = """
+    LinesView { width: 1fr; height: 1fr; color: $foreground; }
+    """
+    fixed = 0  # lines at the top that stay
+    thumb = False  # where one is, as a thin bar, in place of ▴ and ▾
 
     class Focused(Message):
         """The pane got or lost the focus."""
@@ -103,59 +41,89 @@ class LinesView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        # Inline, because the app's own rule for scroll bars is stronger than a widget's default.
-        self.styles.scrollbar_size_vertical = 0
-        self.styles.scrollbar_size_horizontal = 0
-        self._strips: list[Strip] = []
-        self._base = Style()
+        self.lines: Sequence[Parts] = ()
+        self.top = 0  # of the lines that scroll, the first in sight
+        self._painted: list[Parts] = []
         self._own_bindings: BindingsMap | None = None
 
-    def css(self, name: str) -> Style:
-        """The style of a component class, without the background it stands on."""
-        return self.get_component_rich_style(f"lab--{name}", partial=name not in ("cursor", "cursor-idle"))
+    def build(self, width: int) -> Sequence[Parts]:
+        """The lines for a width."""
+        return self.lines
 
-    def build(self, width: int) -> Sequence[Strip]:
-        """The lines for a width; each pane's own."""
-        raise NotImplementedError
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        return len(self.lines)
+
+    def line(self, index: int) -> Parts:
+        """One of them."""
+        return self.lines[index]
 
     def cursor_span(self) -> tuple[int, int]:
         """First line and number of lines that must be in sight."""
-        return 0, 1
+        return self.top + self.fixed, 1
 
     def rebuild(self, *, follow: bool = True) -> None:
         """Builds the lines again and keeps the cursor in sight."""
         if not self.is_mounted or not self.size.width:
             return
-        old, top = self._strips, round(self.scroll_y)
-        self._strips = list(self.build(self.size.width))
-        if len(old) != len(self._strips):
-            self.virtual_size = Size(self.size.width, len(self._strips))
+        self.lines = self.build(self.size.width)
         if follow:
-            self._follow()
-        base = self.rich_style
-        if len(old) != len(self._strips) or round(self.scroll_y) != top or base != self._base:
-            self._base = base
+            first, count = self.cursor_span()
+            self.top = min(self.top, first - self.fixed)
+            if first + count > self.top + self.size.height:
+                self.top = min(first - self.fixed, first + count - self.size.height)
+        self.scroll_lines(self.top)
+
+    def scroll_lines(self, top: int) -> None:
+        """Puts this line on top, as far as there are lines, and paints what differs from what is shown."""
+        width, height = self.size
+        self.top = max(0, min(top, self.total - height))
+        before, self._painted = self._painted, [self._in_sight(y) for y in range(height)]
+        if len(before) != height:
             self.refresh()
             return
-        for y, (before, after) in enumerate(zip(old[top:], self._strips[top:], strict=True)):
-            if y < self.size.height and before != after:
-                self.refresh(Region(0, y, self.size.width, 1))
+        changed = [y for y, (old, new) in enumerate(zip(before, self._painted, strict=False)) if old != new]
+        if changed and width:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
-    def _follow(self) -> None:
-        top, count = self.cursor_span()
-        height = self.size.height
-        y = round(self.scroll_y)
-        if top < y:
-            y = top
-        elif top + count > y + height:
-            y = min(top, top + count - height)
-        y = max(0, min(y, len(self._strips) - height))
-        if y != round(self.scroll_y):
-            self.scroll_to(y=y, animate=False, immediate=True, force=True)
+    def index_at(self, y: int) -> int:
+        """Which line is shown at a height."""
+        return y if y < self.fixed else y + self.top
+
+    @property
+    def room(self) -> int:
+        """Cells of a line."""
+        return self.size.width - 2 * (self.thumb and self.total > self.size.height)
+
+    def _in_sight(self, y: int) -> Parts:
+        (width, height), index, total = self.size, self.index_at(y), self.total
+        parts = self.line(index) if index < total else ()
+        more = total - height
+        if more <= 0 or width < 4:
+            return parts
+        if self.thumb:
+            size = max(1, height * height // total)
+            start = self.top * (height - size) // more
+            mark = ("┃", "primary") if start <= y < start + size else ("│", "track")
+        elif (y == 0 and self.top) or (y == height - 1 and self.top < more):
+            mark = ("▾" if y else "▴", "accent")
+        else:
+            return parts
+        parts = cut(parts, self.room) if self.thumb else cut(parts, width - 1, "")
+        return [*Line(parts).to(width - 1), mark]
+
+    def render_line(self, y: int) -> Strip:
+        """One line of what is in sight."""
+        return self.strip(self._painted[y] if y < len(self._painted) else (), self.size.width)
+
+    def on_row(self, parts: Parts, width: int, *, idle: bool = False) -> Parts:
+        """A line on the ground of the cursor."""
+        ground = "idle" if idle or not self.has_focus else "cursor"
+        return [(text, f"{ground} {style}") for text, style in Line(parts).to(width)]
 
     def on_resize(self, event: events.Resize) -> None:
         """Another width, other lines."""
-        self._strips = []
         self.rebuild()
         self.post_message(self.Resized())
 
@@ -176,10 +144,9 @@ class LinesView(ScrollView, can_focus=True):
                 return
 
     def notify_style_update(self) -> None:
-        """Another theme, other colours."""
+        """Another theme; some pictures have colours of their own."""
         super().notify_style_update()
-        if self.is_mounted:
-            self.call_later(self.rebuild)
+        self.call_later(self.rebuild)
 
     def on_focus(self) -> None:
         """The cursor stands out while the pane has the focus."""
@@ -188,149 +155,91 @@ class LinesView(ScrollView, can_focus=True):
 
     def on_blur(self) -> None:
         """And stands back when it has not."""
+        self.on_focus()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel scrolls."""
+        event.stop()
+        self.scroll_lines(self.top + WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel scrolls."""
+        event.stop()
+        self.scroll_lines(self.top - WHEEL)
+
+
+class SheetLines(LinesView):
+    """Lines to read, scrolled with the arrow keys; at its end it follows what is added."""
+
+    HELP_TITLE = "The sheet"
+    HELP = "Arrow keys, page up and down, home and end scroll; at the end it follows what is added."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_by(-1)", "A line up", show=False, id="sheet.up"),
+        Binding("down", "scroll_by(1)", "A line down", show=False, id="sheet.down"),
+        Binding("pageup", "page(-1)", "A page up", show=False, id="sheet.page_up"),
+        Binding("pagedown", "page(1)", "A page down", show=False, id="sheet.page_down"),
+        Binding("home", "edge(-1)", "The first line", show=False, id="sheet.first"),
+        Binding("end", "edge(1)", "The last line", show=False, id="sheet.last"),
+    ]
+    thumb = True
+    _follow = _at_end = False
+
+    def set(self, lines: Sequence[Parts]) -> None:
+        """Show these lines."""
+        self.lines = lines
         self.rebuild()
-        self.post_message(self.Focused())
 
-    def render_line(self, y: int) -> Strip:
-        """One line of what is in sight."""
-        width, height = self.size
-        top = round(self.scroll_y)
-        index = top + y
-        strip = self._strips[index] if index < len(self._strips) else Strip.blank(width)
-        strip = strip.adjust_cell_length(width)
-        more = (
-            "▴" if y == 0 and top > 0 else "▾" if y == height - 1 and top + height < len(self._strips) else ""
-        )
-        if more and width > 2:
-            strip = Strip([*strip.crop(0, width - 1), Segment(more, self.css("accent"))], width)
-        return strip.apply_style(self._base)
+    def rebuild(self, *, follow: bool = True) -> None:
+        """At the end it stays there."""
+        super().scroll_lines(self.total if self._at_end else self.top)
 
-    def on_row(self, strip: Strip, width: int, *, idle: bool = False) -> Strip:
-        """A strip on the ground of the cursor."""
-        ground = self.css("cursor-idle" if idle or not self.has_focus else "cursor")
-        return strip.adjust_cell_length(width).apply_style(ground)
+    def turn_to(self, top: int | None, *, follow: bool) -> None:
+        """Before other lines are set: where their reader was (None for the beginning or the followed end)."""
+        self._follow = follow
+        self._at_end = follow and top is None
+        self.top = top or 0
+
+    @property
+    def place(self) -> int | None:
+        """Where the reader is, for `turn_to`."""
+        return None if self._at_end else self.top
+
+    def scroll_lines(self, top: int) -> None:
+        """As any list's; at the end it begins to follow."""
+        super().scroll_lines(top)
+        self._at_end = self._follow and self.top >= self.total - self.size.height
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Up or down by so many lines."""
+        self.scroll_lines(self.top + lines)
+
+    def action_page(self, direction: int) -> None:
+        """Up or down by a page."""
+        self.scroll_lines(self.top + direction * max(1, self.size.height - 1))
+
+    def action_edge(self, direction: int) -> None:
+        """To the first or last line."""
+        self.scroll_lines(0 if direction < 0 else self.total)
 
 
-class SectionLine(Widget, can_focus=False):
-    """`── Title ─────────── right ──`: heads a pane; heavy while the pane has the focus."""
+class Sheet(Vertical):
+    """A heading line over lines to read."""
 
-    class Pressed(Message):
-        """The line was clicked."""
-
-        def __init__(self, line: SectionLine) -> None:
-            super().__init__()
-            self.line = line
-
-        @property
-        def control(self) -> SectionLine:
-            """The line."""
-            return self.line
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "section--line",
-        "section--title",
-        "section--here",
-        "section--good",
-        "section--warn",
-        "section--bad",
-        "section--dim",
-    }
     DEFAULT_CSS = """
-    SectionLine { height: 1; width: 1fr; color: $foreground; background: transparent;
-        & > .section--line { color: $foreground; text-style: dim; }
-        & > .section--title { text-style: bold; }
-        & > .section--here { color: $primary; text-style: bold; }
-        & > .section--good { color: $success; }
-        & > .section--warn { color: $warning; text-style: bold; }
-        & > .section--bad { color: $error; text-style: bold; }
-        & > .section--dim { text-style: dim; }
-    }
+    Sheet { height: 1fr; width: 1fr; padding: 0; }
     """
 
-    def __init__(self, title: str, *, rest: str = "", id: str | None = None) -> None:
-        """A line.
-
-        Args:
-            title: of the pane.
-            rest: how to see what comes after the title, said where that is cut.
-            id: of the widget.
-        """
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.title, self.rest = title, rest
-        self.right: tuple[tuple[str, str], ...] = ()
-        self.after: tuple[tuple[str, str], ...] = ()
-        self.here = False
+        self.heading = Field(classes="sheet--heading")
+        self.lines = SheetLines()
 
-    def set(
-        self,
-        *,
-        title: str | None = None,
-        right: Sequence[tuple[str, str]] | None = None,
-        after: Sequence[tuple[str, str]] | None = None,
-        here: bool | None = None,
-    ) -> None:
-        """Sets title, the pieces right after it and at the right (text and style's name), and the focus."""
-        old = (self.title, self.right, self.after, self.here)
-        self.title = self.title if title is None else title
-        self.right = self.right if right is None else tuple(right)
-        self.after = self.after if after is None else tuple(after)
-        self.here = self.here if here is None else here
-        if old != (self.title, self.right, self.after, self.here):
-            self.refresh()
+    def compose(self) -> ComposeResult:
+        """The heading stays, the lines scroll."""
+        yield self.heading
+        yield self.lines
 
-    def render_line(self, y: int) -> Strip:
-        """The line; the right side gives way when there is no room."""
-
-        def css(name: str) -> Style | None:
-            return self.get_component_rich_style(f"section--{name}", partial=True) if name else None
-
-        width = self.size.width
-        rule, line = ("━", css("here")) if self.here else ("─", css("line"))
-        out = Line().add(rule * 2 + " ", line).add(self.title, css("here" if self.here else "title"))
-        out.add(" ", line)
-        right = self.right
-        if self.after:
-            out.add(rule * 2 + " ", line)
-            end = width - 2
-            if self.rest and sum(cell_len(text) for text, _ in self.after) > end - out.x:
-                right = (("… ", "dim"), (self.rest, "title"))
-                end -= cell_len(self.rest) + 5
-            for text, name in self.after:
-                room = end - out.x
-                if room > 1:
-                    out.add(text, css(name), min(cell_len(text), room))
-            out.add(" ", line)
-        while right and sum(cell_len(text) for text, _ in right) + 3 > width - out.x:
-            right = right[1:]
-        cells = sum(cell_len(text) for text, _ in right)
-        out.to(width - cells - (3 if right else 0), line, rule)
-        if right:
-            out.add(" ", line)
-            for text, name in right:
-                out.add(text, css(name))
-            out.add(" ", line)
-        out.to(width, line, rule)
-        return out.strip().adjust_cell_length(width).apply_style(self.rich_style)
-
-    def on_click(self, event: events.Click) -> None:
-        """Said to the screen."""
-        self.post_message(self.Pressed(self))
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """A sentence in lines of a width, broken at spaces."""
-    out: list[str] = []
-    line = ""
-    for word in text.split():
-        while len(word) > max(width, 1):
-            if line:
-                out.append(line)
-                line = ""
-            out.append(word[: max(width, 1)])
-            word = word[max(width, 1) :]
-        if line and len(line) + 1 + len(word) > width:
-            out.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [*out, line] if line else out
+    def set(self, heading: Parts, rows: Sequence[Parts]) -> None:
+        """Show this heading and these rows."""
+        self.heading.set(*heading)
+        self.lines.set(rows)

@@ -79,14 +79,14 @@ def mistakes(
     names = [visible(name) for name in classes] or [str(i) for i in range(10)]
     heading = f" {len(wrong):,} misclassified after epoch {seen.epoch}"
     if not len(wrong):
-        return ((f"{heading}: none", "head"),), []
+        return ((f"{heading}: none", "dim underline"),), []
     heading += ": actual → predicted, most confident first"
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in wrong[:MOST].tolist():
             truth, said = names[int(seen.labels[i])], names[int(seen.predictions[i])]
             rows.append(((f"   image {i:5}   {truth} → {said}   {seen.confidences[i] * 100:5.1f} %", ""),))
-        return ((heading, "head"),), rows
+        return ((heading, "dim underline"),), rows
     cards: list[list[Parts]] = []
     for i in wrong[:MOST].tolist():
         card = digit(smaller(images[i], 2 if small else 1), ink)
@@ -103,13 +103,13 @@ def mistakes(
             cards.append([caption, *card])
         else:
             cards.append([caption, ((share, "dim"),), *card])
-    return ((heading, "head"),), shelf(cards, width)
+    return ((heading, "dim underline"),), shelf(cards, width)
 
 
 def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, ink: Ink) -> HeadedLines:
     """The first layer's kernels, as large as they fit."""
     if layer is None or not layer.size:
-        return ((" the first layer's weights are no picture", "head"),), []
+        return ((" the first layer's weights are no picture", "dim underline"),), []
     most = float(np.nanmax(np.abs(layer)))
     count, _, across = layer.shape
     wide = 1
@@ -124,4 +124,4 @@ def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: i
     heading = f" {figures.plural(count, 'first-layer kernel')} after epoch {epoch}"
     signs = "blue < 0 < orange" if ink != "plain" else "- < 0 < +"
     legend = f": {signs}, up to ±{most:.2f}"
-    return ((heading + legend, "head"),), shelf(cards, width)
+    return ((heading + legend, "dim underline"),), shelf(cards, width)

@@ -1,17 +1,16 @@
-"""Painted text as data: pieces of text, each with the name of a style. No textual."""
+"""Painted text as data: pieces of text, each with the names of its styles. No textual."""
 
 from __future__ import annotations
 
-from rich.cells import cell_len, set_cell_size
+import re
+from collections.abc import Sequence
+
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.style import Style
 
-Part = tuple[str, str | Style]  # text, and the name of one of STYLES or a style of its own
-Parts = tuple[Part, ...]
+Part = tuple[str, str | Style]  # text, and names of `styles.STYLES` between spaces, or a style of its own
+Parts = Sequence[Part]
 HeadedLines = tuple[Parts, list[Parts]]  # a heading, and the lines below it
-
-#: The styles that the monitor's widgets know, from the theme.
-STYLES = ("dim", "bold", "good", "bad", "warn", "accent", "best", "fill", "track", "test", "train", "ghost",
-          "earlier", "target", "head", "mark")  # fmt: skip
 
 
 def cells(parts: Parts) -> int:
@@ -19,48 +18,76 @@ def cells(parts: Parts) -> int:
     return sum(cell_len(text) for text, _ in parts)
 
 
-def fit(parts: Parts, width: int) -> Parts:
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """The text in exactly so many cells, at the left or the right of them, cut with an ellipsis."""
+    size = cell_len(text)
+    if size > width:
+        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, max(width, 0))
+    return " " * (width - size) + text if right else text + " " * (width - size)
+
+
+def cut(parts: Parts, width: int, ellipsis: str = "…") -> Parts:
     """The parts, cut with an ellipsis where they take more cells than there are."""
     if cells(parts) <= width:
         return parts
     out: list[Part] = []
-    room = width - 1
+    room = width - len(ellipsis)
     for text, style in parts:
         size = cell_len(text)
         if size > room:
-            out.append((set_cell_size(text, max(0, room)) + "…" * (width > 0), style))
+            out.append((set_cell_size(text, max(0, room)) + ellipsis * (width > 0), style))
             break
         out.append((text, style))
         room -= size
-    return tuple(out)
+    return out
 
 
 def wrap(parts: Parts, width: int, indent: int = 0) -> list[Parts]:
-    """The parts broken into lines at spaces; words longer than a line are cut."""
-    lines: list[list[Part]] = [[]]
-    used = 0
+    """The parts broken into lines at spaces, words longer than a line within; all but the first are indented."""
+    lines, used = [Line()], 0
     for text, style in parts:
-        for word in _words(text):
-            size = cell_len(word)
-            if used and used + cell_len(word.rstrip()) > width:
-                lines.append([(" " * indent, "")] if indent else [])
-                used = indent
-                word = word.lstrip()
-                size = cell_len(word)
-            if size > width - used:
-                word = set_cell_size(word, max(0, width - used))
-                size = cell_len(word)
-            lines[-1].append((word, style))
-            used += size
-    return [tuple(line) for line in lines]
+        for word in re.findall(" +|[^ ]+ *", text):
+            if used > indent * (len(lines) > 1) and used + cell_len(word.rstrip()) > width:
+                lines.append(Line().to(indent))
+                used, word = indent, word.lstrip()
+            first, *rest = chop_cells(word, max(1, width - used)) or [""]
+            lines[-1].add(first, style)
+            lines += [Line().to(indent).add(piece, style) for piece in rest if piece.strip()]
+            used = lines[-1].x
+    return [cut(line, width) for line in lines]
 
 
-def _words(text: str) -> list[str]:
-    out: list[str] = []
-    word = ""
-    for char in text:
-        if char != " " and word.endswith(" "):
-            out.append(word)
-            word = ""
-        word += char
-    return [*out, word] if word else out
+class Line(list[Part]):
+    """Parts in the making: pieces one after the other, or from a given column on."""
+
+    def __init__(self, parts: Parts = ()) -> None:
+        super().__init__(parts)
+        self._links: list[tuple[int, int, str]] = []
+
+    @property
+    def x(self) -> int:
+        """The column behind the last piece."""
+        return cells(self)
+
+    def add(
+        self, text: str, style: str | Style = "", width: int | None = None, *, right: bool = False
+    ) -> Line:
+        """Adds a text, brought to `width` cells where one is given."""
+        if width is not None:
+            text = fit(text, width, right=right)
+        if text:
+            self.append((text, style))
+        return self
+
+    def to(self, column: int, style: str = "", fill: str = " ") -> Line:
+        """Fills up to a column."""
+        return self.add(fill * (column - self.x), style)
+
+    def link(self, name: str, start: int) -> Line:
+        """Gives what was added since a column a name, for clicks."""
+        self._links.append((start, self.x, name))
+        return self
+
+    def linked(self, x: int) -> str | None:
+        """The name of what is at a column."""
+        return next((name for start, end, name in self._links if start <= x < end), None)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Static
 
 from tuitrain.errors import visible
 from tuitrain.figures import percent_text
 from tuitrain.tui.monitor.curves import SIGNS
+from tuitrain.tui.paint import text
+from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.lines import SheetLines
+from tuitrain.tui.paint.sizes import TALL
+from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs import curves
 from tuitrain.tui.runs.curves import LETTERS, LOOKS
-from tuitrain.tui.runs.table import fit
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import ComparisonLine, evidence_lines, result_lines, setting_lines
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
 
 LABEL = 24
-TALL = 30  # lines from which the table and the chart are shown together
-
-
-class ComparisonText(Static):
-    """The comparison as text, with looks that follow the theme."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"sheet--head", "sheet--better", "sheet--dim"}
-    DEFAULT_CSS = """
-    Sheet { width: auto; min-width: 100%;
-        & > .sheet--head { color: $accent; text-style: bold; }
-        & > .sheet--better { color: $success; text-style: bold; }
-        & > .sheet--dim { color: $text-muted; }
-    }
-    """
 
 
 class CompareScreen(Screen[None]):
@@ -54,13 +40,11 @@ class CompareScreen(Screen[None]):
 
     HELP_TITLE = "Compare"
     DEFAULT_CSS = """
-    CompareScreen VerticalScroll { padding: 0 1; }
-    CompareScreen #chart-title { height: 1; padding: 0 1; text-style: bold; }
     CompareScreen #chart-title, CompareScreen Chart { display: none; }
     CompareScreen.-chart #chart-title, CompareScreen.-chart Chart { display: block; }
-    CompareScreen.-chart.-low VerticalScroll { display: none; }
+    CompareScreen.-chart.-low SheetLines { display: none; }
     CompareScreen Chart { height: 1fr; }
-    CompareScreen.-chart VerticalScroll { height: 60%; }
+    CompareScreen.-chart SheetLines { height: 60%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,c", "back", "Back", key_display="esc", priority=True, id="compare.back"),
@@ -79,16 +63,16 @@ class CompareScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, the table, keys."""
         yield HeaderLine(f"comparing {len(self.runs)} runs")
-        with VerticalScroll():
-            yield ComparisonText(Text("reading ..."), id="table")
-        yield Static(id="chart-title", markup=False)
+        yield SheetLines()
+        yield Field(id="chart-title")
         yield Chart()
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Read the runs' logs in a thread."""
         self.set_class(self.size.height >= TALL, "-chart")
-        self.query_one(VerticalScroll).focus()
+        self.query_one(SheetLines).focus()
+        self.query_one(SheetLines).set([[(" reading ...", "")]])
         threading.Thread(target=self._read, daemon=True, name="tuitrain-compare").start()
 
     def _read(self) -> None:
@@ -97,7 +81,7 @@ class CompareScreen(Screen[None]):
 
     def _have(self, results: list[History]) -> None:
         self._results = results
-        if self.query(ComparisonText):  # else closed meanwhile
+        if self.query(SheetLines):  # else closed meanwhile
             self._paint()
 
     def on_resize(self) -> None:
@@ -117,63 +101,50 @@ class CompareScreen(Screen[None]):
             self._paint()
 
     def _paint(self) -> None:
-        self.query_one("#table", Static).update(self.table())
+        self.query_one(SheetLines).set(self.table())
         self.query_one(Chart).show(curves.runs_picture(self.runs, self._results))
-        self.query_one("#chart-title", Static).update(self._legend())
+        self.query_one("#chart-title", Field).set(*self._legend())
 
-    def table(self) -> Text:
-        """The whole comparison as text."""
-        sheet = self.query_one("#table", ComparisonText)
-        accent, good, muted = (
-            sheet.get_component_rich_style(f"sheet--{name}", partial=True)
-            for name in ("head", "better", "dim")
-        )
-        chart = self.query_one(Chart)
+    def table(self) -> list[Parts]:
+        """The whole comparison."""
         columns = self.shown()
         first = min(self._first, len(self.runs) - columns)
         width = (self.size.width - LABEL - 4) // columns
-        text = Text(no_wrap=True)
 
-        def section(title: str) -> None:
-            text.append(f"── {title} ".ljust(self.size.width - 4, "─") + "\n", accent)
+        def section(title: str) -> Parts:
+            return [(f" ── {title} ".ljust(self.size.width - 3, "─"), "accent")]
 
-        def row(line: ComparisonLine) -> None:
-            text.append(fit(line.label, LABEL))
+        def row(line: ComparisonLine) -> Parts:
+            out = text.Line().add(" ").add(line.label, "", LABEL)
             for index in range(first, first + columns):
                 best = line.better == index
-                value = f"{line.values[index]}{' ◂ better' if best else ''}"
+                style = "good bold" if best else ""
                 if line.label == "curve" and index < len(LOOKS):
-                    look = chart.get_component_rich_style(f"chart--{LOOKS[index][0]}", partial=True)
-                    text.append(fit(value, width), look)
-                    continue
-                text.append(fit(value, width), good if best else "")
-            text.append("\n")
+                    style = LOOKS[index][0]
+                out.add(f"{line.values[index]}{' ◂ better' if best else ''}", style, width)
+            return out
 
-        for name, values in self._heads():
-            row(ComparisonLine(name, values))
         settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self._results])
-        section("What differs")
-        for line in settings or [ComparisonLine("nothing but the seed", ("",) * len(self.runs))]:
-            row(line)
-        section("Results")
-        for line in result_lines(self.runs, self._results):
-            row(line)
-        section("What it shows")
-        for said in evidence_lines(self.runs, self._results) or ["One setting only: nothing to compare."]:
-            text.append(textwrap.fill(said, max(30, self.size.width - 4)) + "\n")
-        if columns < len(self.runs):
-            text.append(f"columns {first + 1} to {first + columns} of {len(self.runs)}: ← →\n", muted)
-        return text
+        differs = settings or [ComparisonLine("nothing but the seed", ("",) * len(self.runs))]
+        proof = evidence_lines(self.runs, self._results) or ["One setting only: nothing to compare."]
+        turned = f" columns {first + 1} to {first + columns} of {len(self.runs)}: ← →"
+        return [
+            *(row(ComparisonLine(name, values)) for name, values in self._heads()),
+            section("What differs"),
+            *map(row, differs),
+            section("Results"),
+            *map(row, result_lines(self.runs, self._results)),
+            section("What it shows"),
+            *(line for said in proof for line in text.wrap(((f" {said}", ""),), self.size.width - 3, 1)),
+            *([[(turned, "dim")]] if columns < len(self.runs) else ()),
+        ]
 
-    def _legend(self) -> Text:
+    def _legend(self) -> Parts:
         """What the chart shows, and whose curve is whose: the table may be out of sight."""
-        chart, text = self.query_one(Chart), Text("test accuracy", no_wrap=True, overflow="ellipsis")
+        line = text.Line().add(" test accuracy", "bold")
         for name, (style, _), run in zip(_curve_names(self.runs), LOOKS, self.runs, strict=False):
-            look = chart.get_component_rich_style(f"chart--{style}", partial=True)
-            text.append("  ").append(name, look).append(
-                f" {visible(run.preset)} {percent_text(run.best)}", "not bold"
-            )
-        return text
+            line.add("  ").add(name, style).add(f" {visible(run.preset)} {percent_text(run.best)}")
+        return line
 
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
         states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
@@ -193,7 +164,7 @@ class CompareScreen(Screen[None]):
         """The curves, or without them again."""
         shown = not self.has_class("-chart")
         self.set_class(shown, "-chart")
-        focus: type[VerticalScroll | Chart] = Chart if shown and self.has_class("-low") else VerticalScroll
+        focus: type[SheetLines | Chart] = Chart if shown and self.has_class("-low") else SheetLines
         self.query_one(focus).focus()
 
     def action_overlay(self) -> None:

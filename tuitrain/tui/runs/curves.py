@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LETTERS = string.ascii_lowercase
 #: Twelve pairs of a colour and a pattern, neighbours differing in both; the letter alone would do.
 LOOKS: tuple[tuple[str, Pattern], ...] = tuple(
-    (("test", "train", "earlier", "cursor")[i % 4], (("solid", "dash", "dot")[i % 3])) for i in range(12)
+    (("primary bold", "good", "warn", "accent")[i % 4], (("solid", "dash", "dot")[i % 3])) for i in range(12)
 )
 
 

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 from textual_hires_canvas import HiResMode
 from textual_plot.plot_widget import LinePlot
 
 from tuitrain.figures import count_text, percent_text, plural
 from tuitrain.tui.paint import axes
 from tuitrain.tui.paint.axes import Picture
+from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart, QuietCanvas
+from tuitrain.tui.paint.styles import look
+from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.frontier import Frontier, FrontierPoint, frontier_of, published_systems
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 LEARNT = 0.9  # below that a run has not learnt; it is marked at the bottom and does not stretch the axis
 #: Glyph and style of each kind of place, the later painted over the earlier.
-PUBLISHED, MINE, FRONT, HERE = ("○", "ghost"), ("●", "test"), ("■", "train"), ("◉", "cursor")
+PUBLISHED, MINE, FRONT, HERE = ("○", "second"), ("●", "primary bold"), ("■", "good"), ("◉", "accent")
 
 
 class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
@@ -79,7 +80,7 @@ class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
         x, y = [*x, right], [*y, y[-1] if y else self._y_min - 1]
         if len(x) == 1:  # no run of mine: a line out of sight, so that the axes are drawn
             x, y = [self._x_min, right], [y[0], y[0]]
-        style = str(self.get_component_rich_style("chart--target"))
+        style = str(look(self, "faint"))
         self._datasets.append(
             LinePlot(x=np.array(x), y=np.array(y), hires_mode=HiResMode.BRAILLE, line_style=style)
         )
@@ -95,15 +96,15 @@ class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
             (HERE, [shown.selected] if shown.selected else []),
         )
         for (glyph, style), places in layers:
-            look = str(self.get_component_rich_style(f"chart--{style}"))
+            ink = str(look(self, style))
             for place in places:
                 x, y = self._cell(place)
-                canvas.set_pixel(x, y, glyph if self._inside(place) else "▼", look)
+                canvas.set_pixel(x, y, glyph if self._inside(place) else "▼", ink)
         if shown.selected is not None:
             x, y = self._cell(shown.selected)
             text = f" {shown.selected.name[:30]} "
             beside = x + 1 if x + 1 + len(text) <= box.right else x - len(text)
-            self._write(beside, y, text, str(self.get_component_rich_style("chart--cursor")))
+            self._write(beside, y, text, str(look(self, "accent")))
 
     def _inside(self, place: FrontierPoint) -> bool:
         return self._y_min <= self._axis.to_axis(place.accuracy)
@@ -143,11 +144,6 @@ def _short(parameters: float) -> str:
 class FrontierView(Vertical):
     """The chart with a line that says what its glyphs are and what the selected run has."""
 
-    DEFAULT_CSS = """
-    FrontierView > Static { height: 1; padding: 0 1; }
-    FrontierView > .-axes { color: $accent; text-style: bold; }
-    """
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._published: tuple[tuple[str, FrontierPoint], ...] = ()
@@ -155,8 +151,8 @@ class FrontierView(Vertical):
 
     def compose(self) -> ComposeResult:
         """What the axes are, what the glyphs are, the chart."""
-        yield Static(markup=False, classes="-axes")
-        yield Static(markup=False, id="glyphs")
+        yield Field(id="axes")
+        yield Field(id="glyphs")
         yield FrontierChart()
 
     def show(self, runs: Sequence[RunSummary], selected: RunSummary | None) -> None:
@@ -167,9 +163,9 @@ class FrontierView(Vertical):
         shown = frontier_of(runs, selected, self._published)
         self.query_one(FrontierChart).show_frontier(shown)
         judged = "test" if shown.judged_by == "test" else shown.judged_by
-        title = f"── Best {judged} accuracy in % over parameters (logarithmic), {shown.dataset} "
-        self.query_one(".-axes", Static).update(title.ljust(self.size.width - 2, "─"))
-        self.query_one("#glyphs", Static).update(self._legend(shown))
+        title = f" ── Best {judged} accuracy in % over parameters (logarithmic), {shown.dataset} "
+        self.query_one("#axes", Field).set((title.ljust(self.size.width - 1, "─"), "accent"))
+        self.query_one("#glyphs", Field).set(*_legend(shown))
 
     def on_resize(self) -> None:
         """The line above is as wide as the screen."""
@@ -180,23 +176,21 @@ class FrontierView(Vertical):
         self._published = await asyncio.to_thread(published_systems)
         self.show(*self._last)
 
-    def _legend(self, shown: Frontier) -> Text:
-        if not shown.dataset:
-            return Text("no run is selected")
-        chart, text = self.query_one(FrontierChart), Text(no_wrap=True, overflow="ellipsis")
-        here = shown.selected
-        said = [
-            (
-                HERE,
-                f"{percent_text(here.accuracy)} with {count_text(here.parameters)}"
-                if here
-                else "no epoch yet",
-            ),
-            (FRONT, "best for its size"),
-            (MINE, plural(len(shown.mine), "run")),
-            (PUBLISHED, "published" if shown.published else "nothing published"),
-        ]
-        for (glyph, style), what in said:
-            text.append(glyph, chart.get_component_rich_style(f"chart--{style}", partial=True))
-            text.append(f" {what}  ")
-        return text
+
+def _legend(shown: Frontier) -> Parts:
+    if not shown.dataset:
+        return ((" no run is selected", ""),)
+    here = shown.selected
+    said = [
+        (
+            HERE,
+            f"{percent_text(here.accuracy)} with {count_text(here.parameters)}" if here else "no epoch yet",
+        ),
+        (FRONT, "best for its size"),
+        (MINE, plural(len(shown.mine), "run")),
+        (PUBLISHED, "published" if shown.published else "nothing published"),
+    ]
+    line = Line().add(" ")
+    for (glyph, style), what in said:
+        line.add(glyph, style).add(f" {what}  ")
+    return line

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Static
 
 from tuitrain.errors import visible
 from tuitrain.figures import percent_text
 from tuitrain.tui.monitor.curves import SIGNS
+from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.lines import SheetLines
+from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs import curves
 from tuitrain.tui.runs.curves import LETTERS, LOOKS, VIEWS
-from tuitrain.tui.runs.table import fit
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import why_not_comparable
@@ -33,8 +33,7 @@ class OverlayScreen(Screen[None]):
 
     HELP_TITLE = "Overlay"
     DEFAULT_CSS = """
-    OverlayScreen #legend-line { height: auto; max-height: 7; padding: 0 1; }
-    OverlayScreen #title { height: 1; padding: 0 1; text-style: bold; }
+    OverlayScreen SheetLines { height: auto; max-height: 7; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,o", "back", "Back", key_display="esc", priority=True, id="overlay.back"),
@@ -53,13 +52,14 @@ class OverlayScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Header, title, chart, legend, keys."""
         yield HeaderLine(f"{len(self.runs)} runs in one chart")
-        yield Static(id="title", markup=False)
+        yield Field(id="title")
         yield Chart()
-        yield Static(id="legend-line", markup=False)
+        yield SheetLines()
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Read the runs' logs in a thread."""
+        self.query_one(SheetLines).can_focus = False
         self.query_one(Chart).focus()
         threading.Thread(target=self._read, daemon=True, name="tuitrain-overlay").start()
 
@@ -84,29 +84,27 @@ class OverlayScreen(Screen[None]):
         self.query_one(Chart).show(curves.runs_picture(self.runs, self._results, view, logarithmic=self._log))
         apart = why_not_comparable(self.runs, self._results)
         title = view.title + ("  logarithmic" if self._log else "") + (f"  {apart}" if apart else "")
-        self.query_one("#title", Static).update(title)
-        self.query_one("#legend-line", Static).update(self._legend())
+        self.query_one("#title", Field).set((f" {title}", "bold"))
+        legend, lines = self._legend(), self.query_one(SheetLines)
+        lines.styles.height = len(legend)
+        lines.set(legend)
 
-    def _legend(self) -> Text:
-        chart = self.query_one(Chart)
-        text = Text()
+    def _legend(self) -> list[Parts]:
         per_line = 2 if self.size.width >= 100 or len(self.runs) > 6 else 1
         width = max(20, (self.size.width - 2) // per_line)
-        rows = []
-        for letter, (style, pattern), run in zip(LETTERS, LOOKS, self.runs, strict=False):
+        rows: list[Line] = []
+        for number, (letter, (style, pattern), run) in enumerate(
+            zip(LETTERS, LOOKS, self.runs, strict=False)
+        ):
             changed = changed_text(run, seed=False).strip("–")
             what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
-            label = f" {percent_text(run.best):>6}  {what}"
-            look = chart.get_component_rich_style(f"chart--{style}", partial=True)
-            cell = Text(f"{letter} {SIGNS[pattern] * 2}", look)
-            rows.append(cell.append(fit(label, width - 4), "default"))
-        for number, row in enumerate(rows, 1):
-            text.append_text(row)
             if number % per_line == 0:
-                text.append("\n")
+                rows.append(Line().add(" "))
+            rows[-1].add(f"{letter} {SIGNS[pattern] * 2}", style)
+            rows[-1].add(f" {percent_text(run.best):>6}  {what}", "", width - 4)
         if self._left_out:
-            text.append(f" and {self._left_out} more that have no room here")
-        return text
+            rows.append(Line().add(f" and {self._left_out} more that have no room here"))
+        return list(rows)
 
     def action_view(self, by: int) -> None:
         """Another quantity."""

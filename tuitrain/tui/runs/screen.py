@@ -390,18 +390,18 @@ class RunsScreen(Screen[None]):
     def _sort_by(self, name: str) -> None:
         self.table.sort, self.table.reverse = name, name not in {"preset", "changed", "state", "params"}
         self.show_rows()
-        self.table.refresh()
+        self.table.rebuild()
 
     def action_reverse(self) -> None:
         """The other way round."""
         self.table.reverse = not self.table.reverse
         self.show_rows()
-        self.table.refresh()
+        self.table.rebuild()
 
     def action_unmark(self) -> None:
         """No run is marked."""
         self.table.marked.clear()
-        self.table.refresh()
+        self.table.rebuild()
         self._say_marked()
 
     def action_reload(self) -> None:

@@ -5,28 +5,22 @@ from __future__ import annotations
 import time
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
-from rich.style import Style
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
-
-def fit(text: str, width: int, right: bool = False) -> str:
-    """The text in exactly so many cells, cut with an ellipsis."""
-    if cell_len(text) > width:
-        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
-    return " " * (width - cell_len(text)) + text if right else set_cell_size(text, width)
+#: Styles of the kinds of state that are no style.
+KINDS = {"live": "primary", "waiting": "second", "dim": "second"}
+EMPTY = "  no runs yet: choose a preset in the lab (1) and start it with Enter"
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(LinesView):
     """All runs, the newest first.
 
     Enter opens a run in the monitor: a finished one is replayed at once, a running one is live, also
@@ -35,24 +29,7 @@ class RunTable(ScrollView, can_focus=True):
     """
 
     HELP_TITLE = "Table of runs"
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "runs--head", "runs--cursor", "runs--row", "runs--dim", "runs--mark",
-        "runs--primary", "runs--success", "runs--warning", "runs--error", "runs--secondary",
-    }  # fmt: skip
-    DEFAULT_CSS = """
-    RunTable { height: 1fr; overflow-x: hidden; overflow-y: auto; background: $background;
-        & > .runs--head { color: $text-muted; text-style: bold; }
-        & > .runs--row { color: $foreground; }
-        & > .runs--dim { color: $text-muted; }
-        & > .runs--mark { color: $accent; text-style: bold; }
-        & > .runs--cursor { background: $panel; text-style: bold; }
-        &:focus > .runs--cursor { background: $primary-muted; text-style: bold; }
-        &:ansi:focus > .runs--cursor { text-style: bold reverse; }
-        & > .runs--primary { color: $primary; } & > .runs--success { color: $success; }
-        & > .runs--warning { color: $warning; } & > .runs--error { color: $error; }
-        & > .runs--secondary { color: $secondary; }
-    }
-    """
+    DEFAULT_CSS = "RunTable { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="runs.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="runs.down"),
@@ -63,7 +40,9 @@ class RunTable(ScrollView, can_focus=True):
         Binding("enter", "open", "Open", id="runs.open"),
         Binding("space", "mark", "Mark", id="runs.mark"),
     ]
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
+    fixed = 1  # the heading
+    thumb = True
 
     class Opened(Message):
         """Enter, or a double click, on a row."""
@@ -88,21 +67,15 @@ class RunTable(ScrollView, can_focus=True):
     # -- rows ----------------------------------------------------------------------------------
 
     def show(self, rows: list[RunRow]) -> None:
-        """Show these rows; the cursor stays on its run, and only lines that differ are painted."""
+        """Show these rows; the cursor stays on its run."""
         if rows == self.rows:
             return
         here = self.current
-        old, self.rows = self.rows, rows
+        self.rows = rows
         if here is not None:
             found = next((i for i, row in enumerate(rows) if row.key == here.key), None)
             self.cursor = found if found is not None else max(0, min(self.cursor, len(rows) - 1))
-        self.virtual_size = Size(self.size.width, len(rows) + 1)
-        if len(old) != len(rows):
-            self.refresh()
-            return
-        for index, (before, now) in enumerate(zip(old, rows, strict=True)):
-            if before != now:
-                self._refresh_row(index)
+        self.rebuild()
 
     @property
     def current(self) -> RunRow | None:
@@ -123,66 +96,52 @@ class RunTable(ScrollView, can_focus=True):
 
     # -- painting ------------------------------------------------------------------------------
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Choose the columns for the new width."""
-        self._columns = columns_for(event.size.width)
-        self.virtual_size = Size(event.size.width, len(self.rows) + 1)
+    @property
+    def total(self) -> int:
+        """The heading and the rows."""
+        return 1 + (len(self.rows) or 2)
 
-    def _refresh_row(self, index: int) -> None:
-        y = index + 1 - self.scroll_offset.y
-        if 0 < y < self.size.height:
-            self.refresh(Region(0, y, self.size.width, 1))
+    def build(self, width: int) -> list[Parts]:
+        """The lines are made as they come in sight; here only the columns for the width."""
+        self._columns = columns_for(self.room)
+        return []
 
-    def render_line(self, y: int) -> Strip:
-        """The heading stays; below it the rows from the scroll offset on."""
-        width = self.size.width
-        if y == 0:
-            return self._head(width)
-        index = y - 1 + self.scroll_offset.y
-        if index >= len(self.rows):
-            empty = "  no runs yet: choose a preset in the lab (1) and start it with Enter"
-            text = empty if not self.rows and y == 2 else ""
-            return Strip([Segment(fit(text, width), self.get_component_rich_style("runs--dim"))], width)
-        return self._row(self.rows[index], index == self.cursor, width)
+    def cursor_span(self) -> tuple[int, int]:
+        """The row under the cursor."""
+        return self.cursor + 1, 1
 
-    def _head(self, width: int) -> Strip:
-        parts = ["  "]
+    def line(self, index: int) -> Parts:
+        """The heading, or a row."""
+        if index == 0:
+            return self._head()
+        if not self.rows:
+            return [(EMPTY if index == 2 else "", "dim")]
+        return self._row(self.rows[index - 1], index - 1 == self.cursor)
+
+    def _head(self) -> Parts:
+        line = Line().add("  ", "dim underline")
         for column, cells in self._columns:
             arrow = ("▾" if self.reverse else "▴") if column.name == self.sort else ""
-            parts.append(fit(f"{column.title}{arrow}", cells, column.right) + " ")
-        return Strip(
-            [Segment(fit("".join(parts), width), self.get_component_rich_style("runs--head"))], width
-        )
+            line.add(f"{column.title}{arrow}", "dim underline", cells, right=column.right).add(" ")
+        return line
 
-    def _row(self, row: RunRow, here: bool, width: int) -> Strip:
-        style = self.get_component_rich_style
-        base = style("runs--row")
-        over = style("runs--cursor", partial=True) if here else Style.null()
-        glyph, word, colour = state_look(row.state)
-        marked = row.key in self.marked
-        marks = f"{'▸' if here else ' '}{'◆' if marked else ' '}"
-        segments = [Segment(marks, base + style("runs--mark", partial=True) + over)]
+    def _row(self, row: RunRow, here: bool) -> Parts:
+        glyph, word, kind = state_look(row.state)
+        line = (
+            Line().add("▸" if here else " ", "accent").add("◆" if row.key in self.marked else " ", "accent")
+        )
         now = time.time()
         for column, cells in self._columns:
-            if column.name == "state":
-                text, look = f"{glyph} {word}", style(f"runs--{colour}", partial=True)
-            else:
-                text, look = column.text(row, now), Style.null()
-            segments.append(Segment(fit(text, cells, column.right) + " ", base + look + over))
-        strip = Strip(segments)
-        return strip.adjust_cell_length(width, base + over)
+            state = column.name == "state"
+            text = f"{glyph} {word}" if state else column.text(row, now)
+            line.add(text, KINDS.get(kind, kind) if state else "", cells, right=column.right).add(" ")
+        return self.on_row([(text, f"bold {style}") for text, style in line], self.room) if here else line
 
     # -- keys and mouse ------------------------------------------------------------------------
 
-    def watch_cursor(self, old: int, new: int) -> None:
+    def watch_cursor(self) -> None:
         """Paint the two lines, keep the cursor in sight."""
-        self._refresh_row(old)
-        self._refresh_row(new)
-        top, height = self.scroll_offset.y, max(1, self.size.height - 1)
-        if new < top:
-            self.scroll_to(y=new, animate=False, immediate=True)
-        elif new >= top + height:
-            self.scroll_to(y=new - height + 1, animate=False, immediate=True)
+        self.rebuild()
         self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
@@ -216,7 +175,6 @@ class RunTable(ScrollView, can_focus=True):
             del self.marked[row.key]
         else:
             self.marked[row.key] = None
-        self._refresh_row(self.cursor)
         self.action_move(1)
         self.post_message(self.Marked())
 
@@ -225,7 +183,7 @@ class RunTable(ScrollView, can_focus=True):
         if event.y == 0:
             self._sort_at(event.x)
             return
-        index = event.y - 1 + self.scroll_offset.y
+        index = self.index_at(event.y) - 1
         if index < len(self.rows):
             self.cursor = index
             if event.chain == 2:

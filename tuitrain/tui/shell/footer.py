@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from rich.text import Text
+from rich.cells import cell_len
 from textual import events
-from textual.widget import Widget
+from textual.strip import Strip
+
+from tuitrain.tui.paint.styles import Painted
+from tuitrain.tui.paint.text import Line
 
 if TYPE_CHECKING:
     from textual.binding import ActiveBinding
     from textual.screen import Screen
 
 
-class KeyFooter(Widget, can_focus=False):
+class KeyFooter(Painted):
     """The shown bindings of the focused widget, the screen and the app; `? Help` always last."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key", "footer--off"}
     DEFAULT_CSS = """
-    KeyFooter { dock: bottom; height: 1; width: 100%; background: $panel; color: $foreground;
-        & > .footer--key { text-style: bold; color: $accent; }
-        & > .footer--off { color: $text-disabled; }
-    }
+    KeyFooter { dock: bottom; height: 1; width: 100%; background: $panel; color: $foreground; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._spans: list[tuple[int, int, str]] = []
+        self._line = Line()
         self._shown: object = None
         self._notes: dict[str, str] = {}
 
@@ -65,28 +64,20 @@ class KeyFooter(Widget, can_focus=False):
         title = f"{active.binding.description} ({note})" if note else active.binding.description
         return key, title, active.enabled, active.binding.key
 
-    def render(self) -> Text:
+    def render_line(self, y: int) -> Strip:
         """As many hints as fit, help always among them."""
         self._shown = hints = self._key_hints()
-        style = self.get_component_rich_style
-        key_style, off = style("footer--key", partial=True), style("footer--off", partial=True)
-        text = Text("", no_wrap=True, end="")
-        self._spans.clear()
-        room = self.size.width
+        self._line, width = Line(), self.size.width
         help_cells = len(hints[-1][0]) + len(hints[-1][1]) + 4 if hints else 0
         for number, (key, title, enabled, name) in enumerate(hints):
-            cells = Text(f"  {key} {title}").cell_len
-            reserve = 0 if number == len(hints) - 1 else help_cells
-            if text.cell_len + cells + reserve > room:
+            start, last = self._line.x, number == len(hints) - 1
+            if start + cell_len(f"  {key} {title}") + (0 if last else help_cells) > width:
                 continue
-            start = text.cell_len
-            text.append(" " if not start else "  ").append(key, key_style if enabled else off)
-            text.append(f" {title}", None if enabled else off)
-            self._spans.append((start, text.cell_len, name))
-        return text
+            self._line.add("  " if start else " ").add(key, "accent" if enabled else "faint")
+            self._line.add(f" {title}", "" if enabled else "faint").link(name, start)
+        return self.strip(self._line, width)
 
     def on_click(self, event: events.Click) -> None:
         """Do what the key would do."""
-        for start, end, key in self._spans:
-            if start <= event.x < end:
-                self.app.simulate_key(key)
+        if key := self._line.linked(event.x):
+            self.app.simulate_key(key)

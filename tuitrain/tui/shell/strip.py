@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widget import Widget
 
+from tuitrain.tui.paint.sizes import MIN_HEIGHT, MIN_WIDTH
 from tuitrain.tui.shell.protocol import shell
-
-MIN_WIDTH, MIN_HEIGHT = 60, 18
 
 
 class TextStrip(Widget, can_focus=False):

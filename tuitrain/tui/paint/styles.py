@@ -1,0 +1,56 @@
+"""What the names of styles mean: the table in `theme.tcss`, for every widget that paints itself."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuitrain.tui.paint.text import Parts, cut
+
+#: The names; several of them between spaces are laid over each other.
+STYLES = ("bold", "underline", "reverse", "dim", "faint", "track", "good", "warn", "bad", "primary", "second",
+          "accent", "cursor", "idle")  # fmt: skip
+#: For the COMPONENT_CLASSES of a widget.
+CLASSES = {f"paint--{name}" for name in STYLES}
+
+
+def look(widget: Widget, names: str) -> Style:
+    """The style of these names on a widget's own ground."""
+    style = widget.rich_style
+    for name in names.split():
+        whole, own = (
+            widget.get_component_rich_style(f"paint--{name}", partial=partial) for partial in (False, True)
+        )  # only the whole one has its colours mixed with the ground
+        style += own.without_color
+        style += Style(color=own.color and whole.color, bgcolor=own.bgcolor and whole.bgcolor)
+    return style
+
+
+class Painted(Widget):
+    """A widget that paints parts."""
+
+    COMPONENT_CLASSES = CLASSES
+    #: Textual works a style out again at every paint, which takes longer than painting.
+    _styles: dict[str, Style] | None = None
+
+    def style(self, names: str | Style) -> Style:
+        """A style by its names, or one of its own, on the widget's ground."""
+        if isinstance(names, Style):
+            return self.style("") + names
+        if self._styles is None:
+            self._styles = {}
+        if names not in self._styles:
+            self._styles[names] = look(self, names)
+        return self._styles[names]
+
+    def notify_style_update(self) -> None:
+        """Another theme, say."""
+        self._styles = None
+        super().notify_style_update()
+
+    def strip(self, parts: Parts, width: int) -> Strip:
+        """One painted line, filled up to the width."""
+        segments = [Segment(text, self.style(style)) for text, style in cut(parts, width) if text]
+        return Strip(segments).adjust_cell_length(width, self.style(""))
