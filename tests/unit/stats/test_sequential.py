@@ -122,7 +122,7 @@ def test_levels_of_ten_thousand_duels(pairs: int, excess: float) -> None:
     found = _shares(*repeated_intervals(a, b + gain, Plan(pairs), floor), gain)
     print(f"\nexcess {excess}, {pairs} pairs: A/A {got}; gain of 8 in 10 {found}")
     assert got["better"] <= 0.025 and got["worse"] <= 0.025 and got["wrong"] <= 0.05
-    assert 0.76 < found["better"] < 0.86
+    assert 0.72 < found["better"] < 0.88
 
 
 @pytest.mark.long
