@@ -174,14 +174,15 @@ def decide(right_a: ArrayLike, right_b: ArrayLike, plan: Plan) -> Decision:
 
 
 def pairs_to_go(decision: Decision, plan: Plan) -> int | None:
-    """How many more pairs an open decision takes if difference and deviation stay; None if not within the plan."""
-    count = np.arange(1, plan.last + 1)
-    half = critical_values(plan) * decision.sd / np.sqrt(count)
+    """How many more pairs it takes if difference and deviation stay: 0 if decided, None if not within the plan."""
+    if decision.outcome is not Outcome.OPEN:
+        return 0
+    half = critical_values(plan) * decision.sd / np.sqrt(np.arange(1, plan.last + 1))
     decided = half < abs(decision.difference)
     if plan.gain is not None:
         decided |= decision.difference + half < plan.gain
-    later = np.flatnonzero(decided & (count > decision.pairs))
-    return int(count[later[0]]) - decision.pairs if later.size else None
+    # It is none of the pairs so far: the half width falls from pair to pair, and this one was open.
+    return int(decided.argmax()) + 1 - decision.pairs if decided.any() else None
 
 
 def smallest_gain(sd: float, max_pairs: int) -> float:

@@ -21,6 +21,7 @@ from tuitrain.stats.comparison import (
     seeds_needed,
     smallest_difference,
 )
+from tuitrain.stats.noise_floor import cochran_q, noise_floor
 
 sides = st.tuples(st.integers(2, 6), st.integers(2, 6), st.integers(2, 30)).flatmap(
     lambda size: st.tuples(arrays.arrays(bool, (size[0], size[2])), arrays.arrays(bool, (size[1], size[2])))
@@ -45,6 +46,22 @@ def test_accuracies_alone_are_compared_as_by_student(both: tuple[np.ndarray, np.
     assert got.df == len(a) + len(b) - 2
     if min(np.ptp(a), np.ptp(b)) > 0:
         assert got.p_value() == pytest.approx(stats.ttest_ind(b, a).pvalue)
+
+
+def test_with_the_prior_it_is_the_formula() -> None:
+    rng = np.random.default_rng(0)
+    ease = images(rng)
+    a, b = seeds(rng, ease, (2,)), seeds(rng, images(rng), (6,))
+    got = compare(a, b)
+    floors = [noise_floor(side) for side in (a, b)]
+    excess = (4 * 1.3 + cochran_q(a)[0] + cochran_q(b)[0]) / (4 + 1 + 5)
+    variance = excess * (floors[0] / 2 + floors[1] / 6)
+    each = (b.mean(axis=0) - a.mean(axis=0)).var(ddof=1) / 300
+    assert got.prior_kept and got.excess == pytest.approx(excess)
+    assert (got.these_images.standard_error**2, got.these_images.df) == pytest.approx((variance, 10))
+    expected = max(variance, each + (excess - 1) / excess * variance)
+    assert got.new_images.standard_error**2 == pytest.approx(expected)
+    assert expected > variance
 
 
 def test_without_the_prior_it_is_student() -> None:
@@ -143,19 +160,21 @@ def _coverage(excess: float, count: int, draws: int, seed: int, size: int = 300)
     a, b = seeds(rng, ease, (draws, count), excess), seeds(rng, ease, (draws, count), excess)
     these = [compare(*pair).these_images.interval() for pair in zip(a, b, strict=True)]
     # Other images each time, and B is better at some, worse at others; the truth is the mean over all of them.
-    values, news = [], []
+    values, news, only_seeds = [], [], []
     for _ in range(draws):
         ease = images(rng, size)
-        other = ease + rng.normal(0.4, 0.7, size).astype(np.float32)
-        got = compare(seeds(rng, ease, (count,), excess), seeds(rng, other, (count,), excess)).new_images
-        values.append(got.value)
-        news.append(got.interval())
+        other = ease + rng.normal(0.4, 2, size).astype(np.float32)
+        got = compare(seeds(rng, ease, (count,), excess), seeds(rng, other, (count,), excess))
+        values.append(got.new_images.value)
+        news.append(got.new_images.interval())
+        only_seeds.append(got.these_images.interval())
     truth = float(np.mean(values))
     return {
         "covered": float(np.mean([0 in one for one in these])),
         "better": float(np.mean([one.low > 0 for one in these])),
         "half": float(np.mean([one.half_width for one in these])),
         "new": float(np.mean([truth in one for one in news])),
+        "new, by seeds only": float(np.mean([truth in one for one in only_seeds])),
     }
 
 
@@ -163,6 +182,7 @@ def _coverage(excess: float, count: int, draws: int, seed: int, size: int = 300)
 def test_coverage_of_few_seeds(count: int, excess: float) -> None:
     got = _coverage(excess, count, draws=500, seed=count)
     assert 0.92 < got["covered"] < 0.985 and got["better"] < 0.04 and got["new"] > 0.92, got
+    assert count < 4 or excess > 2 or got["new, by seeds only"] < 0.9, got
 
 
 @pytest.mark.long
@@ -172,7 +192,8 @@ def test_coverage_over_the_range(count: int, excess: float) -> None:
     got = _coverage(excess, count, draws=4000, seed=count)
     print(f"\nexcess {excess}, {count} seeds: {got}")
     least, most = (0.94, 0.98) if count > 2 else (0.93, 0.99)
-    assert least < got["covered"] < most and got["better"] < 0.033 and got["new"] > least
+    assert least < got["covered"] < most and got["new"] > least - 0.01
+    assert got["better"] < (0.03 if count > 2 else 0.036)
 
 
 @pytest.mark.long

@@ -196,6 +196,7 @@ def test_pairs_to_go_come_true_where_nothing_changes() -> None:
     expected = pairs_to_go(open_now, Plan(24))
     assert expected is not None
     assert decide(a, b, Plan(24)).pairs == pytest.approx(6 + expected, abs=2)
+    assert pairs_to_go(decide(a, b, Plan(24)), Plan(24)) == 0
     same = decide(a[:6], a[3:9], Plan(24))
     assert pairs_to_go(same, Plan(24)) is None
     assert pairs_to_go(same, Plan(24, gain=0.01)) is not None
