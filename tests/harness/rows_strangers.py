@@ -86,7 +86,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
         "result": lambda: json.dumps(run_json(History.of(run.events()), path), allow_nan=False),
         "verdict": shown,
         "recall": lambda: recall(run),
-        "log": lambda: [log_lines(record) for record in run.events()],
+        "log": lambda: [log_lines(record, History.of([record])) for record in run.events()],
         "lines": plain,
         "list": lambda: index.list_runs(path.parent),
         "monitor": monitor,

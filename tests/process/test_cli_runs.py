@@ -141,7 +141,11 @@ def test_rows_in_markdown_are_cells_whatever_a_run_is_called(tmp_path: Path) -> 
     assert cells[1].strip() == r"a\_b" and cells[-1].strip() == r"\#x\|y \#\<img\> \#\`t\`"
     assert "---:" in rule
     shown = tuitrain(tmp_path, "runs", "show", "a_b", "--markdown").stdout
-    assert shown.startswith("### ✓ ") and "| best test accuracy |" in shown and "judged by " in shown
+    assert (
+        shown.startswith("### ✓ ")
+        and r"| best test accuracy \(epoch 2\) | 99.00 % |" in shown
+        and "judged by " in shown
+    )
     both = tuitrain(tmp_path, "runs", "--markdown", "--json")
     assert both.returncode == 2 and "use one of them" in both.stderr
 

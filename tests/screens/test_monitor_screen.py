@@ -276,7 +276,9 @@ async def test_pause_and_resume_are_asked_then_done() -> None:
         assert "pausing…" in await settle(pilot)
         feed.coming.append(Record(Control("paused", 8, 665, source="keyboard"), 1.0, 1.0))
         text = await settle(pilot)
-        assert "‖ paused" in text and "pausing" not in text and "paused (keyboard)" in text
+        assert (
+            "‖ paused" in text and "pausing" not in text and "paused in epoch 9, step 665 (keyboard)" in text
+        )
         assert "space Resume" in text
         feed.control.answers = True
         await pilot.press("space")
@@ -363,7 +365,7 @@ async def test_the_end_brings_the_verdict() -> None:
     records = recorded()
     feed = live(13, 938)
     app = StageApp(feed)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 44)) as pilot:
         await settle(pilot)
         feed.coming, feed.progress, feed.alive, feed.phase = records[-4:], None, False, None
         text = await settle(pilot)
@@ -580,7 +582,9 @@ async def test_a_failed_run_shows_its_message() -> None:
         await settle(pilot)
         feed.coming, feed.alive, feed.phase = [Record(done, 3.0, 3.0)], False, None
         text = await settle(pilot)
-        assert "✗ diverged" in text and "not finite in epoch 9" in text and "back to the Lab" in text
+        assert "✗ diverged" in text and "not finite in epoch 9" in text
+        await pilot.resize_terminal(80, 44)
+        assert "back to the Lab" in await settle(pilot)
         assert app.query_one(Headline)
 
 

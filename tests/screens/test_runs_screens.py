@@ -44,9 +44,9 @@ async def test_overlaid_runs_are_told_apart_by_letters(
         await pilot.pause(0.2)
         text = text_of(app)
         assert text.isascii() == ascii_only
-        curves = chart_rows(text)
+        chart = chart_rows(text)
         for letter, best in zip(curves.LETTERS[:12], bests, strict=True):
-            assert letter in curves, f"the curve of {letter} has its letter"
+            assert letter in chart, f"the curve of {letter} has its letter"
             assert re.search(rf"{letter} \S+ +{best}", text), f"{letter} and {best} stand together below"
 
 

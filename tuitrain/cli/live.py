@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuitrain.cli.console import stderr
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy_text, activity_text, duration_text, plural, sparkline, waiting_text
+from tuitrain.figures import (
+    accuracy_text,
+    duration_text,
+    loss_text,
+    plural,
+    rate_text,
+    sparkline,
+    waiting_text,
+)
 from tuitrain.runs import wording
+from tuitrain.runs.history import History
 from tuitrain.runs.signals import data_stream
 from tuitrain.training.events import (
     Control,
@@ -19,13 +28,14 @@ from tuitrain.training.events import (
     Notice,
     Phase,
     Record,
-    RunFinished,
     RunStarted,
     StepProgress,
     to_line,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from tuitrain.runs.session import Snapshot
@@ -51,19 +61,20 @@ def epoch_line(e: EpochFinished, judged_by: str = "test") -> str:
     right = e.test_acc * e.test_images
     correct = f"{round(right)}" if math.isfinite(right) else "?"
     return (
-        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  train loss {e.train_loss:.4f} acc {accuracy_text(e.train_acc)}  "
-        f"{judged_by} loss {e.test_loss:.4f} acc {correct}/{e.test_images} ({accuracy_text(e.test_acc)})  "
-        f"lr {e.lr:.3g}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
+        f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  "
+        f"train loss {loss_text(e.train_loss)} acc {accuracy_text(e.train_acc)}  "
+        f"{judged_by} loss {loss_text(e.test_loss)} acc {correct}/{e.test_images} ({accuracy_text(e.test_acc)})  "
+        f"lr {rate_text(e.lr)}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
     )
 
 
 class PlainView:
-    """One line an epoch on stderr; no carriage returns, no colour."""
+    """One line an epoch on stderr; no carriage returns, no colour. `earlier` are records of before a resume."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, earlier: Sequence[Record] = (), *, quiet: bool = False) -> None:
         self.quiet = quiet
         self._compiling_s: float | None = None
-        self._judged_by = "test"
+        self._history = History.of(earlier)
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -72,22 +83,22 @@ class PlainView:
 
     def record(self, record: Record) -> None:
         """A new record as a line."""
+        self._history = self._history.add(record)
         match record.event:
             case Notice() as notice:
                 self._say(f"{notice.level}: {wording.notice_text(notice)}")
             case _ if self.quiet:
                 pass
             case RunStarted() as e:
-                self._judged_by = e.judged_by
                 self._say(
                     f"{visible(e.name)}: {e.parameters:,} parameters, {e.dataset} ({e.train_images:,} training, "
                     f"{e.test_images:,} {e.judged_by} images), {plural(e.epochs, 'epoch')} on "
                     f"{visible(e.device_name)}, seed {e.seed}"
                 )
             case EpochFinished() as e:
-                self._say(epoch_line(e, self._judged_by))
+                self._say(epoch_line(e, self._history.judged_by))
             case Control() as e:
-                self._say(wording.control_text(e))
+                self._say(wording.control_text(e, self._history.planned))
 
     def progress(self, now: Snapshot) -> None:
         """Not shown, but for compiling: a line when it begins and one when it is over."""
@@ -140,95 +151,68 @@ class EventView:
 class BarsView:
     """Two bars, losses, accuracy with a sparkline, speed and ETA, redrawn in place; epochs scroll above."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Sequence[Record] = ()) -> None:
         from rich.live import Live
 
-        self._plain = PlainView()
-        self._started: RunStarted | None = None
-        self._history: list[EpochFinished] = []
-        self._step: StepProgress | None = None
-        self._phase = "starting"
-        self._live = Live(
-            console=stderr(), refresh_per_second=8, get_renderable=self._picture, transient=True
-        )
+        from tuitrain.watch.state import MonitorState, reduce_all
+
+        self._plain = PlainView(earlier)
+        self.state = reduce_all(MonitorState(phase="starting"), earlier)
+        self._live = Live(console=stderr(), refresh_per_second=8, get_renderable=self.picture, transient=True)
         self._live.start()
 
     def record(self, record: Record) -> None:
         """A new record: a line above the bars."""
-        match record.event:
-            case RunStarted() as e:
-                self._started = e
-            case EpochFinished() as e:
-                self._history = [*(h for h in self._history if h.epoch < e.epoch), e]
-            case RunFinished():
-                return
+        from tuitrain.watch.state import reduce
+
+        self.state = reduce(self.state, record)
         with contextlib.suppress(OSError, ValueError):
             self._plain.record(record)
 
     def progress(self, now: Snapshot) -> None:
-        """The latest step."""
-        self._step = now.progress
-        self._phase = activity_text(now.phase, now.phase_s) if now.phase else self._phase
+        """The latest step and phase."""
+        from tuitrain.watch.state import reduce, with_phase
+
+        state = reduce(self.state, now.progress) if now.progress is not None else self.state
+        self.state = with_phase(state, now.phase, now.phase_s)
 
     def close(self) -> None:
         """Takes the bars away."""
         with contextlib.suppress(OSError, ValueError):
             self._live.stop()
 
-    def eta_s(self) -> float | None:
-        """Seconds left, from whole epochs but the first, which holds the warm-up; None before one is known."""
-        if self._started is None or self._step is None:
-            return None
-        sure = self._history[1:] or self._history
-        total = (
-            max(self._started.epochs, *(e.epochs for e in self._history), 0)
-            if self._history
-            else self._started.epochs
-        )
-        if sure:
-            an_epoch = sum(e.train_s + e.test_s for e in sure) / len(sure)
-        elif self._step.step > 20:
-            an_epoch = self._step.steps * self._step.step_ms / 1000
-        else:
-            return None
-        done = self._step.epoch - 1 + self._step.step / max(1, self._step.steps)
-        return max(0.0, (total - done) * an_epoch)
-
-    def _picture(self) -> RenderableType:
+    def picture(self) -> RenderableType:
+        """The bars and figures as they stand."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        started, step = self._started, self._step
-        if started is None or step is None:
-            return Text(f"{self._phase} …")
-        epochs = max([started.epochs, *(e.epochs for e in self._history)])
+        state = self.state
+        step, now = state.progress, state.train_now
+        if state.started is None or step is None or now is None:
+            return Text(f"{state.status_text} …")
         grid = Table.grid(padding=(0, 2))
-        done = (step.epoch - 1) * step.steps + step.step
-        bar = ProgressBar(total=step.steps, completed=step.step, width=30)
-        whole = ProgressBar(total=epochs * step.steps, completed=done, width=30)
-        eta = self.eta_s()
-        left = duration_text(eta) if eta is not None else "…"
-        grid.add_row("epoch", bar, f"{step.step}/{step.steps}",
-                     f"train loss {step.train_loss:.4f} acc {accuracy_text(step.train_acc)}  lr {step.lr:.3g}")  # fmt: skip
-        grid.add_row("run", whole, f"{step.epoch}/{epochs}",
-                     f"{step.images_per_s:,.0f} images/s  ETA {left}  {self._phase}")  # fmt: skip
-        if self._history:
-            accs = [e.test_acc for e in self._history[-SPARKLINE:]]
-            best = max(self._history, key=lambda e: (e.test_acc, -e.epoch))
-            line = (
-                f"{started.judged_by} acc {accuracy_text(accs[-1])}  {sparkline(accs, min(accs))}  "
-                f"best {accuracy_text(best.test_acc)}"
-            )
-            return Group(grid, Text(f"{line} in epoch {best.epoch}"))
-        return grid
+        bar = ProgressBar(total=state.steps, completed=state.step, width=30)
+        whole = ProgressBar(total=1.0, completed=state.run_fraction, width=30)
+        train = f"train loss {loss_text(now.train_loss)} acc {accuracy_text(now.train_acc)}  lr {rate_text(state.lr)}"
+        pace = f"{step.images_per_s:,.0f} images/s  ETA {duration_text(state.eta_s)}  {state.status_text}"
+        grid.add_row("epoch", bar, f"{state.step}/{state.steps}", train)
+        grid.add_row("run", whole, f"{state.epoch}/{state.planned}", pace)
+        if state.best is None or state.last is None:
+            return grid
+        finite = [e.test_acc for e in state.epochs if math.isfinite(e.test_acc)][-SPARKLINE:]
+        line = (
+            f"{state.history.judged_by} acc {accuracy_text(state.last.test_acc)}  {sparkline(finite, min(finite))}  "
+            f"best {accuracy_text(state.best.test_acc)} in epoch {state.best.epoch}"
+        )
+        return Group(grid, Text(line))
 
 
-def choose_view(*, events: bool, quiet: bool, plain: bool) -> RunView:
-    """The view that fits the flags and the terminal."""
+def choose_view(earlier: Sequence[Record], *, events: bool, quiet: bool, plain: bool) -> RunView:
+    """The view that fits the flags and the terminal; `earlier` are the records of a run that goes on."""
     if events:
         return EventView()
     if quiet or plain or not stderr().is_terminal or stderr().is_dumb_terminal:
-        return PlainView(quiet=quiet)
-    return BarsView()
+        return PlainView(earlier, quiet=quiet)
+    return BarsView(earlier)

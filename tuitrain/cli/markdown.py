@@ -41,7 +41,7 @@ def result_text(history: History) -> str:
     found, started = verdict(history), history.started
     name = visible(started.name) if started else "a run"
     out = [
-        f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.outcome_text(found.outcome))}",
+        f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.state_text(found.outcome))}",
         "",
     ]
     if found.message:
@@ -60,7 +60,7 @@ def result_text(history: History) -> str:
         for p in found.points
     ]
     if points:
-        out += [grid(("challenge", "point", "wanted", "got"), points)]
+        out += [escaped(found.challenge), "", grid(("challenge", "point", "wanted", "got"), points)]
     if started and started.command:
         fence = "`" * (2 + max(map(len, re.findall("`+", started.command)), default=1))
         out += [f"{fence}sh", visible(started.command), fence, ""]

@@ -161,9 +161,10 @@ def _follow_plain(directory: RunDirectory) -> None:
     from tuitrain.cli.live import epoch_line
     from tuitrain.figures import activity_text
     from tuitrain.runs.feed import DirectoryFeed
-    from tuitrain.training.events import EpochFinished, RunStarted
+    from tuitrain.runs.history import History
+    from tuitrain.training.events import EpochFinished
 
-    feed, judged_by, before = DirectoryFeed(directory), "test", ""
+    feed, history, before = DirectoryFeed(directory), History(), ""
     while True:
         update = feed.poll()
         word = "stalled" if update.stalled_s else update.phase or ""
@@ -171,10 +172,9 @@ def _follow_plain(directory: RunDirectory) -> None:
             stderr().print(activity_text(word, update.stalled_s or update.phase_s), soft_wrap=True)
         before = word
         for record in update.records:
-            if isinstance(record.event, RunStarted):
-                judged_by = record.event.judged_by
-            elif isinstance(record.event, EpochFinished):
-                print(epoch_line(record.event, judged_by), flush=True)
+            history = history.add(record)
+            if isinstance(record.event, EpochFinished):
+                print(epoch_line(record.event, history.judged_by), flush=True)
         if not update.alive:
             return
         time.sleep(0.5)

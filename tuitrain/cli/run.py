@@ -16,7 +16,7 @@ from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
-from tuitrain.figures import glyph_and_kind
+from tuitrain.figures import accuracy_text, glyph_and_kind, reaches_target
 from tuitrain.runs.signals import data_stream, set_stdout_apart
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ def _finish(
     from tuitrain.cli.live import choose_view
     from tuitrain.runs.signals import guarded
 
-    view = choose_view(events=events, quiet=quiet, plain=plain)
+    view = choose_view(session.records, events=events, quiet=quiet, plain=plain)
     with guarded(session) as signals:
         session.start()
         _follow(session, view)
@@ -381,8 +381,8 @@ def _finish(
     code: int = signals.exit_code or session.exit_code
     if code == ExitCode.DONE and require is not None:
         best = session.recorder.history.best
-        if best is None or best.test_acc * 100 < require - 1e-9:
-            got = f"{best.test_acc * 100:.2f} %" if best else "nothing"
+        if best is None or not reaches_target(best.test_acc, require):
+            got = accuracy_text(best.test_acc) if best else "nothing"
             raise RequirementError(
                 f"--require-accuracy {require:g}: the best was {got}; the run is in {session.directory.path}."
             )
@@ -411,6 +411,7 @@ def _follow(session: Session, view: RunView) -> None:
 
 def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
     from tuitrain.cli.verdict import verdict_text
+    from tuitrain.runs import wording
 
     history, directory = session.recorder.history, session.directory.path
     with contextlib.suppress(OSError, ValueError):
@@ -418,7 +419,7 @@ def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
             stderr().print(verdict_text(history, directory), soft_wrap=True)
         elif (done := history.finished) is None or glyph_and_kind(done.outcome)[1] == "bad":
             why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
-            complain(f"{done.outcome.replace('_', ' ') if done else 'unfinished'}: {why}")
+            complain(f"{wording.state_text(history.outcome)}: {why}")
         if session.recorder.trouble:
             stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
     from tuitrain.cli.markdown import append_summary

@@ -15,7 +15,7 @@ from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.cli.verdict import verdict_text
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
-from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_and_kind
+from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_and_kind, loss_text, rate_text
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -91,7 +91,9 @@ def runs(
 
 def state_text(summary: RunSummary) -> str:
     """A run's state with its glyph, and with the time where it compiles or stands still."""
-    return f"{glyph_and_kind(summary.doing)[0]} {activity_text(summary.doing.replace('_', ' '), summary.doing_s)}"
+    from tuitrain.runs import wording
+
+    return f"{glyph_and_kind(summary.doing)[0]} {activity_text(wording.state_text(summary.doing), summary.doing_s)}"
 
 
 def report_detached(summaries: Sequence[RunSummary]) -> None:
@@ -122,7 +124,7 @@ def run_cells(summary: RunSummary) -> dict[str, str]:
         "≥target": target,
         "epochs": of,
         "when": date_text(summary.when),
-        "took": elapsed_text(summary.seconds),
+        "took": elapsed_text(summary.seconds) if summary.seconds else "–",
         "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
     }
 
@@ -170,6 +172,7 @@ def show(
 
     At the end, the command that repeats it.
     """
+    from tuitrain.runs import wording
     from tuitrain.runs.history import History
     from tuitrain.runs.index import summarise
     from tuitrain.runs.run_json import run_json
@@ -212,14 +215,14 @@ def show(
     if summary.note:
         out.print(f"note: {visible(summary.note)}", soft_wrap=True)
     for notice in result.notices:
-        out.print(f"{notice.level}: {visible(notice.message)}", soft_wrap=True)
+        out.print(f"{notice.level}: {wording.notice_text(notice)}", soft_wrap=True)
     if result.epochs:
-        judge = "val" if result.started and result.started.judged_by == "validation" else "test"
+        judge = "val" if result.judged_by == "validation" else "test"
         out.print(f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}         lr")
     for e in result.epochs:
         out.print(
-            f"{e.epoch:>5}  {e.train_loss:>10.4f}  {accuracy_text(e.train_acc):>9}  {e.test_loss:>10.4f}  "
-            f"{accuracy_text(e.test_acc):>9}  {e.lr:>9.3g}"
+            f"{e.epoch:>5}  {loss_text(e.train_loss):>10}  {accuracy_text(e.train_acc):>9}  {loss_text(e.test_loss):>10}  "
+            f"{accuracy_text(e.test_acc):>9}  {rate_text(e.lr):>9}"
         )
     out.print(verdict_text(result, directory.path), soft_wrap=True)
 

@@ -12,6 +12,8 @@ from tuitrain.errors import UsageError, visible
 from tuitrain.figures import shape_text, size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from tuitrain.spec.challenge import Point
@@ -262,13 +264,15 @@ def _unusual(train: dict[str, Any], usual: dict[str, Any]) -> list[str]:
     return out
 
 
-def checklist(points: list[Point]) -> list[RenderableType]:
+def checklist(points: Sequence[Point], title: str = "challenge") -> list[RenderableType]:
     """The challenge as a checklist: a glyph and a word, so that colour carries nothing alone."""
     from rich.text import Text
 
+    from tuitrain.watch.verdict import NO_CHALLENGE
+
     if not points:
-        return [Text("challenge  none was set", style="dim"), Text()]
-    out: list[RenderableType] = [Text("challenge", style="bold")]
+        return [Text(NO_CHALLENGE, style="dim"), Text()]
+    out: list[RenderableType] = [Text(title, style="bold")]
     for p in points:
         glyph, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}[p.met]
         out.append(

@@ -254,18 +254,18 @@ def tail(
     """The end of a run's log; with -f, what comes, until the run ends."""
     from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
-    from tuitrain.training.events import RunStarted, to_line
+    from tuitrain.runs.history import History
+    from tuitrain.training.events import to_line
 
     feed = DirectoryFeed(run_directory(run, runs_dir))
-    judged_by = "test"
+    history = History()
     first = True
     while True:
         update = feed.poll()
         out: list[str] = []
         for record in update.records if not update.reset else update.records[-1:]:
-            if isinstance(record.event, RunStarted):
-                judged_by = record.event.judged_by
-            out += [to_line(record)] if json else log_lines(record, judged_by)
+            history = history.add(record)
+            out += [to_line(record)] if json else log_lines(record, history)
         if first:
             out = out[-lines:] if lines else []
             first = False

@@ -40,7 +40,7 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
             grid.add_row(*(figure.label, figure.here, figure.claimed)[: len(grid.columns)])
         first, *worth = found.remarks
         parts += [Text(), grid, Text(), Text(first), *(Text(remark, style="dim") for remark in worth), Text()]
-    parts += checklist(list(found.points))[:-1]
+    parts += checklist(found.points, found.challenge)[:-1]
     if started and started.command:
         parts += [Text(), Text.assemble(("repeat  ", "bold"), visible(started.command))]
     parts.append(Text.assemble(("run     ", "bold"), visible(directory)))

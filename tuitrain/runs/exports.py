@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tuitrain.errors import visible
 from tuitrain.runs import durable, wording
+from tuitrain.runs.history import History
 from tuitrain.runs.tfevents import EventFile
 from tuitrain.training.events import (
     CheckpointSaved,
@@ -38,8 +39,13 @@ SCALARS = {
 _OUTPUT_BYTES = 1 << 16
 
 
-def log_lines(record: Record, judged_by: str = "test") -> list[str]:
-    """A record for people, in the classic form of MNIST examples; without line ends."""
+def log_lines(record: Record, history: History) -> list[str]:
+    """A record for people, in the classic form of MNIST examples; without line ends.
+
+    Args:
+        record: what happened.
+        history: of the run up to then, with this record.
+    """
     event = record.event
     match event:
         case RunStarted():
@@ -51,15 +57,15 @@ def log_lines(record: Record, judged_by: str = "test") -> list[str]:
                 *([f"repeat with: {visible(event.command)}"] if event.command else []),
             ]
         case EpochFinished():
-            return epoch_lines(event, judged_by)
+            return epoch_lines(event, history.judged_by)
         case CheckpointSaved():
             return [wording.checkpoint_text(event)]
         case Control():
-            return [wording.control_text(event)]
+            return [wording.control_text(event, history.planned)]
         case Notice():
             return [f"{event.level}: {wording.notice_text(event)}"]
         case RunFinished():
-            return [wording.end_text(event)]
+            return [wording.end_text(history)]
     return []
 
 
@@ -87,7 +93,7 @@ class DerivedFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.dirty = True
-        self._judged_by = "test"
+        self._history = History()
         self._board: EventFile | None = None
         self._output_offset = 0
 
@@ -98,9 +104,8 @@ class DerivedFiles:
             OSError: a file could not be written, and all is dirty.
         """
         try:
-            if isinstance(record.event, RunStarted):
-                self._judged_by = record.event.judged_by
-            lines = [*self._output_lines(), *log_lines(record, self._judged_by)]
+            self._history = self._history.add(record)
+            lines = [*self._output_lines(), *log_lines(record, self._history)]
             self._append("log.txt", lines)
             if isinstance(record.event, EpochFinished):
                 self._append("metrics.csv", [csv_line(record.event)])
@@ -116,10 +121,10 @@ class DerivedFiles:
         lines: list[str] = []
         rows = [",".join(CSV_FIELDS)]
         epochs: list[tuple[EpochFinished, float]] = []
+        self._history = History()
         for record in records:
-            if isinstance(record.event, RunStarted):
-                self._judged_by = record.event.judged_by
-            lines += log_lines(record, self._judged_by)
+            self._history = self._history.add(record)
+            lines += log_lines(record, self._history)
             if isinstance(record.event, EpochFinished):
                 rows.append(csv_line(record.event))
                 epochs.append((record.event, record.time))

@@ -120,9 +120,12 @@ class History:
     @property
     def seconds(self) -> float:
         """Seconds of training so far, pauses included."""
-        if self.finished is not None:
-            return self.finished.seconds
-        return self.epochs[-1].elapsed_s if self.epochs else 0.0
+        return self.finished.seconds if self.finished is not None else self.elapsed_s
+
+    @property
+    def judged_by(self) -> str:
+        """The images that judge its epochs: `test` or `validation`."""
+        return self.started.judged_by if self.started is not None else "test"
 
     @property
     def preset(self) -> Preset | None:

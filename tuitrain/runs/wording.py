@@ -6,20 +6,13 @@ import math
 
 from tuitrain import figures
 from tuitrain.errors import visible
-from tuitrain.training.events import CheckpointSaved, Control, Notice, RunFinished
-
-OUTCOMES = {
-    "completed": "done",
-    "stopped": "stopped",
-    "diverged": "diverged",
-    "out_of_memory": "out of memory",
-    "failed": "failed",
-}
+from tuitrain.runs.history import History
+from tuitrain.training.events import CheckpointSaved, Control, Notice
 
 
-def outcome_text(name: str) -> str:
-    """How a run ended, in a word or two; `unfinished` where it has not."""
-    return OUTCOMES.get(name, visible(name).replace("_", " "))
+def state_text(name: str) -> str:
+    """What a run is doing, or how it ended, in a word or two: `compiling`, `out of memory`, and `done` for `completed`."""
+    return "done" if name == "completed" else visible(name).replace("_", " ")
 
 
 def position_text(epoch: int, step: int) -> str:
@@ -68,9 +61,13 @@ def checkpoint_text(event: CheckpointSaved) -> str:
     return f"checkpoint saved {position_text(event.epoch, event.step)}{best}"
 
 
-def end_text(event: RunFinished) -> str:
-    """How a run ended, with its best epoch."""
-    text = f"{outcome_text(event.outcome)} after {figures.plural(event.epochs, 'epoch')} in {figures.elapsed_text(event.seconds)}"
-    if event.best_epoch:
-        text += f", best {figures.accuracy_text(event.best_test_acc)} in epoch {event.best_epoch}"
-    return f"{text}: {visible(event.message)}" if event.message else text
+def end_text(history: History) -> str:
+    """How a run ended, with its best epoch; empty while it goes on."""
+    done, best = history.finished, history.best
+    if done is None:
+        return ""
+    epochs = figures.plural(len(history.epochs), "epoch")
+    text = f"{state_text(done.outcome)} after {epochs} in {figures.elapsed_text(done.seconds)}"
+    if best is not None:
+        text += f", best {figures.accuracy_text(best.test_acc)} in epoch {best.epoch}"
+    return f"{text}: {visible(done.message)}" if done.message else text

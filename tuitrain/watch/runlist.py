@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.figures import count_text, elapsed_text, glyph_and_kind, percent_text, waiting_text
+from tuitrain.runs import wording
 from tuitrain.spec.describe import describe_changes, short_changes
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
     from tuitrain.runs.queue import QueueEntry
 
-#: A run's state in a word of eight letters at most.
-STATE_WORDS = {
+#: Shorter words, of eight letters at most, for the column of the states.
+SHORT_STATES = {
     "out_of_memory": "no mem", "interrupted": "cut off", "compiling": "compiles", "later_version": "newer",
 }  # fmt: skip
 #: States from which a run can go on.
@@ -27,7 +28,7 @@ RESUMABLE = frozenset({"stopped", "interrupted", "failed"})
 def state_look(state: str) -> tuple[str, str, str]:
     """Glyph, word and kind (see `figures.glyph_and_kind`) of a state."""
     glyph, kind = glyph_and_kind(state)
-    return glyph, STATE_WORDS.get(state, state), kind
+    return glyph, SHORT_STATES.get(state) or wording.state_text(state), kind
 
 
 def changed_text(run: RunSummary, *, seed: bool = True) -> str:
@@ -58,7 +59,6 @@ class RunRow:
     best: float | None
     last: float | None
     at_target: int | None
-    has_target: bool
     epochs: str
     when: float
     seconds: float
@@ -75,7 +75,7 @@ class RunRow:
         """What the filter looks through."""
         words = (
             self.key,
-            self.state,
+            wording.state_text(self.state),
             state_look(self.state)[1],
             self.preset,
             self.changed,
@@ -96,7 +96,6 @@ def row_of(run: RunSummary) -> RunRow:
         best=run.best,
         last=run.last,
         at_target=run.epochs_at_target,
-        has_target=run.epochs_at_target is not None,
         epochs=f"{run.epochs}/{run.epochs_planned}" if run.epochs_planned else str(run.epochs),
         when=run.when,
         seconds=run.seconds,
@@ -120,7 +119,6 @@ def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
         best=None,
         last=None,
         at_target=None,
-        has_target=False,
         epochs=str(entry.job.preset.train.epochs),
         when=0.0,
         seconds=0.0,
@@ -135,7 +133,7 @@ def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
 def details(row: RunRow) -> str:
     """Everything that is known of a row in words, of which the table shows as much as fits."""
     run = row.summary
-    glyph, word, _ = state_look(row.state)
+    glyph, word = state_look(row.state)[0], wording.state_text(row.state)
     if run is not None and not run.preset:
         return "\n".join((f"{glyph} {word}: it has not written anything yet", "", visible(run.path)))
     lines = [f"{glyph} {word}  {row.preset}, seed {row.seed}, {count_text(row.parameters)} parameters"]
@@ -173,9 +171,7 @@ def _number_or_low(value: float | None) -> float:
 
 
 def _target(row: RunRow) -> str:
-    if row.at_target:
-        return str(row.at_target)
-    return "–" if row.has_target or row.best is None else ""
+    return "–" if row.at_target is None else str(row.at_target)
 
 
 def _params(row: RunRow, now: float) -> str:

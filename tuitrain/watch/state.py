@@ -35,21 +35,6 @@ LOG_LINES = 5000
 #: Phases before the first step; a run that has ended is in none of them, unless it was taken up again.
 BEGINNING = ("starting", "loading data", "warming up", "compiling")
 
-#: What the state is called in a word, by phase or outcome.
-STATUS_WORDS = {
-    "waiting": "waiting",
-    "loading data": "loading data",
-    "warming up": "warming up",
-    "compiling": "compiling",
-    "training": "training",
-    "evaluating": "evaluating",
-    "saving": "saving",
-    "paused": "paused",
-    **wording.OUTCOMES,
-    "interrupted": "interrupted",
-    "stalled": "stalled",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -123,7 +108,7 @@ class MonitorState:
 
     @property
     def status(self) -> str:
-        """A key of STATUS_WORDS, or a feed's own word while the run hasn't begun."""
+        """Its phase or outcome, `paused`, `stalled` or `interrupted`; a feed's own word while the run hasn't begun."""
         if self.finished is not None and not self.begun_again:
             return self.finished.outcome
         if not self.alive:
@@ -135,8 +120,7 @@ class MonitorState:
     @property
     def status_text(self) -> str:
         """The state in words, with the time where one waits for its end: `compiling 12 s`."""
-        word = STATUS_WORDS.get(self.status, visible(self.status))
-        return figures.activity_text(word, self.stalled_s or self.phase_s)
+        return figures.activity_text(wording.state_text(self.status), self.stalled_s or self.phase_s)
 
     @property
     def over(self) -> bool:
@@ -191,12 +175,17 @@ class MonitorState:
     @property
     def elapsed_s(self) -> float:
         """Seconds of the run so far."""
-        if self.finished is not None:
-            return self.finished.seconds
-        values = [self.epochs[-1].elapsed_s] if self.epochs else []
-        if self.progress is not None:
-            values.append(self.progress.elapsed_s)
-        return max(values, default=0.0)
+        if self.finished is None and self.progress is not None:
+            return max(self.history.seconds, self.progress.elapsed_s)
+        return self.history.seconds
+
+    @property
+    def train_now(self) -> StepProgress | EpochFinished | None:
+        """What has the newest train loss and accuracy: the epoch it is in, else the last finished one."""
+        last = self.last
+        if self.progress is not None and not self.over and (last is None or self.progress.epoch > last.epoch):
+            return self.progress
+        return last
 
     @property
     def lr(self) -> float | None:
@@ -329,12 +318,12 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
         case RunFinished():
             new = replace(state, paused=False, asks=(), stopping="")
             good = event.outcome in ("completed", "stopped")
-            return _log(new, time, wording.end_text(event), "good" if good else "error")
+            return _log(new, time, wording.end_text(state.history), "good" if good else "error")
     return state
 
 
 def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorState:
-    text = f"epoch {event.epoch}: test loss {figures.loss_text(event.test_loss)}"
+    text = f"epoch {event.epoch}: {state.history.judged_by} loss {figures.loss_text(event.test_loss)}"
     if math.isfinite(event.test_acc):
         correct = round(event.test_acc * event.test_images)
         text += f", {correct}/{event.test_images} ({figures.accuracy_text(event.test_acc)})"

@@ -14,6 +14,7 @@ from tuitrain.spec.preset import Claims
 from tuitrain.training.events import EpochFinished
 
 NO_CLAIM = "–"
+NO_CHALLENGE = "no challenge was set for this preset"
 #: What can be done about an outcome, where it is the settings' fault.
 _REMEDIES = {
     "diverged": "lower the learning rate or the batch size",
@@ -85,27 +86,22 @@ def verdict(history: History) -> Verdict:
     )
 
 
-def judged_by(history: History) -> str:
-    """What the run is judged by: `test` or `validation`."""
-    return history.started.judged_by if history.started is not None else "test"
-
-
 def _title(history: History) -> str:
     started, done = history.started, history.finished
     if started is None or done is None:
-        return wording.outcome_text(history.outcome)
+        return wording.state_text(history.outcome)
     network = history.user_network
     name = visible(started.name if network is None else f"{network} as {started.name}")
     epochs = figures.plural(len(history.epochs), "epoch")
     seconds = figures.elapsed_text(done.seconds)
-    return f"{wording.outcome_text(done.outcome)}  {name}, {epochs} in {seconds} on {visible(started.device)}"
+    return f"{wording.state_text(done.outcome)}  {name}, {epochs} in {seconds} on {visible(started.device)}"
 
 
 def _challenge(points: Sequence[Point]) -> tuple[bool | None, str]:
     missed = [visible(p.point) for p in points if p.met is False]
     unknown = [visible(p.point) for p in points if p.met is None]
     if not points:
-        return None, "no challenge was set for this preset"
+        return None, NO_CHALLENGE
     if missed:
         return False, f"challenge not met: {', '.join(missed)}"
     if unknown:
@@ -123,7 +119,7 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
     started, best, last = history.started, history.best, history.last
     if started is None or best is None or last is None:
         return ()
-    judge = judged_by(history)
+    judge = history.judged_by
     alike = claims if judge == "test" else None  # sources judged by the test set
 
     def percent(value: float | None) -> str:
@@ -145,7 +141,7 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
 
 
 def _ahead(history: History, claims: Claims | None) -> float | None:
-    if claims is None or claims.test_accuracy is None or history.best is None or judged_by(history) != "test":
+    if claims is None or claims.test_accuracy is None or history.best is None or history.judged_by != "test":
         return None
     return history.best.test_acc - claims.test_accuracy / 100
 
@@ -154,7 +150,7 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
     started, best = history.started, history.best
     if started is None or best is None:
         return []
-    judge, published = judged_by(history), history.published
+    judge, published = history.judged_by, history.published
     out = [f"At the end {gap_and_wait(history.epochs, judge)}."]
     if judge == "test":
         out.append(

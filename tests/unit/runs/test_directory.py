@@ -173,7 +173,7 @@ def test_every_prefix_of_a_log_gives_exactly_its_complete_events(tmp_path: Path)
     for cut in [0, 1, ends[0] - 1, ends[0], ends[0] + 1, ends[3] - 1, len(data) - 1, len(data)]:
         path.write_bytes(data[:cut])
         writer = eventlog.LogWriter(path)
-        writer.append(records[0], durable=True)
+        writer.append(records[0], sync=True)
         writer.close()
         kept = sum(end <= cut for end in ends)
         assert path.read_bytes().count(b"\n") == kept + 1

@@ -57,7 +57,7 @@ def picture(
 
 
 def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:
-    judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
+    judged = state.history.judged_by
     if quantity == "rate":
         return [Curve("rate", _by_epoch(state, "lr"), "primary bold")]
     names = ("test_acc", "train_acc") if quantity == "accuracy" else ("test_loss", "train_loss")

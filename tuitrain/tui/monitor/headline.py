@@ -114,7 +114,7 @@ class Headline(Vertical):
         if state.asks:
             return [(f"{state.asks[-1].text}…", "accent")]
         if state.over:
-            return [("took ", "dim"), (figures.duration_text(state.elapsed_s), "bold")]
+            return [("took ", "dim"), (figures.elapsed_text(state.elapsed_s), "bold")]
         if state.stopping:
             return [("stopping…", "accent")]
         if silent_s >= 5:
@@ -130,7 +130,7 @@ class Headline(Vertical):
         best, last = state.best, state.last
         style = "good" if state.hits else "accent"
         self.query_one(BigNumber).set(figures.percent_text(best.test_acc) if best else "–", style)
-        judged = "validation" if state.started and state.started.judged_by == "validation" else "test"
+        judged = state.history.judged_by
         if best is None:
             self._set("best-where", (f"best {judged} accuracy", "dim"))
             self._set("last")
@@ -181,11 +181,11 @@ class Headline(Vertical):
         values = [e.test_acc for e in state.epochs]
         low, high = spark_range(values)
         self.query_one(Spark).set(values, low, figures.percent_text(high) if values else "")
-        self._set("low", ("test ", "dim"), (figures.percent_text(low), ""))
-        progress, last = state.progress, state.last
-        newer = progress is not None and not state.over and (last is None or progress.epoch > last.epoch)
-        loss = progress.train_loss if newer and progress else last.train_loss if last else None
-        acc = progress.train_acc if newer and progress else last.train_acc if last else None
+        judge = "val " if state.history.judged_by == "validation" else "test "
+        self._set("low", (judge, "dim"), (figures.percent_text(low), ""))
+        now, last = state.train_now, state.last
+        loss = now.train_loss if now else None
+        acc = now.train_acc if now else None
         self._set("loss", ("  loss ", "dim"), (figures.loss_text(loss), ""))
         self._set("acc", ("  train ", "dim"), (figures.percent_text(acc), ""))
         gap = acc - last.test_acc if acc is not None and last else math.nan  # of the two that are shown
@@ -202,7 +202,7 @@ def brief(state: MonitorState) -> list[str]:
         f"{figures.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
     )
     time = (
-        f"took {figures.duration_text(state.elapsed_s)}"
+        f"took {figures.elapsed_text(state.elapsed_s)}"
         if state.over
         else f"ETA {figures.duration_text(state.eta_s)}"
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tuitrain import figures
 from tuitrain.errors import visible
-from tuitrain.figures import reaches_target
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
@@ -37,9 +36,10 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     ghost = ghosts[0] if ghosts else None
     against = f"vs {ghost.name}" if ghost else ""
     waits = any(_wait_percent(e) >= 1 for e in state.epochs)
+    judge = "val" if state.history.judged_by == "validation" else "test"
     columns = [
         ("epoch", 5),
-        ("test %", 9),
+        (f"{judge} %", 9),
         ("loss", 8),
         ("train %", 8),
         ("loss", 8),
@@ -49,10 +49,10 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     ]
     columns += [("wait %", 7)] if waits else []
     heading = "".join(f"{name:>{width}}" for name, width in columns) + f"  {against}"
-    best = state.best.epoch if state.best else 0
+    best, hits = state.best.epoch if state.best else 0, set(state.hits)
     rows: list[Parts] = []
     for e in state.epochs:
-        hit = state.target is not None and reaches_target(e.test_acc, state.target)
+        hit = e.epoch in hits
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "accent" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
@@ -72,7 +72,9 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
                 _difference(None if beside is None else e.test_acc - beside),
             )
         )
-    rows += [((" gap: train accuracy above (+) or below (−) test, in points", "dim"),)] if rows else []
+    if rows:
+        judge = state.history.judged_by
+        rows.append(((f" gap: train accuracy above (+) or below (−) {judge}, in points", "dim"),))
     return ((heading, "dim underline"),), rows
 
 
@@ -187,6 +189,8 @@ def verdict(
     found, rows = worked_out(state.history), list[Parts]()
     mark, style = MARKS[found.met] if found.points else ("", "bold")
     title: Parts = ((f" {mark}{found.challenge[:1].upper()}{found.challenge[1:]}", style),)
+    if found.message:
+        rows += wrap(((f" {found.message}", "warn"),), width, 1)
     for point in found.points:
         mark, style = MARKS[point.met]
         rows.append(
@@ -222,8 +226,6 @@ def verdict(
         )
     rows.append(())
     rows += [line for remark in found.remarks for line in wrap(((f" {remark}", "dim"),), width, 1)]
-    if found.message:
-        rows += wrap(((f" {found.message}", "warn"),), width, 1)
     rows += [(), ((" What next", "bold"),)]
     rows += [
         line for tip in _next(state, found, ghosts, can_go_on, has_report) for line in wrap(tip, width - 3, 6)

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.figures import percent_text, plural
+from tuitrain.runs import wording
 from tuitrain.runs.index import HELD
 from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import RunTable
@@ -181,7 +182,7 @@ class RunsScreen(Screen[None]):
         lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
         for run in self._summaries[:5]:
             best = f" {percent_text(run.best)}" if run.best is not None else ""
-            lines.append(f"{run.state} {visible(run.preset)}{best}")
+            lines.append(f"{wording.state_text(run.doing)} {visible(run.preset)}{best}")
         return lines
 
     # -- the pane below ------------------------------------------------------------------------

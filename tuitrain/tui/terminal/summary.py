@@ -11,9 +11,9 @@ from rich.text import Text
 
 from tuitrain.errors import visible
 from tuitrain.figures import RICH_COLOURS, accuracy_text, count_text, elapsed_text, glyph_and_kind, plural
+from tuitrain.runs import wording
 from tuitrain.runs.history import History
 from tuitrain.spec.describe import layers_of, short_changes
-from tuitrain.watch.state import STATUS_WORDS
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -74,15 +74,18 @@ class _RunResult:
 
 def _head(told: _RunResult, running: bool = True) -> Text:
     done = told.result.finished
-    state: str
+    state, word = "failed", ""
     if done is not None:
-        state, word = done.outcome, STATUS_WORDS.get(done.outcome, visible(done.outcome))
+        state = done.outcome
     elif told.error:
-        state, word = "failed", "not started"
+        word = "not started"
     else:
-        state, word = ("training", "training") if running else ("interrupted", "cut off")
+        state = "training" if running else "interrupted"
     glyph, kind = glyph_and_kind(state)
-    return Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {told.title}")
+    return Text.assemble(
+        (f"{glyph} {word or wording.state_text(state)}", f"bold {RICH_COLOURS.get(kind, '')}"),
+        f"  {told.title}",
+    )
 
 
 def _lines_of(told: _RunResult, running: bool) -> list[Text]:
@@ -92,8 +95,7 @@ def _lines_of(told: _RunResult, running: bool) -> list[Text]:
     if directory is None:
         return [*lines, Text(f"  {told.error}")]
     if best is not None:
-        preset = result.preset
-        target = preset.challenge.target_accuracy if preset is not None else None
+        target = result.target
         text = f"  best {accuracy_text(best.test_acc)} in epoch {best.epoch}, last {accuracy_text(result.epochs[-1].test_acc)}"
         if target is not None:
             reached = list(result.at_target)
@@ -104,11 +106,9 @@ def _lines_of(told: _RunResult, running: bool) -> list[Text]:
     else:
         lines.append(Text("  no epoch finished yet"))
     if started is not None:
-        last = result.epochs[-1].elapsed_s if result.epochs else None
-        seconds = result.finished.seconds if result.finished else last
         lines.append(
             Text(
-                f"  {len(result.epochs)} of {plural(started.epochs, 'epoch')} in {elapsed_text(seconds)} on "
+                f"  {len(result.epochs)} of {plural(result.planned, 'epoch')} in {elapsed_text(result.seconds)} on "
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
