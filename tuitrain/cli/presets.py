@@ -57,7 +57,8 @@ def presets(ctx: typer.Context, json: options.Json = False) -> None:
                     grid.add_row()
                 family = entry.family
                 where = "" if entry.builtin else f"  ({entry.origin})"
-                grid.add_row(Text(f"{visible(family)}{where}", style="bold"))
+                heading = Text(f"{visible(family)}{where}", style="bold")
+                grid.add_row(heading, "", "", "", Text(entry.family_title, style="bold"))
             claim = preset.claims.test_accuracy
             title = visible(preset.title)
             head, _, rest = title.partition(" parameters, ")

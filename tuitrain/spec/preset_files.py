@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -30,6 +31,20 @@ class PresetEntry:
     def builtin(self) -> bool:
         """Whether it came with tuitrain."""
         return self.origin == "built-in"
+
+    @property
+    def family_title(self) -> str:
+        """What the family is, from the first line of the `title.txt` in its folder; empty where there is none."""
+        return _family_title(self.path.parent)
+
+
+@functools.cache
+def _family_title(folder: Path) -> str:
+    try:
+        with (folder / "title.txt").open(encoding="utf-8", errors="replace") as file:
+            return visible(file.readline(200).strip())
+    except OSError:
+        return ""
 
 
 def builtin_dir() -> Path:

@@ -302,3 +302,17 @@ def test_any_value_as_a_network_gives_a_preset_or_a_preset_error(value: object) 
         assert "\n" not in str(error) and math.isfinite(len(str(error)))
     else:
         assert preset.table().parameters >= 0
+
+
+def test_every_family_says_what_it_is() -> None:
+    titles = {entry.family: entry.family_title for entry in list_presets() if entry.builtin}
+    assert len(titles) == 5 and all(titles.values())
+    assert titles["era-s7"].startswith("ERA S7: thirteen steps from 40,202 to 5,854 parameters")
+
+
+def test_a_folder_without_a_title_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "presets" / "mine").mkdir(parents=True)
+    (tmp_path / "presets" / "mine" / "a.toml").write_text(load_preset("step13").to_toml())
+    monkeypatch.chdir(tmp_path)
+    (entry,) = (entry for entry in list_presets() if entry.origin == "project")
+    assert entry.family == "mine" and entry.family_title == ""

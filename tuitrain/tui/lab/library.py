@@ -25,13 +25,14 @@ class PresetItem:
     claim: float | None = None
     best: float | None = None
     problem: str = ""
+    family_title: str = ""
     preset: Preset | None = field(default=None, compare=False)
 
     def matches(self, text: str) -> bool:
-        """Whether every word of a search is in its name, family, title or story."""
+        """Whether every word of a search is in its name, its title, its family or its story."""
         story = self.preset.story.change if self.preset else ""
         title = self.preset.title if self.preset else ""
-        hay = f"{self.name} {self.family} {title} {story}".lower()
+        hay = f"{self.name} {self.family} {self.family_title} {title} {story}".lower()
         return all(word in hay for word in text.lower().split())
 
 
@@ -41,9 +42,13 @@ def item(entry: PresetEntry) -> PresetItem:
         preset = load_preset(str(entry.path))
         parameters = preset.table().parameters
     except PresetError as error:
-        return PresetItem(entry.name, entry.family, entry.origin, problem=str(error))
-    claims = preset.claims
-    return PresetItem(entry.name, entry.family, entry.origin, parameters, claims.test_accuracy, preset=preset)
+        return PresetItem(
+            entry.name, entry.family, entry.origin, problem=str(error), family_title=entry.family_title
+        )
+    return PresetItem(
+        entry.name, entry.family, entry.origin, parameters, preset.claims.test_accuracy, preset=preset,
+        family_title=entry.family_title,
+    )  # fmt: skip
 
 
 def read_all() -> list[PresetItem]:

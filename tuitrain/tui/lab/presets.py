@@ -214,7 +214,7 @@ class StoryView(LinesView, can_focus=False):
         if self.item is None:
             sizes = [entry.parameters for entry in self.family if entry.parameters]
             claims = [entry.claim for entry in self.family if entry.claim]
-            lines = [plural(len(self.family), "preset")] if self.family else []
+            lines = [self.family[0].family_title, plural(len(self.family), "preset")] if self.family else []
             lines += [f"{min(sizes):,} to {max(sizes):,} parameters"] if sizes else []
             lines += [f"claims {min(claims):.2f} to {max(claims):.2f} %"] if claims else []
             return [part for line in lines for part in wrap(((f"  {line}", ""),), width - 1, 2)]
