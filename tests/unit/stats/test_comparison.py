@@ -49,7 +49,7 @@ def test_accuracies_alone_are_compared_as_by_student(both: tuple[np.ndarray, np.
 
 
 def test_with_the_prior_it_is_the_formula() -> None:
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(2)
     ease = images(rng)
     a, b = seeds(rng, ease, (2,)), seeds(rng, images(rng), (6,))
     got = compare(a, b)
