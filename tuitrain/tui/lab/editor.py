@@ -207,9 +207,13 @@ class NetworkEditor:
     def set_value(self, key: str, value: Any, *, merge: bool = False) -> bool:
         """Sets a dotted key of `train` or `challenge` (None removes it), or a setting of the lab.
 
+        Another optimizer or schedule is taken by its name with settings of its own (see `choose`).
+
         Raises:
             EditError: the value is refused.
         """
+        if key in ("train.optimizer.name", "train.schedule.name"):
+            return self.choose(key.removesuffix(".name"), value)
         if key in self.settings:
             return self.apply(
                 self.data, key, merge=key if merge else "", settings={**self.settings, key: value}
@@ -224,20 +228,6 @@ class NetworkEditor:
         else:
             table[last] = value
         return self.apply(data, key, merge=key if merge else "")
-
-    def set_field(self, key: str, value: Any, *, merge: bool = False) -> bool:
-        """Sets what a field of the form is about.
-
-        Raises:
-            EditError: the value is refused; without the key, which the form shows.
-        """
-        if key in ("train.optimizer.name", "train.schedule.name"):
-            return self.choose(key.removesuffix(".name"), value)
-        try:
-            return self.set_value(key, value, merge=merge)
-        except EditError as error:
-            place, _, reason = str(error).partition(": ")
-            raise EditError(reason if reason and "." in place else str(error)) from None
 
     def choose(self, key: str, name: str) -> bool:
         """Takes another kind of `train.optimizer` or `train.schedule`.
@@ -256,7 +246,12 @@ class NetworkEditor:
         return self.apply(data, key)
 
     def reset(self, key: str) -> bool:
-        """Takes back a dotted key to the chosen preset's value; an optimizer or schedule with all of its settings."""
+        """Takes back a dotted key to the chosen preset's value; an optimizer or schedule with all of its settings.
+
+        The key "" is every field of the form, but not the network.
+        """
+        if not key:
+            return self.reset_train()
         if key in ("train.optimizer.name", "train.schedule.name"):
             table = key.split(".")[1]
             self._kept = {at: kept for at, kept in self._kept.items() if at[0] != table}

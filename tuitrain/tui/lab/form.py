@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rich.cells import cell_len
@@ -9,6 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.fields import Field, FormData, Item
 from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.paint.lines import LinesView
@@ -26,12 +28,7 @@ class FormView(LinesView):
         Binding("enter", "accept", "Accept", id="form.accept"),
         Binding("escape", "drop", "Undo typing", id="form.drop"),
         Binding("enter", "screen.start", "Start", id="form.start"),
-        Binding("up,k", "move(-1)", "Previous field", show=False, id="form.up"),
-        Binding("down,j", "move(1)", "Next field", show=False, id="form.down"),
-        Binding("home", "move(-999)", "First field", show=False, id="form.first"),
-        Binding("end", "move(999)", "Last field", show=False, id="form.last"),
-        Binding("pageup", "move(-8)", "Eight fields up", show=False, id="form.page_up"),
-        Binding("pagedown", "move(8)", "Eight fields down", show=False, id="form.page_down"),
+        *cursor_keys("form", "field", page=8),
         Binding("plus,equals_sign", "nudge(1)", "More", key_display="+/-", id="form.more"),
         Binding("minus,underscore", "nudge(-1)", "Less", show=False, id="form.less"),
         Binding("right", "side(1)", "Next choice, or edit", show=False, id="form.right"),
@@ -42,41 +39,22 @@ class FormView(LinesView):
         Binding("Z", "reset_all", "Reset all fields", show=False, id="form.reset_all"),
     ]
 
+    @dataclass
     class Changed(Message):
         """A field has a new valid value; `typing` while it is being typed."""
 
-        def __init__(self, form: FormView, key: str, value: Any, typing: bool) -> None:
-            super().__init__()
-            self.form, self.key, self.value, self.typing = form, key, value, typing
+        key: str
+        value: Any
+        typing: bool
 
-        @property
-        def control(self) -> FormView:
-            """The form."""
-            return self.form
-
+    @dataclass
     class Reset(Message):
         """A field (or all of them, key "") should go back to the preset's value."""
 
-        def __init__(self, form: FormView, key: str) -> None:
-            super().__init__()
-            self.form, self.key = form, key
-
-        @property
-        def control(self) -> FormView:
-            """The form."""
-            return self.form
+        key: str
 
     class Moved(Message):
         """The cursor is on another field, or a field is now right or wrong."""
-
-        def __init__(self, form: FormView) -> None:
-            super().__init__()
-            self.form = form
-
-        @property
-        def control(self) -> FormView:
-            """The form."""
-            return self.form
 
     def __init__(self, *, id: str | None = None, label: int = LABEL, starts: bool = True) -> None:
         super().__init__(id=id)
@@ -304,12 +282,12 @@ class FormView(LinesView):
         except ValueError as error:
             self.errors[edit.key] = (edit.text, str(error))
             self.rebuild()
-            self.post_message(self.Moved(self))
+            self.post_message(self.Moved())
             return
         if value != self.data.values.get(edit.key):
-            self.post_message(self.Changed(self, edit.key, value, True))
+            self.post_message(self.Changed(edit.key, value, True))
         elif had:
-            self.post_message(self.Moved(self))
+            self.post_message(self.Moved())
         self.rebuild()
 
     def refuse(self, key: str, reason: str) -> None:
@@ -336,7 +314,7 @@ class FormView(LinesView):
         """Ends typing; a wrong text stays in sight with its reason."""
         if self._edit is not None:
             self._stop_editing()
-            self.post_message(self.Moved(self))
+            self.post_message(self.Moved())
             self.rebuild()
 
     def action_drop(self) -> None:
@@ -347,8 +325,8 @@ class FormView(LinesView):
         self.errors.pop(edit.key, None)
         self._stop_editing()
         if self.data.values.get(edit.key) != edit.before:
-            self.post_message(self.Changed(self, edit.key, edit.before, True))
-        self.post_message(self.Moved(self))
+            self.post_message(self.Changed(edit.key, edit.before, True))
+        self.post_message(self.Moved())
         self.rebuild()
 
     def go_to(self, key: str) -> None:
@@ -357,7 +335,7 @@ class FormView(LinesView):
             self._stop_editing()
             self.key = key
             self.rebuild()
-            self.post_message(self.Moved(self))
+            self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
         """Another field; what was typed stands."""
@@ -369,7 +347,7 @@ class FormView(LinesView):
         target = max(0, min(len(keys) - 1, at + by))
         self.key = keys[target]
         self.rebuild()
-        self.post_message(self.Moved(self))
+        self.post_message(self.Moved())
 
     def action_nudge(self, direction: int) -> None:
         """One step more or less, or the next choice."""
@@ -381,10 +359,10 @@ class FormView(LinesView):
         value = self.data.values.get(field.key)
         new = field.nudge(value, direction)
         if new != value:
-            self.post_message(self.Changed(self, field.key, new, False))
+            self.post_message(self.Changed(field.key, new, False))
         elif was_wrong:
             self.rebuild()
-            self.post_message(self.Moved(self))
+            self.post_message(self.Moved())
 
     def action_side(self, direction: int) -> None:
         """Left and right go through choices; in a number they begin to edit what is there."""
@@ -402,13 +380,13 @@ class FormView(LinesView):
         if self.field is not None:
             self._stop_editing()
             self.errors.pop(self.key, None)
-            self.post_message(self.Reset(self, self.key))
+            self.post_message(self.Reset(self.key))
             self.rebuild()
 
     def action_reset_all(self) -> None:
         """Every field as in the preset."""
         self.forget()
-        self.post_message(self.Reset(self, ""))
+        self.post_message(self.Reset(""))
         self.rebuild()
 
     def on_click(self, event: events.Click) -> None:

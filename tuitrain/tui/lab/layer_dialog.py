@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
@@ -15,11 +14,11 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.spec.layers import KIND_WORDS
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
+from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.lab_state import LabState
-from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number
-from tuitrain.tui.paint.cells import SectionLine
+from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number, reset_layer_field
+from tuitrain.tui.lab.settings_form import SettingsForm, Subject
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Dialog, Modal
 
@@ -31,7 +30,6 @@ class LayerDialog(Modal[None]):
     DEFAULT_CSS = """
     LayerDialog { background: transparent; layout: vertical; }
     LayerDialog > Container { height: 1fr; margin: 2 0 1 0; background: $background; }
-    LayerDialog FormView { height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "close", "Done", key_display="esc", id="layer.close"),
@@ -65,13 +63,17 @@ class LayerDialog(Modal[None]):
     def compose(self) -> ComposeResult:
         """The form of the layer."""
         with Container():
-            yield SectionLine("Layer", id="layer-head")
-            yield FormView(id="layer-form", starts=False)
+            yield SettingsForm("layer-form", starts=False)
         yield KeyFooter()
+
+    @property
+    def form(self) -> FormView:
+        """The fields of the layer."""
+        return self.query_one(FormView)
 
     def on_mount(self) -> None:
         """The first field is ready to be changed."""
-        self.set_focus(self.query_one(FormView))
+        self.set_focus(self.form)
         self.refresh_layer()
         self._fit()
 
@@ -89,43 +91,21 @@ class LayerDialog(Modal[None]):
     def refresh_layer(self) -> None:
         """The layer as it stands."""
         self.index = max(0, min(self.index, len(self.editor.layers) - 1))
-        form = self.query_one(FormView)
-        form.show(layer_data(self.editor, self.index))
-        hint = form.field.range_text() if form.field is not None else ""
-        self.query_one(SectionLine).set(title=self.editor.name(self.index), right=((hint, "dim"),), here=True)
+        editor, index = self.editor, self.index
+        self.query_one(SettingsForm).show(
+            Subject(
+                title=editor.name(index),
+                data=layer_data(editor, index),
+                set=lambda key, value, typing: apply_layer_field(editor, index, key, value, typing=typing),
+                reset=lambda key: reset_layer_field(editor, index, key),
+                settle=editor.settle,
+                edited=self._edited,
+            )
+        )
 
     def _edited(self) -> None:
         self.refresh_layer()
         self.state.edited()
-
-    @on(FormView.Changed)
-    def _changed(self, event: FormView.Changed) -> None:
-        event.stop()
-        self._try(event.key, event.value, event.typing)
-
-    def _try(self, key: str, value: Any, typing: bool) -> None:
-        form = self.query_one(FormView)
-        try:
-            apply_layer_field(self.editor, self.index, key, value, typing=typing)
-        except EditError as error:
-            form.refuse(key, str(error).rpartition(": ")[2])
-            return
-        self._edited()
-
-    @on(FormView.Reset)
-    def _reset(self, event: FormView.Reset) -> None:
-        event.stop()
-        bases = self.query_one(FormView).data.bases
-        if len(self.editor.base.model.layers) == len(self.editor.layers) and event.key in bases:
-            self._try(event.key, bases[event.key], False)
-
-    @on(FormView.Moved)
-    def _moved(self, event: FormView.Moved) -> None:
-        event.stop()
-        if not event.form.editing:
-            self.editor.settle()
-        field = event.form.field
-        self.query_one(SectionLine).set(right=((field.range_text() if field else "", "dim"),))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enter ends the settings here; the Start key of the form is not offered."""
@@ -133,18 +113,17 @@ class LayerDialog(Modal[None]):
 
     def action_next(self, by: int) -> None:
         """Another layer."""
-        self.query_one(FormView).forget()
+        self.form.forget()
         self.index = (self.index + by) % len(self.editor.layers)
         self._go_to(self.index)
         self.refresh_layer()
 
     def action_move_op(self, by: int) -> None:
         """An operation later or earlier."""
-        form = self.query_one(FormView)
-        number = op_number(form.key)
+        number = op_number(self.form.key)
         if number is not None and self.editor.move_op(self.index, number, by):
             self._edited()
-            form.go_to(f"op{number + by}")
+            self.form.go_to(f"op{number + by}")
 
     def action_undo(self) -> None:
         """Takes the last edit back."""

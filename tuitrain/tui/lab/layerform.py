@@ -112,3 +112,10 @@ def apply_layer_field(
         new: Any = {"groupnorm": 2} if value == "groupnorm" else value
         ops[number : number + 1] = [new]
     return editor.set_ops(index, ops)
+
+
+def reset_layer_field(editor: NetworkEditor, index: int, key: str) -> None:
+    """Takes a field back, where the network has as many layers as the preset's."""
+    bases = layer_data(editor, index).bases
+    if len(editor.base.model.layers) == len(editor.layers) and key in bases:
+        apply_layer_field(editor, index, key, bases[key])

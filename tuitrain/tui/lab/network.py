@@ -11,6 +11,7 @@ from textual.message import Message
 
 from tuitrain.errors import visible
 from tuitrain.figures import shape_text, short_count_text
+from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.lab.lab_state import LabState
@@ -43,12 +44,7 @@ class NetworkView(LinesView):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "screen.start", "Start", id="network.start"),
-        Binding("up,k", "move(-1)", "Layer above", show=False, id="network.up"),
-        Binding("down,j", "move(1)", "Layer below", show=False, id="network.down"),
-        Binding("home", "move(-999)", "First layer", show=False, id="network.first"),
-        Binding("end", "move(999)", "Last layer", show=False, id="network.last"),
-        Binding("pageup", "move(-6)", "Six layers up", show=False, id="network.page_up"),
-        Binding("pagedown", "move(6)", "Six layers down", show=False, id="network.page_down"),
+        *cursor_keys("network", "layer", page=6),
         Binding("plus,equals_sign", "widen(1)", "Width", key_display="+/-", id="network.wider"),
         Binding("minus,underscore", "widen(-1)", "Narrower", show=False, id="network.narrower"),
         Binding("e", "edit_layer", "Edit", id="network.edit"),

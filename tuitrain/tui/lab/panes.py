@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from tuitrain.spec.preset import Preset
-from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.formdata import form_data, lr_curve, lr_note
 from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.parts import ChallengeView, LrChart
+from tuitrain.tui.lab.settings_form import SettingsForm, Subject
 from tuitrain.tui.lab.shapes import ShapesView, sees
 from tuitrain.tui.lab.totals import NetworkFoot, gauge
 from tuitrain.tui.paint.cells import SectionLine
@@ -34,27 +34,26 @@ class FormPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Form over checklist."""
-        yield SectionLine("Tweak", id="form-head")
-        yield FormView(id="form")
+        yield SettingsForm("form")
         yield SectionLine("Challenge", id="challenge-head")
         yield ChallengeView(id="challenge")
 
     def show(self, state: LabState) -> None:
         """What is in the lab, as it stands."""
-        self.query_one(FormView).show(form_data(state.editor, state.devices))
-        self.show_head()
+        editor = state.editor
+        self.query_one(SettingsForm).show(
+            Subject(
+                title="Tweak",
+                data=form_data(editor, state.devices),
+                set=lambda key, value, typing: editor.set_value(key, value, merge=typing),
+                reset=editor.reset,
+                settle=editor.settle,
+                edited=state.edited,
+            )
+        )
         points = state.points()
         if points is not None:
             self.query_one(ChallengeView).show(points, 5 if self.screen.size.height < 30 else 99)
-
-    @on(LinesView.Focused)
-    @on(FormView.Moved)
-    def show_head(self) -> None:
-        """The range of the field with the cursor."""
-        form = self.query_one(FormView)
-        hint = form.field.range_text() if form.field is not None and form.has_focus else ""
-        right = ((hint, "dim"),) if hint else ()
-        self.query_one("#form-head", SectionLine).set(right=right, here=form.has_focus)
 
 
 class NetworkPane(Vertical):

@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural
+from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.lab.network import figure
 from tuitrain.tui.paint.cells import SectionLine
@@ -27,12 +28,7 @@ class PresetTree(LinesView):
     HELP_TITLE = "Presets"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Choose", id="presets.choose"),
-        Binding("up,k", "move(-1)", "Preset above", show=False, id="presets.up"),
-        Binding("down,j", "move(1)", "Preset below", show=False, id="presets.down"),
-        Binding("home,g", "move(-999)", "First", show=False, id="presets.first"),
-        Binding("end,G", "move(999)", "Last", show=False, id="presets.last"),
-        Binding("pageup", "move(-8)", "Eight up", show=False, id="presets.page_up"),
-        Binding("pagedown", "move(8)", "Eight down", show=False, id="presets.page_down"),
+        *cursor_keys("presets", "preset", page=8, ends=("home,g", "end,G")),
         Binding("left", "fold(True)", "Fold the family", show=False, id="presets.fold"),
         Binding("right", "fold(False)", "Unfold the family", show=False, id="presets.unfold"),
         Binding("space", "turn", "Fold or unfold", show=False, id="presets.toggle"),

@@ -16,7 +16,7 @@ from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
+from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.formdata import header_context
 from tuitrain.tui.lab.lab_state import LabState, name_refused
@@ -309,31 +309,6 @@ class LabScreen(Screen[None]):
         form.go_to("lab.budget")
 
     # -- edits ---------------------------------------------------------------------------------
-
-    @on(FormView.Changed, "#form")
-    def _field_changed(self, event: FormView.Changed) -> None:
-        event.stop()
-        try:
-            self.editor.set_field(event.key, event.value, merge=event.typing)
-        except EditError as error:
-            event.form.refuse(event.key, str(error))
-            return
-        self.after_edit()
-
-    @on(FormView.Reset, "#form")
-    def _field_reset(self, event: FormView.Reset) -> None:
-        event.stop()
-        if event.key:
-            self.editor.reset(event.key)
-        else:
-            self.editor.reset_train()
-        self.after_edit()
-
-    @on(FormView.Moved, "#form")
-    def _field_moved(self, event: FormView.Moved) -> None:
-        event.stop()
-        if not event.form.editing:
-            self.editor.settle()
 
     def go_to_layer(self, index: int) -> None:
         """Puts the cursor of the table on a layer."""

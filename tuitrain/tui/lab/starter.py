@@ -17,38 +17,23 @@ from tuitrain.tui.shell.question import Question
 ONE_START_S = 2.0
 
 
-class Front(Protocol):
-    """What the starter asks of the screen before it."""
+class _Front(Protocol):
+    """The screen, as the starter knows it."""
 
-    def first_error(self) -> str:
-        """Why the first field that is wrong is so, with the cursor put on it; empty where none is."""
-
-    def go_to_layer(self, index: int) -> None:
-        """Puts the cursor on a layer."""
-
-    def say(self, text: str, title: str = "", timeout: float = 10) -> None:
-        """Shows a sentence: with a title an error, without one a note."""
-
-    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
-        """Asks at once, and goes on with the answer."""
-
-    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs a task, in the place of one that was begun here before."""
-
-    def look_at_data(self) -> None:
-        """Finds out whether the data set is there."""
-
-    def show_progress(self, text: str) -> None:
-        """Shows what is being fetched."""
-
-    def start(self, job: Job) -> None:
-        """Starts a run."""
+    def first_error(self) -> str: ...
+    def go_to_layer(self, index: int) -> None: ...
+    def say(self, text: str, title: str = "", timeout: float = 10) -> None: ...
+    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None: ...
+    def go_on(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def look_at_data(self) -> None: ...
+    def show_progress(self, text: str) -> None: ...
+    def start(self, job: Job) -> None: ...
 
 
 class Starter:
     """Starts what is in the lab."""
 
-    def __init__(self, state: LabState, front: Front) -> None:
+    def __init__(self, state: LabState, front: _Front) -> None:
         self.state, self.front = state, front
         self._started_at = -ONE_START_S
 
