@@ -31,8 +31,8 @@ LETTERS = {
     "f": ("frontier", "runs.frontier"),
     "g": ("first", "presets.first runs.first"),
     "i": ("insert", "network.insert"),
-    "j": ("down", "form.down network.down presets.down runs.down"),
-    "k": ("up", "form.up network.up presets.up runs.up"),
+    "j": ("down", "form.down network.down presets.down runs.down sheet.down"),
+    "k": ("up", "form.up network.up presets.up runs.up sheet.up"),
     "l": ("learning rate", "monitor.learning_rate"),
     "m": ("another quantity", "monitor.next_chart overlay.next"),
     "n": ("note", "runs.note"),
@@ -105,9 +105,8 @@ async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane
 async def test_the_digits_of_the_header_stand_back_while_a_field_takes_them(tmp_path: Path) -> None:
     def offered() -> bool:
         header = app.screen_stack[0].query_one(HeaderLine)
-        line = header.render()
-        key = header.get_component_rich_style("header--key", partial=True)
-        return any(span.style == key and line.plain[span.start : span.end] == "2" for span in line.spans)
+        key = header.style("accent")
+        return any(segment.text == "2" and segment.style == key for segment in header.render_line(0))
 
     async with lab(tmp_path) as (app, pilot, screen):
         assert offered()

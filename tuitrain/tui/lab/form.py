@@ -10,10 +10,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.fields import Field, FormData, Item
 from tuitrain.tui.lab.lineedit import LineEdit
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
 
 LABEL = 15  # cells of the label, with the mark before it

@@ -11,12 +11,11 @@ from textual.message import Message
 
 from tuitrain.errors import visible
 from tuitrain.figures import shape_text, short_count_text
-from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.paint.bars import bar
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts
 
 WIDE = 62  # cells from which on each layer is one row with all its columns

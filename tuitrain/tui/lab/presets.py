@@ -14,11 +14,10 @@ from textual.widgets import Input
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural
-from tuitrain.tui.lab.cursor import cursor_keys
 from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.lab.network import figure
 from tuitrain.tui.paint.cells import SectionLine
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
 
 

@@ -18,6 +18,41 @@ from tuitrain.tui.paint.styles import Painted
 from tuitrain.tui.paint.text import Line, Parts, cut
 
 WHEEL = 3  # lines
+FAR = 99_999
+
+
+def cursor_keys(
+    prefix: str, what: str, *, page: int = 0, ends: tuple[str, str] = ("home", "end")
+) -> list[Binding]:
+    """Keys for `action_move`, which takes by how many rows.
+
+    Args:
+        prefix: of their ids.
+        what: the rows are.
+        page: how many rows page up and down go; 0 for as many as are in sight.
+        ends: the keys for the first and the last row.
+    """
+    return [
+        Binding(key, action, said, show=False, id=f"{prefix}.{name}")
+        for key, action, said, name in (
+            ("up,k", "move(-1)", f"Previous {what}", "up"),
+            ("down,j", "move(1)", f"Next {what}", "down"),
+            (ends[0], f"move({-FAR})", f"First {what}", "first"),
+            (ends[1], f"move({FAR})", f"Last {what}", "last"),
+            (
+                "pageup",
+                f"move({-page})" if page else "page(-1)",
+                f"{page or 'A page of'} {what}s up",
+                "page_up",
+            ),
+            (
+                "pagedown",
+                f"move({page})" if page else "page(1)",
+                f"{page or 'A page of'} {what}s down",
+                "page_down",
+            ),
+        )
+    ]
 
 
 class LinesView(Painted, can_focus=True):
@@ -157,6 +192,14 @@ class LinesView(Painted, can_focus=True):
         """And stands back when it has not."""
         self.on_focus()
 
+    def action_move(self, by: int) -> None:
+        """So many lines down or up."""
+        self.scroll_lines(self.top + by)
+
+    def action_page(self, direction: int) -> None:
+        """A page down or up."""
+        self.action_move(direction * max(1, self.size.height - self.fixed - 1))
+
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel scrolls."""
         event.stop()
@@ -173,14 +216,7 @@ class SheetLines(LinesView):
 
     HELP_TITLE = "The sheet"
     HELP = "Arrow keys, page up and down, home and end scroll; at the end it follows what is added."
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_by(-1)", "A line up", show=False, id="sheet.up"),
-        Binding("down", "scroll_by(1)", "A line down", show=False, id="sheet.down"),
-        Binding("pageup", "page(-1)", "A page up", show=False, id="sheet.page_up"),
-        Binding("pagedown", "page(1)", "A page down", show=False, id="sheet.page_down"),
-        Binding("home", "edge(-1)", "The first line", show=False, id="sheet.first"),
-        Binding("end", "edge(1)", "The last line", show=False, id="sheet.last"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*cursor_keys("sheet", "line")]
     thumb = True
     _follow = _at_end = False
 
@@ -208,18 +244,6 @@ class SheetLines(LinesView):
         """As any list's; at the end it begins to follow."""
         super().scroll_lines(top)
         self._at_end = self._follow and self.top >= self.total - self.size.height
-
-    def action_scroll_by(self, lines: int) -> None:
-        """Up or down by so many lines."""
-        self.scroll_lines(self.top + lines)
-
-    def action_page(self, direction: int) -> None:
-        """Up or down by a page."""
-        self.scroll_lines(self.top + direction * max(1, self.size.height - 1))
-
-    def action_edge(self, direction: int) -> None:
-        """To the first or last line."""
-        self.scroll_lines(0 if direction < 0 else self.total)
 
 
 class Sheet(Vertical):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from tuitrain.errors import visible
 from tuitrain.figures import percent_text
-from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint import text
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
@@ -19,20 +16,20 @@ from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.sizes import TALL
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs import curves
-from tuitrain.tui.runs.curves import LETTERS, LOOKS
+from tuitrain.tui.runs.curves import LOOKS
+from tuitrain.tui.runs.histories import HistoriesScreen
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import ComparisonLine, evidence_lines, result_lines, setting_lines
 from tuitrain.watch.runlist import state_look
 
 if TYPE_CHECKING:
-    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
 
 LABEL = 24
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(HistoriesScreen):
     """A column a run. What differs comes first; a single seed is said to be no evidence.
 
     Below it, or in its place where the terminal is low, the test accuracy of the runs in one chart (tab).
@@ -55,9 +52,7 @@ class CompareScreen(Screen[None]):
     ]
 
     def __init__(self, runs: list[RunSummary]) -> None:
-        super().__init__()
-        self.runs = runs
-        self._results: list[History] = []
+        super().__init__(runs)
         self._first = 0
 
     def compose(self) -> ComposeResult:
@@ -69,26 +64,14 @@ class CompareScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Read the runs' logs in a thread."""
+        """The keys are the table's."""
         self.set_class(self.size.height >= TALL, "-chart")
         self.query_one(SheetLines).focus()
         self.query_one(SheetLines).set([[(" reading ...", "")]])
-        threading.Thread(target=self._read, daemon=True, name="tuitrain-compare").start()
-
-    def _read(self) -> None:
-        found, _ = curves.read_histories(self.runs)
-        self.app.call_later(self._have, found)
-
-    def _have(self, results: list[History]) -> None:
-        self._results = results
-        if self.query(SheetLines):  # else closed meanwhile
-            self._paint()
 
     def on_resize(self) -> None:
-        """The columns fit the width; where it is low there is room for the table or the chart."""
+        """Where it is low there is room for the table or the chart."""
         self.set_class(self.size.height < TALL, "-low")
-        if self._results:
-            self._paint()
 
     def shown(self) -> int:
         """How many columns there is room for."""
@@ -97,12 +80,12 @@ class CompareScreen(Screen[None]):
     def action_turn(self, by: int) -> None:
         """Other columns, where there are more than fit."""
         self._first = max(0, min(len(self.runs) - self.shown(), self._first + by))
-        if self._results:
-            self._paint()
+        self.paint_again()
 
-    def _paint(self) -> None:
+    def paint(self) -> None:
+        """Table, chart and whose curve is whose."""
         self.query_one(SheetLines).set(self.table())
-        self.query_one(Chart).show(curves.runs_picture(self.runs, self._results))
+        self.query_one(Chart).show(curves.runs_picture(self.runs, self.histories))
         self.query_one("#chart-title", Field).set(*self._legend())
 
     def table(self) -> list[Parts]:
@@ -124,16 +107,16 @@ class CompareScreen(Screen[None]):
                 out.add(f"{line.values[index]}{' ◂ better' if best else ''}", style, width)
             return out
 
-        settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self._results])
+        settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self.histories])
         differs = settings or [ComparisonLine("nothing but the seed", ("",) * len(self.runs))]
-        proof = evidence_lines(self.runs, self._results) or ["One setting only: nothing to compare."]
+        proof = evidence_lines(self.runs, self.histories) or ["One setting only: nothing to compare."]
         turned = f" columns {first + 1} to {first + columns} of {len(self.runs)}: ← →"
         return [
             *(row(ComparisonLine(name, values)) for name, values in self._heads()),
             section("What differs"),
             *map(row, differs),
             section("Results"),
-            *map(row, result_lines(self.runs, self._results)),
+            *map(row, result_lines(self.runs, self.histories)),
             section("What it shows"),
             *(line for said in proof for line in text.wrap(((f" {said}", ""),), self.size.width - 3, 1)),
             *([[(turned, "dim")]] if columns < len(self.runs) else ()),
@@ -142,23 +125,19 @@ class CompareScreen(Screen[None]):
     def _legend(self) -> Parts:
         """What the chart shows, and whose curve is whose: the table may be out of sight."""
         line = text.Line().add(" test accuracy", "bold")
-        for name, (style, _), run in zip(_curve_names(self.runs), LOOKS, self.runs, strict=False):
+        for name, (style, _), run in zip(curves.names(self.runs), LOOKS, self.runs, strict=False):
             line.add("  ").add(name, style).add(f" {visible(run.preset)} {percent_text(run.best)}")
         return line
 
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
         states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
-        curves = _curve_names(self.runs)
+        names = curves.names(self.runs)
         return [
-            ("curve", curves + ("–",) * (len(self.runs) - len(curves))),
+            ("curve", names + ("–",) * (len(self.runs) - len(names))),
             ("preset", tuple(visible(run.preset) for run in self.runs)),
             ("run", tuple(visible(run.run.rpartition("_")[2] or run.run) for run in self.runs)),
             ("state", states),
         ]
-
-    def action_back(self) -> None:
-        """Back to the runs."""
-        self.dismiss(None)
 
     def action_chart(self) -> None:
         """The curves, or without them again."""
@@ -172,9 +151,3 @@ class CompareScreen(Screen[None]):
         from tuitrain.tui.runs.overlay import OverlayScreen
 
         self.app.push_screen(OverlayScreen(self.runs))
-
-
-def _curve_names(runs: list[RunSummary]) -> tuple[str, ...]:
-    """The letter and the pattern of each run's curve, as far as there are some."""
-    looks = zip(LETTERS, LOOKS, runs, strict=False)
-    return tuple(f"{letter} {SIGNS[pattern] * 2}" for letter, (_, pattern), _ in looks)

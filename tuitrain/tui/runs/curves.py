@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, Sight
 
 if TYPE_CHECKING:
@@ -79,3 +80,9 @@ def runs_picture(
     epochs = max((len(curve.values) for curve in curves), default=1)
     target = common_target(found) if view.field == "test_acc" else None
     return Picture(tuple(curves), max(epochs, 1), view.quantity, target, logarithmic)
+
+
+def names(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+    """The letter and the pattern of each run's curve, as far as there are some."""
+    looks = zip(LETTERS, LOOKS, runs, strict=False)
+    return tuple(f"{letter} {SIGNS[pattern] * 2}" for letter, (_, pattern), _ in looks)

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from tuitrain.errors import visible
 from tuitrain.figures import percent_text
-from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs import curves
-from tuitrain.tui.runs.curves import LETTERS, LOOKS, VIEWS
+from tuitrain.tui.runs.curves import LOOKS, VIEWS
+from tuitrain.tui.runs.histories import HistoriesScreen
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import why_not_comparable
 from tuitrain.watch.runlist import changed_text
 
 if TYPE_CHECKING:
-    from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
 
 
-class OverlayScreen(Screen[None]):
+class OverlayScreen(HistoriesScreen):
     """Up to twelve runs in one chart, each with a letter; m shows another quantity, L is logarithmic."""
 
     HELP_TITLE = "Overlay"
@@ -42,10 +39,8 @@ class OverlayScreen(Screen[None]):
     ]
 
     def __init__(self, runs: list[RunSummary]) -> None:
-        super().__init__()
-        self.runs = runs[: len(LOOKS)]
+        super().__init__(runs[: len(LOOKS)])
         self._left_out = len(runs) - len(self.runs)
-        self._results: list[History] = []
         self._view = 0
         self._log = False
 
@@ -58,31 +53,17 @@ class OverlayScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Read the runs' logs in a thread."""
+        """The keys are the chart's."""
         self.query_one(SheetLines).can_focus = False
         self.query_one(Chart).focus()
-        threading.Thread(target=self._read, daemon=True, name="tuitrain-overlay").start()
 
-    def _read(self) -> None:
-        found, troubles = curves.read_histories(self.runs)
-        for trouble in troubles:
-            self.app.call_later(self.notify, trouble, severity="error", markup=False)
-        self.app.call_later(self._have, found)
-
-    def _have(self, found: list[History]) -> None:
-        self._results = found
-        if self.query(Chart):  # else closed meanwhile
-            self._paint()
-
-    def on_resize(self) -> None:
-        """The legend fits the width."""
-        if self._results:
-            self._paint()
-
-    def _paint(self) -> None:
+    def paint(self) -> None:
+        """Chart, title and legend."""
         view = VIEWS[self._view]
-        self.query_one(Chart).show(curves.runs_picture(self.runs, self._results, view, logarithmic=self._log))
-        apart = why_not_comparable(self.runs, self._results)
+        self.query_one(Chart).show(
+            curves.runs_picture(self.runs, self.histories, view, logarithmic=self._log)
+        )
+        apart = why_not_comparable(self.runs, self.histories)
         title = view.title + ("  logarithmic" if self._log else "") + (f"  {apart}" if apart else "")
         self.query_one("#title", Field).set((f" {title}", "bold"))
         legend, lines = self._legend(), self.query_one(SheetLines)
@@ -93,14 +74,14 @@ class OverlayScreen(Screen[None]):
         per_line = 2 if self.size.width >= 100 or len(self.runs) > 6 else 1
         width = max(20, (self.size.width - 2) // per_line)
         rows: list[Line] = []
-        for number, (letter, (style, pattern), run) in enumerate(
-            zip(LETTERS, LOOKS, self.runs, strict=False)
+        for number, (name, (style, _), run) in enumerate(
+            zip(curves.names(self.runs), LOOKS, self.runs, strict=False)
         ):
             changed = changed_text(run, seed=False).strip("–")
             what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
             if number % per_line == 0:
                 rows.append(Line().add(" "))
-            rows[-1].add(f"{letter} {SIGNS[pattern] * 2}", style)
+            rows[-1].add(name, style)
             rows[-1].add(f" {percent_text(run.best):>6}  {what}", "", width - 4)
         if self._left_out:
             rows.append(Line().add(f" and {self._left_out} more that have no room here"))
@@ -109,13 +90,9 @@ class OverlayScreen(Screen[None]):
     def action_view(self, by: int) -> None:
         """Another quantity."""
         self._view = (self._view + by) % len(VIEWS)
-        self._paint()
+        self.paint()
 
     def action_logarithmic(self) -> None:
         """Logarithmic or not."""
         self._log = not self._log
-        self._paint()
-
-    def action_back(self) -> None:
-        """Back."""
-        self.dismiss(None)
+        self.paint()

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
@@ -31,12 +31,7 @@ class RunTable(LinesView):
     HELP_TITLE = "Table of runs"
     DEFAULT_CSS = "RunTable { background: $background; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="runs.up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="runs.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="runs.page_up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="runs.page_down"),
-        Binding("home,g", "first", "First", show=False, id="runs.first"),
-        Binding("end,G", "last", "Last", show=False, id="runs.last"),
+        *cursor_keys("runs", "run", ends=("home,g", "end,G")),
         Binding("enter", "open", "Open", id="runs.open"),
         Binding("space", "mark", "Mark", id="runs.mark"),
     ]
@@ -148,18 +143,6 @@ class RunTable(LinesView):
         """Up or down."""
         if self.rows:
             self.cursor = max(0, min(len(self.rows) - 1, self.cursor + by))
-
-    def action_page(self, by: int) -> None:
-        """A page up or down."""
-        self.action_move(by * max(1, self.size.height - 2))
-
-    def action_first(self) -> None:
-        """To the first row."""
-        self.action_move(-len(self.rows))
-
-    def action_last(self) -> None:
-        """To the last row."""
-        self.action_move(len(self.rows))
 
     def action_open(self) -> None:
         """Open the run."""

@@ -1,0 +1,54 @@
+"""What the screens of several runs share: their logs are read behind the screen, then painted."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from tuitrain.tui.runs import curves
+
+if TYPE_CHECKING:
+    from tuitrain.runs.history import History
+    from tuitrain.runs.index import RunSummary
+
+
+class HistoriesScreen(Screen[None]):
+    """A screen of runs; `paint` draws it once their histories are there, and again for each size."""
+
+    def __init__(self, runs: list[RunSummary]) -> None:
+        super().__init__()
+        self.runs = runs
+        self.histories: list[History] = []
+
+    def paint(self) -> None:
+        """Draws the histories."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Read the runs' logs in a thread."""
+        threading.Thread(target=self._read, daemon=True, name="tuitrain-histories").start()
+
+    def _read(self) -> None:
+        found, troubles = curves.read_histories(self.runs)
+        for trouble in troubles:
+            self.app.call_later(self.notify, trouble, severity="error", markup=False)
+        self.app.call_later(self._have, found)
+
+    def _have(self, found: list[History]) -> None:
+        self.histories = found
+        self.paint_again()
+
+    def paint_again(self) -> None:
+        """Paints what there is to paint."""
+        if self.histories and self.is_mounted:
+            self.paint()
+
+    def on_resize(self) -> None:
+        """What is shown fits the size."""
+        self.paint_again()
+
+    def action_back(self) -> None:
+        """Back to where one came from."""
+        self.dismiss(None)
