@@ -79,3 +79,9 @@ class Job:
             "--threads": flag("threads"),
             **extra,
         })  # fmt: skip
+
+    def exact_command(self, threads: int | None) -> str:
+        """The command with the number of threads that was measured, as another would change the last bits."""
+        if not self.command or not threads or "--threads" in self.command or self.runtime.deterministic:
+            return self.command
+        return f"{self.command} --threads {threads}"

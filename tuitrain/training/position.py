@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tuitrain.errors import CheckpointError, visible
 from tuitrain.training import events
-from tuitrain.training.events import EpochFinished
+from tuitrain.training.events import EpochFinished, Outcome, RunFinished, best_epoch
 
 
 @dataclass
@@ -66,6 +67,36 @@ class Position:
         """Goes on after an early stop, for which the epochs so far count no more."""
         if self.ended_early:
             self.early = (self.epoch, "", "")
+
+    def finished(
+        self, outcome: Outcome, message: str, *, images: int, seconds: float, model_sha256: str
+    ) -> RunFinished:
+        """The last event of a run that ends here.
+
+        Args:
+            outcome: how it ended.
+            message: why, in a sentence.
+            images: trained on an epoch.
+            seconds: that the run took.
+            model_sha256: of the network's weights.
+        """
+        best = best_epoch(self.history)
+        last = self.history[-1] if self.history else None
+        trained_s = sum(event.train_s for event in self.history)
+        return RunFinished(
+            outcome=outcome,
+            epochs=self.epoch,
+            best_test_acc=best.test_acc if best else math.nan,
+            best_epoch=best.epoch if best else 0,
+            last_test_acc=last.test_acc if last else math.nan,
+            last_train_acc=last.train_acc if last else math.nan,
+            last_test_loss=last.test_loss if last else math.nan,
+            seconds=seconds,
+            images_per_s=images * len(self.history) / trained_s if trained_s else 0.0,
+            message=message,
+            model_sha256=model_sha256,
+            stopped_early=self.early[1] if self.ended_early else "",
+        )
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Position:

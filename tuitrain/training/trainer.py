@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tuitrain import nvml
 from tuitrain.data.dataset import Dataset
 from tuitrain.errors import CheckpointError, DivergedError
-from tuitrain.figures import gigabytes_text, plural
+from tuitrain.figures import plural
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices, machine
 from tuitrain.training.clock import Stopwatch
@@ -32,13 +31,12 @@ from tuitrain.training.events import (
     Outcome,
     Phase,
     PhaseName,
-    RunFinished,
     RunStarted,
     StepProgress,
-    best_epoch,
 )
 from tuitrain.training.inspection import LastEvaluation, kernels
 from tuitrain.training.job import Job
+from tuitrain.training.memory import out_of_memory_message
 from tuitrain.training.model import build, first_layer
 from tuitrain.training.position import Position
 from tuitrain.training.run_ahead import Report
@@ -133,12 +131,19 @@ class Trainer:
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
                 raise
-            outcome, message = "out_of_memory", self._memory_message()
+            outcome = "out_of_memory"
+            message = out_of_memory_message(str(self.device), self.preset.train.batch_size)
             if not self._announced:
                 yield self._first_event()
         finally:
             self._release()
-        yield self._last_event(outcome, message)
+        yield self.standing.finished(
+            outcome,
+            message,
+            images=self.feed.images,
+            seconds=self._elapsed(),
+            model_sha256=self._state.model_sha256(),
+        )
 
     def state(self) -> TrainerState:
         """The state at the last epoch's end, checkpoint or stop that was yielded (at first: before the first step).
@@ -438,38 +443,10 @@ class Trainer:
             steps_per_epoch=self.feed.steps,
             changed=dict(self.job.changed),
             budget=self.job.budget,
-            command=self._exact_command(),
+            command=self.job.exact_command(self.machine.threads),
             own_network=self.user_network.to_dict() if self.user_network else {},
             git=self.git,
             data_sha256=self.dataset.sha256,
-        )
-
-    def _exact_command(self) -> str:
-        """The command with the measured thread count, as another count would change the last bits."""
-        threads = self.machine.threads
-        command = self.job.command
-        if not command or not threads or "--threads" in command or self.runtime.deterministic:
-            return command
-        return f"{command} --threads {threads}"
-
-    def _last_event(self, outcome: Outcome, message: str) -> RunFinished:
-        history = self.standing.history
-        best = best_epoch(history)
-        last = history[-1] if history else None
-        trained_s = sum(event.train_s for event in history)
-        return RunFinished(
-            outcome=outcome,
-            epochs=self.standing.epoch,
-            best_test_acc=best.test_acc if best else math.nan,
-            best_epoch=best.epoch if best else 0,
-            last_test_acc=last.test_acc if last else math.nan,
-            last_train_acc=last.train_acc if last else math.nan,
-            last_test_loss=last.test_loss if last else math.nan,
-            seconds=self._elapsed(),
-            images_per_s=self.feed.images * len(history) / trained_s if trained_s else 0.0,
-            message=message,
-            model_sha256=self._state.model_sha256(),
-            stopped_early=self.standing.early[1] if self.standing.ended_early else "",
         )
 
     def _elapsed(self) -> float:
@@ -481,30 +458,3 @@ class Trainer:
         return DivergedError(
             f"{what} in epoch {now.epoch + 1}, step {now.step}; try a learning rate below {lr:g}."
         )
-
-    def _memory_message(self) -> str:
-        batch = self.preset.train.batch_size
-        if (holder := _holder(self.device)) is not None:
-            return f"out of memory on {self.device}: {holder}; free it, or use another --device."
-        if batch == 1:
-            return f"out of memory on {self.device} with a batch of 1; make the network smaller."
-        smaller = 1 << (batch - 1).bit_length() - 1
-        return f"out of memory on {self.device} with batch size {batch}; try --batch-size {smaller}."
-
-
-def _holder(device: torch.device) -> str | None:
-    """Who else holds more than half of a card, which no smaller batch would mend; None where nobody does."""
-    card = nvml.card(str(device))
-    memory = card.memory() if card is not None else None
-    if card is None or memory is None:
-        return None
-    others = sorted(card.others(), key=lambda process: process.memory or 0, reverse=True)
-    held = sum(process.memory or 0 for process in others)
-    if 2 * held <= memory[1]:
-        return None
-    most = others[0]
-    name = f"{most.name} of {most.user}, " if most.name else ""
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return (
-        f"{name}process {most.pid}{more} holds {gigabytes_text(held)} of its {gigabytes_text(memory[1])} GB"
-    )

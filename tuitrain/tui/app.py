@@ -14,11 +14,11 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import ModalScreen, Screen
 
-from tuitrain import config, trust
+from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
-from tuitrain.tui.settings import LOW_BANDWIDTH_HZ, REFRESH_HZ, RunDefaults, Settings, speaks_utf8
+from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, SpeaksInLines
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
@@ -145,31 +145,9 @@ class TuitrainApp(TerminalApp):
         """
         self.first_mode = "lab" if attach is None else "monitor"
         self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
-        self.config_problem: str | None = None
-        keys: dict[str, str] = {}
-        hz = REFRESH_HZ
-        place = RunDefaults()
-        try:
-            keys = config.keymap()
-            theme = theme or config.setting("theme") or None
-            hz = min(20.0, max(0.2, config.setting("refresh_hz")))
-            low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
-            ascii_only = ascii_only or config.setting("ascii")
-            mouse = mouse and config.setting("mouse")
-            place = RunDefaults.read()
-        except TuitrainError as error:
-            self.config_problem = str(error)
-        self.settings = Settings(
-            runs_dir=runs_dir,
-            data_dir=data_dir,
-            low_bandwidth=low_bandwidth,
-            ascii_only=ascii_only or not speaks_utf8(),
-            mouse=mouse,
-            refresh_hz=min(hz, LOW_BANDWIDTH_HZ) if low_bandwidth else hz,
-            theme=theme,
-            place=place,
-            keys=keys,
-        )
+        self.settings, self.config_problem = Settings.read(
+            runs_dir=runs_dir, data_dir=data_dir, low_bandwidth=low_bandwidth, ascii_only=ascii_only, mouse=mouse, theme=theme,
+        )  # fmt: skip
         super().__init__()
         self.animation_level = "none"  # every frame of an animation takes time from training
         self.start_preset, self.start_model = preset, model or ""
@@ -185,7 +163,7 @@ class TuitrainApp(TerminalApp):
             self.register_theme(house_theme)
         self._choose_theme()
         self._set_filters()
-        if keys:
+        if self.settings.keys:
             self.set_keymap(self.settings.keys)
 
     # -- looks ---------------------------------------------------------------------------------

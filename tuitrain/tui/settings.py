@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain import config
-from tuitrain.errors import UsageError, visible
+from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.spec.choices import DATASETS
 from tuitrain.training.runtime import Runtime
 
@@ -69,6 +69,42 @@ class Settings:
     theme: str | None = None
     place: RunDefaults = field(default_factory=RunDefaults)
     keys: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        *,
+        runs_dir: Path,
+        data_dir: Path | None = None,
+        low_bandwidth: bool = False,
+        ascii_only: bool = False,
+        mouse: bool = True,
+        theme: str | None = None,
+    ) -> tuple[Settings, str | None]:
+        """What the flags say, then the environment and the config files; and what is wrong with those."""
+        problem, keys, hz, place = None, dict[str, str](), REFRESH_HZ, RunDefaults()
+        try:
+            keys = config.keymap()
+            theme = theme or config.setting("theme") or None
+            hz = min(20.0, max(0.2, config.setting("refresh_hz")))
+            low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
+            ascii_only = ascii_only or config.setting("ascii")
+            mouse = mouse and config.setting("mouse")
+            place = RunDefaults.read()
+        except TuitrainError as error:
+            problem = str(error)
+        settings = cls(
+            runs_dir=runs_dir,
+            data_dir=data_dir,
+            refresh_hz=min(hz, LOW_BANDWIDTH_HZ) if low_bandwidth else hz,
+            low_bandwidth=low_bandwidth,
+            ascii_only=ascii_only or not speaks_utf8(),
+            mouse=mouse,
+            theme=theme,
+            place=place,
+            keys=keys,
+        )
+        return settings, problem
 
 
 def speaks_utf8() -> bool:

@@ -11,6 +11,7 @@ from support.training_small import CPU, run, stripes, tiny
 from tuitrain.training import devices, step
 from tuitrain.training.events import EpochFinished, RunFinished, StepProgress
 from tuitrain.training.job import Job
+from tuitrain.training.memory import out_of_memory_message
 from tuitrain.training.trainer import Trainer
 
 
@@ -120,11 +121,7 @@ def test_out_of_memory_names_a_batch_size_and_the_next_run_works(
 
 @pytest.mark.parametrize(("batch", "smaller"), [(2, 1), (3, 2), (64, 32), (100, 64), (1000, 512)])
 def test_the_batch_size_to_try_is_the_next_smaller_power_of_two(batch: int, smaller: int) -> None:
-    assert (
-        Trainer(Job(tiny(batch_size=batch), CPU), stripes())
-        ._memory_message()
-        .endswith(f"--batch-size {smaller}.")
-    )
+    assert out_of_memory_message("cpu", batch).endswith(f"--batch-size {smaller}.")
 
 
 def test_what_is_not_about_memory_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import os
-import socket
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -18,7 +15,6 @@ from textual.screen import Screen
 
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
@@ -30,11 +26,10 @@ from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.watch import ghosts
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
-from tuitrain.watch.runlist import RESUMABLE
-from tuitrain.watch.state import MonitorState, asked, reduce_all, with_alive, with_phase
+from tuitrain.watch.state import MonitorState
+from tuitrain.watch.watched_run import REPORT, MakeSensors, WatchedRun
 
 if TYPE_CHECKING:
-    from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
@@ -44,7 +39,6 @@ MACHINE_S = 2.0  # between two looks at the sensors
 STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
 STEERING_KEYS = frozenset({"space", "x", "s", "l", "E"})
 SOURCE = "keyboard"
-REPORT = "report.md"
 
 
 class MonitorScreen(Screen[None]):
@@ -85,7 +79,7 @@ class MonitorScreen(Screen[None]):
         self,
         *,
         clock: Callable[[], float] = time.monotonic,
-        make_sensors: Callable[..., Sensors] | None = Sensors,
+        make_sensors: MakeSensors | None = Sensors,
     ) -> None:
         """The screen, empty.
 
@@ -94,11 +88,8 @@ class MonitorScreen(Screen[None]):
             make_sensors: makes the sensors of a device; None for a screen without any.
         """
         super().__init__()
-        self.state = MonitorState()
-        self.feed: RunFeed | None = None
-        self.readonly = False
         self._clock, self._make_sensors = clock, make_sensors
-        self._sensors: Sensors | None = None
+        self.watched = WatchedRun()
         self._shown = Shown()
         self._alerts: tuple[Alert, ...] = ()
         self._heard = clock()
@@ -106,6 +97,11 @@ class MonitorScreen(Screen[None]):
         self._views_stale = False
         self._footing: object = None
         self._ran = False
+
+    @property
+    def state(self) -> MonitorState:
+        """What the run has told."""
+        return self.watched.state
 
     # -- the screen ------------------------------------------------------------------------------
 
@@ -132,8 +128,7 @@ class MonitorScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """The sensors go with the screen."""
-        if self._sensors is not None:
-            self._sensors.stop()
+        self.watched.leave_machine()
 
     def on_screen_resume(self) -> None:
         """Show at once what happened meanwhile."""
@@ -146,22 +141,14 @@ class MonitorScreen(Screen[None]):
             feed: of the run.
             readonly: nothing may be steered.
         """
-        self.feed, self.readonly = feed, readonly
-        self.state, self._shown = MonitorState(), Shown()
-        self._alerts, self._ran = (), False
-        if self._sensors is not None:
-            self._sensors.stop()
-            self._sensors = None
+        self.watched.leave_machine()
+        self.watched = WatchedRun(feed, readonly, self._make_sensors)
+        self._shown, self._alerts, self._ran = Shown(), (), False
         self._heard = self._clock()
         if self.is_mounted:
-            self.query_one(HeaderLine).context = visible(feed.title)
+            self.query_one(HeaderLine).context = self.watched.title
             self.query_one(Views).choose("charts")
             self._redraw()
-
-    @property
-    def directory(self) -> RunDirectory | None:
-        """Of the run that is shown, once it has one."""
-        return self.feed.directory if self.feed is not None else None
 
     def _redraw(self) -> None:
         self._views_due = self._machine_due = self._news_due = 0.0
@@ -179,7 +166,10 @@ class MonitorScreen(Screen[None]):
         if not self.is_mounted or self not in self.app.screen_stack:
             return
         before, now = self.state, self._clock()
-        self._poll()
+        try:
+            self.watched.poll()
+        except (TuitrainError, OSError) as error:
+            self.notify(visible(error), title="the run can't be read", severity="error", markup=False)
         state = self.state
         if state is not before:
             self._heard = now
@@ -196,28 +186,10 @@ class MonitorScreen(Screen[None]):
         if self._views_stale and now >= self._views_due:
             self._views_due, self._views_stale = now + VIEW_S * self._pace, False
             self.query_one(Views).show(state, self._shown)
-        footing = (state.over, state.paused, self.readonly, self.feed is None)
+        footing = (state.over, state.paused, self.watched.readonly, self.watched.feed is None)
         if footing != self._footing:
             self._footing = footing
             self.refresh_bindings()
-
-    def _poll(self) -> None:
-        if self.feed is None:
-            return
-        try:
-            update = self.feed.poll()
-        except (TuitrainError, OSError) as error:  # the directory is gone, say: what is known stays in sight
-            self.notify(visible(error), title="the run can't be read", severity="error", markup=False)
-            self.feed, self.state = None, with_alive(self.state, False)
-            return
-        state = self.state
-        if update.reset:
-            state = MonitorState(asks=state.asks)
-        state = with_alive(reduce_all(state, update.records), update.alive or not state.started)
-        if update.progress is not None:
-            state = reduce_all(state, (update.progress,))
-        phase = update.phase if update.alive else None
-        self.state = with_phase(state, phase, update.phase_s, update.stalled_s)
 
     def _followed(self, before: MonitorState, state: MonitorState) -> None:
         """What follows from news, but for painting."""
@@ -225,44 +197,30 @@ class MonitorScreen(Screen[None]):
             self._begun(state.started)
         if state.log is not before.log or state.epochs is not before.epochs or state.alive != before.alive:
             self._views_stale = True
-            self._alerts = alerts(state, self._sensors.readings if self._sensors else ())
+            self._alerts = alerts(state, self.watched.readings)
         if state.epochs is not before.epochs or state.finished is not before.finished:
             self._load_inspection()
         self._ran = self._ran or not state.over
         if state.finished is not None and before.finished is None:
             self._views_due = 0.0
-            directory = self.directory
-            self._shown.has_report = directory is not None and (directory.path / REPORT).is_file()
-            self._shown.can_go_on = self.can_go_on
+            self._shown.has_report, self._shown.can_go_on = self.watched.has_report, self.watched.can_go_on
             views = self.query_one(Views)
             views.show(state, self._shown)
             if before.started is not None and self._ran and views.view == "charts":
                 views.choose("verdict")
 
     def _begun(self, started: RunStarted) -> None:
-        changed = {key: pair for key, pair in started.changed.items() if key != "train.seed"}
-        change = short_changes(changed, layers_of(started.preset))
-        title = " · ".join(filter(None, (started.name or "run", f"seed {started.seed}", change)))
-        self.query_one(HeaderLine).context = visible(title) + (" (read only)" if self.readonly else "")
+        self.query_one(HeaderLine).context = self.watched.title
         self._shown.plan = curves.planned_rates(self.state)
         self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
-        directory = self.directory
-        if self._make_sensors is not None and not self.state.over:
-            holder = directory.holder() if directory is not None else None
-            if holder is None or holder.host in ("", socket.gethostname()):
-                own = (os.getpid(), *((holder.pid,) if holder is not None else ()))
-                folder = directory.path if directory is not None else None
-                self._sensors = self._make_sensors(started.device, folder, own)
-                self._sensors.start()
+        self.watched.watch_machine()
 
     def _look_at_machine(self) -> None:
-        state = self.state
-        readings = self._sensors.readings if self._sensors is not None else ()
-        if state.over and self._sensors is not None:
-            self._sensors.stop()
-            self._sensors, readings = None, ()
-        self.query_one(MachineLine).show_machine(state, readings[-1] if readings else None)
-        self._alerts = alerts(state, readings)
+        if self.state.over:
+            self.watched.leave_machine()
+        readings = self.watched.readings
+        self.query_one(MachineLine).show_machine(self.state, readings[-1] if readings else None)
+        self._alerts = alerts(self.state, readings)
 
     # -- what is read in threads -----------------------------------------------------------------
 
@@ -279,7 +237,7 @@ class MonitorScreen(Screen[None]):
     async def _inspect(self) -> None:
         from tuitrain.runs import inspect
 
-        started, directory = self.state.started, self.directory
+        started, directory = self.state.started, self.watched.directory
         if started is None or directory is None:
             return
         seen = await asyncio.to_thread(inspect.read_last_evaluation, directory.path)
@@ -324,47 +282,30 @@ class MonitorScreen(Screen[None]):
 
     def action_report(self) -> None:
         """The report of a finished run, or the verdict again."""
-        directory, views = self.directory, self.query_one(Views)
         if self._shown.report is not None:
             self._shown.report = None
-        elif directory is not None:
+        elif (directory := self.watched.directory) is not None:
             try:
-                text = (directory.path / REPORT).read_text("utf-8", "replace")
+                self._shown.report = self.watched.report()
             except OSError:
                 self.notify(f"{visible(directory.name)} has no {REPORT}", severity="warning", markup=False)
                 return
-            self._shown.report = [visible(line) for line in text.splitlines()]
-        views.choose("verdict")
+        self.query_one(Views).choose("verdict")
 
     # -- steering --------------------------------------------------------------------------------
 
-    @property
-    def refusal(self) -> str:
-        """Why nothing can be steered, or nothing."""
-        if self.feed is None:
-            return "no run is shown: start one in the Lab (1) or open one in Runs (3)"
-        if self.readonly:
-            return "only looking: open it with tuitrain attach to steer it"
-        return "this run is over: nothing is left to steer" if self.state.over else ""
-
-    @property
-    def can_go_on(self) -> bool:
-        """Whether the run is over and can be taken up again here, as on the Runs screen."""
-        state, directory = self.state, self.directory
-        return directory is not None and not self.readonly and state.over and state.status in RESUMABLE
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
-        over = self.state.over or self.feed is None
+        over = self.state.over or self.watched.feed is None
         if action == "go_on":
-            return self.can_go_on
+            return self.watched.can_go_on
         if action == "another_seed":
             return self.state.finished is not None
         if action == "report":
             return self.state.finished is not None and self._shown.has_report
         if action in STEERING and over:
             return False
-        if action in STEERING and self.readonly and action != "detach":
+        if action in STEERING and self.watched.readonly and action != "detach":
             return None
         if action in ("pause", "resume"):
             return self.state.paused == (action == "resume")
@@ -372,20 +313,19 @@ class MonitorScreen(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """A key that would steer says why it doesn't."""
-        if event.key in STEERING_KEYS and self.refusal:
+        if event.key in STEERING_KEYS and (refusal := self.watched.refusal):
             event.stop()
-            self.notify(self.refusal, severity="warning", markup=False)
+            self.notify(refusal, severity="warning", markup=False)
 
     def _ask(self, action: str, text: str, send: Callable[[Steering], None]) -> None:
-        if self.refusal or self.feed is None:
-            self.notify(self.refusal, severity="warning", markup=False)
+        if refusal := self.watched.refusal:
+            self.notify(refusal, severity="warning", markup=False)
             return
         try:
-            send(self.feed.control)
+            self.watched.ask(action, text, send)
         except TuitrainError as error:
             self.notify(visible(error), title="not done", severity="error", markup=False)
             return
-        self.state = asked(self.state, action, text)
         self.tick()
 
     def action_pause(self) -> None:
@@ -398,7 +338,7 @@ class MonitorScreen(Screen[None]):
 
     def action_go_on(self) -> None:
         """Take up a run again that was stopped or cut off."""
-        directory = self.directory
+        directory = self.watched.directory
         if directory is None:
             return
         try:
@@ -448,19 +388,8 @@ class MonitorScreen(Screen[None]):
 
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""
-        from tuitrain.spec.preset import override
-        from tuitrain.training.job import Job
-
-        preset, started = self.state.history.preset, self.state.started
-        if preset is None or started is None:
-            return
-        own = started.own_network.get("model", "") if started.own_network else ""
-        if own and own != shell(self).start_model:  # only what the user named here is run
+        job = self.watched.next_seed(shell(self).start_model)
+        if job is not None:
+            shell(self).start_run(job)
+        else:
             self.app.bell()
-            return
-        seed = started.seed + 1
-        changed = {**started.changed, "train.seed": [preset.train.seed, seed]}
-        job = dataclasses.replace(
-            Job.of(started, override(preset, {"train.seed": seed})), changed=changed, command="", model=own
-        )
-        shell(self).start_run(job)
