@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tuitrain.runs.session import Snapshot
+    from tuitrain.runs.snapshot import Snapshot
 
 SPARKLINE = 24  # cells
 

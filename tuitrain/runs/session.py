@@ -13,14 +13,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tuitrain.errors import CheckpointError, ExitCode, RunDirectoryError, TuitrainError, visible
+from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
 from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.keeper import Keeper
 from tuitrain.runs.recorder import Recorder
-from tuitrain.training.command import Command, RunControl
+from tuitrain.runs.snapshot import Snapshot
+from tuitrain.training.command import RunControl
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -37,8 +38,6 @@ from tuitrain.training.events import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-KEEPER_S = 0.2
-HEARTBEAT_S = 1.0
 OUTCOME_CODES = {
     "completed": ExitCode.DONE,
     "stopped": ExitCode.DONE,
@@ -80,27 +79,6 @@ class TrainerLike(Protocol):
 Factory = Callable[[Any, Callable[[Event], None]], TrainerLike]
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The latest of a run: replaced whole, so that any thread may read it without a lock.
-
-    `cpu_s` is the training thread's own CPU time; over wall time it shows what a screen costs it. `at` and `since`
-    are seconds of the monotonic clock: of the latest news, and of the phase's beginning.
-    """
-
-    progress: StepProgress | None = None
-    phase: str | None = None
-    epoch: int = 0
-    at: float = 0.0
-    cpu_s: float = 0.0
-    since: float = 0.0
-
-    @property
-    def phase_s(self) -> float:
-        """Seconds in this phase so far."""
-        return max(0.0, time.monotonic() - self.since) if self.since else 0.0
-
-
 class Session:
     """Runs a trainer in a thread of its own and writes its run directory, which it holds.
 
@@ -130,13 +108,13 @@ class Session:
         self.error: BaseException | None = None
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._saved: tuple[int, int] | None = None
-        self._deaf = False  # commands from a stranger were refused, and that was said
         self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
-        self._done = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._main, name=f"train-{directory.name}", daemon=True)
-        self._keeper = threading.Thread(target=self._keep_up, name=f"keeper-{directory.name}", daemon=True)
+        self._keeper = Keeper(
+            directory, self.recorder, self.control, lambda: self.snapshot, self._look_after_directory
+        )
 
     # For other threads
 
@@ -224,9 +202,7 @@ class Session:
 
     def _close(self) -> None:
         self._publish(Phase("saving"))
-        self._done.set()
-        if self._keeper.is_alive():
-            self._keeper.join(2.0)
+        self._keeper.finish()
         self.recorder.finish()
         neighbours.withdraw_run(self.directory)
         with contextlib.suppress(OSError):
@@ -400,8 +376,6 @@ class Session:
             return event
         return event if event.model_sha256 else dataclasses.replace(event, model_sha256=sha256)
 
-    # The keeper thread
-
     def _look_after_directory(self) -> None:
         """A directory that was removed under the run is made again, with a checkpoint as soon as that can be."""
         if self.recorder.remake_if_gone():
@@ -409,39 +383,3 @@ class Session:
             if self._summary_text is not None:
                 self._write_summary()
             self.control.checkpoint(source="keeper")
-
-    def _obey_shells(self) -> None:
-        try:
-            for line in self.directory.new_commands():
-                if (
-                    command := Command.from_json(line)
-                ) is not None:  # whoever may write there, may write anything
-                    self.control.post(command)
-        except RunDirectoryError as error:
-            if not self._deaf:  # said once: whoever does that may do it every second
-                self._deaf = True
-                remedy = "remove that file, and look who may write in this folder"
-                self.recorder.add(Notice(str(error), remedy, code="commands_refused"))
-
-    def _keep_up(self) -> None:
-        beat = 0
-        told: Snapshot | None = None
-        told_at = 0.0
-        while not self._done.wait(KEEPER_S):
-            self._obey_shells()
-            self._look_after_directory()
-            now = time.monotonic()
-            snapshot = self.snapshot
-            if snapshot is told and now - told_at < HEARTBEAT_S:
-                continue
-            beat += 1
-            told, told_at = snapshot, now
-            try:
-                self.directory.write_progress(
-                    snapshot.progress, snapshot.phase, snapshot.epoch, beat, snapshot.phase_s
-                )
-            except OSError as error:
-                self.recorder.failed("progress.json", error)
-            else:
-                self.recorder.mended("progress.json")
-        self.recorder.mended("progress.json")  # nobody misses it any more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +128,22 @@ def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
         note=entry.error or entry.phase,
         entry=entry,
     )
+
+
+def all_rows(runs: Sequence[RunSummary], entries: Sequence[QueueEntry]) -> list[RunRow]:
+    """Every row: the queue of this process, then the runs on disk."""
+    begun = {run.run for run in runs}
+    waiting = [entry for entry in entries if _shown_as_waiting(entry, begun)]
+    return [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)] + [
+        row_of(run) for run in runs
+    ]
+
+
+def _shown_as_waiting(entry: QueueEntry, begun: set[str]) -> bool:
+    """Whether an entry is not on disk yet, or not yet in the list that was read."""
+    if entry.directory is None:
+        return entry.state in {"queued", "starting", "failed"}
+    return entry.live and entry.directory.name not in begun
 
 
 def details(row: RunRow) -> str:

@@ -22,11 +22,10 @@ from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, arrange, details, row_of, row_of_entry
+from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, all_rows, arrange, details
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.queue import QueueEntry
     from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
 
@@ -157,10 +156,7 @@ class RunsScreen(Screen[None]):
 
     def rows(self) -> list[RunRow]:
         """Every row: the queue of this process, then the runs on disk."""
-        begun = {run.run for run in self._summaries}
-        waiting = [entry for entry in self.shell.manager.entries if _shown_as_waiting(entry, begun)]
-        queue = [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)]
-        return queue + [row_of(run) for run in self._summaries]
+        return all_rows(self._summaries, self.shell.manager.entries)
 
     def show_rows(self) -> None:
         """Filter, sort and show."""
@@ -451,10 +447,3 @@ class RunsScreen(Screen[None]):
             self.shell.manager.move(row.entry, by)
             self.show_rows()
             self.table.action_move(by)
-
-
-def _shown_as_waiting(entry: QueueEntry, begun: set[str]) -> bool:
-    """Whether an entry is not on disk yet, or not yet in the list that was read."""
-    if entry.directory is None:
-        return entry.state in {"queued", "starting", "failed"}
-    return entry.live and entry.directory.name not in begun
