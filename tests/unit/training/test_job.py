@@ -11,7 +11,6 @@ from tuitrain.training.events import RunStarted
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
-
 #: Everything as where nothing is set.
 AUTO = Runtime()
 
