@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import special
 
 from support.seeds_simulated import images, seeds
-from tuitrain.stats.noise_floor import running_noise_floor
 from tuitrain.stats.sequential import (
     ERROR,
     FIRST_LOOK,
@@ -19,6 +18,7 @@ from tuitrain.stats.sequential import (
     Plan,
     critical_values,
     decide,
+    least_variance,
     pairs_to_go,
     repeated_intervals,
     smallest_gain,
@@ -62,14 +62,13 @@ def _streams(seed: int, count: int, pairs: int, excess: float, size: int = 300, 
     """Accuracies of both and the floor of a difference, (count, pairs): A against A, or with `gain` planted in B."""
     rng = np.random.default_rng(seed)
     ease = images(rng, size)
-    accuracies, floors = [], []
-    for _ in range(2):
-        parts = [
-            seeds(rng, ease, (some, pairs), excess) for some in _parts(count, 4_000_000 // (size * pairs))
-        ]
-        accuracies.append(np.concatenate([part.mean(axis=-1) for part in parts]))
-        floors.append(np.concatenate([running_noise_floor(part) for part in parts]))
-    return accuracies[0], accuracies[1] + gain, np.maximum(floors[0] + floors[1], 1 / size**2)
+    accuracies, least = [], []
+    for some in _parts(count, 4_000_000 // (size * pairs)):
+        a, b = seeds(rng, ease, (some, pairs), excess), seeds(rng, ease, (some, pairs), excess)
+        accuracies.append((a.mean(axis=-1), b.mean(axis=-1)))
+        least.append(least_variance(a, b))
+    first, second = (np.concatenate(side) for side in zip(*accuracies, strict=True))
+    return first, second + gain, np.concatenate(least)
 
 
 def _parts(count: int, most: int) -> list[int]:
@@ -189,13 +188,26 @@ def test_equal_accuracies_of_few_images_decide_nothing() -> None:
     assert got.outcome is Outcome.OPEN and got.sd == pytest.approx(1 / 297)
 
 
+@pytest.mark.parametrize("centre", [5.5, 6.5])
+def test_few_wrong_images_decide_no_more_often(centre: float) -> None:
+    """One to three of 300 wrong, so that accuracies are often equal: still seldom decided, at six pairs."""
+    rng = np.random.default_rng(4)
+    ease = rng.normal(centre, 2, 300).astype(np.float32)
+    a, b = seeds(rng, ease, (2000, 6)), seeds(rng, ease, (2000, 6))
+    lows, highs = repeated_intervals(a.mean(axis=-1), b.mean(axis=-1), Plan(6), least_variance(a, b))
+    assert _shares(lows, highs)["wrong"] < 0.04
+
+
 def test_pairs_to_go_come_true_where_nothing_changes() -> None:
-    a, b = _right([30, 34, 28] * 8), _right([22, 26, 20] * 8)
+    a, b = _right([30, 34, 28] * 8), _right([24, 27, 21] * 8)
     open_now = decide(a[:6], b[:6], Plan(24))
     assert open_now.outcome is Outcome.OPEN
     expected = pairs_to_go(open_now, Plan(24))
     assert expected is not None
+    later, width = critical_values(Plan(24)) / np.sqrt(np.arange(1, 25)), open_now.difference / open_now.sd
+    assert later[5 + expected] < abs(width) < later[4 + expected]
     assert decide(a, b, Plan(24)).pairs == pytest.approx(6 + expected, abs=2)
+    assert pairs_to_go(decide(a, a[::-1], Plan(24)), Plan(24)) == 0
     assert pairs_to_go(decide(a, b, Plan(24)), Plan(24)) == 0
     same = decide(a[:6], a[3:9], Plan(24))
     assert pairs_to_go(same, Plan(24)) is None
