@@ -1,4 +1,4 @@
-"""Settings that belong to a place: flag, then TUITRAIN_*, project tuitrain.toml, XDG config, default."""
+"""Settings of a machine and folder: flag, then TUITRAIN_*, project tuitrain.toml, XDG config, default."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
             )
         return tomltext.tables(tomltext.decoded(raw))
     except OSError as error:
-        raise UsageError(f"{visible(path)}: can't be read ({visible(error)}); mend or remove it.") from None
+        raise UsageError(f"{visible(path)}: can't be read ({visible(error)}); fix or remove it.") from None
     except ValueError as error:
         raise UsageError(f"{visible(path)}: {visible(error)}.") from None
 

@@ -81,7 +81,7 @@ class RequirementError(TuitrainError):
 
 
 def safe_str(value: object) -> str:
-    """A value as text; of one that fails at that, such as an exception of a stranger's, its type."""
+    """A value as text, or its type if `str` raises, as with an exception of a user's code."""
     try:
         return str(value)
     except Exception:

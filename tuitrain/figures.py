@@ -1,4 +1,4 @@
-"""How figures read to people: percentages, durations, counts, sizes. Imports nothing of ours."""
+"""Numbers as text: percentages, durations, counts, sizes. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STANDS = {
     "stopped": ("■", "warn"),
     **dict.fromkeys(("interrupted", "stalled", "locked", "later_version"), ("⚠", "warn")),
 }
-#: What Rich calls the colours of that on a terminal without a theme of ours.
+#: Rich's colour of each kind, on a terminal without one of tuitrain's themes.
 RICH_COLOURS = {"live": "cyan", "good": "green", "warn": "yellow", "bad": "red"}
 
 
@@ -58,7 +58,7 @@ def signed_points_text(difference: float) -> str:
 
 
 def comparison_text(difference: float) -> str:
-    """How one accuracy stands to another: `ahead by 0.12`, `behind by 0.12`, `level`."""
+    """One accuracy compared with another: `ahead by 0.12`, `behind by 0.12`, `level`."""
     if abs(difference) < LEVEL:
         return "level"
     return f"{'ahead' if difference > 0 else 'behind'} by {points_text(difference)}"
@@ -76,9 +76,9 @@ def standard_error(accuracy: float, images: int) -> float:
 
 
 def chance_text(accuracy: float, images: int, judged_by: str = "test") -> str:
-    """What a difference of two accuracies is worth: `judged by 297 test images (one is 0.34 points), ...`.
+    """Which differences of accuracies may be luck: `judged by 297 test images (one is 0.34 points), ...`.
 
-    Two standard errors, which is what nineteen of twenty accuracies of a network lie within.
+    These are two standard errors: about 95 % of the accuracies of a network lie within them.
     """
     doubt = 200 * standard_error(accuracy, images)
     return (
@@ -88,7 +88,7 @@ def chance_text(accuracy: float, images: int, judged_by: str = "test") -> str:
 
 
 def gap_text(train: float, judged: float, judge: str = "test") -> str:
-    """How train accuracy stands to that of the judging set, in points: `train 0.42 above test`, `train level with test`.
+    """Train accuracy compared with that of the judging set, in points: `train 0.42 above test`, `train level with test`.
 
     A train accuracy is taken while dropout and augmentation are on, so it is often the lower one; far above is overfitting.
     """
@@ -121,7 +121,7 @@ def duration_text(seconds: float | None) -> str:
 
 
 def estimate_text(seconds: float) -> str:
-    """An estimate of a duration, as exact as one is: `about 40 s`, `about 2 min`, `about 1 h 30 min`."""
+    """An estimated duration, rounded: `about 40 s`, `about 2 min`, `about 1 h 30 min`."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:
@@ -137,12 +137,12 @@ def estimate_text(seconds: float) -> str:
 
 
 def elapsed_text(seconds: float | None) -> str:
-    """How long something that is over took: as `duration_text`, but `3.2 s` below ten seconds."""
+    """How long something took: as `duration_text`, but `3.2 s` below ten seconds."""
     return f"{seconds:.1f} s" if seconds is not None and 0 <= seconds < 10 else duration_text(seconds)
 
 
 def waiting_text(seconds: float) -> str:
-    """How long something has lasted that isn't over: `12 s`, from two minutes on as `duration_text`."""
+    """How long something has lasted so far: `12 s`, from two minutes on as `duration_text`."""
     return f"{seconds:.0f} s" if seconds < 120 else duration_text(seconds)
 
 

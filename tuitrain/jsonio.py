@@ -1,4 +1,4 @@
-"""Dataclasses as plain JSON and back; whoever wrote the JSON is not trusted. Imports nothing of ours."""
+"""Dataclasses as plain JSON and back; the JSON is not trusted. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def json_number(value: Any, most: float = sys.float_info.max) -> float:
     """A JSON number as a float, NaN for null.
 
     Raises:
-        ValueError: it is none, or further from 0 than `most`.
+        ValueError: it is not a number, or its size is above `most`.
     """
     if value is None:
         return math.nan

@@ -72,7 +72,7 @@ class Card:
 
         Args:
             own: process ids that don't count, beside this one.
-            ours_is_there: whether a process of ours uses the card. In a container the driver gives the host's
+            ours_is_there: whether a process of this run uses the card. In a container the driver gives the host's
                 numbers, among which ours can't be told: then the first that is not known here is taken for ours.
         """
         running = self._ask(lambda: list(self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle))) or []

@@ -1,4 +1,4 @@
-"""Paths as people type them, and whose files may be trusted. Imports nothing of ours."""
+"""Paths that people type, and whose files may be trusted. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
-    """A path with `~` and `~name` put in; as it stands where there is nobody of that name, or no home."""
+    """A path with `~` and `~name` expanded; unchanged if there is no such user or home."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -51,7 +51,7 @@ def private_folder(path: Path) -> Path:
     Missing parents are made in the same way; those that are there are left as they are.
 
     Raises:
-        OSError: it can't be made, is no folder, or belongs to somebody else.
+        OSError: it can't be made, is not a folder, or belongs to another user.
     """
     if not path.parent.is_dir():
         private_folder(path.parent)
@@ -60,7 +60,7 @@ def private_folder(path: Path) -> Path:
     for info in (
         path.lstat(),
         path.stat(),
-    ):  # a link of one's own to another disk is fine, a stranger's is not
+    ):  # the user's own link to another disk is fine, another user's is not
         if not is_mine_or_roots(info):
             raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
     if not stat.S_ISDIR(info.st_mode):

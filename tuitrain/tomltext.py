@@ -1,4 +1,4 @@
-"""TOML that people wrote: its bytes as tables, what can't be read told in a sentence. Imports nothing of ours."""
+"""TOML files as tables, with one sentence for what can't be read. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def decoded(raw: bytes) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
     Raises:
-        ValueError: it is in something else, named where it says so itself.
+        ValueError: another encoding, named where a byte order mark shows it.
     """
     for mark, name in _OTHER_MARKS:
         if raw.startswith(mark):
@@ -44,9 +44,9 @@ def tables(text: str) -> dict[str, Any]:
     if deep:
         line = text.count("\n", 0, deep.start(0) + 1) + 1
         raise ValueError(
-            f"not valid TOML: a key of more than {MAX_PARTS} parts in line {line}; mend that place"
+            f"not valid TOML: a key of more than {MAX_PARTS} parts in line {line}; fix that place"
         )
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise ValueError(f"not valid TOML: {str(error) or 'nested too deeply'}; mend that place") from None
+        raise ValueError(f"not valid TOML: {str(error) or 'nested too deeply'}; fix that place") from None

@@ -1,4 +1,4 @@
-"""The command line: a thin skin over the same core as the app. Heavy modules are imported inside commands."""
+"""The command line: a thin layer over the same core as the app. Heavy modules are imported inside commands."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def _commands() -> typer.Typer:
 
 
 def _misread(error: Exception) -> int:
-    """Tell in a sentence what typer could not read on the command line, and the exit code; anything else is a fault."""
+    """Report in a sentence what typer could not read on the command line; returns the exit code. Other errors are raised."""
     from typer import Abort, BadParameter
 
     from tuitrain.cli.console import complain
 
     if isinstance(error, Abort):
         return ExitCode.SIGINT
-    usage = BadParameter.__base__  # typer brings its own click, or uses the one beside it
+    usage = BadParameter.__base__  # typer contains its own click, or uses an installed one
     if not (usage and isinstance(error, usage)):
         raise error
     told = error.format_message()  # type: ignore[attr-defined]

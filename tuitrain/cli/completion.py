@@ -21,7 +21,7 @@ from tuitrain.errors import UsageError, visible
 
 VARIABLE = "_TUITRAIN_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
-#: What a shell takes as it stands: other names can be typed, but are not offered.
+#: Names that need no quotes in a shell; others can be typed, but are not offered.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=,@-]*")
 _MOST = 200  # runs offered, the newest
 

@@ -1,4 +1,4 @@
-"""The two streams: stdout is data, stderr is talk."""
+"""The two streams: stdout is for data, stderr for messages."""
 
 from __future__ import annotations
 
@@ -54,4 +54,4 @@ def complain(message: object) -> None:
         sys.stderr.write(f"tuitrain: {text}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        pass  # nobody is listening; the exit code still tells
+        pass  # nobody reads stderr; the exit code remains

@@ -85,7 +85,7 @@ def fetch(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: o
 def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: options.Json = False) -> None:
     """Check every file of a set; exit 3 when one is missing or damaged."""
     from tuitrain.data.catalog import SETS
-    from tuitrain.data.verify import mending_command
+    from tuitrain.data.verify import repair_command
     from tuitrain.data.verify import verify_dataset as verify_files
     from tuitrain.errors import DataError, visible
 
@@ -98,14 +98,14 @@ def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: 
     damaged = [report for report in reports if report.problem is not None]
     if damaged:
         mend = (
-            mending_command(SETS[name], place)
+            repair_command(SETS[name], place)
             if name in SETS
             else "pip install --force-reinstall scikit-learn"
         )
         raise DataError(
             visible(
                 f"{damaged[0].path}: {damaged[0].problem} ({len(damaged)} of {len(reports)} files wrong); "
-                f"mend it with `{mend}`, or go on without a network with `--dataset digits`."
+                f"fix it with `{mend}`, or go on without a network with `--dataset digits`."
             )
         )
 

@@ -102,7 +102,7 @@ def _gpus() -> list[Finding]:
     cards = nvml.cards()
     if not cards:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES") is not None
-        remedy = "look at CUDA_VISIBLE_DEVICES" if hidden else "run nvidia-smi and mend the driver"
+        remedy = "look at CUDA_VISIBLE_DEVICES" if hidden else "run nvidia-smi and repair the driver"
         return [*out, Finding("GPU", "the driver shows no card", False, remedy)]
     try:
         import torch

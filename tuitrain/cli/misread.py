@@ -16,7 +16,7 @@ def usage_sentence(error: Any) -> str:
     """An error of Typer's about the command line, told as ours are.
 
     Args:
-        error: a `UsageError` of the click that Typer brings, or of one beside it; told by its name and fields.
+        error: a `UsageError` of the click inside Typer or of an installed one; recognised by its name and fields.
     """
     kind, context = type(error).__name__, error.ctx
     where = context.command_path if context else _command_typed()

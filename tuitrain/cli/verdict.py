@@ -1,4 +1,4 @@
-"""The end of a run for people: verdict point by point, claims beside result, how to repeat it, where it lies."""
+"""The end of a run as text: the challenge point by point, result and claims, the command to repeat it, its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def verdict_text(history: History, directory: Path) -> RenderableType:
-    """All that is said when a run has ended."""
+    """The text at the end of a run."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

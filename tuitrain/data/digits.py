@@ -32,7 +32,7 @@ def load_digits() -> Dataset:
     path, table, problem = _read()
     if table is None:
         raise DataError(
-            visible(f"{path}: {problem}; mend it with `pip install --force-reinstall scikit-learn`.")
+            visible(f"{path}: {problem}; fix it with `pip install --force-reinstall scikit-learn`.")
         )
     images = resize(table[:, :64].reshape(COUNT, 8, 8))
     labels = table[:, 64].copy()

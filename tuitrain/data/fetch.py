@@ -36,8 +36,8 @@ from tuitrain.data.verify import (
     check_files,
     data_folder,
     locate,
-    mending_command,
     recorded_sums,
+    repair_command,
 )
 from tuitrain.errors import DataError, visible
 from tuitrain.paths import private_folder
@@ -101,7 +101,7 @@ def fetch_dataset(name: str, data_dir: Path | None = None, *, progress: Progress
         raise DataError(
             visible(
                 f"{error.filename or target}: {what} while fetching {spec.title}; make room or name a writable "
-                f"folder with `{mending_command(spec, None)} --data-dir FOLDER`, or go on without a network "
+                f"folder with `{repair_command(spec, None)} --data-dir FOLDER`, or go on without a network "
                 f"with `--dataset digits`."
             )
         ) from error
@@ -209,7 +209,7 @@ def _bring_one(
     raise DataError(
         visible(
             f"{target / wanted[0].filename}: {resource.filename} of {spec.title} can't be fetched "
-            f"({'; '.join(problems)}); try again with `{mending_command(spec, data_dir)}`, name a folder that "
+            f"({'; '.join(problems)}); try again with `{repair_command(spec, data_dir)}`, name a folder that "
             f"holds the files with `--data-dir`, or go on without a network with `--dataset digits`."
         )
     )

@@ -39,7 +39,7 @@ def dataset_status(name: str, data_dir: Path | None = None) -> DatasetStatus:
     spec = SETS[name]
     root = data_folder(data_dir)
     found = locate(spec, root)
-    remedy = mending_command(spec, data_dir)
+    remedy = repair_command(spec, data_dir)
     if found is None:
         if is_own_cache(data_dir):
             return DatasetStatus(name, False, f"not fetched yet ({spec.download} at first use)", None, remedy)
@@ -167,7 +167,7 @@ def recorded_sums(folder: Path) -> dict[str, str]:
 # --- errors ----------------------------------------------------------------------------------------
 
 
-def mending_command(spec: SetSpec, data_dir: Path | None) -> str:
+def repair_command(spec: SetSpec, data_dir: Path | None) -> str:
     """The command that brings a set into the folder it is looked for in."""
     where = "" if data_dir is None else f" --data-dir {shlex.quote(str(data_dir))}"
     return f"tuitrain data fetch --dataset {spec.name}{where}"
@@ -186,7 +186,7 @@ def refusal(spec: SetSpec, path: Path, problem: str, data_dir: Path | None) -> D
     """The one message for whatever is wrong with a set's files."""
     return DataError(
         visible(
-            f"{path}: {problem}; mend it with `{mending_command(spec, data_dir)}`, "
+            f"{path}: {problem}; fix it with `{repair_command(spec, data_dir)}`, "
             f"or go on without a network with `--dataset digits`."
         )
     )

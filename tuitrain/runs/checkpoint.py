@@ -126,7 +126,7 @@ def load_checkpoint(entry: CheckpointEntry) -> Stored:
     """A checkpoint's content; no code in it is ever run, as there is no place for any.
 
     Raises:
-        CheckpointError: it is damaged, or not one of ours.
+        CheckpointError: it is damaged, or not a checkpoint of tuitrain.
     """
     data = read_verified(entry.path, entry.sha256)
     metadata = read_metadata(entry.path, data)

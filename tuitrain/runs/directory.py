@@ -47,7 +47,7 @@ _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
 monotonic = time.monotonic
 
 
-#: A process that trains writes `progress.json` once a second or more often, whatever its run is doing.
+#: A process that trains writes `progress.json` at least once a second, in every phase.
 STALLED_S = 10.0
 
 
@@ -178,7 +178,7 @@ class RunDirectory:
         What others could write in it, by an umask of earlier, they no longer can.
 
         Raises:
-            RunDirectoryError: somebody else holds it, or it can't be written.
+            RunDirectoryError: another process holds it, or it can't be written.
         """
         self._refuse_links()
         self.lock.acquire(self.name)
@@ -220,7 +220,7 @@ class RunDirectory:
 
         Raises:
             OSError: it can't be made.
-            RunDirectoryError: somebody else holds what is there now.
+            RunDirectoryError: another process holds what is there now.
         """
         self.close()
         durable.make_folder(self.path / "checkpoints", parents=True)
@@ -248,7 +248,7 @@ class RunDirectory:
         """Nobody can go on with a run, or steer one, whose lock somebody else has.
 
         Raises:
-            RunDirectoryError: somebody has it who is not the process that it names.
+            RunDirectoryError: it is held, but not by the process that it names.
         """
         if not self.lock.held and locking.lock_state(self.path) == "other":
             raise RunDirectoryError(locking.other_message(self.name, self.path))

@@ -41,7 +41,7 @@ def estimate(
     """The time a run of a preset will take, or None where nothing is known.
 
     The newest runs on this machine of the same network, data set and batch size tell it. Without any, the
-    network's size does, for the CPU alone: how fast a GPU is nobody knows before.
+    network's size does, for the CPU alone: the speed of a GPU is not known in advance.
 
     Args:
         preset: what to train.

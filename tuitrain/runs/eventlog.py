@@ -61,7 +61,7 @@ def current(records: Iterable[Record]) -> list[Record]:
             kept = [old for old in kept if not _beyond(old, here)]
             epochs = {epoch for epoch in epochs if epoch <= event.epoch}
         elif isinstance(event, EpochFinished):
-            if event.epoch in epochs:  # no writer of ours does that; the later one counts
+            if event.epoch in epochs:  # tuitrain never writes that; the later one counts
                 kept = [r for r in kept if not _is_epoch(r, event.epoch)]
             epochs.add(event.epoch)
         elif isinstance(event, RunFinished):  # one that could not even be resumed ends a second time
@@ -159,7 +159,7 @@ class LogWriter:
         """Append one line; `sync` brings it to the disk before it returns.
 
         Raises:
-            OSError: it could not be written; the log is as before, or is mended at the next append.
+            OSError: it could not be written; the log is as before, or is repaired at the next append.
         """
         data = (to_line(record) + "\n").encode("ascii")
         fd = self._ready()

@@ -185,7 +185,7 @@ def workload(preset: Mapping[str, Any], user_network: Mapping[str, str] | None =
     """A digest that is the same for runs whose epochs are the same work: network, data set and batch size.
 
     Args:
-        preset: its plain form, whoever wrote it.
+        preset: its plain form, which is not trusted.
         own: the network in Python in the place of the preset's, as `RunStarted.own_network` has it.
     """
     train = preset.get("train")

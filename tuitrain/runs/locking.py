@@ -23,7 +23,7 @@ from tuitrain.runs import durable
 
 LOCK_NAME = "run.lock"
 PROGRESS = "progress.json"
-#: Nobody holds it; the living process that it names does; somebody else does.
+#: Who holds a lock: nobody, the living process that it names, or another process.
 LockState = Literal["free", "held", "other"]
 #: A process that has just taken the lock writes its name within that; only what lasts is "other".
 _LOOKS, _LOOK_S = 5, 0.02
@@ -193,7 +193,7 @@ class RunLock:
         """Take the lock and write down who holds it.
 
         Raises:
-            RunDirectoryError: somebody else holds it, or the directory can't be written.
+            RunDirectoryError: another process holds it, or the directory can't be written.
         """
         path = self.folder / LOCK_NAME
         try:

@@ -1,6 +1,6 @@
-"""Who else trains on this machine: a small file for each run of this user, in the folder for state.
+"""Other runs on this machine: a small file for each run of this user, in the state folder.
 
-Only a hint, so nothing here ever raises for a disk's sake. A file counts as long as its run is held.
+This is only a hint, so an error of the disk is ignored. A file counts as long as its run is locked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tuitrain.training.events import Notice
 
 
 def announce_run(directory: RunDirectory, device: str, threads: int) -> Notice | None:
-    """Write down that a run trains, and look who else does.
+    """Records that a run trains, and looks for others.
 
     Args:
         directory: of the run.

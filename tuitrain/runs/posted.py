@@ -75,7 +75,7 @@ class PostedCommands:
         except OSError:
             return []
         end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) == _READ_BYTES:  # one endless line: none of ours
+        if end == 0 and len(data) == _READ_BYTES:  # one endless line, which tuitrain never writes
             end = len(data)
         self._offset += end
         commands: list[dict[str, Any]] = []

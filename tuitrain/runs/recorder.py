@@ -85,7 +85,7 @@ class Recorder:
         if self._remade < MOST_REMADE and self.directory.is_gone() and not self._remake():
             return
         written = 0
-        whole = False  # the derived files were written anew, so they have what still waits
+        whole = False  # the derived files were written again, with what still waits
         for record in list(self._pending):
             try:
                 durable = isinstance(record.event, DURABLE) and not self._hurried
@@ -147,7 +147,7 @@ class Recorder:
             self._noticed = True
             notice = Notice(
                 f"{visible(self.directory.path / what)} can't be written: {reason}; training goes on in memory",
-                remedy="free some space or mend the folder: what is missing is written as soon as that works",
+                remedy="free some space or repair the folder; what is missing is written as soon as that works",
                 level="error",
                 code="unwritable",
             )
@@ -166,7 +166,7 @@ class Recorder:
         elif self._pending:  # the end waits to be written, and stays the last line
             self._pending.insert(len(self._pending) - 1, record)
 
-    def mended(self, what: str) -> None:
+    def resolved(self, what: str) -> None:
         """It could be written after all."""
         with self._lock:
             self._failures.pop(what, None)
@@ -204,7 +204,7 @@ class Recorder:
     def abandon(self, message: str, source: str, timeout: float = 0.2) -> bool:
         """Write from another thread that the run was stopped, when its own can't say so in time.
 
-        Little time is left, so only the log is written: what is derived from it is made anew when the run is resumed.
+        Little time is left, so only the log is written: what is derived from it is made again when the run is resumed.
         The file outlives this process without an fsync. Nothing is recorded after that. False when the run's own thread
         had already said how it ended, or holds the recorder and does not let go in time.
         """

@@ -190,13 +190,13 @@ class Session:
         except TuitrainError as error:
             self.error = error
             self._end_badly(str(error))
-        except BaseException as error:  # whatever it is, the directory must say so and be let go
+        except BaseException as error:  # any error must be recorded in the directory, and the lock released
             self.error = error
             self._end_badly(f"{type(error).__name__}: {visible(error)}{self._say_traceback(error)}")
         finally:
             try:
                 self._close()
-            finally:  # whoever waits for the end must not wait for ever, whatever went wrong in it
+            finally:  # those who wait for the end must be woken, whatever went wrong
                 self.directory.close()
                 self._ended.set()
 
@@ -281,7 +281,7 @@ class Session:
         except OSError as error:
             self.recorder.failed("summary.txt", error)
         else:
-            self.recorder.mended("summary.txt")
+            self.recorder.resolved("summary.txt")
 
     def _catch_up(self, trainer: TrainerLike) -> None:
         """At the end, try once more what the disk refused in between and nothing has made up for."""
@@ -349,7 +349,7 @@ class Session:
             self.recorder.failed("checkpoints", error)
             return
         self._saved, self._removed = here, False
-        self.recorder.mended("checkpoints")
+        self.recorder.resolved("checkpoints")
         saved = CheckpointSaved(entry.epoch, entry.step, f"checkpoints/{entry.path.name}", entry.sha256, best)
         self.recorder.add(saved)
         checkpoint.prune(folder, entry, self._keep)
@@ -360,7 +360,7 @@ class Session:
         except OSError as error:
             self.recorder.failed(inspect.FILE, error)
         else:
-            self.recorder.mended(inspect.FILE)
+            self.recorder.resolved(inspect.FILE)
 
     def _save_model(self, event: RunFinished, trainer: TrainerLike) -> RunFinished:
         if event.outcome not in ("completed", "stopped"):

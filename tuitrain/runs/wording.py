@@ -1,4 +1,4 @@
-"""What people are told of an event: the same words in `log.txt`, on the command line and on the screen."""
+"""The text of an event: the same in `log.txt`, on the command line and on the screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def position_text(epoch: int, step: int) -> str:
 
 
 def control_text(event: Control, planned: int | None = None) -> str:
-    """Somebody steered the run; `planned` is how many epochs it is to have from here on."""
+    """A command that was carried out; `planned` is the total number of epochs from here on."""
     detail = visible(event.detail)
     match event.action:
         case "paused":
@@ -51,7 +51,7 @@ def control_text(event: Control, planned: int | None = None) -> str:
 
 
 def notice_text(event: Notice) -> str:
-    """Something degraded: what, and what to do about it."""
+    """A warning or note: what happened, and what to do about it."""
     return " – ".join(filter(None, (visible(event.message), visible(event.remedy))))
 
 

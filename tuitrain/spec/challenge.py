@@ -26,7 +26,7 @@ _LAYER_WORDS = {
     "maxpool": "max pooling", "avgpool": "average pooling", "global_avgpool": "global average pooling",
     "batchnorm": "batch norm", "dropout": "dropout", "relu": "ReLU",
 }  # fmt: skip
-#: What is said of a layer in a network whose layers only Python knows.
+#: Shown for the layers of a network in Python, which are not known.
 _UNKNOWN = "n/a of a --model"
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -85,7 +85,7 @@ class Point:
 
 
 class PresetLike(Protocol):
-    """What is looked at of a preset, which holds its challenge."""
+    """The parts of a preset that a challenge is checked against."""
 
     @property
     def challenge(self) -> Challenge:
@@ -101,7 +101,7 @@ class PresetLike(Protocol):
 
 
 class EpochLike(Protocol):
-    """What is needed of a finished epoch; accuracy as a fraction."""
+    """The fields of a finished epoch that are used; accuracy as a fraction."""
 
     @property
     def epoch(self) -> int:

@@ -1,6 +1,6 @@
 """How layers, settings and their changes read: `conv 3×3 →12`, `rotation 5.0 → 7.0`, `conv2 10 → 11`.
 
-Nothing here minds where the plain forms come from: a log that a stranger wrote reads oddly, and no worse.
+The plain forms may come from anywhere: an odd log gives odd words, but no error.
 """
 
 from __future__ import annotations

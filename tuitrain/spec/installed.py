@@ -22,7 +22,7 @@ def entry_points_of(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, by name; none where the packages' own files can't be read."""
     try:
         return tuple(sorted(entry_points(group=group), key=lambda point: (point.name, point.value)))
-    except Exception:  # whatever some package wrote there
+    except Exception:  # a package may have written anything there
         return ()
 
 

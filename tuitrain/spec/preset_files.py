@@ -61,7 +61,7 @@ def user_preset_dir() -> Path:
 
 
 def project_preset_dir() -> Path:
-    """Presets of the folder one stands in."""
+    """Presets of the current folder."""
     return Path("presets")
 
 
@@ -108,7 +108,7 @@ def list_presets(*, installed: bool = True) -> list[PresetEntry]:
     for folder, origin in folders:
         try:
             place = folder.resolve()
-        except OSError:  # the folder one stands in was removed
+        except OSError:  # the current folder was removed
             continue
         if place in resolved or (origin == "project" and not trust.obeyed(folder)):
             continue

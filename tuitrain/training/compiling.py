@@ -86,7 +86,7 @@ def use_own_folders() -> str | None:
 class Compilation:
     """A network that is compiled in a thread of its own, so that its run can be paused and stopped meanwhile.
 
-    Until `running` is false nobody else may touch the stepper or its network: the last part is a step that leaves
+    Until `running` is false, nothing else may touch the stepper or its network: the last part is a step that leaves
     no trace once it is over. There is no way to break it off; who doesn't want it any more leaves it behind.
 
     Args:
@@ -159,7 +159,7 @@ def compile_network(stepper: Stepper) -> str | None:
         with stepper.rehearsal():
             stepper.seek(0, 0.0, 0)
             stepper.step()
-    except Exception as error:  # whatever a compiler can raise
+    except Exception as error:  # a compiler may raise anything
         stepper.use_compiled(None)
         if is_out_of_memory(error):
             raise

@@ -143,7 +143,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something degraded: what, and what to do about it."""
+    """A warning or note: what happened, and what to do about it."""
 
     message: str
     remedy: str = ""
@@ -235,7 +235,7 @@ def from_line(line: str) -> Record:
     """The record of one complete line.
 
     Raises:
-        ValueError: the line is not one of ours.
+        ValueError: the line is not an event of tuitrain.
     """
     data = json.loads(line)
     if not isinstance(data, dict):

@@ -1,6 +1,6 @@
 """Importing torch so that nobody who paints has to wait.
 
-The interpreter lock is what matters: while one thread is inside `dlopen` nobody paints. Calling dlopen through ctypes
+The interpreter lock is what matters: while one thread is inside `dlopen`, nothing is painted. Calling dlopen through ctypes
 gives the lock away, so torch's large libraries are mapped that way first and `import torch` finds them loaded; what
 remains is Python, which hands the lock over every 5 ms.
 """

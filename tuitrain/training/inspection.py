@@ -1,4 +1,4 @@
-"""What the last evaluation saw, image by image, and what the first layer looks like."""
+"""The last evaluation, image by image, and the weights of the first layer."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class LastEvaluation:
-    """Computed from the last evaluation, without another pass.
+    """The predictions of the last evaluation; needs no further pass.
 
     Attributes:
         epoch: after how many epochs.
-        labels: uint8 (N,), the truth.
+        labels: uint8 (N,), the actual classes.
         predictions: uint8 (N,).
         confidences: float32 (N,), the probability given to the prediction.
         first_layer: float32 (filters, height, width) of the first layer's weights (of its first input
@@ -32,7 +32,7 @@ class LastEvaluation:
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
-        """(10, 10): rows are the truth, columns the prediction."""
+        """(10, 10): rows are the actual classes, columns the predicted ones."""
         pairs = self.labels.astype(np.int64) * CLASSES + self.predictions
         return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
 

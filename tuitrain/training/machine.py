@@ -102,7 +102,7 @@ def begin_compiling(stepper: Stepper) -> tuple[compiling.Compilation, list[Notic
     """Begins to compile the network."""
     notices: list[Notice] = []
     if (refused := compiling.use_own_folders()) is not None:
-        remedy = "mend its owner or mode, or set XDG_CACHE_HOME: until then every run compiles anew"
+        remedy = "change its owner or mode, or set XDG_CACHE_HOME; until then every run compiles again"
         notices.append(Notice(f"compiled code is kept elsewhere: {refused}", remedy, code="cache_refused"))
     return compiling.Compilation(stepper), notices
 

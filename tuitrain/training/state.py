@@ -131,7 +131,7 @@ def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int, o
         train = Train.model_validate(theirs.get("train"))
     except ValidationError:
         raise CheckpointError("the checkpoint does not say its settings; resume from another.") from None
-    # A run may be made longer; whatever else is changed would make it another run.
+    # A run may be made longer; any other change would make it another run.
     same = train.model_copy(update={"epochs": preset.train.epochs}) == preset.train
     if not same or theirs.get("model") != preset.to_dict()["model"]:
         raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")

@@ -81,7 +81,7 @@ class Stepper:
         self._compiled: Forward | None = None
         # oneDNN's backward convolutions of few channels are up to three times faster on channels_last maps, and a
         # step of the presets' networks 1.1 to 1.3 times. On CUDA, max pooling would not be deterministic there.
-        # A network of one's own may hold that a map's memory lies as torch lays it by default.
+        # A user's network may rely on torch's default memory layout.
         self._channels_last = device.type == "cpu" and isinstance(network, Network)
         if self._channels_last:
             network.to(memory_format=torch.channels_last)

@@ -1,6 +1,6 @@
-"""Running code that is not ours: what it raises is told in a sentence, and what it changes is put back.
+"""Running a user's code: its errors become one sentence, and the settings that it changes are restored.
 
-A network's file is trusted as far as the user who names it trusts it; this is for careless ones, not for hostile ones.
+The user who names a network's file trusts it; this guards against mistakes, not against hostile code.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Sized(TorchFunctionMode):
         kwargs = kwargs or {}
         size = args if func in _SIZED else args[:1] if func is torch.full else None
         if size:
-            with contextlib.suppress(TypeError, RuntimeError):  # a mistake in it is told by the call itself
+            with contextlib.suppress(TypeError, RuntimeError):  # the call itself reports a mistake in it
                 made = torch.empty(*size, dtype=kwargs.get("dtype"), device="meta")
                 if made.nbytes > MAX_STATE_BYTES:
                     raise RefusedError(
@@ -82,7 +82,7 @@ class _Sized(TorchFunctionMode):
 
 @contextlib.contextmanager
 def limited_size() -> Iterator[None]:
-    """While it lasts, parameters and large tensors that this thread makes are counted as they are made.
+    """Counts the parameters and large tensors that this thread makes meanwhile.
 
     torch's layers register a parameter before they fill it, and memory that is not filled costs nothing.
 
@@ -115,7 +115,7 @@ def limited_size() -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded_generator(seed: int) -> Iterator[None]:
-    """torch's own generator of the CPU with a seed, and as it was afterwards."""
+    """Seeds torch's generator of the CPU, and restores its state afterwards."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
     try:
@@ -126,10 +126,10 @@ def seeded_generator(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def running_user_code(flag: str, path: Path, doing: str) -> Iterator[None]:
-    """Their code at work.
+    """Code of the user runs inside this; its errors become usage errors.
 
     Raises:
-        UsageError: it raises, whatever it be but a signal to this process.
+        UsageError: the code raises anything but a signal to this process.
     """
     try:
         with _settings_restored():
@@ -143,7 +143,7 @@ def running_user_code(flag: str, path: Path, doing: str) -> Iterator[None]:
         line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
         where = f" in line {line}" if line else ""
         raise UsageError(
-            f"--model {visible(flag)}: {doing} fails{where}: {one_line(error)}; mend that."
+            f"--model {visible(flag)}: {doing} fails{where}: {one_line(error)}; fix that."
         ) from None
 
 
@@ -153,7 +153,7 @@ def one_line(error: BaseException) -> str:
     return visible(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)[:300].rstrip(".")
 
 
-#: What such a file may set for the whole process, and how it is read.
+#: What a file may set for the whole process: how it is read and set.
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (os.getcwd, os.chdir),
     (torch.get_default_dtype, torch.set_default_dtype),
@@ -167,10 +167,10 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 
 @contextlib.contextmanager
 def _settings_restored() -> Iterator[None]:
-    """Settings of the process are afterwards what they were before."""
+    """Restores the settings of the process afterwards."""
     before = []
     for read, write in _SETTINGS:
-        with contextlib.suppress(OSError):  # the folder one stands in was removed
+        with contextlib.suppress(OSError):  # the current folder was removed
             before.append((read, write, read()))
     streams = sys.stdout, sys.stderr
     try:
@@ -215,5 +215,5 @@ def check_state(network: nn.Module) -> None:
         if not bool(torch.isfinite(value).all()):
             raise RefusedError(
                 f"its '{visible(name)}' is not finite from the start",
-                "mend that, or register such a mask with persistent=False",
+                "fix that, or register such a mask with persistent=False",
             )

@@ -1,4 +1,4 @@
-"""A network of one's own, in Python: `--model file.py:Net`.
+"""The user's network, in Python: `--model file.py:Net`.
 
 This is the only place where tuitrain runs code that it reads, and only a flag typed by the user leads here: a
 preset has no key for it, and what a run directory keeps of such a file is a text for readers (`model.py.txt`).
@@ -47,7 +47,7 @@ _MODULE = "tuitrain_own_network"
 
 
 class _Loader(SourceFileLoader):
-    """Runs the very bytes whose SHA-256 is recorded; reads and writes no cache of them."""
+    """Runs exactly the bytes whose SHA-256 is recorded; reads and writes no bytecode cache."""
 
     def __init__(self, path: Path, source: bytes) -> None:
         super().__init__(_MODULE, str(path))
@@ -155,7 +155,7 @@ class UserNetwork:
         """torchinfo's table of a throw-away network, or a line where torchinfo can't make one."""
         try:
             return str(torchinfo_statistics(self.build(0)))
-        except Exception as error:  # whatever a stranger's modules do to it
+        except Exception as error:  # a user's modules may raise anything
             return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {one_line(error)}\n"
 
     def _theirs(self, doing: str) -> AbstractContextManager[None]:
@@ -277,7 +277,7 @@ def _recording_layers(network: nn.Module, rows: list[TableRow]) -> Iterator[None
 
 
 class UserStepper(Stepper):
-    """Steps of a network of one's own, whose dropouts draw from torch's own generators."""
+    """Steps of a user's network, whose dropouts draw from torch's own generators."""
 
     def _draw(self) -> None:
         """Seeds those generators for this step, so that a resumed run draws what an undisturbed one does."""

@@ -1,4 +1,4 @@
-"""What a comparison of runs may honestly say. No textual."""
+"""What a comparison of runs can say. No textual."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
 
 
 def short_comparison(runs: Sequence[RunSummary]) -> list[str]:
-    """Two marked runs in short: what differs, the best accuracies, and what that is worth."""
+    """Two marked runs in two lines: what differs, the best accuracies, and how certain the difference is."""
     first, second = runs[0], runs[1]
     what = (
         f"{visible(first.preset)} {changed_text(first)}  ▸  {visible(second.preset)} {changed_text(second)}"

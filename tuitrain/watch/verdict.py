@@ -1,4 +1,4 @@
-"""What a run came to, for people: the challenge point by point, its figures beside the source's, what they are worth."""
+"""The result of a run: the challenge point by point, its figures and the source's, and how certain they are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         outcome: how it ended, or `unfinished`.
@@ -67,7 +67,7 @@ class Verdict:
 
 
 def verdict(history: History) -> Verdict:
-    """What a run has come to so far; of one that goes on, what is not decided is open."""
+    """The result of a run so far; points that are not decided yet are open."""
     points = tuple(history.points())
     met, challenge = _challenge(points)
     done = history.finished

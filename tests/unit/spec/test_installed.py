@@ -94,7 +94,7 @@ def test_a_packages_network_is_trained_by_its_name_and_resumed(site: Path) -> No
 @pytest.mark.parametrize(
     ("flag", "says"),
     [
-        ("loud", "--model loud: importing it fails in line 1: RuntimeError: too loud; mend that."),
+        ("loud", "--model loud: importing it fails in line 1: RuntimeError: too loud; fix that."),
         ("none", "importing it fails: AttributeError"),
         ("away", "away of package aquarium names no_such_package, which is not there; ask its author."),
         (

@@ -37,7 +37,7 @@ def test_a_byte_order_mark_is_no_mistake_and_other_encodings_are_named(tmp_path:
 def test_a_key_without_end_is_refused_before_it_is_read(head: str) -> None:
     text = "title = 'one'\n" + head + ".".join(["a"] * 20_000) + " = 1"
     begun = time.process_time()
-    with pytest.raises(PresetError, match="a key of more than 16 parts in line 2; mend that place"):
+    with pytest.raises(PresetError, match="a key of more than 16 parts in line 2; fix that place"):
         preset_from_toml(text, "a test")
     assert time.process_time() - begun < 1  # tomllib takes seconds, and this milliseconds
     with pytest.raises(PresetError, match="more than 16 parts"):

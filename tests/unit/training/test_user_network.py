@@ -229,7 +229,7 @@ LINEAR = """class Net(nn.Module):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("def Net(): raise ValueError('oh\\nno')", "making it fails in line 3: ValueError: oh; mend that."),
+        ("def Net(): raise ValueError('oh\\nno')", "making it fails in line 3: ValueError: oh; fix that."),
         ("def Net(): raise SystemExit(3)", "making it fails in line 3: SystemExit: 3"),
         ("def Net(): return 3", "it gives a int; it must be or return a torch.nn.Module."),
         ("def Net(): return nn.Flatten()", "it has nothing to train"),
@@ -259,9 +259,9 @@ LINEAR = """class Net(nn.Module):
          "its checkpoints would take 515 MiB (buffers once, parameters three times, for the optimizer); the limit is 500 MiB"),
         ("def Net(): return nn.ModuleList(nn.Linear(1, 1) for _ in range(600))", "would hold 4,800 tensors"),
         ("def Net(): return Net()", "making it fails in line 3: RecursionError"),
-        ("def Net(): raise GeneratorExit('no')", "making it fails in line 3: GeneratorExit: no; mend that."),
-        (f"{LINEAR}raise GeneratorExit", "calling it with 1 image fails in line 7: GeneratorExit; mend that."),
-        (f"{LINEAR}raise StopIteration", "calling it with 1 image fails in line 7: StopIteration; mend that."),
+        ("def Net(): raise GeneratorExit('no')", "making it fails in line 3: GeneratorExit: no; fix that."),
+        (f"{LINEAR}raise GeneratorExit", "calling it with 1 image fails in line 7: GeneratorExit; fix that."),
+        (f"{LINEAR}raise StopIteration", "calling it with 1 image fails in line 7: StopIteration; fix that."),
         ("import sys\nsys.exit()", "running the file fails in line 4: SystemExit"),
         ("class Mute(Exception):\n def __str__(self): raise ValueError\ndef Net(): raise Mute", "Mute: <Mute>"),
         ("class Mute(BaseException):\n def __str__(self): return '\\x1b[31m'\ndef Net(): raise Mute", "Mute: \\x1b[31m"),
