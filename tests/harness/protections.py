@@ -403,7 +403,7 @@ def stock_streams(_: str) -> None:
     """The interpreter's own streams and descriptors."""
     from tuitrain.runs import signals
 
-    signals.forgiving = lambda stream, number: stream
+    signals.tolerant_stream = lambda stream, number: stream
     signals.repair_descriptors = lambda: None
 
 

@@ -53,7 +53,7 @@ def interrupted(name: str, epochs: int, folder: str, device: str = "cpu") -> dic
         again = Trainer(Job(preset, runtime), data, resume=state)
         for _ in again.run():
             pass
-        metrics = [[[getattr(e, m) for m in METRICS] for e in t.standing.history] for t in (whole, again)]
+        metrics = [[[getattr(e, m) for m in METRICS] for e in t.position.history] for t in (whole, again)]
         same += again.state().sha256() == whole.state().sha256() and metrics[0] == metrics[1]
     return {"interruptions": len(saved), "same": same}
 

@@ -46,12 +46,12 @@ def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
 
 ROOMS = {
     "errors": {"torch", "numpy", "textual", "pydantic", "rich", "typer"},
-    "spec.library": {"torch", "numpy", "textual", "rich", "typer"},
+    "spec.preset_files": {"torch", "numpy", "textual", "rich", "typer"},
     "data.load": {"torch", "textual", "torchvision", "typer"},
     "training.events": {"torch", "textual", "typer"},
     "training.trainer": {"textual", "typer", "torchvision"},
     "runs.session": {"textual", "typer", "torchvision", "tensorboard"},
-    "tui.state": {"textual", "torch", "typer"},
+    "watch.state": {"textual", "torch", "typer"},
 }
 
 
@@ -63,7 +63,7 @@ def test_a_room_imports_only_what_is_below_it(room) -> None:
     )
     modules = done.stdout.split()
     assert not {name.split(".")[0] for name in modules} & ROOMS[room]
-    order = ["spec", "data", "training", "runs", "cli", "tui"]
+    order = ["spec", "data", "training", "runs", "watch", "cli", "tui"]
     own = room.split(".")[0]
     above = order[order.index(own) + 1 :] if own in order else order
     if own == "tui":
@@ -227,7 +227,7 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
             ["--runs-dir", "x", "runs"],
             "--runs-dir must come after the command: `tuitrain runs --runs-dir ...`.",
         ),
-        (["runs", "--json", "show"], "write it behind: `tuitrain runs show --json ...`."),
+        (["runs", "--json", "show"], "must come after the command: `tuitrain runs show --json ...`."),
         (["show"], "name a preset, such as `tuitrain show step13`; `tuitrain presets` lists them."),
         (["show", "step13", "-p", "mlp"], "two presets are named, step13 and --preset mlp; leave one out."),
         (

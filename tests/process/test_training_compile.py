@@ -91,7 +91,7 @@ def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
     assert not [event for event in events if isinstance(event, Notice)]
     for name, tensor in eager.state().model.items():
         assert torch.allclose(compiled.state().model[name].float(), tensor.float(), atol=1e-3), name
-    for one, other in zip(eager.standing.history, compiled.standing.history, strict=True):
+    for one, other in zip(eager.position.history, compiled.position.history, strict=True):
         assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-2)
     trainer = Trainer(Job(preset, ON), data)
     for event in trainer.run():

@@ -35,8 +35,8 @@ def interrupted_at(preset: Preset, at: set[tuple[int, int]], runtime: Runtime = 
                 take = stepper.step
 
                 def one(take: Any = take, trainer: Trainer = trainer, control: RunControl = control) -> None:
-                    if (trainer.standing.epoch, trainer.standing.step + 1) in at:
-                        at.remove((trainer.standing.epoch, trainer.standing.step + 1))
+                    if (trainer.position.epoch, trainer.position.step + 1) in at:
+                        at.remove((trainer.position.epoch, trainer.position.step + 1))
                         control.stop("interrupted")
                     take()
 
@@ -46,7 +46,7 @@ def interrupted_at(preset: Preset, at: set[tuple[int, int]], runtime: Runtime = 
                 events.close()
                 break
         else:
-            if trainer.standing.epoch == trainer.standing.epochs:
+            if trainer.position.epoch == trainer.position.epochs:
                 assert not at
                 return trainer
         state = stored(trainer.state())
@@ -180,7 +180,7 @@ def test_commands_survive_a_resume() -> None:
         if isinstance(event, EpochFinished):
             break
     again, _ = run(preset, resume=stored(trainer.state()))
-    assert again.state().sha256() == whole.state().sha256() and again.standing.epoch == 4
+    assert again.state().sha256() == whole.state().sha256() and again.position.epoch == 4
 
 
 def test_a_finished_run_has_nothing_left_and_can_be_made_longer() -> None:

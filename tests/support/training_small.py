@@ -77,7 +77,7 @@ METRICS = ("epoch", "train_loss", "train_acc", "test_loss", "test_acc", "lr")
 
 
 def metrics(trainer: Trainer) -> list[tuple[Any, ...]]:
-    return [tuple(getattr(event, name) for name in METRICS) for event in trainer.standing.history]
+    return [tuple(getattr(event, name) for name in METRICS) for event in trainer.position.history]
 
 
 def stored(state: TrainerState) -> TrainerState:

@@ -80,9 +80,9 @@ def _misread(error: Exception) -> int:
     usage = BadParameter.__base__  # typer contains its own click, or uses an installed one
     if not (usage and isinstance(error, usage)):
         raise error
-    told = error.format_message()  # type: ignore[attr-defined]
-    if told.startswith("Usage:"):  # a group without a command
-        sys.stderr.write(f"{told}\n")
+    message = error.format_message()  # type: ignore[attr-defined]
+    if message.startswith("Usage:"):  # a group without a command
+        sys.stderr.write(f"{message}\n")
     else:
         from tuitrain.cli.misread import usage_sentence
 

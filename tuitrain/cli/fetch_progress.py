@@ -19,7 +19,7 @@ class FetchProgress:
         self.stream = stream if stream is not None else sys.stderr
         self.bars: Any = None
         self.tasks: dict[str, Any] = {}
-        self.told: set[tuple[str, bool]] = set()
+        self.printed: set[tuple[str, bool]] = set()
 
     def __enter__(self) -> FetchProgress:
         return self
@@ -56,9 +56,9 @@ class FetchProgress:
 
     def _tell(self, what: str, done_bytes: int, total_bytes: int | None) -> None:
         finished = total_bytes is not None and done_bytes == total_bytes
-        if (what, finished) in self.told:
+        if (what, finished) in self.printed:
             return
-        self.told.add((what, finished))
+        self.printed.add((what, finished))
         text = f"{what}: fetched {done_bytes:,} bytes" if finished else f"{what} …"
         if finished or done_bytes == 0:
             print(visible(text), file=self.stream, flush=True)

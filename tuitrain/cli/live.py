@@ -119,7 +119,7 @@ class EventView:
     """The event stream as JSON lines on stdout, progress included; talk on stderr as lines."""
 
     def __init__(self) -> None:
-        self._talk = PlainView(quiet=True)
+        self._lines = PlainView(quiet=True)
         self._last: StepProgress | None = None
         self._phase: str | None = None
 
@@ -131,7 +131,7 @@ class EventView:
     def record(self, record: Record) -> None:
         """A new record as a JSON line."""
         self._emit(record)
-        self._talk.record(record)
+        self._lines.record(record)
 
     def progress(self, now: Snapshot) -> None:
         """The latest step, when it is new; and that compiling has begun."""

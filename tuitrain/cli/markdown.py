@@ -36,9 +36,9 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def result_text(history: History) -> str:
     """What a run came to: a heading, its figures, its challenge, and how to repeat it."""
-    from tuitrain.watch.verdict import verdict
+    from tuitrain.watch.verdict import verdict_of
 
-    found, started = verdict(history), history.started
+    found, started = verdict_of(history), history.started
     name = visible(started.name) if started else "a run"
     out = [
         f"### {glyph_and_kind(found.outcome)[0]} {escaped(name)}: {escaped(wording.state_text(found.outcome))}",

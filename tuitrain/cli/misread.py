@@ -29,19 +29,19 @@ def usage_sentence(error: Any) -> str:
     if kind == "MissingParameter":
         missing = (error.param.metavar or error.param.name).rstrip(".")
         return f"the argument {missing} is missing; see `{where} -h`."
-    told = error.format_message()
+    reason = error.format_message()
     if kind == "BadParameter" and error.param is not None:
-        told = _value(error) or told
-    elif needs := re.match(r"Option '(.*)' requires an argument", told):
-        told = f"{needs[1]} needs a value"
-    elif too_many := re.match(r"Got unexpected extra arguments?\(?s?\)? \((.*)\)", told, re.DOTALL):
-        told = f"'{too_many[1]}' is unexpected"
+        reason = _value(error) or reason
+    elif needs := re.match(r"Option '(.*)' requires an argument", reason):
+        reason = f"{needs[1]} needs a value"
+    elif too_many := re.match(r"Got unexpected extra arguments?\(?s?\)? \((.*)\)", reason, re.DOTALL):
+        reason = f"'{too_many[1]}' is unexpected"
         if where in ("tuitrain run", "tuitrain lab"):
-            told += f"; a preset is named by `--preset {too_many[1].split()[0]}`"
-    elif said := re.match(r"(No such command '.*'). Did you mean '(.*)'\?", told, re.DOTALL):
-        return f"{said[1][:1].lower()}{said[1][1:]}{_hint(said[2], where)}"
-    told = told.rstrip(".?")
-    return f"{told[:1].lower()}{told[1:]}; see `{where} -h`."
+            reason += f"; a preset is named by `--preset {too_many[1].split()[0]}`"
+    elif command := re.match(r"(No such command '.*'). Did you mean '(.*)'\?", reason, re.DOTALL):
+        return f"{command[1][:1].lower()}{command[1][1:]}{_hint(command[2], where)}"
+    reason = reason.rstrip(".?")
+    return f"{reason[:1].lower()}{reason[1:]}; see `{where} -h`."
 
 
 def _hint(close: str | None, where: str) -> str:

@@ -93,7 +93,7 @@ def state_text(summary: RunSummary) -> str:
     """A run's state with its glyph, and with the time where it compiles or stands still."""
     from tuitrain.runs import wording
 
-    return f"{glyph_and_kind(summary.doing)[0]} {activity_text(wording.state_text(summary.doing), summary.doing_s)}"
+    return f"{glyph_and_kind(summary.activity)[0]} {activity_text(wording.state_text(summary.activity), summary.activity_s)}"
 
 
 def report_detached(summaries: Sequence[RunSummary]) -> None:

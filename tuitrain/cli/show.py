@@ -240,7 +240,7 @@ def _training(preset: Preset) -> list[RenderableType]:
 
 def _unusual(train: dict[str, Any], usual: dict[str, Any]) -> list[str]:
     """The other settings that are not at their default: `rotation 5`, `warmup 2`, `early_stop patience 3`."""
-    told = {
+    shown_above = {
         "dataset",
         "epochs",
         "batch_size",
@@ -253,7 +253,7 @@ def _unusual(train: dict[str, Any], usual: dict[str, Any]) -> list[str]:
     }
     out = []
     for key, value in train.items():
-        if key in told or value == usual[key]:
+        if key in shown_above or value == usual[key]:
             continue
         if isinstance(value, dict):
             out += [f"{key} {part}" for part in _unusual(value, usual[key])]

@@ -228,11 +228,11 @@ def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""
         parts.append(f"epoch {step.epoch}{of} step {step.step}/{step.steps}")
         parts.append(f"train loss {step.train_loss:.4f} acc {accuracy_text(step.train_acc)}")
-        if summary.doing == "live":
+        if summary.activity == "live":
             parts.append(f"{step.images_per_s:,.0f} images/s")
     else:
         parts.append(plural(summary.epochs, "epoch"))
-    if summary.phase and summary.doing == "live" and summary.phase != "training":
+    if summary.phase and summary.activity == "live" and summary.phase != "training":
         parts.append(visible(summary.phase))
     if summary.best is not None:
         parts.append(

@@ -21,9 +21,9 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
     from rich.text import Text
 
     from tuitrain.cli.show import checklist
-    from tuitrain.watch.verdict import verdict as worked_out
+    from tuitrain.watch.verdict import verdict_of
 
-    found, started = worked_out(history), history.started
+    found, started = verdict_of(history), history.started
     glyph, kind = glyph_and_kind(history.outcome)
     word, _, rest = found.title.partition("  ")
     head = Text.assemble(

@@ -95,14 +95,14 @@ class RunSummary:
     detached: bool = False
 
     @property
-    def doing(self) -> str:
+    def activity(self) -> str:
         """The state in a word for people: a live run that compiles its network is `compiling`."""
         return "compiling" if self.state == "live" and self.phase == "compiling" else self.state
 
     @property
-    def doing_s(self) -> float | None:
+    def activity_s(self) -> float | None:
         """For how long it has been compiling or stalled; None for what needs no time beside it."""
-        return {"stalled": self.stalled_s, "compiling": self.phase_s}.get(self.doing)
+        return {"stalled": self.stalled_s, "compiling": self.phase_s}.get(self.activity)
 
     @property
     def name(self) -> str:
@@ -211,10 +211,10 @@ def _number(value: float) -> float | None:
 
 def _with_life(path: Path, summary: RunSummary) -> RunSummary:
     """The state of now: a run without an end is live, paused or interrupted, whoever holds it or not."""
-    standing = locking.lock_state(path)
-    if standing == "free":
+    lock = locking.lock_state(path)
+    if lock == "free":
         return summary
-    if standing == "other":
+    if lock == "other":
         return dataclasses.replace(summary, state="locked", message=locking.other_message(summary.run, path))
     holder = locking.read_holder(path)
     live = RunDirectory(path).live()

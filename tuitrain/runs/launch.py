@@ -153,7 +153,7 @@ def prepare_resume(
             before = int(state.meta["epochs"]) if state is not None else job.preset.train.epochs
             publish(
                 Control(
-                    "extended", trainer.standing.epoch, value=float(epochs - before), detail=f"to {plural(epochs, 'epoch')}",
+                    "extended", trainer.position.epoch, value=float(epochs - before), detail=f"to {plural(epochs, 'epoch')}",
                     source="shell",
                 )
             )  # fmt: skip

@@ -113,12 +113,12 @@ def _read_metadata(file: Path, data: bytes) -> dict[str, Any]:
     try:
         return checkpoint.read_metadata(file, data)
     except CheckpointError:
-        beside = file.with_name("preset.toml")
-        if not beside.is_file():
+        preset_file = file.with_name("preset.toml")
+        if not preset_file.is_file():
             raise CheckpointError(
                 f"{visible(file)} does not say what network it is of; keep it beside its run's preset.toml."
             ) from None
-        preset = read_preset(beside)
+        preset = read_preset(preset_file)
         user_network = {"model": "?"} if file.with_name("model.py.txt").exists() else None
         normalize = preset.train.normalize.model_dump()
         return {

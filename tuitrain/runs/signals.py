@@ -38,7 +38,7 @@ class Signals:
         self.exit_code = 0
         self.sessions: list[Session] = []
         self.prepared = False
-        self.apart: Forgiving | None = None  # our own way to stdout, once it is set apart
+        self.apart: TolerantStream | None = None  # our own way to stdout, once it is set apart
         self._leaving = threading.Lock()
 
     def install(self) -> None:
@@ -111,8 +111,8 @@ def prepare_process() -> Signals:
     if not signals.prepared:
         signals.prepared = True
         repair_descriptors()
-        sys.stdout = forgiving(sys.stdout, 1)
-        sys.stderr = forgiving(sys.stderr, 2)
+        sys.stdout = tolerant_stream(sys.stdout, 1)
+        sys.stderr = tolerant_stream(sys.stderr, 2)
         signals.install()
     return signals
 
@@ -132,7 +132,7 @@ def set_stdout_apart() -> None:
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         kept = os.dup(1)
         os.dup2(2, 1)
-        signals.apart = Forgiving(os.fdopen(kept, "w", encoding=encoding, errors=errors), kept)
+        signals.apart = TolerantStream(os.fdopen(kept, "w", encoding=encoding, errors=errors), kept)
         sys.stdout = sys.stderr
 
 
@@ -220,7 +220,7 @@ def point_away(*, terminals_only: bool = False) -> None:
     os.close(null)
 
 
-class Forgiving(io.TextIOBase):
+class TolerantStream(io.TextIOBase):
     """A text stream whose reader may go away: from then on what is written vanishes, without an error."""
 
     def __init__(self, inner: TextIO, number: int) -> None:
@@ -293,8 +293,8 @@ class Forgiving(io.TextIOBase):
         cast(Any, self._inner).reconfigure(**settings)
 
 
-def forgiving(stream: TextIO | None, number: int) -> Any:
+def tolerant_stream(stream: TextIO | None, number: int) -> Any:
     """The stream made forgiving; a stream that Python found closed is replaced by the null device."""
     if stream is None:
         stream = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
-    return stream if isinstance(stream, Forgiving) else Forgiving(stream, number)
+    return stream if isinstance(stream, TolerantStream) else TolerantStream(stream, number)

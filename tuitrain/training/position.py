@@ -109,7 +109,7 @@ class Position:
             totals = meta["totals"]
             lines = [line if isinstance(line, str) else json.dumps(line) for line in meta["history"]]
             found = [events.from_dict(json.loads(line)) for line in lines]
-            standing = cls(
+            position = cls(
                 epochs=int(meta["epochs"]),
                 epoch=int(meta["epoch"]),
                 step=int(meta["step"]),
@@ -124,11 +124,11 @@ class Position:
             raise CheckpointError(
                 f"the checkpoint is not complete ({visible(error)[:80]}); resume from another."
             ) from None
-        if not 0 <= standing.step < steps or not 0 <= standing.epoch <= standing.epochs:
+        if not 0 <= position.step < steps or not 0 <= position.epoch <= position.epochs:
             raise CheckpointError(
                 "the checkpoint stands at a step this run does not have; resume from another."
             )
-        return standing
+        return position
 
 
 def _early(value: Any) -> tuple[int, str, str]:

@@ -84,7 +84,7 @@ class Trainer:
         self.table = preset.table() if user_network is None else user_network.table
         self.device = devices.pick(self.runtime.device)
         self.feed = EpochImages(preset, self.table, dataset)
-        self.standing = Position(preset.train.epochs)
+        self.position = Position(preset.train.epochs)
         self.schedule = LearningRate(preset.train, self.feed.steps)
         self.machine = machine.Machine()
         self.network = build(preset) if user_network is None else user_network.build(preset.train.seed)
@@ -94,9 +94,9 @@ class Trainer:
             self._take_up(resume)
         self._resumed = resume
         if epochs is not None:
-            self.standing.epochs = self.schedule.epochs = max(epochs, self.standing.epoch)
-            if epochs > self.standing.epoch:
-                self.standing.go_on()
+            self.position.epochs = self.schedule.epochs = max(epochs, self.position.epoch)
+            if epochs > self.position.epoch:
+                self.position.go_on()
         self._watch = Stopwatch()
         self._stop: Command | None = None
         self._stepper: Any = None  # a Stepper from _prepare to _release
@@ -122,9 +122,9 @@ class Trainer:
                 yield from self._prepare()
                 while self._goes_on() and self._stop is None:
                     yield from self._one_epoch(self._stepper, control)
-            if self.standing.ended_early:
-                message = self.standing.early[2]
-            elif self._stop is not None and self.standing.epoch < self.standing.epochs:
+            if self.position.ended_early:
+                message = self.position.early[2]
+            elif self._stop is not None and self.position.epoch < self.position.epochs:
                 outcome, message = "stopped", self._stop.reason
         except DivergedError as error:
             outcome, message = "diverged", str(error)
@@ -163,13 +163,13 @@ class Trainer:
     # ------------------------------------------------------------------------------- its parts
 
     def _prepare(self) -> Iterator[Event]:
-        epoch = self.standing.epoch
+        epoch = self.position.epoch
         yield Phase("loading data", epoch + 1)
         self._judged = self.feed.to(self.device)
         yield Phase("warming up", epoch + 1)
         self.network.to(self.device).train()
         self._stepper = stepper = machine.make_stepper(self.network, self.preset, self.device, self.runtime)
-        if self._resumed is not None and (self._resumed.optimizer or epoch or self.standing.step):
+        if self._resumed is not None and (self._resumed.optimizer or epoch or self.position.step):
             stepper.optimizer.load(self._resumed.optimizer)
         self._load_epoch(stepper)
         self.machine, notices = machine.decide(
@@ -191,14 +191,14 @@ class Trainer:
 
     def _load_epoch(self, stepper: Stepper) -> None:
         begun = time.monotonic()
-        stepper.begin_epoch(self.standing.epoch, *self.feed.epoch(self.standing.epoch))
+        stepper.begin_epoch(self.position.epoch, *self.feed.epoch(self.position.epoch))
         if self.device.type == "cuda":  # the first step would wait for it anyway; so the time is known
             torch.cuda.current_stream(self.device).synchronize()
         self._data_wait_s = time.monotonic() - begun
-        stepper.seek(self.standing.step, self.standing.loss_sum, self.standing.correct)
+        stepper.seek(self.position.step, self.position.loss_sum, self.position.correct)
 
     def _one_epoch(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
-        now, steps = self.standing, self.feed.steps
+        now, steps = self.position, self.feed.steps
         if machine.compile_is_due(stepper, self.machine, now.epoch):
             yield from self._compile(stepper, control)
             if self._stopped_now:
@@ -228,7 +228,7 @@ class Trainer:
 
     def _compile(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
         """Compiles the network and obeys meanwhile; at a stop the compilation is left behind."""
-        yield Phase("compiling", self.standing.epoch + 1)
+        yield Phase("compiling", self.position.epoch + 1)
         self._compiling, notices = machine.begin_compiling(stepper)
         compilation = self._compiling
         yield from notices
@@ -249,7 +249,7 @@ class Trainer:
         return self._stop is not None and self._stop.when == "now"
 
     def _end_epoch(self, stepper: Stepper) -> EpochFinished:
-        now, begun = self.standing, time.monotonic()
+        now, begun = self.position, time.monotonic()
         seen = stepper.evaluate(*self._judged, machine.judging_batch(self.table, self.device))
         if not math.isfinite(seen.loss):
             raise self._diverged("the test loss is not finite")
@@ -277,18 +277,18 @@ class Trainer:
         return finished
 
     def _goes_on(self) -> bool:
-        return self.standing.epoch < self.standing.epochs and not self.standing.ended_early
+        return self.position.epoch < self.position.epochs and not self.position.ended_early
 
     def _look_for_early_stop(self) -> None:
         """Whether the run ends here; at its last planned epoch it ends anyway."""
-        now = self.standing
+        now = self.position
         if self.preset.train.early_stop.on and now.epoch < now.epochs:
             why, sentence = early_stop(self.preset, now.history[now.early[0] :])
             if why:
                 now.early = (now.epoch, why, sentence)
 
     def _progress(self, done: Report) -> StepProgress:
-        now, images = self.standing, max(min(done.step * self._stepper.batch, self.feed.images), 1)
+        now, images = self.position, max(min(done.step * self._stepper.batch, self.feed.images), 1)
         if not math.isfinite(done.loss_sum):
             raise self._diverged("the training loss is not finite")
         step_ms = self._watch.lap(images, done.step)
@@ -306,7 +306,7 @@ class Trainer:
 
     def _read(self, stepper: Stepper) -> None:
         """The running sums; the one place where training waits for the device."""
-        now = self.standing
+        now = self.position
         now.loss_sum, now.correct = stepper.read()
         now.train_s = self._watch.seconds()
         if not math.isfinite(now.loss_sum):
@@ -314,7 +314,7 @@ class Trainer:
 
     def _obey(self, control: RunControl) -> Iterator[Event]:
         """Carries out what was commanded; returns when no command is left and the run is not paused."""
-        now, paused = self.standing, False
+        now, paused = self.position, False
         working: PhaseName = "training" if self._compiling is None else "compiling"
         while (command := control.take()) is not None or paused:
             if command is None:
@@ -362,7 +362,7 @@ class Trainer:
         Raises:
             DivergedError: a number in it is not finite.
         """
-        meta = self.standing.to_meta() | {
+        meta = self.position.to_meta() | {
             "schema": SCHEMA,
             "seed": self.preset.train.seed,
             "schedule": self.schedule.state_dict(),
@@ -391,7 +391,7 @@ class Trainer:
             self.feed.images,
             self.user_network.sha256 if self.user_network else "",
         )
-        self.standing = Position.from_meta(state.meta, self.feed.steps)
+        self.position = Position.from_meta(state.meta, self.feed.steps)
         try:
             self.schedule.load_state_dict(state.meta["schedule"])
             self.machine = machine.Machine.from_dict(state.meta["machine"])
@@ -420,7 +420,7 @@ class Trainer:
     # --------------------------------------------------------------------------------- events
 
     def _first_event(self) -> Event:
-        now = self.standing
+        now = self.position
         self._announced = True
         if self._resumed is not None:
             return Control("restarted", now.epoch, now.step, detail=str(self.device), source="trainer")
@@ -453,7 +453,7 @@ class Trainer:
         return self._elapsed_before + time.monotonic() - self._begun
 
     def _diverged(self, what: str) -> DivergedError:
-        now = self.standing
+        now = self.position
         lr = self.schedule.lr_at(now.epoch, max(now.step - 1, 0))
         return DivergedError(
             f"{what} in epoch {now.epoch + 1}, step {now.step}; try a learning rate below {lr:g}."

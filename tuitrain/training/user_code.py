@@ -125,7 +125,7 @@ def seeded_generator(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def running_user_code(flag: str, path: Path, doing: str) -> Iterator[None]:
+def running_user_code(flag: str, path: Path, activity: str) -> Iterator[None]:
     """Code of the user runs inside this; its errors become usage errors.
 
     Raises:
@@ -143,7 +143,7 @@ def running_user_code(flag: str, path: Path, doing: str) -> Iterator[None]:
         line = error.lineno if isinstance(error, SyntaxError) else (lines[-1] if lines else None)
         where = f" in line {line}" if line else ""
         raise UsageError(
-            f"--model {visible(flag)}: {doing} fails{where}: {one_line(error)}; fix that."
+            f"--model {visible(flag)}: {activity} fails{where}: {one_line(error)}; fix that."
         ) from None
 
 

@@ -91,7 +91,7 @@ class UserNetwork:
         Raises:
             UsageError: making it raises, or it can't be trained here.
         """
-        with seeded_generator(key(seed, "init")), self._theirs("making it"), limited_size():
+        with seeded_generator(key(seed, "init")), self._running("making it"), limited_size():
             made = self.make()
         if not isinstance(made, nn.Module):
             raise self._refusal(f"it gives a {type(made).__name__}", "it must be or return a torch.nn.Module")
@@ -129,7 +129,7 @@ class UserNetwork:
                 self._try(network, 3)
             network.train()
             logits = self._try(network, 2)
-            with self._theirs("its backward pass"):
+            with self._running("its backward pass"):
                 F.cross_entropy(logits.float(), torch.zeros(2, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]
         # What no layer of its own reported: parameters of parts that are not called as modules.
         rest = sum(p.numel() for p in network.parameters()) - sum(row.parameters for row in rows)
@@ -138,7 +138,7 @@ class UserNetwork:
         return NetworkTable(INPUT_SHAPE, tuple(rows))
 
     def _try(self, network: nn.Module, count: int) -> Tensor:
-        with self._theirs(f"calling it with {count} image{'s' * (count > 1)}"):
+        with self._running(f"calling it with {count} image{'s' * (count > 1)}"):
             logits = network(torch.randn(count, *INPUT_SHAPE))
         images = (
             f"for {count} image{'s' * (count > 1)}, ({count}, {', '.join(map(str, INPUT_SHAPE))}), it gives"
@@ -158,8 +158,8 @@ class UserNetwork:
         except Exception as error:  # a user's modules may raise anything
             return f"{visible(self.flag)}: {self.table.parameters:,} parameters; torchinfo can't show it: {one_line(error)}\n"
 
-    def _theirs(self, doing: str) -> AbstractContextManager[None]:
-        return running_user_code(self.flag, _file_and_name(self.flag)[0], doing)
+    def _running(self, activity: str) -> AbstractContextManager[None]:
+        return running_user_code(self.flag, _file_and_name(self.flag)[0], activity)
 
     def _refusal(self, what: str, remedy: str) -> UsageError:
         return UsageError(f"--model {visible(self.flag)}: {what}; {remedy}.")

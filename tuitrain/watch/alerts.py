@@ -84,8 +84,8 @@ def _progress(state: MonitorState) -> list[Alert]:
     if last.epoch >= 2 and best.test_acc < 0.15:
         message = f"after {last.epoch} epochs it still guesses ({figures.accuracy_text(best.test_acc)})"
         return [Alert("not_learning", "warning", message, "lower the learning rate (l), or stop (x)")]
-    waited, left = last.epoch - best.epoch, state.planned - last.epoch
-    if waited >= max(PLATEAU_MIN, state.planned // 3) and left >= 2:
+    since_best, left = last.epoch - best.epoch, state.planned - last.epoch
+    if since_best >= max(PLATEAU_MIN, state.planned // 3) and left >= 2:
         message = f"no better epoch since {best.epoch}"
         return [Alert("plateau", "info", message, "lower the learning rate (l), or stop (x)")]
     return []

@@ -64,10 +64,10 @@ class ComparisonLine:
 
 def setting_lines(presets: Sequence[dict[str, Any]]) -> list[ComparisonLine]:
     """The settings that are not the same in all, in words."""
-    told = [_setting_texts(preset) for preset in presets]
+    texts_of_runs = [_setting_texts(preset) for preset in presets]
     lines = []
-    for label in dict.fromkeys(label for texts in told for label in texts):
-        values = [texts.get(label, "–") for texts in told]
+    for label in dict.fromkeys(label for texts in texts_of_runs for label in texts):
+        values = [texts.get(label, "–") for texts in texts_of_runs]
         if len(set(values)) > 1:
             lines.append(ComparisonLine(label, tuple(value[:28] for value in values)))
     return lines

@@ -88,8 +88,8 @@ def row_of(run: RunSummary) -> RunRow:
     """The row of a run on disk."""
     return RunRow(
         key=run.run,
-        state=run.doing,
-        state_s=run.doing_s,
+        state=run.activity,
+        state_s=run.activity_s,
         preset=visible(run.preset),
         changed=changed_text(run),
         parameters=run.parameters,

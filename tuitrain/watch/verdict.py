@@ -66,7 +66,7 @@ class Verdict:
         return any(figure.claimed != NO_CLAIM for figure in self.figures)
 
 
-def verdict(history: History) -> Verdict:
+def verdict_of(history: History) -> Verdict:
     """The result of a run so far; points that are not decided yet are open."""
     points = tuple(history.points())
     met, challenge = _challenge(points)

@@ -66,7 +66,7 @@ def finished(events: list[Any]) -> RunFinished:
 def test_it_is_complete_the_same_up_to_there_and_goes_on_as_if_it_had_not_ended() -> None:
     whole, events = run(PLAIN)
     assert finished(events).stopped_early == ""
-    accuracies = [epoch.test_acc for epoch in whole.standing.history]
+    accuracies = [epoch.test_acc for epoch in whole.position.history]
     preset = stopping(target_epochs=2, target_accuracy=100 * min(accuracies))
     trainer, events = run(preset)
     end = finished(events)
@@ -75,7 +75,7 @@ def test_it_is_complete_the_same_up_to_there_and_goes_on_as_if_it_had_not_ended(
     assert metrics(trainer) == metrics(whole)[:2]
     # Taken up as it is, it has ended; made longer, its epochs count anew.
     again, events = run(preset, resume=stored(trainer.state()))
-    assert (finished(events).stopped_early, finished(events).message, again.standing.epoch) == (
+    assert (finished(events).stopped_early, finished(events).message, again.position.epoch) == (
         "target", end.message, 2,
     )  # fmt: skip
     longer = Trainer(Job(preset, CPU), stripes(), resume=stored(trainer.state()), epochs=EPOCHS)
@@ -96,7 +96,7 @@ def test_an_interrupted_run_ends_early_where_the_whole_one_does() -> None:
         if isinstance(event, EpochFinished):
             break
     again, events = run(stopping(patience=1), resume=stored(trainer.state()))
-    assert finished(events).epochs == ended == again.standing.epoch
+    assert finished(events).epochs == ended == again.position.epoch
     assert again.state().model_sha256() == whole.state().model_sha256()
 
 
@@ -125,6 +125,6 @@ def test_the_wait_for_the_images_is_measured(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(EpochImages, "epoch", slow)
     trainer, _ = run(override(PLAIN, {"train.epochs": 3}))
-    for epoch in trainer.standing.history:
+    for epoch in trainer.position.history:
         assert epoch.data_wait_s >= 0.2
         assert epoch.data_wait_s < epoch.train_s or epoch.epoch == 1

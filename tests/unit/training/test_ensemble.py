@@ -36,7 +36,7 @@ def compare(preset: Preset, runtime: Runtime, tolerance: float) -> None:
         weights = ensemble.weights(index)
         for name, tensor in single.state().model.items():
             assert torch.allclose(weights[name].float(), tensor.float(), atol=tolerance), (seed, name)
-        for many, one in zip(epochs, single.standing.history, strict=True):
+        for many, one in zip(epochs, single.position.history, strict=True):
             assert math.isclose(many.train_loss[index], one.train_loss, rel_tol=10 * tolerance)
             assert math.isclose(many.test_loss[index], one.test_loss, rel_tol=10 * tolerance)
             assert abs(many.train_acc[index] - one.train_acc) < 0.02

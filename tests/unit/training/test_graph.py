@@ -53,11 +53,11 @@ def test_the_captured_step_is_the_eager_step(preset: Preset, request: pytest.Fix
     eager, _ = run(preset)
     request.getfixturevalue("as_graph")
     captured, events = run(preset)
-    assert isinstance(captured.standing.history[-1], EpochFinished) and events[-1].outcome == "completed"
+    assert isinstance(captured.position.history[-1], EpochFinished) and events[-1].outcome == "completed"
     for name, tensor in eager.state().tensors().items():
         # Only the learning rate is rounded otherwise: it is a float32 tensor here.
         assert torch.allclose(captured.state().tensors()[name].float(), tensor.float(), atol=1e-5), name
-    for one, other in zip(eager.standing.history, captured.standing.history, strict=True):
+    for one, other in zip(eager.position.history, captured.position.history, strict=True):
         assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-4)
 
 
@@ -88,7 +88,7 @@ def test_graph_equals_eager_on_the_gpu(preset: Preset) -> None:
     eager, _ = run(preset, runtime=Runtime(device="cuda", compile="off", deterministic=True, graph=False))
     for name, tensor in eager.state().tensors().items():
         assert torch.allclose(captured.state().tensors()[name].float(), tensor.float(), atol=1e-3), name
-    for one, other in zip(eager.standing.history, captured.standing.history, strict=True):
+    for one, other in zip(eager.position.history, captured.position.history, strict=True):
         assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-2)
 
 

@@ -176,7 +176,7 @@ def test_stop_after_the_epoch_finishes_it() -> None:
     trainer, control, events, taken = Trainer(Job(tiny(), CPU), stripes()), RunControl(), [], []
 
     def step(take: Callable[[], None]) -> None:
-        taken.append(trainer.standing.step)
+        taken.append(trainer.position.step)
         take()
         if len(taken) == 2:
             control.stop("enough", when="epoch")

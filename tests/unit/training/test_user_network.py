@@ -66,7 +66,7 @@ def test_weights_come_from_the_seed_and_torchs_generator_is_left_alone(net: str)
 
 def test_it_learns_and_repeats(net: str) -> None:
     one, two = trained(net), trained(net)
-    assert one.standing.history[-1].test_acc > 0.5
+    assert one.position.history[-1].test_acc > 0.5
     assert one.state().sha256() == two.state().sha256() != trained(net, seed=6).state().sha256()
 
 

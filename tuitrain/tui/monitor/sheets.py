@@ -14,7 +14,7 @@ from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
 from tuitrain.watch.state import Ghost, MonitorState, ahead
 from tuitrain.watch.verdict import Verdict
-from tuitrain.watch.verdict import verdict as worked_out
+from tuitrain.watch.verdict import verdict_of as verdict_of
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished
@@ -186,7 +186,7 @@ def verdict(
     """How the run did against the challenge and the claims, and what to do next."""
     if state.started is None or state.finished is None:
         return ((" the verdict comes when the run has ended", "dim"),), []
-    found, rows = worked_out(state.history), list[Parts]()
+    found, rows = verdict_of(state.history), list[Parts]()
     mark, style = MARKS[found.met] if found.points else ("", "bold")
     title: Parts = ((f" {mark}{found.challenge[:1].upper()}{found.challenge[1:]}", style),)
     if found.message:

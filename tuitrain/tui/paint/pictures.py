@@ -84,18 +84,20 @@ def mistakes(
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in wrong[:MOST].tolist():
-            truth, said = names[int(seen.labels[i])], names[int(seen.predictions[i])]
-            rows.append(((f"   image {i:5}   {truth} → {said}   {seen.confidences[i] * 100:5.1f} %", ""),))
+            actual, predicted = names[int(seen.labels[i])], names[int(seen.predictions[i])]
+            rows.append(
+                ((f"   image {i:5}   {actual} → {predicted}   {seen.confidences[i] * 100:5.1f} %", ""),)
+            )
         return ((heading, "dim underline"),), rows
     cards: list[list[Parts]] = []
     for i in wrong[:MOST].tolist():
         card = digit(smaller(images[i], 2 if small else 1), ink)
-        truth, said = names[int(seen.labels[i])], names[int(seen.predictions[i])]
+        actual, predicted = names[int(seen.labels[i])], names[int(seen.predictions[i])]
         room = cells(card[0])
         caption: Parts = (
-            (f"{truth:.9}", "good"),
+            (f"{actual:.9}", "good"),
             (" → ", "dim"),
-            (f"{said:.9}", "bad"),
+            (f"{predicted:.9}", "bad"),
         )
         share = f"{seen.confidences[i] * 100:.0f} %"
         if cells(caption) + len(share) + 1 <= room:

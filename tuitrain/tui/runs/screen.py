@@ -178,7 +178,7 @@ class RunsScreen(Screen[None]):
         lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
         for run in self._summaries[:5]:
             best = f" {percent_text(run.best)}" if run.best is not None else ""
-            lines.append(f"{wording.state_text(run.doing)} {visible(run.preset)}{best}")
+            lines.append(f"{wording.state_text(run.activity)} {visible(run.preset)}{best}")
         return lines
 
     # -- the pane below ------------------------------------------------------------------------

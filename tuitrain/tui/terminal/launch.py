@@ -104,7 +104,7 @@ class _Waiter:
     def wait(self, pid: int, word: int) -> int:
         """Until the app ends, detaches, or has to be killed."""
         self.pid = pid
-        self.told: int | None = None
+        self.signal_sent: int | None = None
         self.restored = False
         wake_r, wake_w = os.pipe()
         for fd in (wake_r, wake_w):
@@ -116,7 +116,7 @@ class _Waiter:
             signal.signal(number, self._pass_on)
         waiting: list[int] = [word, wake_r]
         while True:
-            timeout = KILL_AFTER_S if self.told == signal.SIGTERM else None
+            timeout = KILL_AFTER_S if self.signal_sent == signal.SIGTERM else None
             ready, _, _ = select.select(waiting, [], [], timeout)
             if word in ready:
                 said = os.read(word, 1)
@@ -139,7 +139,7 @@ class _Waiter:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
             if number in (signal.SIGTERM, signal.SIGHUP):
-                self.told = number
+                self.signal_sent = number
                 os.kill(self.pid, signal.SIGCONT)  # stopped or not, it must hear it
 
     def _stop_too(self) -> None:
@@ -154,7 +154,7 @@ class _Waiter:
         if os.WIFEXITED(status):
             return os.WEXITSTATUS(status)
         number = os.WTERMSIG(status)
-        if self.told == signal.SIGTERM:
+        if self.signal_sent == signal.SIGTERM:
             return int(ExitCode.SIGTERM)
         if number == signal.SIGINT:  # Ctrl-C while the app was opened: later it is answered
             return int(ExitCode.SIGINT)

@@ -72,28 +72,28 @@ class _RunResult:
         return ending[1] if ending else visible(self.directory.name)
 
 
-def _head(told: _RunResult, running: bool = True) -> Text:
-    done = told.result.finished
+def _head(run: _RunResult, running: bool = True) -> Text:
+    done = run.result.finished
     state, word = "failed", ""
     if done is not None:
         state = done.outcome
-    elif told.error:
+    elif run.error:
         word = "not started"
     else:
         state = "training" if running else "interrupted"
     glyph, kind = glyph_and_kind(state)
     return Text.assemble(
         (f"{glyph} {word or wording.state_text(state)}", f"bold {RICH_COLOURS.get(kind, '')}"),
-        f"  {told.title}",
+        f"  {run.title}",
     )
 
 
-def _lines_of(told: _RunResult, running: bool) -> list[Text]:
-    result = told.result
-    started, best, directory = result.started, result.best, told.directory
-    lines = [_head(told, running)]
+def _lines_of(run: _RunResult, running: bool) -> list[Text]:
+    result = run.result
+    started, best, directory = result.started, result.best, run.directory
+    lines = [_head(run, running)]
     if directory is None:
-        return [*lines, Text(f"  {told.error}")]
+        return [*lines, Text(f"  {run.error}")]
     if best is not None:
         target = result.target
         text = f"  best {accuracy_text(best.test_acc)} in epoch {best.epoch}, last {accuracy_text(result.epochs[-1].test_acc)}"
@@ -112,11 +112,11 @@ def _lines_of(told: _RunResult, running: bool) -> list[Text]:
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
-    return [*lines, Text(f"  {visible(directory.path)}"), _next_command(told, running)]
+    return [*lines, Text(f"  {visible(directory.path)}"), _next_command(run, running)]
 
 
-def _next_command(told: _RunResult, running: bool) -> Text:
-    done, name = told.result.finished, told.short_name
+def _next_command(run: _RunResult, running: bool) -> Text:
+    done, name = run.result.finished, run.short_name
     if done is None and running:
         return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
     if done is None or done.outcome == "stopped":
@@ -124,12 +124,12 @@ def _next_command(told: _RunResult, running: bool) -> Text:
     return Text(f"  look at it again with: tuitrain attach {name}", style="bold")
 
 
-def _one_line(told: _RunResult) -> Text:
-    line = _head(told)
-    if told.result.best is not None:
-        line.append(f"  best {accuracy_text(told.result.best.test_acc)}")
-    if told.directory is not None:
-        line.append(f"  {visible(told.directory.name)}", "dim")
+def _one_line(run: _RunResult) -> Text:
+    line = _head(run)
+    if run.result.best is not None:
+        line.append(f"  best {accuracy_text(run.result.best.test_acc)}")
+    if run.directory is not None:
+        line.append(f"  {visible(run.directory.name)}", "dim")
     return line
 
 
