@@ -46,7 +46,7 @@ class Keeper(threading.Thread):
         super().__init__(name=f"keeper-{directory.name}", daemon=True)
         self._directory, self._recorder, self._control = directory, recorder, control
         self._snapshot, self._look_after_directory = snapshot, look_after_directory
-        self._deaf = False  # commands from a stranger were refused, and that was said
+        self._deaf = False  # commands of another user were refused, and reported
         self._done = threading.Event()
 
     def finish(self) -> None:
@@ -76,17 +76,17 @@ class Keeper(threading.Thread):
             except OSError as error:
                 self._recorder.failed("progress.json", error)
             else:
-                self._recorder.mended("progress.json")
-        self._recorder.mended("progress.json")  # nobody misses it any more
+                self._recorder.resolved("progress.json")
+        self._recorder.resolved("progress.json")  # it is no longer needed
 
     def _obey_shells(self) -> None:
         try:
             for line in self._directory.new_commands():
                 command = Command.from_json(line)
-                if command is not None:  # whoever may write there, may write anything
+                if command is not None:  # another user who may write there may write anything
                     self._control.post(command)
         except RunDirectoryError as error:
-            if not self._deaf:  # said once: whoever does that may do it every second
+            if not self._deaf:  # reported once: it may happen every second
                 self._deaf = True
                 remedy = "remove that file, and look who may write in this folder"
                 self._recorder.add(Notice(str(error), remedy, code="commands_refused"))

@@ -137,7 +137,7 @@ class Trainer:
                 yield self._first_event()
         finally:
             self._release()
-        yield self.standing.finished(
+        yield self.position.finished(
             outcome,
             message,
             images=self.feed.images,
