@@ -424,7 +424,7 @@ async def test_queue_dialog_puts_runs_in_line(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 30)) as pilot:
         await runs_screen(app, pilot, 0)
         await pilot.press("+")
-        await until(pilot, lambda: "Add to queue" in text_of(app))
+        await until(pilot, lambda: "Add to the queue" in text_of(app))
         await pilot.press("space", "tab", "end", *"-1", "tab", *"rotation=5,7")
         await until(pilot, lambda: "4 runs" in text_of(app))
         await pilot.press("enter")

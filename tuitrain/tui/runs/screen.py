@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -25,6 +24,7 @@ from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, all_rows, arrange, details
 
 if TYPE_CHECKING:
+    from tuitrain.runs.edits import RunEdits
     from tuitrain.runs.index import RunSummary
     from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
@@ -82,12 +82,18 @@ class RunsScreen(Screen[None]):
         self._summaries: list[RunSummary] = []
         self._loading = False
         self._trouble = ""
-        self._deleted: list[Path] = []  # where the runs lie in the trash that were deleted last
 
     @property
     def shell(self) -> Shell:
         """The app."""
         return shell(self)
+
+    @cached_property
+    def edits(self) -> RunEdits:
+        """What is changed of the runs on disk."""
+        from tuitrain.runs.edits import RunEdits
+
+        return RunEdits(self.shell.settings.runs_dir, self._refused)
 
     @property
     def table(self) -> RunTable:
@@ -195,7 +201,7 @@ class RunsScreen(Screen[None]):
         from tuitrain.watch.comparison import short_comparison
 
         table, below = self.table, self.query_one("#below", Static)
-        marked = [row.summary for row in table.chosen() if row.summary is not None] if table.marked else []
+        marked = self._chosen() if table.marked else []
         lines: list[str] = []
         if len(marked) >= 2:
             lines = short_comparison(marked)
@@ -234,14 +240,18 @@ class RunsScreen(Screen[None]):
 
     def action_overlay(self) -> None:
         """The marked runs' curves in one chart."""
-        chosen = [row.summary for row in self.table.chosen() if row.summary is not None]
+        chosen = self._chosen()
         if chosen:
             from tuitrain.tui.runs.overlay import OverlayScreen
 
             self.app.push_screen(OverlayScreen(chosen))
 
+    def _chosen(self) -> list[RunSummary]:
+        """The marked runs, else the one under the cursor."""
+        return [row.summary for row in self.table.chosen() if row.summary is not None]
+
     def _two_or_more(self, what: str) -> list[RunSummary]:
-        chosen = [row.summary for row in self.table.chosen() if row.summary is not None]
+        chosen = self._chosen()
         if len(chosen) >= 2:
             return chosen
         self.notify(f"mark two or more runs with space, then {what} them", markup=False, timeout=4)
@@ -270,7 +280,7 @@ class RunsScreen(Screen[None]):
         """Tags of the run, or of all marked ones."""
         from tuitrain.tui.shell.prompt import Prompt
 
-        runs = [row.summary for row in self.table.chosen() if row.summary is not None]
+        runs = self._chosen()
         if runs:
             title = f"Tags of {runs[0].run}" if len(runs) == 1 else f"Tags of {len(runs)} runs"
             prompt = Prompt(visible(title), " ".join(runs[0].tags), "words between spaces; empty for none")
@@ -290,17 +300,17 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(prompt, lambda text: None if text is None else self._write([run], note=text))
 
     def _write(self, runs: list[RunSummary], **values: Any) -> None:
-        from tuitrain.runs.index import write_user
-
-        for run in runs:
-            self._try(lambda path=Path(run.path): write_user(path, **values))  # type: ignore[misc]
+        self.edits.write(runs, **values)
         self.reload()
+
+    def _refused(self, error: TuitrainError) -> None:
+        self.notify(visible(error), severity="error", markup=False, timeout=10)
 
     def _try(self, what: Callable[[], object]) -> None:
         try:
             what()
         except TuitrainError as error:
-            self.notify(visible(error), severity="error", markup=False, timeout=10)
+            self._refused(error)
 
     def action_delete(self) -> None:
         """Move runs to the trash, after a question; a waiting one leaves the line at once."""
@@ -311,7 +321,7 @@ class RunsScreen(Screen[None]):
             self.shell.manager.forget(row.entry)
             self.show_rows()
             return
-        runs = [row.summary for row in self.table.chosen() if row.summary is not None]
+        runs = self._chosen()
         busy = [run for run in runs if run.state in HELD]
         if busy:
             self.notify(
@@ -325,28 +335,15 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(dialog, lambda answer: self._delete(runs) if answer == "yes" else None)
 
     def _delete(self, runs: list[RunSummary]) -> None:
-        from tuitrain.runs import trash
-
-        folder, gone = self.shell.settings.runs_dir, []
+        self.edits.delete(runs)
         for run in runs:
-            self._try(lambda path=Path(run.path): gone.append(trash.remove_run(path, folder)))  # type: ignore[misc]
             self.table.marked.pop(run.run, None)
-        self._deleted = gone or self._deleted
         self.reload()
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        self._try(self._bring_back)
+        self.edits.undo()
         self.reload()
-
-    def _bring_back(self) -> None:
-        from tuitrain.runs import trash
-
-        folder, gone = self.shell.settings.runs_dir, set(self._deleted)
-        self._deleted = []
-        for removed in trash.list_removed(folder) if gone else []:
-            if removed.path in gone:
-                self._try(lambda one=removed: trash.restore_run(one, folder))  # type: ignore[misc]
 
     # -- filter and order ----------------------------------------------------------------------
 
