@@ -14,18 +14,43 @@ from tuitrain.figures import plural
 from tuitrain.spec.challenge import Point
 from tuitrain.tui.lab.lab_state import Title
 from tuitrain.tui.paint.styles import Painted
-from tuitrain.tui.paint.text import Line
+from tuitrain.tui.paint.text import Line, Parts
 
 
-class _Part(Painted):
-    DEFAULT_CSS = "_Part { height: 1; width: 1fr; color: $foreground; }"
+class TextLines(Painted):
+    """As many lines as there are, with no cursor; `build` says what they are for a width."""
 
-    def finish(self, line: Line) -> Strip:
-        """The line, as wide as the widget."""
-        return self.strip(line, self.size.width)
+    DEFAULT_CSS = "TextLines { height: auto; width: 1fr; color: $foreground; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: list[Parts] = []
+
+    def build(self, width: int) -> list[Parts]:
+        """The lines for a width."""
+        raise NotImplementedError
+
+    def rebuild(self) -> None:
+        """Paints what has changed, if it is in sight at all."""
+        if self.display:
+            before, self._lines = self._lines, self.build(self.size.width or 50)
+            if before != self._lines:
+                self.refresh(layout=len(before) != len(self._lines))
+
+    def on_resize(self) -> None:
+        """Another width, other lines."""
+        self.rebuild()
+
+    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+        """The number of lines."""
+        return len(self.build(width))
+
+    def render_line(self, y: int) -> Strip:
+        """One of them."""
+        return self.strip(self._lines[y] if y < len(self._lines) else (), self.size.width)
 
 
-class LabTitle(_Part):
+class LabTitle(TextLines):
     """`era-s7 / step13 ▾   claim 99.40 %   best here 99.41 %        budget 6,000 ▾`; its ends can be clicked."""
 
     class Pressed(Message):
@@ -42,11 +67,10 @@ class LabTitle(_Part):
 
     def show(self, title: Title) -> None:
         """Shows this."""
-        if title != self.title:
-            self.title = title
-            self.refresh()
+        self.title = title
+        self.rebuild()
 
-    def render_line(self, y: int) -> Strip:
+    def build(self, width: int) -> list[Parts]:
         """The line; figures give way to the name."""
         family, name, changed, claim_word, claim, best, budget = self.title
         line = Line().add(" ")
@@ -56,18 +80,18 @@ class LabTitle(_Part):
         line.add(" ▾", "dim")
         end = line.x
         right = f"{budget:,}" if budget else "none"
-        room = self.size.width - line.x - cell_len(right) - 12
+        room = width - line.x - cell_len(right) - 12
         for word, value in ((claim_word, claim), ("best here", best)):
             text = f"{value:.2f} %" if value else "–"
             cells = cell_len(word) + cell_len(text) + 4
             if room > cells:
                 line.add(f"   {word} ", "dim").add(text)
                 room -= cells
-        self._ends = (end, self.size.width - cell_len(right) - 11)
-        if self.size.width - line.x > cell_len(right) + 11:
-            line.to(self.size.width - cell_len(right) - 10).add("budget ", "dim")
+        self._ends = (end, width - cell_len(right) - 11)
+        if width - line.x > cell_len(right) + 11:
+            line.to(width - cell_len(right) - 10).add("budget ", "dim")
             line.add(right, "bold").add(" ▾", "dim")
-        return self.finish(line)
+        return [line]
 
     def on_click(self, event: events.Click) -> None:
         """The name opens the presets, the budget goes to its field."""
@@ -77,46 +101,35 @@ class LabTitle(_Part):
             self.post_message(self.Pressed("budget"))
 
 
-class ChallengeView(_Part):
+class ChallengeView(TextLines):
     """The challenge as a checklist: ✓ met, ✗ not met, · not known before training."""
 
-    DEFAULT_CSS = "ChallengeView { height: auto; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.points: tuple[Point, ...] = ()
-        self.met_too = 0  # points that are met and were left out for want of room
+    points: Sequence[Point] = ()
+    most = 99
 
     def show(self, points: Sequence[Point], most: int = 99) -> None:
         """Shows other points; where they are more than `most`, those that are met share a line."""
-        old = (self.points, self.met_too)
-        self.points, self.met_too = tuple(points), 0
-        if len(points) > most:
-            met = [point for point in points if point.met]
-            rest = [point for point in points if not point.met]
-            keep = max(0, most - 1 - len(rest))
-            self.met_too = len(met) - keep
-            self.points = tuple(point for point in points if not point.met or point in met[:keep])
-        if old != (self.points, self.met_too):
-            self.refresh(layout=len(old[0]) + bool(old[1]) != len(self.points) + bool(self.met_too))
+        self.points, self.most = points, most
+        self.rebuild()
 
-    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
+    def build(self, width: int) -> list[Parts]:
         """A line a point."""
-        return max(1, len(self.points) + bool(self.met_too))
-
-    def render_line(self, y: int) -> Strip:
-        """One point."""
-        line = Line()
         if not self.points:
-            return self.finish(line.add("  ").add("none: train as you like", "dim"))
-        if y < len(self.points):
-            point = self.points[y]
-            mark, style = {True: ("✓", "good"), False: ("✗", "bad"), None: ("·", "dim")}[point.met]
-            line.add(f"  {mark} ", style)
-            line.add(point_text(point), "bad" if point.met is False else "", self.size.width - line.x)
-        elif self.met_too:
-            line.add("  ✓ ", "good").add(f"{plural(self.met_too, 'more point')} met")
-        return self.finish(line)
+            return [Line().add("  ").add("none: train as you like", "dim")]
+        met = [point for point in self.points if point.met]
+        if len(self.points) > self.most:
+            met = met[: max(0, self.most - 1 - (len(self.points) - len(met)))]
+        shown = [point for point in self.points if not point.met or point in met]
+        marks = {True: ("✓", "good"), False: ("✗", "bad"), None: ("·", "dim")}
+        lines: list[Parts] = []
+        for point in shown:
+            mark, style = marks[point.met]
+            tone = "bad" if point.met is False else ""
+            lines.append(Line().add(f"  {mark} ", style).add(point_text(point), tone, width - 4))
+        rest = len(self.points) - len(shown)
+        if rest:
+            lines.append(Line().add("  ✓ ", "good").add(f"{plural(rest, 'more point')} met"))
+        return lines
 
 
 def point_text(point: Point) -> str:
@@ -161,55 +174,44 @@ class Divider(Painted):
         return self.strip(((self.joints.get(y, "┬" if y == 0 else "│"), "faint"),), 1)
 
 
-class LrChart(_Part):
+class LrChart(TextLines):
     """The learning rate over the epochs, larger than in the form; shown where the table leaves room."""
 
-    DEFAULT_CSS = "LrChart { height: 8; }"
     ROWS = 6
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.values: tuple[float, ...] = ()
-        self.epochs = 1
-        self._drawn: tuple[tuple[int, tuple[float, ...]], list[str]] = ((0, ()), [])
+    values: Sequence[float] = ()
+    epochs = 1
 
     def show(self, values: Sequence[float], epochs: int) -> None:
         """Another curve: values at even distances over so many epochs."""
-        if (tuple(values), epochs) != (self.values, self.epochs):
-            self.values, self.epochs = tuple(values), epochs
-            self.refresh()
+        self.values, self.epochs = values, epochs
+        self.rebuild()
 
-    def render_line(self, y: int) -> Strip:
-        """A line of braille dots over zero, the largest value at the left, epochs below."""
-        line = Line()
-        high = max(self.values, default=0.0)
-        room = max(1, self.size.width - 14)
-        if y == 0 or not high or y > self.ROWS + 1:
-            return self.finish(line)
-        if y == self.ROWS + 1:
-            last = f"epoch {self.epochs}"
-            line.to(11).add("1", "dim").to(11 + room - len(last)).add(last, "dim")
-            return self.finish(line)
-        label = f"{high:.4g}" if y == 1 else "0" if y == self.ROWS else ""
-        line.add(label, "dim", 9, right=True).add(" ┤" if label else " │", "dim")
-        return self.finish(line.add(self._dots(room)[y - 1], "primary"))
+    def build(self, width: int) -> list[Parts]:
+        """Braille dots over zero, the largest value at the left, epochs below."""
+        high, room = max(self.values, default=0.0), max(1, width - 14)
+        lines: list[Parts] = [()]
+        for y, dots in enumerate(braille_rows(self.values, room, self.ROWS) if high else ()):
+            label = f"{high:.4g}" if not y else "0" if y == self.ROWS - 1 else ""
+            line = Line().add(label, "dim", 9, right=True).add(" ┤" if label else " │", "dim")
+            lines.append(line.add(dots, "primary"))
+        last = f"epoch {self.epochs}"
+        axis = Line().to(11).add("1", "dim").to(11 + room - len(last)).add(last, "dim") if high else Line()
+        return [*lines, axis]
 
-    def _dots(self, cells: int) -> list[str]:
-        """The curve in braille, a text a row; a fall within a column is drawn as a stroke."""
-        if (cells, self.values) != self._drawn[0]:
-            high, count, rows = max(self.values), len(self.values), self.ROWS
-            marks = [[0] * cells for _ in range(rows)]
-            before: int | None = None
-            for x in range(cells * 2):
-                value = self.values[min(count - 1, x * count // (cells * 2))]
-                level = rows * 4 - 1 - round(value / high * (rows * 4 - 1))
-                start = level if before is None else before
-                for at in range(min(level, start), max(level, start) + 1):
-                    marks[at // 4][x // 2] |= DOTS[at % 4][x % 2]
-                before = level
-            text = ["".join(chr(0x2800 + mark) for mark in row) for row in marks]
-            self._drawn = ((cells, self.values), text)
-        return self._drawn[1]
+
+def braille_rows(values: Sequence[float], cells: int, rows: int) -> list[str]:
+    """A curve over zero in braille, a text a row; a fall within a column is drawn as a stroke."""
+    high, count = max(values), len(values)
+    marks = [[0] * cells for _ in range(rows)]
+    before: int | None = None
+    for x in range(cells * 2):
+        value = values[min(count - 1, x * count // (cells * 2))]
+        level = rows * 4 - 1 - round(value / high * (rows * 4 - 1))
+        start = level if before is None else before
+        for at in range(min(level, start), max(level, start) + 1):
+            marks[at // 4][x // 2] |= DOTS[at % 4][x % 2]
+        before = level
+    return ["".join(chr(0x2800 + mark) for mark in row) for row in marks]
 
 
 #: Bits of the dots of a braille character, by row and column.

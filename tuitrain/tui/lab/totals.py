@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from textual.strip import Strip
-
 from tuitrain.figures import short_count_text, size_text
 from tuitrain.spec.table import NetworkTable
-from tuitrain.tui.paint.styles import Painted
+from tuitrain.tui.lab.parts import TextLines
 from tuitrain.tui.paint.text import Line, Parts, wrap
 
 
@@ -38,35 +36,20 @@ def closed_figures(table: NetworkTable) -> dict[str, Any]:
     return {name: getattr(table, name) for name in names}
 
 
-class NetworkFoot(Painted):
+class NetworkFoot(TextLines):
     """Below the table: why the network can't be built, or by how much it overruns; and the totals."""
 
-    DEFAULT_CSS = "NetworkFoot { height: auto; width: 1fr; color: $foreground; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.table: NetworkTable | None = None
-        self.figures: dict[str, Any] | None = None
-        self.warning = ""
-        self.count = 1
+    table: NetworkTable | None = None
+    figures: dict[str, Any] | None = None
+    warning = ""
 
     def show(self, table: NetworkTable | None, warning: str, figures: dict[str, Any] | None) -> None:
         """Shows totals (torchinfo's where they are known) and a warning."""
-        if (table, warning, figures) == (self.table, self.warning, self.figures):
-            return
         self.table, self.warning, self.figures = table, warning, figures
-        self._lay_out()
+        self.rebuild()
 
-    def _lay_out(self) -> None:
-        count = len(self._lines(self.size.width or 50))
-        self.refresh(layout=count != self.count)
-        self.count = count
-
-    def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
-        """The totals and the lines of the warning."""
-        return len(self._lines(width))
-
-    def _lines(self, width: int) -> list[Parts]:
+    def build(self, width: int) -> list[Parts]:
+        """The lines of the warning, and the totals."""
         warning = wrap(((f"  ✗ {self.warning}", "bad"),), max(10, width) - 1, 4)[:4] if self.warning else []
         return [*warning, self._totals(width)]
 
@@ -81,8 +64,3 @@ class NetworkFoot(Painted):
         line.add(size_text(size), "bold")
         note = "torchinfo" if self.figures is not None else "closed form"
         return line.to(width - len(note) - 1).add(note, "dim") if width - line.x > len(note) + 1 else line
-
-    def render_line(self, y: int) -> Strip:
-        """One line."""
-        lines = self._lines(self.size.width)
-        return self.strip(lines[y] if y < len(lines) else (), self.size.width)
