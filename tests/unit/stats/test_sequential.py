@@ -209,6 +209,8 @@ def test_pairs_to_go_come_true_where_nothing_changes() -> None:
     assert decide(a, b, Plan(24)).pairs == pytest.approx(6 + expected, abs=2)
     assert pairs_to_go(decide(a, a[::-1], Plan(24)), Plan(24)) == 0
     assert pairs_to_go(decide(a, b, Plan(24)), Plan(24)) == 0
+    asked = Plan(24, gain=0.001)  # which the difference passes, so that it is "better" one waits for
+    assert pairs_to_go(decide(a[:6], b[:6], asked), asked) == expected
     assert pairs_to_go(decide(a[:1], b[:1], Plan(24)), Plan(24)) is None
     same = decide(a[:6], a[3:9], Plan(24))
     assert pairs_to_go(same, Plan(24)) is None
