@@ -41,6 +41,7 @@ class Show:
     """A made-up run of step13: `pace` seconds an epoch, paused or over where asked."""
 
     directory = None
+    title = "step13"
 
     def __init__(self, kind: str, pace: float) -> None:
         from tuitrain.spec.preset_files import load_preset
