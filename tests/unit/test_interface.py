@@ -1,4 +1,4 @@
-"""What scripts may rely on, held: a change of exit codes, events, JSON keys or flags must be meant.
+"""The interface for scripts, held: a change of exit codes, events, JSON keys or flags must be meant.
 
 After a meant change: `TUITRAIN_FREEZE=1 pytest tests/unit/test_interface.py`, and tell it in README and the commit.
 """

@@ -46,7 +46,7 @@ class CheckpointEntry:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a checkpoint holds: tensors on the CPU and plain JSON."""
+    """The content of a checkpoint: tensors on the CPU and plain JSON."""
 
     tensors: dict[str, Tensor]
     metadata: dict[str, Any]
@@ -103,7 +103,7 @@ def pack(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = Non
 
 
 def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
-    """A file's bytes, once their digest is right; links, devices and oversized files aren't read.
+    """A file's bytes, after their digest was checked; links, devices and oversized files aren't read.
 
     Raises:
         CheckpointError: anything is wrong with it.
@@ -123,7 +123,7 @@ def read_verified(path: Path, sha256: str, limit: int = MAX_BYTES) -> bytes:
 
 
 def load_checkpoint(entry: CheckpointEntry) -> Stored:
-    """A checkpoint's content; no code in it is ever run, as there is no place for any.
+    """A checkpoint's content; it can hold no code.
 
     Raises:
         CheckpointError: it is damaged, or not a checkpoint of tuitrain.
@@ -142,7 +142,7 @@ def load_checkpoint(entry: CheckpointEntry) -> Stored:
 
 
 def read_metadata(path: Path, data: bytes) -> dict[str, Any]:
-    """What `pack` was given beside the tensors.
+    """The metadata that `pack` was given.
 
     Raises:
         CheckpointError: the bytes are not what it made.
@@ -165,13 +165,13 @@ def _refusal(path: Path, what: str) -> str:
 
 
 def set_aside(entry: CheckpointEntry) -> None:
-    """Take a damaged checkpoint out of the way; it is removed once a newer one is safe."""
+    """Rename a damaged checkpoint; it is removed once a newer one is written."""
     with contextlib.suppress(OSError):
         durable.rename(entry.path, entry.path.with_name(entry.path.name + ".damaged"))
 
 
 def prune(folder: Path, newest: CheckpointEntry, keep: int = 2) -> list[Path]:
-    """Remove all but the last `keep` and the best, after `newest` was saved; what was removed.
+    """Remove all but the last `keep` and the best, after `newest` was saved; returns what was removed.
 
     What claims to be of the same place or a later one is superseded: the run went on from before it.
     """

@@ -338,7 +338,7 @@ class RunDirectory:
             raise unwritable(self._posted.path, error) from None
 
     def new_commands(self) -> list[dict[str, Any]]:
-        """Commands posted since the last look (one `stat` when there are none).
+        """Commands posted since the last call (one `stat` if there are none).
 
         Raises:
             RunDirectoryError: there are some, in a file of another user's.

@@ -31,7 +31,7 @@ _FOLDER = 0o755
 
 
 def call_hook(operation: str, path: Path) -> None:
-    """Tell the hook, if there is one, what is about to happen."""
+    """Call the hook, if there is one, before an operation."""
     if hook is not None:
         hook(operation, path)
 
@@ -49,7 +49,7 @@ def make_folder(path: Path, *, parents: bool = False) -> None:
 
 
 def refuse_link(path: Path) -> None:
-    """An error where a path is a link.
+    """Raise an error if a path is a link.
 
     Raises:
         OSError: it is one.
@@ -59,7 +59,7 @@ def refuse_link(path: Path) -> None:
 
 
 def _open(path: Path, flags: int, mode: int = PUBLIC) -> int:
-    """A descriptor of a plain file, closed in children: no link; a pipe would block for ever, a device never end."""
+    """A descriptor of a regular file, closed in child processes; links, pipes and devices are refused."""
     fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
@@ -68,7 +68,7 @@ def _open(path: Path, flags: int, mode: int = PUBLIC) -> int:
 
 
 def open_plain(path: Path) -> BinaryIO:
-    """A plain file opened for reading; a link is refused.
+    """A regular file opened for reading; a link is refused.
 
     Raises:
         OSError: it can't be opened, or is no plain file.
@@ -77,7 +77,7 @@ def open_plain(path: Path) -> BinaryIO:
 
 
 def open_to_write(path: Path, flags: int, mode: int = PUBLIC) -> int:
-    """A descriptor of a plain file: what everything that writes in a run directory opens.
+    """A descriptor of a regular file, as everything that writes in a run directory uses it.
 
     Raises:
         OSError: it can't be opened, or it or the folder that it lies in is a link.
@@ -94,7 +94,7 @@ def open_append(path: Path, mode: int = PUBLIC) -> int:
 
 
 def keep_from_others(folder: Path) -> None:
-    """Take from others the right to write in a folder of ours."""
+    """Remove the write permission of other users from a folder of this user."""
     info = folder.stat()
     if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) & 0o022:
         with contextlib.suppress(OSError):  # a file system without modes
@@ -102,7 +102,7 @@ def keep_from_others(folder: Path) -> None:
 
 
 def keep_private(fd: int) -> None:
-    """Take from others what they may do with an open file of ours, as an earlier version may have let them."""
+    """Remove all permissions of other users from an open file, which an earlier version may have left."""
     info = os.fstat(fd)
     if info.st_uid == os.geteuid() and stat.S_IMODE(info.st_mode) & 0o077:
         with contextlib.suppress(OSError):  # a file system without modes
@@ -126,7 +126,7 @@ def create_new(path: Path) -> int:
 
 
 def write_all(fd: int, data: bytes, path: Path) -> None:
-    """Write every byte, however many calls that takes (a full disk takes a part first)."""
+    """Write all bytes, in several calls if needed (a full disk takes a part first)."""
     view = memoryview(data)
     while True:
         call_hook("write", path)
@@ -139,7 +139,7 @@ def write_all(fd: int, data: bytes, path: Path) -> None:
 
 
 def fsync(fd: int, path: Path) -> None:
-    """Bring a file's bytes to the disk; a device that has no such thing (/dev/full) is let pass."""
+    """Sync a file to the disk; devices without that (/dev/full) are ignored."""
     call_hook("fsync", path)
     os.fsync(fd)
 
@@ -163,7 +163,7 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def fsync_dir(path: Path) -> None:
-    """Bring a folder's entries to the disk, so that a rename in it survives a power cut."""
+    """Sync a folder to the disk, so that a rename in it survives a power cut."""
     call_hook("fsync_dir", path)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -205,12 +205,12 @@ def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) 
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file is one that `replace` was killed over."""
+    """Whether a file is a temporary file that a killed `replace` left."""
     return name.startswith(".") and name.endswith(_TMP)
 
 
 def clean_leftovers(folder: Path) -> int:
-    """Remove the temp files that a killed process left in `folder`; how many there were."""
+    """Remove the temporary files that a killed process left in `folder`; returns their number."""
     count = 0
     with contextlib.suppress(OSError):
         for entry in list(os.scandir(folder)):

@@ -66,7 +66,7 @@ def estimate(
 
 
 def _on(run: RunSummary, device: str) -> bool:
-    """Whether a run was trained where the next one will be."""
+    """Whether a run was trained on the device that the next one will use."""
     if run.device == "cpu":
         wanted = device == "cpu" or (device == "auto" and not _has_gpu())
         return wanted and run.device_name == describe_cpu()
@@ -74,7 +74,7 @@ def _on(run: RunSummary, device: str) -> bool:
 
 
 def _has_gpu() -> bool:
-    """Whether auto takes a GPU; where torch has not been imported yet, the CPU is taken for granted."""
+    """Whether auto takes a GPU; False as long as torch has not been imported."""
     torch = sys.modules.get("torch")
     try:
         return bool(torch and (torch.cuda.is_available() or torch.backends.mps.is_available()))

@@ -36,7 +36,7 @@ _FIRST_LINE_BYTES = 4 << 20
 
 
 def parse(data: bytes) -> list[Record]:
-    """The records of all complete lines; lines that are not ours are passed over."""
+    """The records of all complete lines; other lines are skipped."""
     records: list[Record] = []
     end = data.rfind(b"\n")
     if end < 0:
@@ -49,7 +49,7 @@ def parse(data: bytes) -> list[Record]:
 
 
 def current(records: Iterable[Record]) -> list[Record]:
-    """The records without those that a restart superseded, so that every epoch appears once."""
+    """The records without those that were superseded after a restart, so that every epoch appears once."""
     kept: list[Record] = []
     epochs: set[int] = set()
     for record in records:
@@ -93,13 +93,13 @@ def read_events(path: Path) -> list[Record]:
 
 
 def _rest(file: BinaryIO) -> bytes:
-    """What is left of a file, up to the limit; never asks for more than is there, since a read allocates first."""
+    """The rest of a file, up to the limit; reads no more than there is, since a read allocates first."""
     left = os.fstat(file.fileno()).st_size - file.tell()
     return file.read(max(0, min(left, _MAX_BYTES)))
 
 
 def version(path: Path) -> int:
-    """The version of a log, as its first line says; this version's own where there is no such line.
+    """The version of a log, from its first line; the current version if there is no such line.
 
     Raises:
         OSError: it is there but can't be read.
@@ -114,7 +114,7 @@ def version(path: Path) -> int:
 
 
 class LogTail:
-    """Reads what was appended since the last look; cheap when nothing was (one `stat`)."""
+    """Reads what was appended since the last call; one `stat` if nothing was."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -122,7 +122,7 @@ class LogTail:
         self._file_id: tuple[int, int] | None = None
 
     def poll(self) -> tuple[list[Record], bool]:
-        """New records, and whether the log began anew (then they are all of it)."""
+        """New records, and whether the log was replaced (then they are all records)."""
         try:
             info = self.path.stat()
         except OSError:
@@ -175,7 +175,7 @@ class LogWriter:
         self._size += len(data)
 
     def replaced(self) -> bool:
-        """Whether its path has come to name another file, as after `sed -i` or a copy put back.
+        """Whether its path names another file by now, as after `sed -i` or a restored copy.
 
         Raises:
             OSError: the path names nothing, or can't be looked at.
@@ -183,7 +183,7 @@ class LogWriter:
         return not durable.names_descriptor(self.path, self._fd) and self._at_home
 
     def open(self) -> None:
-        """Open the log and cut a torn tail off, if that was not done yet."""
+        """Open the log and cut off an incomplete last line, if that was not done yet."""
         self._ready()
 
     def _ready(self) -> int:

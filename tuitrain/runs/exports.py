@@ -40,7 +40,7 @@ _OUTPUT_BYTES = 1 << 16
 
 
 def log_lines(record: Record, history: History) -> list[str]:
-    """A record for people, in the classic form of MNIST examples; without line ends.
+    """A record as lines of text, in the form of PyTorch's MNIST example; without line ends.
 
     Args:
         record: what happened.
@@ -70,7 +70,7 @@ def log_lines(record: Record, history: History) -> list[str]:
 
 
 def epoch_lines(event: EpochFinished, judged_by: str = "test") -> list[str]:
-    """`Test set: Average loss: 0.0188, Accuracy: 9940/10000 (99.40%)`, with its epoch above it."""
+    """`Test set: Average loss: 0.0188, Accuracy: 9940/10000 (99.40%)`, below a line with the epoch."""
     right = event.test_acc * event.test_images
     count = f"{round(right)}" if right == right else "?"
     return [
@@ -98,7 +98,7 @@ class DerivedFiles:
         self._output_offset = 0
 
     def add(self, record: Record) -> None:
-        """Append a record's lines; not when `dirty`, then all has to be derived again.
+        """Append a record's lines; if `dirty`, use `rebuild` instead.
 
         Raises:
             OSError: a file could not be written, and all is dirty.
@@ -115,7 +115,7 @@ class DerivedFiles:
             raise
 
     def rebuild(self, records: Iterable[Record]) -> None:
-        """Write all of it anew from the records that count."""
+        """Write all files again from the current records."""
         self.dirty = True
         self._output_offset = 0
         lines: list[str] = []
@@ -155,7 +155,7 @@ class DerivedFiles:
             os.close(fd)
 
     def _output_lines(self) -> list[str]:
-        """What libraries printed to fd 2 since the last look, a bar before each line."""
+        """What libraries have printed to fd 2 since the last call, each line after a bar."""
         data = b""
         with contextlib.suppress(OSError), durable.open_plain(self.folder / "output.txt") as file:
             file.seek(self._output_offset)

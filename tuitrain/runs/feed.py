@@ -53,7 +53,7 @@ class RunFeed(Protocol):
 
     @property
     def title(self) -> str:
-        """What is trained, before its first event says so; may be empty."""
+        """The title until the first event; may be empty."""
 
     def poll(self) -> FeedUpdate:
         """What is new; never blocks."""

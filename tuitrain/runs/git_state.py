@@ -19,7 +19,7 @@ _COMMAND = (
 
 
 def begin() -> Callable[[], dict[str, Any]]:
-    """Ask git about the current folder, in a thread beside what else a start does; call what it gives for the answer.
+    """Ask git about the current folder in a thread; returns a function that waits for the answer.
 
     The answer is `commit`, `branch` (empty where none is checked out) and `dirty`, whether a tracked file was
     changed; or nothing, where there is no git, no repository, no commit, or no answer in time.

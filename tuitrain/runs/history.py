@@ -141,14 +141,14 @@ class History:
 
     @property
     def user_network(self) -> str | None:
-        """The network in Python that took the place of the preset's, as it was named; None without one."""
+        """The user's network in Python, as it was named on the command line; None without one."""
         return (
             self.started.own_network.get("model", "?") if self.started and self.started.own_network else None
         )
 
     @property
     def published(self) -> Claims | None:
-        """What the source reported of the preset's own network, of whatever data set; None where another trained."""
+        """What the source claims of the preset's network, on any data set; None if a user's network was trained."""
         preset = self.preset
         return preset.claims if preset is not None and self.user_network is None else None
 

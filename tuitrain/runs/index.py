@@ -52,7 +52,7 @@ _OF_NOW: dict[str, Any] = {"pid": None, "phase": None, "phase_s": None, "stalled
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run in a line. Accuracies are fractions, None while there are none; `when` is unix seconds.
+    """The summary of a run. Accuracies are fractions, None while there are none; `when` is unix seconds.
 
     `epochs` are finished, `epochs_planned` wanted, and `epochs_at_target` those with at least the
     challenge's accuracy (None without such a target). `layers` is the network's, where one of them
@@ -96,12 +96,12 @@ class RunSummary:
 
     @property
     def activity(self) -> str:
-        """The state in a word for people: a live run that compiles its network is `compiling`."""
+        """The state in a word; a live run that compiles its network is `compiling`."""
         return "compiling" if self.state == "live" and self.phase == "compiling" else self.state
 
     @property
     def activity_s(self) -> float | None:
-        """For how long it has been compiling or stalled; None for what needs no time beside it."""
+        """Seconds of compiling or of being stalled; None in other states."""
         return {"stalled": self.stalled_s, "compiling": self.phase_s}.get(self.activity)
 
     @property
@@ -125,7 +125,7 @@ def summarise(path: Path) -> RunSummary:
 
 
 def _of_files(path: Path) -> RunSummary:
-    """What its files say, whoever holds it; of one that a later version wrote only that."""
+    """The summary from its files, without its lock; of a run of a later version only that."""
     try:
         refuse_later_version(path)
     except RunDirectoryError as error:
@@ -175,7 +175,7 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
 
 
 def _epoch_s(epochs: Sequence[EpochFinished]) -> float:
-    """The mean time of the epochs, without the first one where there are more: it holds the warm-up."""
+    """The mean time of the epochs, without the first one if there are more: it includes the warm-up."""
     sure = epochs[1:] or epochs
     seconds = sum(e.train_s + e.test_s for e in sure) / max(1, len(sure))
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
@@ -210,7 +210,7 @@ def _number(value: float) -> float | None:
 
 
 def _with_life(path: Path, summary: RunSummary) -> RunSummary:
-    """The state of now: a run without an end is live, paused or interrupted, whoever holds it or not."""
+    """The summary with the current state: a run without an end is live, paused or interrupted."""
     lock = locking.lock_state(path)
     if lock == "free":
         return summary
@@ -302,7 +302,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
 
 
 def _key(path: Path) -> list[int] | None:
-    """What changes when a run's log or user file does; None for what is no run."""
+    """A key that changes when a run's log or user file does; None for a folder that is not a run."""
     key: list[int] = []
     for name in ("events.jsonl", USER_FILE):
         try:
@@ -316,7 +316,7 @@ def _key(path: Path) -> list[int] | None:
 
 
 def _recent(key: list[int]) -> bool:
-    """Whether the log changed in the last minute (or tomorrow): its holder may just be letting go, or back."""
+    """Whether the log changed in the last minute (or has a later time): its lock may just be changing."""
     return time.time() - key[0] / 1e9 < 60
 
 

@@ -1,4 +1,4 @@
-"""`inspection.safetensors`: what the last evaluation saw, for viewers in other processes."""
+"""`inspection.safetensors`: the last evaluation, for viewers in other processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_BYTES = 64 << 20
 
 
 def write_last_evaluation(folder: Path, inspection: LastEvaluation | None) -> None:
-    """Replace a run's inspection (no fsync: the next evaluation makes it again)."""
+    """Write a run's last evaluation (without fsync: the next one replaces it)."""
     if inspection is None:
         return
     from safetensors.numpy import save
@@ -33,7 +33,7 @@ def write_last_evaluation(folder: Path, inspection: LastEvaluation | None) -> No
 
 
 def read_last_evaluation(folder: Path) -> LastEvaluation | None:
-    """A run's inspection; None when there is none, or none that makes sense."""
+    """A run's last evaluation; None if there is none, or if the file is not valid."""
     from safetensors import SafetensorError, safe_open
 
     path = folder / FILE

@@ -34,7 +34,7 @@ class Keeper(threading.Thread):
         snapshot: Callable[[], Snapshot],
         look_after_directory: Callable[[], None],
     ) -> None:
-        """A keeper that is not at work yet.
+        """A keeper that is not started yet.
 
         Args:
             directory: of the run.
@@ -50,13 +50,13 @@ class Keeper(threading.Thread):
         self._done = threading.Event()
 
     def finish(self) -> None:
-        """End, and wait until that is so."""
+        """Stop, and wait for the end."""
         self._done.set()
         if self.is_alive():
             self.join(2.0)
 
     def run(self) -> None:
-        """Keep them in step until told to finish."""
+        """Keep them up to date until `finish` is called."""
         beat = 0
         told: Snapshot | None = None
         told_at = 0.0

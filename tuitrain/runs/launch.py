@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None = None) -> Dataset:
-    """The verified data of a preset, training images held out where it asks for that.
+    """The verified data of a preset, with a validation split if the preset has one.
 
     Raises:
         DataError: missing, damaged or unreachable.
@@ -43,7 +43,7 @@ def prepare(
     name: str | None = None,
     control: RunControl | None = None,
 ) -> Session:
-    """A session of a new run, its directory made and held; nothing is made when the device is not there.
+    """A session of a new run, its directory created and locked; nothing is created if the device is not available.
 
     Args:
         job: what to train, and how.
@@ -89,7 +89,7 @@ def _summary(job: Job) -> Callable[[], str]:
 
 
 def recall(directory: RunDirectory) -> tuple[Job, RunStarted | None, RunFinished | None]:
-    """What a run was asked to do, how it began, and how it ended (None where it was killed).
+    """The preset of a run, its first event, and its last event (None if it was killed).
 
     Raises:
         PresetError: its preset is damaged.
@@ -115,7 +115,7 @@ def prepare_resume(
     progress: Progress | None = None,
     model: str | None = None,
 ) -> Session:
-    """A session that goes on with a run that was killed, stopped, or (with more `epochs`) completed.
+    """A session that continues a run that was killed, stopped, or (with more `epochs`) completed.
 
     Args:
         directory: of the run; held from here on.
@@ -166,7 +166,7 @@ def prepare_resume(
 def _user_network_again(
     directory: RunDirectory, started: RunStarted | None, model: str | None
 ) -> UserNetwork | None:
-    """The network in Python of a run to go on with: named by the user again, and the same file as before.
+    """The user's network of a run that is resumed: it must be named again and be the same file.
 
     What the directory says of it is only compared; nothing in a directory says what to import.
     """

@@ -42,7 +42,7 @@ class Holder:
     started: float | None = None
 
     def here_and_dead(self) -> bool:
-        """Whether the process was of this machine and is gone, its number perhaps another's by now."""
+        """Whether the process ran on this machine and has ended; its id may belong to another process now."""
         if self.host != socket.gethostname():
             return False
         if not process_exists(self.pid):
@@ -63,7 +63,7 @@ def process_exists(pid: int) -> bool:
 
 
 def process_start(pid: int) -> float | None:
-    """When a process of this machine began, to be compared with itself alone; None where that can't be known.
+    """When a process of this machine started, only for comparison with another such value; None if unknown.
 
     In clock ticks since the machine's start on Linux, where no change of date moves it; else in unix seconds.
     """
@@ -87,7 +87,7 @@ def this_process() -> Holder:
 
 
 def read_holder(folder: Path) -> Holder | None:
-    """What the lock file says of its holder; None when it says nothing. Looks at no lock."""
+    """The holder that the lock file names; None if it names none. Does not check the lock itself."""
     try:
         with durable.open_plain(folder / LOCK_NAME) as file:
             data = json.loads(file.read(_MOST_BYTES))
@@ -131,7 +131,7 @@ def lock_state(folder: Path) -> LockState:
 
 
 def _publishes(folder: Path) -> bool:
-    """Whether the process that writes the run's progress is one of this machine, and there."""
+    """Whether the process that writes the run's progress runs on this machine."""
     try:
         with durable.open_plain(folder / PROGRESS) as file:
             data = json.loads(file.read(1 << 20))
@@ -141,7 +141,7 @@ def _publishes(folder: Path) -> bool:
 
 
 def busy_message(name: str, folder: Path) -> str:
-    """The sentence for a run that somebody holds."""
+    """The message for a run that another process holds."""
     holder, shown = read_holder(folder), visible(name)
     if holder is not None and not holder.here_and_dead():
         who = f"process {holder.pid} on {visible(holder.host)}"
@@ -150,7 +150,7 @@ def busy_message(name: str, folder: Path) -> str:
 
 
 def other_message(name: str, folder: Path) -> str:
-    """The sentence for a run that is held, but not by the process that its lock names."""
+    """The message for a run that is held, but not by the process that its lock names."""
     holder, lock = read_holder(folder), visible(folder / LOCK_NAME)
     gone = f"process {holder.pid}, which the lock names, is gone" if holder else "its lock names no process"
     return (
@@ -160,7 +160,7 @@ def other_message(name: str, folder: Path) -> str:
 
 
 class RunLock:
-    """The exclusive hold on a run directory."""
+    """The exclusive lock of a run directory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -170,11 +170,11 @@ class RunLock:
 
     @property
     def held(self) -> bool:
-        """Whether we hold it."""
+        """Whether this object holds it."""
         return self._fd is not None
 
     def replaced(self) -> bool:
-        """Whether the lock that others see has become another file than the one that is held.
+        """Whether the lock file was replaced by another than the one that is held.
 
         Raises:
             OSError: there is none any more, or it can't be looked at.
@@ -182,7 +182,7 @@ class RunLock:
         return not durable.names_descriptor(self.folder / LOCK_NAME, self._fd) and self._at_home
 
     def keep_named(self) -> None:
-        """Write down again who holds it, where somebody wrote over that, as a copy that is put back does."""
+        """Write the holder's name again if it was overwritten, as by a copy that is restored."""
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 if os.pread(self._fd, len(self._named) + 1, 0) != self._named:
@@ -190,7 +190,7 @@ class RunLock:
                     os.ftruncate(self._fd, len(self._named))
 
     def acquire(self, name: str) -> None:
-        """Take the lock and write down who holds it.
+        """Take the lock and write the holder's name.
 
         Raises:
             RunDirectoryError: another process holds it, or the directory can't be written.
@@ -239,7 +239,7 @@ class RunLock:
         raise RunDirectoryError(busy_message(name, self.folder))
 
     def release(self) -> None:
-        """Let go; the holder's name goes too."""
+        """Release the lock and remove the holder's name."""
         if self._fd is None:
             return
         fd, self._fd = self._fd, None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def model_metadata(state: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
-    """What a model file says of itself; the same for the same training, whatever its run is called.
+    """The metadata of a model file; the same for the same training, whatever the run's name.
 
     Args:
         state: a trainer's `meta`.
@@ -52,7 +52,7 @@ def model_metadata(state: Mapping[str, Any], records: Iterable[Record]) -> dict[
 
 
 def write_model_file(path: Path, tensors: Mapping[str, Tensor], what: Mapping[str, Any]) -> str:
-    """Write weights and what they are, the same bytes for the same; their SHA-256.
+    """Write weights and their metadata, always as the same bytes; returns their SHA-256.
 
     Raises:
         OSError: it could not be written.
@@ -107,7 +107,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
 
 
 def _read_metadata(file: Path, data: bytes) -> dict[str, Any]:
-    """What a file says of itself; of an earlier version's, which says nothing, what the preset beside it does."""
+    """The metadata of a file; for a file of an earlier version, which has none, from the preset beside it."""
     from tuitrain.spec.preset import read_preset
 
     try:

@@ -20,7 +20,7 @@ _RESERVED = {"latest", ""}
 
 
 def safe_name(text: str) -> str:
-    """A name that is one plain folder name: letters, digits and `. _ - + =`, never hidden, never long."""
+    """A name that is safe as a folder's name: letters, digits and `. _ - + =`, not hidden, not long."""
     text = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode("utf-8"))
     text = "".join(char if char.isalnum() or char in "._-+=" else "-" for char in text[: 4 * MAX_CHARS])
     text = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", text)).strip(".-")[:MAX_CHARS]
@@ -29,7 +29,7 @@ def safe_name(text: str) -> str:
 
 
 def fresh_name(preset_name: str) -> str:
-    """`2026-11-20T15-30-12_step13_7f3a`: local time, preset, a random end."""
+    """`2026-11-20T15-30-12_step13_7f3a`: local time, preset, four random letters."""
     stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
     return f"{stamp}_{safe_name(preset_name)}_{secrets.token_hex(2)}"
 
@@ -56,7 +56,7 @@ def run_names(runs_dir: Path) -> list[str]:
 
 
 def match_name(names: Sequence[str], wanted: str) -> str | None:
-    """The one of the names that is called so, or that alone begins or ends so; None where none does.
+    """The name that equals, or is the only one to begin or end with, what is wanted; None if there is none.
 
     Raises:
         RunDirectoryError: more than one does.

@@ -19,14 +19,14 @@ _READ_BYTES = 1 << 20
 
 
 class PostedCommands:
-    """The file of commands of a run directory: appended to by anybody who may, read by the run."""
+    """The file of commands of a run directory: other processes append to it, the run reads it."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._offset = 0
 
     def begin(self) -> None:
-        """Make the file, so that it is ours, and pass over what is in it already."""
+        """Create the file, so that this user owns it, and skip what is in it already."""
         with contextlib.suppress(OSError):
             fd = durable.open_append(self.path, durable.PRIVATE)
             durable.keep_private(fd)
@@ -53,7 +53,7 @@ class PostedCommands:
             os.close(fd)
 
     def new(self) -> list[dict[str, Any]]:
-        """Commands posted since the last look (one `stat` when there are none).
+        """Commands posted since the last call (one `stat` if there are none).
 
         Raises:
             RunDirectoryError: there are some, in a file that is neither ours nor root's: they are passed over.

@@ -33,7 +33,7 @@ FINISHED = frozenset({"ended", "failed", "cancelled"})
 
 @dataclass(eq=False)
 class QueueEntry:
-    """One run asked for here: waiting in line, starting, training, or over."""
+    """A run of the queue: waiting, starting, training, or over."""
 
     job: Job
     state: EntryState = "queued"
@@ -48,7 +48,7 @@ class QueueEntry:
 
     @property
     def directory(self) -> RunDirectory | None:
-        """Where it is written, once there is a place."""
+        """Its run directory, once there is one."""
         return self.session.directory if self.session is not None else None
 
     @property
@@ -63,7 +63,7 @@ class QueueEntry:
 
     @cached_property
     def parameters(self) -> int:
-        """How many it has; 0 for a network that can't be built."""
+        """The number of parameters; 0 for a network that can't be built."""
         try:
             return self.job.preset.table().parameters
         except TuitrainError:
@@ -76,20 +76,20 @@ class QueueEntry:
 
 
 class EntryControl(Steering):
-    """Steers an entry from the moment it was asked for: commands wait until training looks at them."""
+    """Steers an entry from the moment it is queued: commands wait until training reads them."""
 
     def __init__(self, manager: SessionManager, entry: QueueEntry) -> None:
         self._manager, self._entry = manager, entry
 
     def post(self, command: Command) -> None:
-        """Send a command; a stop takes a run that hasn't begun out of the line."""
+        """Send a command; a stop removes a run that hasn't begun from the queue."""
         if command.action == "stop" and self._manager.cancel(self._entry):
             return
         self._entry.control.post(dataclasses.replace(command, source=command.source or "keyboard"))
 
 
 class EntryFeed:
-    """The feed of an entry, from the moment it was asked for."""
+    """The feed of an entry, from the moment it is queued."""
 
     def __init__(self, manager: SessionManager, entry: QueueEntry) -> None:
         self.entry = entry
@@ -108,7 +108,7 @@ class EntryFeed:
         return self.entry.title
 
     def poll(self) -> FeedUpdate:
-        """What is new since the last poll; what went wrong before training is a Notice."""
+        """What is new since the last poll; an error before training is a Notice."""
         from tuitrain.runs.feed import FeedUpdate, SessionFeed
         from tuitrain.training.events import Notice, Record
 
@@ -126,7 +126,7 @@ class EntryFeed:
 
 
 class SessionManager:
-    """Starts runs, one at a time on each device, and knows what is still to come."""
+    """Starts runs, one at a time on each device, and keeps the queue."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class SessionManager:
         return EntryFeed(self, entry)
 
     def cancel(self, entry: QueueEntry) -> bool:
-        """Take an entry that hasn't begun out of the line; False when it is too late for that."""
+        """Remove an entry that hasn't begun from the queue; False if it has begun."""
         with self._lock:
             if entry.state != "queued":
                 return False
@@ -177,14 +177,14 @@ class SessionManager:
             return True
 
     def forget(self, entry: QueueEntry) -> None:
-        """Take an entry that waits or never began off the list."""
+        """Remove an entry that waits or never began from the list."""
         self.cancel(entry)
         with self._lock:
             if entry in self.entries and entry.session is None and not entry.live:
                 self.entries.remove(entry)
 
     def resume(self, directory: RunDirectory) -> EntryFeed:
-        """Go on with a run that was stopped or cut off, in line on its device.
+        """Queue a run that was stopped or cut off, to be continued on its device.
 
         Raises:
             TuitrainError: its preset can't be read.
@@ -232,16 +232,16 @@ class SessionManager:
         return [entry for entry in self.entries if entry.state in {"starting", "training"}]
 
     def waiting(self) -> list[QueueEntry]:
-        """What is still in line, in order."""
+        """The waiting entries, in order."""
         return [entry for entry in self.entries if entry.state == "queued"]
 
     @property
     def closing(self) -> bool:
-        """Whether everything was told to stop."""
+        """Whether everything is being stopped."""
         return self._closing
 
     def describe(self) -> str:
-        """In a line, what would be left behind."""
+        """One line about what trains and waits."""
         now, later = self.training(), self.waiting()
         parts = [", ".join(entry.title for entry in now)] if now else []
         if later:
@@ -309,7 +309,7 @@ class SessionManager:
     # -- ending --------------------------------------------------------------------------------
 
     def stop_all(self, reason: str, source: str) -> None:
-        """Stop everything now, each with its checkpoint, and begin nothing more."""
+        """Stop all runs now, each with a checkpoint, and start no more."""
         with self._lock:
             self._closing = True
             for entry in self.entries:
@@ -321,7 +321,7 @@ class SessionManager:
             entry.control.stop(reason, when="now", source=source)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is left to do; False when the time ran out."""
+        """Wait until all is done; False if the time ran out."""
         end = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             while self.busy():
@@ -336,13 +336,13 @@ class SessionManager:
         return next((entry.exit_code for entry in self.entries if entry.exit_code), 0)
 
     def abandon_all(self, message: str, source: str) -> None:
-        """Write down that what still trains was stopped, when its threads don't come to it in time."""
+        """Record that the training runs were stopped, if their threads don't do it in time."""
         for entry in self.training():
             if entry.session is not None:
                 entry.session.abandon(message, source)
 
     def detached(self, source: str) -> None:
-        """Write down that the terminal is gone and the runs go on."""
+        """Record that the terminal is gone and the runs go on."""
         for entry in self.training():
             if entry.session is not None:
                 entry.session.detached(source)

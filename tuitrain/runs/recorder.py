@@ -30,7 +30,7 @@ DURABLE = (RunStarted, EpochFinished, RunFinished, Notice)
 
 
 class Recorder:
-    """Takes every record of a run, from any thread, and never raises for a disk's sake.
+    """Takes every record of a run, from any thread, and never raises because of the disk.
 
     `records` is the whole stream in memory, append-only: viewers in this process read it by index.
     What could not be written waits and is tried again with the next record. `trouble` says what is
@@ -57,11 +57,11 @@ class Recorder:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds the run has been worked on, earlier sittings included; no clock change moves it."""
+        """Seconds of work on the run, earlier processes included; independent of changes of the clock."""
         return self._base_s + time.monotonic() - self._start
 
     def add(self, event: Event) -> Record:
-        """Record an event now, in memory and (when the disk takes it) in the directory."""
+        """Record an event in memory and, if the disk allows it, in the directory."""
         with self._lock:
             record = Record(event, time.time(), self.elapsed_s)
             if self.closed:
@@ -81,7 +81,7 @@ class Recorder:
             return record
 
     def _write(self) -> None:
-        """Write what waits, in order; stops at the first record that the disk does not take."""
+        """Write the waiting records in order, up to the first one that the disk refuses."""
         if self._remade < MOST_REMADE and self.directory.is_gone() and not self._remake():
             return
         written = 0
@@ -107,7 +107,7 @@ class Recorder:
             self._failures.pop("log.txt", None)
 
     def _remake(self) -> bool:
-        """Make the directory again when somebody removed it under the run, all records written anew."""
+        """Make the directory again if it was removed during the run, with all records."""
         replaced = (self.directory.path / "events.jsonl").exists()
         try:
             self.directory.remake()
@@ -122,7 +122,7 @@ class Recorder:
         return True
 
     def remake_if_gone(self) -> bool:
-        """Look whether somebody removed the directory; whether it was, and is there again."""
+        """Returns whether the directory had been removed and is there again."""
         with self._lock:
             if self.closed or not self._begun or not self.directory.is_gone():
                 return False

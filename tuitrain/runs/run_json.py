@@ -11,7 +11,7 @@ from tuitrain.runs.history import History
 
 
 def run_json(history: History, directory: Path) -> dict[str, Any]:
-    """The object of `tuitrain run --json`; its keys are an interface (README, "What scripts may rely on")."""
+    """The object of `tuitrain run --json`; its keys are an interface (README, "The interface for scripts")."""
     started, done, best = history.started, history.finished, history.best
     last = history.last
     preset = history.preset

@@ -48,7 +48,7 @@ OUTCOME_CODES = {
 
 
 class StateLike(Protocol):
-    """What a trainer hands out to be saved."""
+    """The state of a trainer that is saved."""
 
     @property
     def model(self) -> Mapping[str, Tensor]:
@@ -63,7 +63,7 @@ class StateLike(Protocol):
 
 
 class TrainerLike(Protocol):
-    """What a session drives."""
+    """The trainer of a session."""
 
     def run(self, control: RunControl) -> Iterator[Event]:
         """The stream of events."""
@@ -80,7 +80,7 @@ Factory = Callable[[Any, Callable[[Event], None]], TrainerLike]
 
 
 class Session:
-    """Runs a trainer in a thread of its own and writes its run directory, which it holds.
+    """Runs a trainer in a thread and writes its run directory, whose lock it holds.
 
     Args:
         factory: makes the trainer, on the training thread, from a state to resume (or None) and a
@@ -141,7 +141,7 @@ class Session:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process should say, signals apart."""
+        """The exit code of the process, without signals."""
         if isinstance(self.error, TuitrainError):
             return self.error.exit_code
         code = OUTCOME_CODES.get(self.outcome or "failed", ExitCode.FAILED)
@@ -150,12 +150,12 @@ class Session:
         return code
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start the thread; returns at once."""
         self._thread.start()
         self._keeper.start()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until the run has ended and its directory is released; whether it has.
+        """Wait until the run has ended and its directory is released; returns whether it has.
 
         A signal handler of the main thread runs while it waits here.
         """
@@ -175,7 +175,7 @@ class Session:
             self.note(Notice("paused, and its terminal has gone", remedy, code="paused_no_terminal"))
 
     def abandon(self, message: str, source: str) -> bool:
-        """Write down that the run stopped, when its thread does not come to it in time."""
+        """Record that the run stopped, if its thread does not do it in time."""
         return self.recorder.abandon(message, source)
 
     def _finished_epochs(self) -> int:
@@ -221,7 +221,7 @@ class Session:
         return ""
 
     def _train(self) -> None:
-        """Drive a trainer, from the newest checkpoint that is whole and is taken by it."""
+        """Run a trainer, from the newest checkpoint that is complete and fits it."""
         self._publish(Phase("loading data"))
         folder = self.directory.path / "checkpoints"
         found = list(reversed(checkpoint.entries(folder))) if self._resume else []
@@ -284,7 +284,7 @@ class Session:
             self.recorder.resolved("summary.txt")
 
     def _catch_up(self, trainer: TrainerLike) -> None:
-        """At the end, try once more what the disk refused in between and nothing has made up for."""
+        """At the end, write again what the disk refused before."""
         missing = self.recorder.missing | ({"checkpoints", inspect.FILE} if self._removed else set())
         if "summary.txt" in missing:
             self._write_summary()
@@ -377,7 +377,7 @@ class Session:
         return event if event.model_sha256 else dataclasses.replace(event, model_sha256=sha256)
 
     def _look_after_directory(self) -> None:
-        """A directory that was removed under the run is made again, with a checkpoint as soon as that can be."""
+        """A directory that was removed during the run is made again, with a checkpoint as soon as possible."""
         if self.recorder.remake_if_gone():
             self._saved, self._removed = None, True
             if self._summary_text is not None:

@@ -32,7 +32,7 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Signals:
-    """What signals said to this process, and the sessions that they concern."""
+    """The signals that this process received, and the sessions that they concern."""
 
     def __init__(self) -> None:
         self.exit_code = 0
@@ -42,7 +42,7 @@ class Signals:
         self._leaving = threading.Lock()
 
     def install(self) -> None:
-        """Take SIGTERM, SIGINT and SIGHUP (not where the caller ignores it: nohup), in the main thread."""
+        """Handle SIGTERM, SIGINT and SIGHUP (unless the caller ignores it, as nohup does), in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGTERM, self._on_term)
@@ -88,7 +88,7 @@ class Signals:
                 threading.Thread(target=session.detached, args=("SIGHUP",), daemon=True).start()
 
     def leave_now(self, code: int, source: str) -> None:
-        """Write down for every session that it was stopped, and end the process, whatever it is doing."""
+        """Record for every session that it was stopped, and end the process at once."""
         if not self._leaving.acquire(blocking=False):
             return
         try:
@@ -107,7 +107,7 @@ signals = Signals()
 
 
 def prepare_process() -> Signals:
-    """Mend closed descriptors, make the streams forgiving, take the signals; once a process."""
+    """Repair closed descriptors, make the streams tolerant, handle the signals; once per process."""
     if not signals.prepared:
         signals.prepared = True
         repair_descriptors()
@@ -118,12 +118,12 @@ def prepare_process() -> Signals:
 
 
 def data_stream() -> TextIO:
-    """Where results go: stdout, whatever else prints."""
+    """The stream of results: the real stdout."""
     return cast(TextIO, signals.apart or sys.stdout)
 
 
 def set_stdout_apart() -> None:
-    """From now on only `data_stream` leads to stdout: what a network of the user's prints there goes to stderr.
+    """From now on only `data_stream` writes to stdout; what a user's network prints goes to stderr.
 
     Descriptor 1 too, for what is not printed by Python.
     """
@@ -138,7 +138,7 @@ def set_stdout_apart() -> None:
 
 @contextlib.contextmanager
 def guarded(*sessions: Session) -> Iterator[Signals]:
-    """While it lasts, signals stop these sessions; `exit_code` of what it gives says which did (0: none)."""
+    """Inside this, signals stop these sessions; `exit_code` of the result says which one did (0: none)."""
     if not signals.prepared:
         signals.install()
     signals.sessions += sessions
@@ -153,14 +153,14 @@ def guarded(*sessions: Session) -> Iterator[Signals]:
 
 
 def lost_output() -> str | None:
-    """Why what was printed on stdout did not arrive (a full disk); None when it did, or nobody reads."""
+    """Why the output on stdout was lost (a full disk); None if it was not, or if nobody reads it."""
     with contextlib.suppress(OSError, ValueError):
         data_stream().flush()
     return getattr(data_stream(), "lost", "") or None
 
 
 def leave(code: int) -> NoReturn:
-    """Exit; where that would take long without taking the interpreter down in order.
+    """Exit, without finalising the interpreter if that would take long.
 
     So it would after a signal, to this process or to the app that it waited for, as torch is slow then; while a
     network is compiled for a run that has ended; and after a network of the user's, whose threads may never end.
@@ -174,25 +174,25 @@ def leave(code: int) -> NoReturn:
 
 
 def exit_at_once(code: int) -> NoReturn:
-    """End the process as it is, with the compilers that it started."""
+    """End the process at once, with the compilers that it started."""
     _end_compilers()
     os._exit(code)
 
 
 def _end_compilers() -> bool:
-    """Ends what compiles a network for a run that is over; whether there was any. Imports no torch for that."""
+    """Ends compilers that still work for a finished run; returns whether there were any. Imports no torch."""
     compiling = sys.modules.get("tuitrain.training.compiling")
     return compiling is not None and bool(compiling.end_compilers())
 
 
 def say(text: str) -> None:
-    """One line on stderr, from a signal handler: no buffers, no waiting for a terminal that is gone."""
+    """Write one line on stderr from a signal handler, without buffers, and without waiting for a closed terminal."""
     with contextlib.suppress(OSError):
         os.write(2, f"{text}\n".encode())
 
 
 def repair_descriptors() -> None:
-    """Open the null device on those of descriptors 0 to 2 that the caller closed.
+    """Open the null device on each of the descriptors 0 to 2 that the caller closed.
 
     Otherwise the next file that is opened gets that number, and what is printed lands in it.
     """
@@ -221,7 +221,7 @@ def point_away(*, terminals_only: bool = False) -> None:
 
 
 class TolerantStream(io.TextIOBase):
-    """A text stream whose reader may go away: from then on what is written vanishes, without an error."""
+    """A text stream whose reader may go away; then the output is dropped without an error."""
 
     def __init__(self, inner: TextIO, number: int) -> None:
         self._inner = inner
@@ -241,7 +241,7 @@ class TolerantStream(io.TextIOBase):
             self._inner.flush()  # what the buffer still holds goes to the null device
 
     def write(self, text: str, /) -> int:
-        """Write, or vanish."""
+        """Write, or drop the text."""
         try:
             return self._inner.write(text)
         except UnicodeEncodeError:
@@ -252,7 +252,7 @@ class TolerantStream(io.TextIOBase):
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or vanish."""
+        """Flush, or do nothing."""
         try:
             self._inner.flush()
         except (OSError, ValueError) as error:
@@ -294,7 +294,7 @@ class TolerantStream(io.TextIOBase):
 
 
 def tolerant_stream(stream: TextIO | None, number: int) -> Any:
-    """The stream made forgiving; a stream that Python found closed is replaced by the null device."""
+    """A tolerant stream around another; a closed stream is replaced by the null device."""
     if stream is None:
         stream = open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     return stream if isinstance(stream, TolerantStream) else TolerantStream(stream, number)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The latest of a run: replaced whole, so that any thread may read it without a lock.
+    """The latest state of a run: replaced as a whole, so that any thread can read it without a lock.
 
     `cpu_s` is the training thread's own CPU time; over wall time it shows what a screen costs it. `at` and `since`
     are seconds of the monotonic clock: of the latest news, and of the phase's beginning.

@@ -12,7 +12,7 @@ from tuitrain.training.command import Command, Steering
 
 
 def this_shell() -> str:
-    """How this process names itself as a source of commands."""
+    """The name of this process as a source of commands."""
     return f"shell {os.getpid()} on {socket.gethostname()}"
 
 

@@ -32,7 +32,7 @@ VARINT, FIXED64, LENGTH_PREFIXED, FIXED32 = 0, 1, 2, 5  # protobuf's wire types
 
 
 class EventFile:
-    """A TensorBoard event file, written without a thread of its own.
+    """A TensorBoard event file, written without another thread.
 
     A new file replaces the older ones of the folder, and begins with the mark at which a TensorBoard
     that is looking on drops what it has read from them.
@@ -108,7 +108,7 @@ def _block(field: int, content: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the eighth says that more follow. Below 0, the 64-bit two's complement."""
+    """Seven bits per byte, the lowest first; the eighth says that more follow. Below 0, the 64-bit two's complement."""
     number &= 0xFFFF_FFFF_FFFF_FFFF
     out = bytearray()
     while number > 0x7F:

@@ -95,7 +95,7 @@ def _holds(folder: Path, inner: Path) -> bool:
 
 
 def _is_run(path: Path) -> bool:
-    """Whether its log begins with a run of ours, or nothing is missing of what a run has before its first event."""
+    """Whether its log begins with a run, or it is a run directory without events yet."""
     with contextlib.suppress(OSError), durable.open_plain(path / "events.jsonl") as log:
         first = log.readline(_FIRST_BYTES)
         if not first.endswith(b"\n"):  # empty, or its writer was killed over the first line
@@ -115,7 +115,7 @@ def _is_unborn(path: Path) -> bool:
 
 
 def _foreign_files(path: Path) -> Iterator[str]:
-    """What is in a run directory and not of the run."""
+    """Files in a run directory that are not part of the run."""
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.name in FOLDERS and entry.is_dir(follow_symlinks=False):
             for inner in sorted(os.scandir(entry.path), key=lambda inner: inner.name):
@@ -129,7 +129,7 @@ def _foreign_files(path: Path) -> Iterator[str]:
 
 
 def remove_run(path: Path, runs_dir: Path | None = None, *, forever: bool = False) -> Path:
-    """Remove a run: it goes in one step to the trash beside it, or for good; where it was or has gone to.
+    """Move a run to the trash beside it in one step, or delete it; returns where it is then, or was.
 
     Raises:
         RunDirectoryError: it is not a run and nothing else, is busy, or can't be removed.
@@ -172,14 +172,14 @@ def _new_slot(runs_dir: Path) -> Path:
 
 
 def _remove_folder(path: Path, runs_dir: Path) -> None:
-    """One step takes it out of every list; a start cleans up after one that was killed over the rest."""
+    """A rename removes it from every list first; the next start cleans up if this is killed."""
     grave = runs_dir / f"{GONE_PREFIX}{path.name[:100]}-{os.getpid()}"
     durable.rename(path, grave)
     shutil.rmtree(grave)
 
 
 def list_removed(runs_dir: Path) -> list[RemovedRun]:
-    """What is in the trash, the latest removal first.
+    """The runs in the trash, the latest removal first.
 
     Raises:
         RunDirectoryError: it is there but can't be read.
@@ -210,7 +210,7 @@ def _removal_time(stamp: str) -> float | None:
 
 
 def find_removed(runs_dir: Path, wanted: str) -> list[RemovedRun]:
-    """What the trash has under a name (or a unique beginning or end of one), the latest removal first.
+    """The runs in the trash with a name (or a unique beginning or end of one), the latest removal first.
 
     Raises:
         RunDirectoryError: nothing, or more than one name is meant.
@@ -226,7 +226,7 @@ def find_removed(runs_dir: Path, wanted: str) -> list[RemovedRun]:
 
 
 def restore_run(removed: RemovedRun, runs_dir: Path) -> Path:
-    """Bring a run back under its name; where it is then.
+    """Restore a run under its name; returns its directory.
 
     Raises:
         RunDirectoryError: there is something of that name, or it can't be moved.
@@ -247,7 +247,7 @@ def restore_run(removed: RemovedRun, runs_dir: Path) -> Path:
 
 
 def erase_removed(removed: RemovedRun, runs_dir: Path) -> None:
-    """Remove for good what is in the trash.
+    """Delete a run in the trash permanently.
 
     Raises:
         RunDirectoryError: it can't be removed.

@@ -16,7 +16,7 @@ def state_text(name: str) -> str:
 
 
 def position_text(epoch: int, step: int) -> str:
-    """Where in a run: `after epoch 3`, `in epoch 4, step 120`; `epoch` are finished ones."""
+    """The position in a run: `after epoch 3`, `in epoch 4, step 120`; `epoch` are finished ones."""
     if step:
         return f"in epoch {epoch + 1}, step {step:,}"
     return f"after epoch {epoch}" if epoch else "before the first step"

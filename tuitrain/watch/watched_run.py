@@ -55,7 +55,7 @@ class WatchedRun:
 
     @property
     def directory(self) -> RunDirectory | None:
-        """Where it is written, once there is a place."""
+        """Its run directory, once there is one."""
         return self.feed.directory if self.feed is not None else None
 
     @property
