@@ -13,7 +13,7 @@ _GROUPS = ("presets", "runs", "data", "config")
 
 
 def usage_sentence(error: Any) -> str:
-    """An error of Typer's about the command line, told as ours are.
+    """An error of Typer about the command line, as one sentence like tuitrain's own.
 
     Args:
         error: a `UsageError` of the click inside Typer or of an installed one; recognised by its name and fields.

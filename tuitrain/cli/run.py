@@ -220,7 +220,7 @@ def resume(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Go on with a run that was paused, stopped or killed.
+    """Continue a run that was paused, stopped or killed.
 
     A paused one is let go on; one that was stopped or killed continues from its checkpoint.
     """

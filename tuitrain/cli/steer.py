@@ -62,7 +62,7 @@ def live_run(run: str | None, runs_dir: Path | None) -> RunDirectory:
 
 
 def wait_until(done: Callable[[], bool], timeout_s: float = OBEY_S) -> bool:
-    """Whether it came true in time."""
+    """Waits for a condition; returns whether it became true in time."""
     end = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > end:
@@ -88,7 +88,7 @@ def _report(directory: RunDirectory, what: str, obeyed: bool, json: bool) -> Non
 def pause(
     run: LiveRun = None, no_wait: NoWait = False, runs_dir: options.RunsDir = None, json: options.Json = False
 ) -> None:
-    """Pause a live run after its present step."""
+    """Pause a live run after the current step."""
     from tuitrain.runs.steering import RemoteControl
 
     directory = live_run(run, runs_dir)
@@ -124,7 +124,7 @@ def stop(
 
 
 def continue_run(directory: RunDirectory, epochs: int | None = None) -> None:
-    """Unpause a live run, and lengthen it to `epochs` in all.
+    """Continue a paused run, and extend it to `epochs` in all.
 
     Raises:
         RunDirectoryError: it is not live any more.
@@ -189,7 +189,7 @@ def steer(
 
 
 def status(run: LiveRun = None, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
-    """Where the live runs are now; or one run, live or not."""
+    """Show the position of the live runs, or one run."""
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.index import HELD, list_runs, summarise
 
@@ -251,7 +251,7 @@ def tail(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """The end of a run's log; with -f, what comes, until the run ends."""
+    """Show the end of a run's log; with -f, follow it until the run ends."""
     from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.runs.history import History

@@ -51,7 +51,7 @@ class Stopwatch:
         self._seconds, self._held = self.seconds(), True
 
     def go(self) -> None:
-        """Lets it run again; the pause is no part of a lap."""
+        """Continues; the pause is not counted."""
         if self._held:
             self._held, self._since = False, time.monotonic()
             self._lap = (self._since, *self._lap[1:])

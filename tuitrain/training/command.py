@@ -1,4 +1,4 @@
-"""The commands to a running training: one value, whoever sends it and by whichever way. Imports no torch."""
+"""The commands to a running training, as one value for every sender and way. Imports no torch."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Command:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Command | None:
-        """The command of such an object; None for one that is none of ours or makes no sense."""
+        """The command of such an object; None if it is unknown or not valid."""
         value = data.get("value")
         action: Action | None = next((name for name in get_args(Action) if name == data.get("command")), None)
         if action is None:
@@ -77,7 +77,7 @@ class Command:
 
 
 class Steering:
-    """What sends commands to a run: says where they go with `post`."""
+    """Sends commands to a run; subclasses define `post`."""
 
     def post(self, command: Command) -> None:
         """Send a command."""

@@ -1,4 +1,4 @@
-"""torch.compile: whether it is there, whether it pays, and what to do when it fails."""
+"""torch.compile: whether it is available, whether it is worth it, and what happens if it fails."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def first_epoch(runtime: Runtime, stepper: Stepper, table: NetworkTable, epochs:
 
 
 def use_own_folders() -> str | None:
-    """Has torch keep compiled code where nobody else can write; whoever can, has code of his run as ours.
+    """Makes torch keep compiled code where no other user can write, since that code is executed.
 
     Folders that the user chose (`TORCHINDUCTOR_CACHE_DIR`, `TRITON_CACHE_DIR`) stay.
 
@@ -106,11 +106,11 @@ class Compilation:
 
     @property
     def failed(self) -> bool:
-        """Whether it is over, and something went wrong."""
+        """Whether it has ended with an error."""
         return not self.running and (self._problem is not None or self._error is not None)
 
     def problem(self) -> str | None:
-        """What went wrong, then the stepper is as it was; or None. For when it no longer runs.
+        """The error, after which the stepper is as before; or None. Only when it no longer runs.
 
         Raises:
             RuntimeError: memory ran out.
@@ -132,7 +132,7 @@ class Compilation:
 
 
 def end_compilers() -> bool:
-    """Ends the C++ compilers of a compilation that still goes on, for a process that is about to end.
+    """Ends the C++ compilers of a running compilation, before the process ends.
 
     Returns:
         Whether one goes on.
@@ -147,7 +147,7 @@ def end_compilers() -> bool:
 
 
 def compile_network(stepper: Stepper) -> str | None:
-    """Compiles a stepper's forward and backward pass and takes a step that leaves no trace.
+    """Compiles a stepper's forward and backward pass, and takes a step that is undone.
 
     Returns:
         What went wrong, then the stepper is as it was; or None.

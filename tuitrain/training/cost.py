@@ -1,4 +1,4 @@
-"""What a training costs in seconds, estimated by the network's size and by no clock. Imports no torch."""
+"""What a training costs in seconds, estimated from the network's size. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def eager_s(table: NetworkTable, images: int, epochs: int) -> float:
 
 
 def cpu_s(table: NetworkTable, images: int, epochs: int) -> float:
-    """Seconds of a training on the CPU that is compiled after its first epoch where that pays."""
+    """Seconds of a training on the CPU that is compiled after its first epoch if that is worth it."""
     eager = eager_s(table, images, epochs)
     if eager < PAYS_FROM_S or epochs < 2:
         return eager

@@ -28,5 +28,5 @@ def cpu_model() -> str:
 
 
 def describe_cpu() -> str:
-    """The name of the processor and its usable cores, for people."""
+    """The name of the processor and the number of usable cores."""
     return f"{cpu_model()}, {usable_cpus()} cores"

@@ -81,7 +81,7 @@ def passed_over(name: str) -> str | None:
 
 
 def describe(device: torch.device) -> str:
-    """The name of the hardware, for people."""
+    """The name of the hardware."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     if device.type == "mps":
@@ -119,7 +119,7 @@ _OUT_OF_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on the device or on the host."""
+    """Whether an exception means that memory ran out, on the device or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
@@ -165,7 +165,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 @contextmanager
 def _freed_memory_kept(device: torch.device) -> Iterator[None]:
-    """Lets the C library keep what a step frees for the next, and gives it back at the end.
+    """Lets the C library keep the memory that a step frees, and restores its setting at the end.
 
     A step allocates the same few megabytes again and again; returned to the system each time they cost some
     2,500 page faults a step, a tenth of its time.

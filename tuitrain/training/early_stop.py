@@ -13,7 +13,7 @@ Why = Literal["", "target", "patience", "max_seconds"]
 
 
 def early_stop(preset: Preset, history: Sequence[EpochFinished]) -> tuple[Why, str]:
-    """Why a run ends after these epochs and a sentence that says so; both empty where it goes on.
+    """The reason why a run ends after these epochs, and a sentence about it; both empty if it goes on.
 
     Args:
         preset: whose `train.early_stop`.

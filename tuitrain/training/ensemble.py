@@ -98,7 +98,7 @@ class Ensemble:
         self._schedule = LearningRate(self.train, self.steps)
 
     def run(self, control: RunControl | None = None) -> Iterator[EnsembleEpoch]:
-        """Trains, yielding each finished epoch; of `control` only stop is heard, between two epochs."""
+        """Trains, yielding each finished epoch; `control` can only stop it, between two epochs."""
         with devices.settings(self.runtime, self.device):
             judged = self._feeds[0].to(self.device)
             for feed in self._feeds[1:]:

@@ -1,4 +1,4 @@
-"""The images of an epoch, on the device, in the order in which they are seen."""
+"""The images of an epoch, on the device, in the order of the training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class EpochImages:
         return _resident(self.dataset.test, device)
 
     def share(self, other: EpochImages) -> None:
-        """Takes the data that another feed has on the device."""
+        """Uses the data that another object has on the device."""
         self._train = other._train
 
     def epoch(self, epoch: int) -> tuple[Tensor, Tensor]:

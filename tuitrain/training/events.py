@@ -131,7 +131,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Somebody steered the run; `source` says from where (keyboard, signal, shell, trainer)."""
+    """A command that was carried out; `source` says from where (keyboard, signal, shell, trainer)."""
 
     action: ControlAction
     epoch: int

@@ -38,7 +38,7 @@ class GraphStepper(Stepper):
         self._judging: tuple[tuple[Any, ...], Callable[[], None], list[Tensor]] | None = None
 
     def use_compiled(self, compiled: Any) -> None:
-        """Replaces the forward pass; the graphs have to be captured anew."""
+        """Replaces the forward pass; the graphs have to be captured again."""
         super().use_compiled(compiled)
         self._graphs.clear()
 

@@ -1,4 +1,4 @@
-"""Importing torch so that nobody who paints has to wait.
+"""Importing torch without blocking the thread that paints the screen.
 
 The interpreter lock is what matters: while one thread is inside `dlopen`, nothing is painted. Calling dlopen through ctypes
 gives the lock away, so torch's large libraries are mapped that way first and `import torch` finds them loaded; what
@@ -39,7 +39,7 @@ def map_torch_libraries() -> None:
 
 
 def import_torch() -> None:
-    """Import torch, once, in whatever thread asks first."""
+    """Import torch once, in the thread that asks first."""
     with _lock:
         if "torch" not in sys.modules:
             map_torch_libraries()

@@ -1,4 +1,4 @@
-"""What is decided by looking at the machine before the first step, and kept in the state for a resumed run."""
+"""Decisions about the machine before the first step, kept in the state for a resumed run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JUDGING_BYTES = {"cpu": 1 << 26, "cuda": 1 << 32, "mps": 1 << 30}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Decisions that can change the last bits of a result, so that a resumed run takes the same ones.
+    """Decisions that can change the last bits of a result; a resumed run takes the same ones.
 
     Attributes:
         decided: whether the rest has been.
@@ -59,7 +59,7 @@ def judging_batch(table: NetworkTable, device: torch.device) -> int:
 
 
 def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runtime: Runtime) -> Stepper:
-    """What takes the steps on a device: as CUDA graphs there, unless the user says no."""
+    """The stepper for a device: with CUDA graphs if there is CUDA, unless the user turns them off."""
     train = preset.train
     if not isinstance(network, Network):
         return UserStepper(network, train, device, precision=runtime.precision, seed=train.seed)
@@ -71,7 +71,7 @@ def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runti
 def decide(
     stepper: Stepper, runtime: Runtime, machine: Machine, table: NetworkTable, epochs: int
 ) -> tuple[Machine, list[Notice]]:
-    """Makes the decisions that a resumed run does not bring along.
+    """Makes the decisions that are not in the state of a resumed run.
 
     Args:
         stepper: with an epoch before it.
@@ -108,7 +108,7 @@ def begin_compiling(stepper: Stepper) -> tuple[compiling.Compilation, list[Notic
 
 
 def after_compiling(machine: Machine, compilation: compiling.Compilation) -> tuple[Machine, list[Notice]]:
-    """What a compilation came to; where it failed, the run goes on without."""
+    """The notice of a finished compilation; if it failed, the run goes on without it."""
     problem = compilation.problem()
     if problem is None:
         return machine, []
@@ -121,7 +121,7 @@ def after_compiling(machine: Machine, compilation: compiling.Compilation) -> tup
 
 
 def _threads(stepper: Stepper, runtime: Runtime, machine: Machine) -> int:
-    """The number of CPU threads: what the user says, else what a resumed run had, else the fastest.
+    """The number of CPU threads: as the user set it, or as a resumed run had it, or the fastest.
 
     A deterministic run takes one, since sums are split by threads: another count, other last bits.
     """

@@ -1,4 +1,4 @@
-"""What to do where a device has too little memory, in a sentence."""
+"""One sentence about what to do if a device has too little memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def out_of_memory_message(device: str, batch_size: int) -> str:
 
 
 def _other_holder(device: str) -> str | None:
-    """Who else holds more than half of a card, which no smaller batch would mend; None where nobody does."""
+    """The other process that holds more than half of a card's memory; None if there is none."""
     card = nvml.card(device)
     memory = card.memory() if card is not None else None
     if card is None or memory is None:

@@ -51,7 +51,7 @@ class GroupNorm(nn.GroupNorm):
 
 
 class LayerNorm2d(GroupNorm):
-    """Over a whole image's maps, with one weight a channel: a group norm of a single group."""
+    """Over a whole image's maps, with one weight per channel: a group norm with a single group."""
 
     def __init__(self, channels: int, device: str) -> None:
         super().__init__(1, channels, device=device)
@@ -129,7 +129,7 @@ def first_layer(network: nn.Module) -> tuple[str, Tensor] | None:
 
 
 def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
-    """The modules of a layer itself, with what to append to its name; weights are not yet initialised."""
+    """The modules of a layer, each with the suffix of its name; weights are not yet initialised."""
     match layer:
         case Conv():
             return [
@@ -211,7 +211,7 @@ def _initialise(network: Network, generator: torch.Generator | None) -> None:
 
 
 def _allocate(network: Network) -> None:
-    """Memory for what was built without. (`Module.to_empty` would import sympy for it, 1.5 s.)"""
+    """Allocates a module that was built on the meta device. (`Module.to_empty` would import sympy for it, 1.5 s.)"""
     for module in network.children():
         for name, parameter in module.named_parameters(recurse=False):
             setattr(module, name, nn.Parameter(torch.empty(parameter.shape)))
@@ -228,7 +228,7 @@ def _assemble(preset: Preset, generator: torch.Generator | None) -> Network:
 
 
 def build(preset: Preset, seed: int | None = None) -> Network:
-    """The network with torch's default initial weights, on the CPU; the global generator is left alone.
+    """The network with torch's default initial weights, on the CPU; the global generator is not used.
 
     Args:
         preset: what to build.

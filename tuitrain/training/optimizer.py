@@ -1,4 +1,4 @@
-"""torch's optimizers by their functional form, with a state that is all tensors and there from the start.
+"""torch's optimizers by their functional form, with a state that consists of tensors and exists from the start.
 
 The classes of `torch.optim` would import the whole of torch's compiler when the first one is made (2 s), and
 create their state in the first step, which a CUDA graph could not have. The arithmetic is theirs.
@@ -156,7 +156,7 @@ class Optimizer:
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Takes back what `tensors` gave, in place.
+        """Loads what `tensors` gave, in place.
 
         Raises:
             CheckpointError: a tensor is missing, unknown, or of another shape or type.

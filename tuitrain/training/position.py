@@ -1,4 +1,4 @@
-"""Where a run stands between two steps: the part of its state that is plain numbers."""
+"""The position of a run between two steps: the part of its state that is plain numbers."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Position:
 
     @property
     def ended_early(self) -> bool:
-        """Whether an early stop ended the run where it stands."""
+        """Whether an early stop ended the run at this position."""
         return bool(self.early[1]) and self.early[0] == self.epoch and self.step == 0
 
     def go_on(self) -> None:
-        """Goes on after an early stop, for which the epochs so far count no more."""
+        """Continues after an early stop; the epochs so far no longer count for another one."""
         if self.ended_early:
             self.early = (self.epoch, "", "")
 

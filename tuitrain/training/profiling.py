@@ -35,7 +35,7 @@ class Part:
 
 
 def profile(stepper: Stepper, steps: int = STEPS) -> list[Part]:
-    """Times the parts of eager steps, each with the device waited for, and leaves no trace.
+    """Times the parts of eager steps, waiting for the device after each; the steps are undone.
 
     A captured or compiled step has no parts; its eager form is what is timed.
     """
@@ -71,7 +71,7 @@ def profile(stepper: Stepper, steps: int = STEPS) -> list[Part]:
 
 
 def notices(parts: list[Part]) -> list[Notice]:
-    """The table, a notice a row, largest first."""
+    """The table, one notice per row, largest first."""
     rows = [(p.name, p.ms, p.share) for p in sorted(parts, key=lambda p: -p.ms)]
     rows.append(("a step", sum(p.ms for p in parts), 1.0))
     wide = max(len(name) for name, _, _ in rows)

@@ -22,7 +22,7 @@ OPEN = 3
 
 
 class Event(Protocol):
-    """Comes when the device has done all that was queued before it; a `torch.cuda.Event`."""
+    """Reached when the device has done all that was queued before it; a `torch.cuda.Event`."""
 
     def query(self) -> bool:
         """Whether it has come."""
@@ -56,7 +56,7 @@ class RunAhead:
         self._last: Report | None = None
 
     def restart(self) -> None:
-        """At another place in the epoch, or in another one: nothing is known of it yet."""
+        """Starts at another position; nothing is known of it yet."""
         self._open.clear()
         self._last = None
 

@@ -1,4 +1,4 @@
-"""Seeds keyed by what they are for, so that no generator's state has to be stored. Imports no torch."""
+"""Seeds by purpose, so that no generator's state has to be stored. Imports no torch."""
 
 from __future__ import annotations
 

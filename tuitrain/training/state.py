@@ -21,7 +21,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class TrainerState:
-    """All that a resumed run needs beside preset and data.
+    """All that a resumed run needs, besides preset and data.
 
     Attributes:
         model: the network's `state_dict`, on the CPU, contiguous.
@@ -53,7 +53,7 @@ class TrainerState:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> TrainerState:
-        """The state of what `tensors()` and `meta` gave.
+        """The state from what `tensors()` and `meta` gave.
 
         Raises:
             CheckpointError: a tensor of another name, or `meta` is not a trainer's.
@@ -84,11 +84,11 @@ class TrainerState:
         return cls(_copies(model), _copies(optimizer), meta)
 
     def finite(self) -> bool:
-        """Whether all its numbers are."""
+        """Whether all its numbers are finite."""
         return all(bool(torch.isfinite(tensor).all()) for tensor in self.tensors().values())
 
     def sha256(self) -> str:
-        """SHA-256 over model, optimizer and schedule, and where in the run they belong."""
+        """SHA-256 over model, optimizer, schedule and the position in the run."""
         digest = hashlib.sha256()
         place = {name: self.meta.get(name) for name in ("epoch", "step", "epochs", "seed", "schedule")}
         digest.update(json.dumps(place, sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""One optimizer step on data that lives on the device: no transfer, no random number and no wait in it.
+"""One optimizer step on data that lives on the device: without transfers, random numbers or waits.
 
 What a step needs is on the device already: the epoch's images in the order in which they are seen, the random
 bits of the dropouts, the learning rate, and the position in the epoch. So the same function runs eagerly, with
@@ -38,7 +38,7 @@ Forward = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def bits_shape(network: nn.Module, batch: int, device: torch.device) -> tuple[int, int]:
-    """For how many steps bits are drawn at once, and how many int64 words a step takes."""
+    """The number of steps for which bits are drawn at once, and the int64 words of a step."""
     words = -(-network.bits_per_image * batch // 4) if isinstance(network, Network) else 0
     budget = BITS_BYTES.get(device.type, 1 << 20)
     return max(1, min(BITS_STEPS, budget // max(1, 8 * words))), words
@@ -46,7 +46,7 @@ def bits_shape(network: nn.Module, batch: int, device: torch.device) -> tuple[in
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One pass over the judging set: mean loss an image, and for each image prediction and confidence."""
+    """One pass over the judging set: mean loss per image, and the prediction and confidence of each image."""
 
     loss: float
     accuracy: float
@@ -55,7 +55,7 @@ class Evaluation:
 
 
 class Stepper:
-    """Takes the steps of a training.
+    """Performs the steps of a training.
 
     Args:
         network: on the device.
@@ -141,7 +141,7 @@ class Stepper:
 
     @property
     def position(self) -> int:
-        """Images of this epoch that have been asked for so far."""
+        """Images of this epoch that were used so far."""
         return min(self._step * self.batch, len(self._images))
 
     @property
@@ -150,7 +150,7 @@ class Stepper:
         return len(self._images)
 
     def report(self) -> Report | None:
-        """The latest steps that are done, without waiting for the device; None where none are known to be."""
+        """The latest finished steps, without waiting for the device; None if none is known to be finished."""
         if self._ahead is not None:
             return self._ahead.report()
         return Report(self._step, *self.read())
@@ -183,7 +183,7 @@ class Stepper:
         self._step += 1
 
     def _draw(self) -> None:
-        """Random bits for the next steps, when the ones at hand are used up."""
+        """Draws random bits for the next steps when the present ones are used up."""
         if not self._words:
             return
         chunk = self._step // self._rows
@@ -198,11 +198,11 @@ class Stepper:
             self._drawn = chunk
 
     def _take(self, count: int) -> None:
-        """The step with `count` images; how it is run is the only thing that variants change."""
+        """A step with `count` images; subclasses change only how it is run."""
         self._body(count)
 
     def logits(self, images: Tensor, bits: Tensor | None) -> Tensor:
-        """Logits (N, 10) of uint8 images (N, 28, 28): what is compiled."""
+        """Logits (N, 10) of uint8 images (N, 28, 28); this is the part that is compiled."""
         settings = self.train.normalize
         pixels = normalize(images, settings.mean, settings.std)
         if self._channels_last:
@@ -298,7 +298,7 @@ class Stepper:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Steps taken inside leave no trace: for warming up, measuring and capturing."""
+        """Steps taken inside are undone: for warm-up, measuring and capturing."""
         held = [*self.parameters, *self.network.buffers(), *self.optimizer.tensors().values()]
         copies = [tensor.detach().clone() for tensor in held]
         place = (self._step, *self.read())

@@ -1,4 +1,4 @@
-"""The training loop: a generator of events that writes no file and knows no screen."""
+"""The training loop: a generator of events; it writes no files and knows no screen."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Trainer:
         return self._state
 
     def inspection(self) -> LastEvaluation | None:
-        """What the last evaluation saw, or None before the first."""
+        """The last evaluation, or None before the first."""
         if self._seen is None:
             return None
         epoch, seen, weight = self._seen
@@ -227,7 +227,7 @@ class Trainer:
             yield Control("stop", now.epoch, detail=self._stop.reason, source=self._stop.source)
 
     def _compile(self, stepper: Stepper, control: RunControl) -> Iterator[Event]:
-        """Compiles the network and obeys meanwhile; at a stop the compilation is left behind."""
+        """Compiles the network and carries out commands meanwhile; a stop doesn't wait for the compilation."""
         yield Phase("compiling", self.position.epoch + 1)
         self._compiling, notices = machine.begin_compiling(stepper)
         compilation = self._compiling
@@ -313,7 +313,7 @@ class Trainer:
             raise self._diverged("the training loss is not finite")
 
     def _obey(self, control: RunControl) -> Iterator[Event]:
-        """Carries out what was commanded; returns when no command is left and the run is not paused."""
+        """Carries out the waiting commands; returns when there are no more and the run is not paused."""
         now, paused = self.position, False
         working: PhaseName = "training" if self._compiling is None else "compiling"
         while (command := control.take()) is not None or paused:
@@ -401,7 +401,7 @@ class Trainer:
         load_model(self.network, state)
 
     def _release(self) -> None:
-        """Gives the memory back, so that the next run in this process finds it free."""
+        """Frees the memory for the next run in this process."""
         self._stepper = None
         self._judged = None  # type: ignore[assignment]
         self.feed.release()

@@ -1,4 +1,4 @@
-"""Whether a device can train at all: a few steps on made-up images, as a run would take them."""
+"""Whether a device can train at all: a few steps on made-up images, as in a run."""
 
 from __future__ import annotations
 

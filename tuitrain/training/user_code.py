@@ -39,7 +39,7 @@ class RefusedError(Exception):
 
 
 def check_count(parameters: int, words: str = "") -> None:
-    """Refuses too many parameters; `words` follow their number.
+    """Refuses too many parameters; `words` follow their number in the message.
 
     Raises:
         RefusedError: they are more than `MAX_PARAMETERS`.
@@ -64,7 +64,7 @@ def check_bytes(count: int) -> None:
 
 
 class _Sized(TorchFunctionMode):
-    """Looks at the size of a new tensor before there is memory for it."""
+    """Checks the size of a new tensor before it is allocated."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -148,7 +148,7 @@ def running_user_code(flag: str, path: Path, activity: str) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The message of an exception, in one line."""
     lines = safe_str(error.msg if isinstance(error, SyntaxError) else error).strip().splitlines()
     return visible(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__)[:300].rstrip(".")
 

@@ -112,7 +112,7 @@ class UserNetwork:
 
     @cached_property
     def table(self) -> NetworkTable:
-        """Its figures, from a throw-away network that is tried out on noise: an epoch's images, in small batches.
+        """The table of its layers, from a temporary network that is tried out on noise.
 
         Raises:
             UsageError: it can't be built, or does not give a row of logits for each image.
@@ -247,7 +247,7 @@ def _file_and_name(flag: str) -> tuple[Path, str]:
 
 @contextlib.contextmanager
 def _recording_layers(network: nn.Module, rows: list[TableRow]) -> Iterator[None]:
-    """Notes a row for each call of a layer: of a module without others inside, or with parameters of its own."""
+    """Records a row for each call of a module that has no submodules, or has parameters itself."""
     counted: set[int] = set()
 
     def note(name: str, module: nn.Module) -> Callable[..., None]:
@@ -280,7 +280,7 @@ class UserStepper(Stepper):
     """Steps of a user's network, whose dropouts draw from torch's own generators."""
 
     def _draw(self) -> None:
-        """Seeds those generators for this step, so that a resumed run draws what an undisturbed one does."""
+        """Seeds those generators for this step, so that a resumed run draws the same numbers as an uninterrupted one."""
         seed = key(self.seed, "dropout", self.epoch, self._step)
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":

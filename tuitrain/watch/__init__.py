@@ -1,1 +1,1 @@
-"""What people are told of a run, worked out once: command line, app and reports draw it and decide nothing."""
+"""What is shown of a run, computed in one place: command line, app and reports only draw it."""

@@ -125,7 +125,7 @@ def _line(label: str, values: list[float | None], text: Any, *, more: bool | Non
 
 
 def evidence_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
-    """What the figures prove: runs that differ in the seed alone are taken together."""
+    """What the figures show: runs that differ only in the seed are grouped."""
     by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
     names: dict[str, str] = {}
     for run, result in zip(runs, results, strict=True):

@@ -1,4 +1,4 @@
-"""The devices one can train on, with what is free on them and who else is there. No textual, no torch."""
+"""The devices for training, with their free memory and the other processes on them. No textual, no torch."""
 
 from __future__ import annotations
 

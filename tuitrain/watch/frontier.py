@@ -1,4 +1,4 @@
-"""Accuracy over parameters: my runs, the published systems behind them, and the front of my runs. No textual."""
+"""Accuracy over parameters: the user's runs, the published systems, and the Pareto front of the runs. No textual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is seen against: ghost curves and the images it was judged by. No textual; read in threads."""
+"""What a run is compared with: ghost curves, and the images of its test set. No textual; read in threads."""
 
 from __future__ import annotations
 

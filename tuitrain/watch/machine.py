@@ -1,4 +1,4 @@
-"""What the machine says of itself: GPU through NVML, CPU and memory through psutil. No textual.
+"""Readings of the machine: GPU through NVML, CPU and memory through psutil. No textual.
 
 A figure that can't be had is None and shown as `n/a`; nothing is made up. Sampling runs in a thread
 of its own, at most once a second, because a driver call may take long.

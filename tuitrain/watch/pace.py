@@ -1,4 +1,4 @@
-"""How long a run still takes, with warm-up left out and pauses not counted. No textual."""
+"""The remaining time of a run; warm-up and pauses are not counted. No textual."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPOCHS = 5  # finished epochs that the pace of an epoch is taken over
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the estimate is made of; seconds a step between consecutive reports.
+    """The measurements for the estimate: seconds per step between consecutive reports.
 
     Medians are used throughout: a pause or a stalled disk is one outlier among many reports.
     """

@@ -108,7 +108,7 @@ def row_of(run: RunSummary) -> RunRow:
 
 
 def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
-    """The row of a run that was asked for here and has no directory yet."""
+    """The row of a queued run that has no directory yet."""
     state = "queued" if entry.state == "queued" else "failed" if entry.state == "failed" else "starting"
     return RunRow(
         key=f"queue {number}",
@@ -147,7 +147,7 @@ def _shown_as_waiting(entry: QueueEntry, begun: set[str]) -> bool:
 
 
 def details(row: RunRow) -> str:
-    """Everything that is known of a row in words, of which the table shows as much as fits."""
+    """All that is known about a row, as text; the table shows what fits."""
     run = row.summary
     glyph, word = state_look(row.state)[0], wording.state_text(row.state)
     if run is not None and not run.preset:

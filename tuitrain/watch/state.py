@@ -47,7 +47,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A command that was given and that the run has not answered yet."""
+    """A command that the run has not carried out yet."""
 
     action: str  # as in Control.action
     text: str  # "pausing", "stopping after this epoch"
@@ -55,7 +55,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class MonitorState:
-    """Everything the monitor shows of one run, but for sensors and ghost curves."""
+    """All that the monitor shows of one run, except sensors and ghost curves."""
 
     history: History = field(default_factory=History)
     progress: StepProgress | None = None

@@ -1,4 +1,4 @@
-"""A run that somebody looks at: what it has told so far, the machine it trains on, and what may be done with it."""
+"""A run that is watched: its events so far, the machine it trains on, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -129,12 +129,12 @@ class WatchedRun:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether it is over and can be taken up again here."""
+        """Whether it is over and can be resumed here."""
         here = self.directory is not None and not self.readonly
         return here and self.state.over and self.state.status in RESUMABLE
 
     def ask(self, action: str, text: str, send: Callable[[Steering], None]) -> None:
-        """Sends a command, and keeps in sight that it was.
+        """Sends a command, and shows that it was sent.
 
         Args:
             action: of the event that will answer it.

@@ -1,1 +1,1 @@
-"""Layers of our own, where torch has none that is as fast or that can be resumed to the bit."""
+"""Layers for which torch's own are slower, or can't be resumed bit for bit."""

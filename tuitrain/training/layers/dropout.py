@@ -1,4 +1,4 @@
-"""Dropout whose masks come from raw bits drawn once a step.
+"""Dropout with masks from random bits that are drawn once per step.
 
 Drawing 64 random bits and comparing 16-bit pieces with a threshold costs a seventeenth of `bernoulli_`, and
 because the bits come in as an argument, compilers and CUDA graphs see no random numbers. The probability is
