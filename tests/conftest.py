@@ -22,15 +22,18 @@ def mnist_dir() -> Path:
     return Path(folder)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m fast` the other folders aren't even imported."""
+    others = collection_path.parent == Path(__file__).parent and collection_path.name != "unit"
+    return True if config.option.markexpr == "fast" and collection_path.is_dir() and others else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m fast`: the tests in unit/, which need no screen, no terminal and no long run."""
+    """`-m fast`: the tests in unit/ that take no whole command and no long training."""
     unit = Path(__file__).parent / "unit"
     for item in items:
-        if (
-            unit in item.path.parents
-            and not any(item.iter_markers("long"))
-            and not any(item.iter_markers("gpu"))
-        ):
+        apart = {mark.name for mark in item.iter_markers()} & {"slow", "long", "gpu"}
+        if unit in item.path.parents and not apart:
             item.add_marker(pytest.mark.fast)
 
 

@@ -246,9 +246,12 @@ def kth_fails(bench: Bench, times: int) -> Figure:
 def open_all(runs: str) -> dict[str, Any]:
     """Open every run of a folder and load its newest complete checkpoint."""
     from harness.rows_kills import inspect_run
+    from tuitrain.runs.index import INDEX
 
     seen: dict[str, Any] = {"bad": [], "opened": 0, "loaded": 0}
     for path in sorted(Path(runs).iterdir()):
+        if path.name == INDEX:  # of the list of runs, which a run looks through to say how long it will take
+            continue
         if path.name.startswith("."):
             seen["bad"].append(f"{path.name} is left")
             continue

@@ -340,6 +340,7 @@ def test_compiled_code_is_kept_where_nobody_else_writes(
     assert compiling.use_own_folders() is None and os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path)
 
 
+@pytest.mark.slow
 def test_torch_puts_no_headers_into_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def compare(preset: Preset, runtime: Runtime, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("preset", CASES)
+@pytest.mark.slow
 def test_each_seed_is_its_own_run(preset: Preset) -> None:
     compare(preset, CPU, 1e-3)
 

@@ -102,6 +102,7 @@ PLACES = {
 
 @pytest.mark.parametrize("kind", ["cuda", "cpu"])
 @pytest.mark.parametrize("place", list(PLACES))
+@pytest.mark.slow
 def test_out_of_memory_names_a_batch_size_and_the_next_run_works(
     place: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_presets_figures_are_torchinfos(name: str) -> None:
 
 
 @pytest.mark.parametrize("part", range(10))
+@pytest.mark.slow
 def test_a_thousand_random_networks_have_torchinfos_figures(part: int) -> None:
     for preset in random_networks(100, seed=part):
         assert_closed_form_is_right(preset)

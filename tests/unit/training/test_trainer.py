@@ -372,6 +372,7 @@ def test_other_precisions_train(precision: str) -> None:
     assert epochs[-1].train_loss < epochs[0].train_loss
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_memory_behind() -> None:
     process = psutil.Process()
     for _ in range(3):

@@ -330,6 +330,7 @@ def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
     (tmp_path / "net.py").write_text(NET)
@@ -409,6 +410,7 @@ def test_a_signal_while_it_is_made_or_tried_out_is_not_its_fault(
     assert process.wait(30) == code and "fails" not in rest and not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
     (tmp_path / "net.py").write_text(f"print('hello')\n{NET}")
