@@ -21,7 +21,6 @@ class Spec(BaseModel):
         allow_inf_nan=False,
         populate_by_name=True,
         hide_input_in_errors=True,
-        defer_build=True,
     )
 
 
