@@ -259,6 +259,7 @@ def test_a_full_device_under_the_log(
     assert len(session.recorder.history.epochs) == 3
 
 
+@pytest.mark.slow
 def test_files_limited_in_size(tmp_path: Path) -> None:
     """RLIMIT_FSIZE would end the process by SIGXFSZ; it trains to its end and says what is missing."""
     script = (

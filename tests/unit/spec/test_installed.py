@@ -80,6 +80,7 @@ def test_a_packages_presets_are_listed_with_where_they_come_from_and_code_is_not
     assert [row["origin"] for row in rows if row["name"] == "clown"] == ["package aquarium"]
 
 
+@pytest.mark.slow
 def test_a_packages_network_is_trained_by_its_name_and_resumed(site: Path) -> None:
     own = load_user_network("tang")
     assert own.table.parameters == PARAMETERS and own.name == "Net" and own.source.decode() == NET
