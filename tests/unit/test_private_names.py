@@ -56,7 +56,6 @@ USED = {
     "textual.app:App._print": "what is printed goes to the run's log",
     # the driver: suspending, a terminal that is lost, keys
     "textual.app:App._driver": "whether the driver is ours",
-    "textual.driver:Driver._app": "the driver tells the app that the terminal is gone",
     "textual.driver:Driver._debug": "the parser of keys is made as Textual makes it",
     "textual.driver:Driver._loop": "the driver's threads speak to the app",
     "textual.drivers.linux_driver:LinuxDriver._get_terminal_size": "the terminal's size while fd 1 is a log",

@@ -52,13 +52,13 @@ class SettingsForm(Vertical):
             starts: whether Enter starts a run.
         """
         super().__init__()
-        self._name, self._starts = name, starts
+        self._form_id, self._starts = name, starts
         self._subject: Subject | None = None
 
     def compose(self) -> ComposeResult:
         """The heading and the fields."""
-        yield SectionLine("", id=f"{self._name}-head")
-        yield FormView(id=self._name, starts=self._starts)
+        yield SectionLine("", id=f"{self._form_id}-head")
+        yield FormView(id=self._form_id, starts=self._starts)
 
     @property
     def view(self) -> FormView:
