@@ -72,7 +72,7 @@ def test_a_packages_presets_are_listed_with_where_they_come_from_and_code_is_not
     assert (
         done.returncode == 0 and "reef  (package aquarium)" in done.stdout and "Traceback" not in done.stderr
     )
-    assert "tang" in done.stdout and "package aquarium, aquarium.nets:Net" in done.stdout
+    assert "tang package aquarium, aquarium.nets:Net" in " ".join(done.stdout.split())
     said = done.stderr.splitlines()
     assert len(said) == 3 and sum("of package aquarium" in line for line in said) == 2, said
     assert any("gone of package aquarium names aquarium.nothing, which is not there" in line for line in said)
