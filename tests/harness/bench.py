@@ -49,6 +49,10 @@ SLICE = (
 )
 
 
+#: Settings of whoever runs the harness, and folders that a test of compiling in this process has named.
+_NOT_OURS = ("TUITRAIN_", "XDG_", "NO_COLOR", "TMUX", "TORCHINDUCTOR_", "TRITON_")
+
+
 class Server:
     """The client's side of the fork server; one a test process."""
 
@@ -197,9 +201,7 @@ class Bench:
     @property
     def env(self) -> dict[str, str]:
         """An environment whose folders are all below ours, with no data."""
-        kept = {
-            k: v for k, v in os.environ.items() if not k.startswith(("TUITRAIN_", "XDG_", "NO_COLOR", "TMUX"))
-        }
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_OURS)}
         return kept | {
             "XDG_CONFIG_HOME": str(self.folder / "config"), "XDG_CACHE_HOME": str(self.folder / "cache"),
             "XDG_STATE_HOME": str(self.folder / "state"), "XDG_DATA_HOME": str(self.folder / "data"),

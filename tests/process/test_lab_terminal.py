@@ -83,7 +83,7 @@ def test_from_presets_to_a_moving_sparkline(terminal: Tmux) -> None:
     terminal.wait("40,202 parameters")
     began = time.monotonic()
     terminal.press("p")
-    terminal.wait("o Sort")
+    terminal.wait("> Sort")
     terminal.press("/")
     terminal.wait("search presets")
     terminal.press("s", "t", "e", "p", "1", "3")

@@ -267,5 +267,7 @@ def test_two_runs_on_the_same_cores_say_so_once(tmp_path: Path) -> None:
         for process in (first, second):
             process.kill()
             process.wait()
-    third = start(tmp_path / "3", "--epochs", "2", "--steps", "5", wait="CheckpointSaved")
+    third = start(
+        tmp_path / "3", "--epochs", "2", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
     assert third.wait(30) == 0 and notices(tmp_path / "3") == []

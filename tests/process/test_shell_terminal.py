@@ -287,7 +287,9 @@ def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_
     try:
         terminal.read(after_s)
         os.kill(terminal.pid, number)
-        assert terminal.ended(10) in (128 + number, -number)
+        # Once it is open, the first Ctrl-C leaves it, and nothing was interrupted.
+        expected = {128 + number, -number} | ({0} if number == signal.SIGINT else set())
+        assert terminal.ended(10) in expected
         assert b"Traceback" not in terminal.raw and b"tuitrain:" not in terminal.raw
         assert terminal.restored() == [] and not list(runs.glob("*"))
     finally:

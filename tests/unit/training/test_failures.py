@@ -1,7 +1,6 @@
 """What goes wrong in training: a loss that is not finite, and memory that runs out."""
 
 import math
-import time
 from typing import Any
 
 import pytest
@@ -29,21 +28,18 @@ def test_a_learning_rate_far_too_high_diverges_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("at", range(20))
-def test_a_loss_that_stops_being_finite_is_found_within_a_report(
+def test_a_loss_that_stops_being_finite_is_found_within_its_epoch(
     at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, steps, poisoned_at = step.F.cross_entropy, 0, math.nan
+    original, steps = step.F.cross_entropy, 0
 
     def poisoned(logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        nonlocal steps, poisoned_at
+        nonlocal steps
         loss = original(logits, labels, **kwargs)
         if kwargs.get("reduction") == "none":
             return loss
         steps += 1
-        if steps - 1 == at:
-            poisoned_at = time.monotonic()
-            return loss * math.nan
-        return loss
+        return loss * math.nan if steps - 1 == at else loss
 
     monkeypatch.setattr(step.F, "cross_entropy", poisoned)
     trainer = Trainer(Job(tiny(epochs=4), CPU), stripes())
@@ -53,8 +49,8 @@ def test_a_loss_that_stops_being_finite_is_found_within_a_report(
         if isinstance(event, EpochFinished | StepProgress):
             assert math.isfinite(event.train_loss)
     end = finished(events)
-    assert end.outcome == "diverged" and time.monotonic() - poisoned_at < 2.0
-    assert end.epochs == at // 5 == trainer.state().epoch
+    assert end.outcome == "diverged"
+    assert end.epochs == at // 5 == trainer.state().epoch  # before the end of its epoch
     assert trainer.state().finite()
 
 
