@@ -35,6 +35,8 @@ def _quiet(folder: Path) -> None:
 class Playing:
     """A feed that stands in the middle of a recorded run."""
 
+    title = ""
+
     def __init__(self, directory) -> None:
         from tuitrain.runs.steering import RemoteControl
         from tuitrain.training.events import EpochFinished, StepProgress
