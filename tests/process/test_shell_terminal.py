@@ -280,6 +280,7 @@ def test_stdin_from_dev_null_is_refused(tmp_path: Path) -> None:
     assert "tuitrain run --preset step13" in done.stderr
 
 
+@pytest.mark.long  # what has begun by then depends on the machine
 @pytest.mark.parametrize("after_s", [0.3, 0.6])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_s: float, runs: Path) -> None:

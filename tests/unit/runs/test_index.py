@@ -22,6 +22,7 @@ from tuitrain.runs.steering import RemoteControl
 from tuitrain.training.events import Control, EpochFinished, Record, RunFinished
 
 
+@pytest.mark.long  # a time: it means something on a quiet machine alone
 def test_a_thousand_runs_list_in_half_a_second(tmp_path: Path) -> None:
     for number in range(1000):
         old_run(tmp_path, f"run{number:04d}", 1e9 + 1000 * number)
