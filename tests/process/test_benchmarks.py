@@ -162,7 +162,7 @@ def test_a_section_measured_again_takes_its_place_once_every_arm_of_it_is_there(
     assert set(found["sections"]["runs"]["arms"]) == {"list"}
     page = docs.parts(found, None)["cpu"]
     assert (
-        "Measured again 2026-03-01 at commit" in page and "| batched | 11.00 |" in page and "99" not in page
+        "Measured again 2026-03-01 at commit" in page and "| batched | 11.00 |" in page and "99.0" not in page
     )
 
 

@@ -21,6 +21,7 @@ from tuitrain.training.events import (
     Record,
     RunFinished,
     RunStarted,
+    end_of,
 )
 
 #: On a file system that gives a file another number each time it looks, a log must not be written again for ever.
@@ -236,20 +237,9 @@ class Recorder:
 
     def ending(self, outcome: Outcome, message: str) -> RunFinished:
         """The last event of a run that can't give it itself."""
-        nan = float("nan")
-        best, last = self.history.best, self.history.last
-        return RunFinished(
-            outcome=outcome,
-            epochs=last.epoch if last else 0,
-            best_test_acc=best.test_acc if best else nan,
-            best_epoch=best.epoch if best else 0,
-            last_test_acc=last.test_acc if last else nan,
-            last_train_acc=last.train_acc if last else nan,
-            last_test_loss=last.test_loss if last else nan,
-            seconds=self.elapsed_s,
-            images_per_s=last.images_per_s if last else 0.0,
-            message=message,
-        )
+        last = self.history.last
+        rate = last.images_per_s if last else 0.0
+        return end_of(self.history.epochs, outcome, message, seconds=self.elapsed_s, images_per_s=rate)
 
 
 def _removed(path: Path) -> Notice:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tuitrain.figures import accuracy_text, plural, reaches_target
 from tuitrain.spec.preset import Preset
-from tuitrain.training.events import EpochFinished
+from tuitrain.training.events import EpochFinished, best_epoch
 
 Why = Literal["", "target", "patience", "max_seconds"]
 
@@ -29,9 +29,9 @@ def early_stop(preset: Preset, history: Sequence[EpochFinished]) -> tuple[Why, s
     ):
         return "target", f"stopped early: {target:g} % was reached in {plural(held, 'epoch')} in a row"
     if stop.patience and history:
-        best = max(range(len(history)), key=lambda at: (history[at].test_acc, -at))
-        if len(history) - 1 - best >= stop.patience:
-            since = f"{accuracy_text(history[best].test_acc)} in epoch {history[best].epoch}"
+        best = best_epoch(history)
+        if best is not None and history[-1].epoch - best.epoch >= stop.patience:
+            since = f"{accuracy_text(best.test_acc)} in epoch {best.epoch}"
             return (
                 "patience",
                 f"stopped early: no epoch was better than {since} for {plural(stop.patience, 'epoch')}",

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -200,6 +200,25 @@ def better(best: EpochFinished | None, event: EpochFinished) -> EpochFinished | 
 def best_epoch(epochs: Iterable[EpochFinished]) -> EpochFinished | None:
     """The best of the epochs, given in order; None where none has an accuracy."""
     return functools.reduce(better, epochs, None)
+
+
+def end_of(
+    epochs: Sequence[EpochFinished], outcome: Outcome, message: str, *, seconds: float, images_per_s: float
+) -> RunFinished:
+    """The last event of a run with these finished epochs, given in order."""
+    best, last = best_epoch(epochs), epochs[-1] if epochs else None
+    return RunFinished(
+        outcome=outcome,
+        epochs=last.epoch if last else 0,
+        best_test_acc=best.test_acc if best else math.nan,
+        best_epoch=best.epoch if best else 0,
+        last_test_acc=last.test_acc if last else math.nan,
+        last_train_acc=last.train_acc if last else math.nan,
+        last_test_loss=last.test_loss if last else math.nan,
+        seconds=seconds,
+        images_per_s=images_per_s,
+        message=message,
+    )
 
 
 def to_dict(event: Event) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuitrain.errors import CheckpointError, visible
 from tuitrain.training import events
-from tuitrain.training.events import EpochFinished, Outcome, RunFinished, best_epoch
+from tuitrain.training.events import EpochFinished, Outcome, RunFinished, end_of
 
 
 @dataclass
@@ -80,23 +79,11 @@ class Position:
             seconds: that the run took.
             model_sha256: of the network's weights.
         """
-        best = best_epoch(self.history)
-        last = self.history[-1] if self.history else None
         trained_s = sum(event.train_s for event in self.history)
-        return RunFinished(
-            outcome=outcome,
-            epochs=self.epoch,
-            best_test_acc=best.test_acc if best else math.nan,
-            best_epoch=best.epoch if best else 0,
-            last_test_acc=last.test_acc if last else math.nan,
-            last_train_acc=last.train_acc if last else math.nan,
-            last_test_loss=last.test_loss if last else math.nan,
-            seconds=seconds,
-            images_per_s=images * len(self.history) / trained_s if trained_s else 0.0,
-            message=message,
-            model_sha256=model_sha256,
-            stopped_early=self.early[1] if self.ended_early else "",
-        )
+        rate = images * len(self.history) / trained_s if trained_s else 0.0
+        end = end_of(self.history, outcome, message, seconds=seconds, images_per_s=rate)
+        early = self.early[1] if self.ended_early else ""
+        return replace(end, model_sha256=model_sha256, stopped_early=early)
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any], steps: int) -> Position:

@@ -40,15 +40,9 @@ def try_step(device: str) -> str | None:
             {"name": "trial", "train": train, "model": {"layers": _LAYERS}}, "the trial"
         )
         ends = list(Trainer(Job(preset, Runtime(device=device, compile="off")), data).run())
-    except (
-        TuitrainError,
-        RuntimeError,
-    ) as error:  # torch raises its own kinds of RuntimeError for a broken device
+    except (TuitrainError, RuntimeError) as error:  # RuntimeError is what torch raises for a broken device
         lines = str(error).strip().splitlines()
         return visible(lines[0] if lines else type(error).__name__)[:200]
     end = ends[-1]
-    return (
-        None
-        if isinstance(end, RunFinished) and end.outcome == "completed"
-        else visible(getattr(end, "message", "?"))
-    )
+    completed = isinstance(end, RunFinished) and end.outcome == "completed"
+    return None if completed else visible(getattr(end, "message", "?"))
