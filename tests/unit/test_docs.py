@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists())
-PAGES = ("docs/ARCHITECTURE.md", "CONTRIBUTING.md")
+PAGES = ("docs/ARCHITECTURE.md", "docs/SPEED.md", "CONTRIBUTING.md")
 #: `runs/history.py`, `tests/unit/`, `docs/SPEED.md`; with a star for any name.
 _PATH = re.compile(r"`([A-Za-z_.*]+(?:/[A-Za-z0-9_.*]+)*(?:\.py|\.md|\.toml|\.json|/))`")
 
@@ -16,7 +16,7 @@ _PATH = re.compile(r"`([A-Za-z_.*]+(?:/[A-Za-z0-9_.*]+)*(?:\.py|\.md|\.toml|\.js
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_is_named_is_there(page: str) -> None:
     named = _PATH.findall((ROOT / page).read_text())
-    assert len(named) > 10
+    assert len(named) > 2
     places = (ROOT / "tuitrain", ROOT / "tests")
     missing = [
         name

@@ -32,7 +32,7 @@ from tuitrain.watch.pace import Pace, remaining_s
 
 Level = Literal["info", "good", "warning", "error"]
 LOG_LINES = 5000
-#: Phases before the first step; a run that has ended is in none of them, unless it was taken up again.
+#: Phases before the first step; a run that has ended is in none of them, unless it was resumed.
 BEGINNING = ("starting", "loading data", "warming up", "compiling")
 
 

@@ -359,7 +359,7 @@ class LabScreen(Screen[None]):
         self.app.push_screen(TextDialog(title, text, file_name))
 
     def action_save(self) -> None:
-        """Saves as a preset of one's own, never over a file without being told to."""
+        """Saves as a preset of the user's, never over a file without being told to."""
         from tuitrain.tui.lab.dialogs import SaveDialog
 
         problem = self.editor.evaluation.problem

@@ -10,5 +10,5 @@ RESTORE = (
 )
 #: The app's process goes on without its terminal.
 DETACHED = b"D"
-#: The app has given the terminal back as it was; without this word the waiter mends it.
+#: The app has given the terminal back as it was; without this word the waiter does it.
 RESTORED = b"R"
