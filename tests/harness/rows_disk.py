@@ -31,7 +31,7 @@ def order_faults(log: str, runs: str) -> tuple[int, int]:
         ):
             continue
         if "inspection" in call[2]:
-            continue  # made again by the next evaluation, so it needs no fsync
+            continue  # made again by the next evaluation, and synced when the run ends
         saves += 1
         before = [c[0] for c in calls[:number] if c[1] == call[1]]
         folder = str(Path(call[2]).parent)

@@ -508,7 +508,7 @@ def inspection() -> LastEvaluation:
     predictions = labels.copy()
     predictions[:5] = (labels[:5] + 1) % 10
     confidences = np.linspace(0.5, 0.99, 200).astype(np.float32)
-    return LastEvaluation(8, labels, predictions, confidences, rng.normal(size=(10, 3, 3)).astype(np.float32))
+    return LastEvaluation(labels, predictions, confidences, 8, rng.normal(size=(10, 3, 3)).astype(np.float32))
 
 
 def test_the_most_confident_mistake_comes_first() -> None:

@@ -184,7 +184,8 @@ class FakeTrainer:
 
     def inspection(self) -> LastEvaluation:
         labels = np.arange(100, dtype=np.uint8) % 10
-        return LastEvaluation(self.epoch, labels, labels[::-1].copy(), np.full(100, 0.5, np.float32), None)
+        predictions = np.roll(labels, self.epoch)
+        return LastEvaluation(labels, predictions, np.full(100, 0.5, np.float32), self.epoch, None)
 
 
 def fake_session(directory: RunDirectory, *, resume: bool = False, **settings: Any) -> Session:

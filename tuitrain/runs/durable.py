@@ -204,6 +204,20 @@ def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) 
         fsync_dir(path.parent)
 
 
+def sync(path: Path) -> None:
+    """Sync a file that was replaced without an fsync, and the folder that it lies in.
+
+    Raises:
+        OSError: that can't be done, or there is no such plain file.
+    """
+    fd = _open(path, os.O_RDONLY)
+    try:
+        fsync(fd, path)
+    finally:
+        os.close(fd)
+    fsync_dir(path.parent)
+
+
 def is_leftover(name: str) -> bool:
     """Whether a file is a temporary file that a killed `replace` left."""
     return name.startswith(".") and name.endswith(_TMP)

@@ -106,6 +106,7 @@ class Session:
         self.snapshot = Snapshot()
         self.recorder = Recorder(directory, directory.events() if resume else ())
         self.error: BaseException | None = None
+        self._evaluations = inspect.read(directory.path) if resume else inspect.Evaluations()
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._saved: tuple[int, int] | None = None
         self._removed = False  # the directory was, and what it held but the records is to be saved again
@@ -292,7 +293,7 @@ class Session:
             best = self.recorder.history.best
             self._save(trainer, best=best is not None and best is self.recorder.history.last)
         if inspect.FILE in missing:
-            self._inspect(trainer)
+            self._write_evaluations()
 
     def _publish(self, event: Event) -> None:
         now, cpu = time.monotonic(), time.thread_time()
@@ -309,8 +310,9 @@ class Session:
         self._look_after_directory()
         if isinstance(event, EpochFinished):
             self.recorder.add(event)
-            self._save(trainer, best=self.recorder.history.best is event)
+            # Before the checkpoint: a run that is resumed from it evaluates its epoch no more.
             self._inspect(trainer)
+            self._save(trainer, best=self.recorder.history.best is event)
         elif isinstance(event, Control):
             self.recorder.add(event)
             if event.action in ("checkpoint", "stop"):
@@ -319,6 +321,7 @@ class Session:
                 self._look_for_neighbours(event.detail)
         elif isinstance(event, RunFinished):
             self._catch_up(trainer)
+            self._keep_evaluations()
             self.recorder.add(self._save_model(event, trainer))
         else:
             self._publish(event)
@@ -355,12 +358,24 @@ class Session:
         checkpoint.prune(folder, entry, self._keep)
 
     def _inspect(self, trainer: TrainerLike) -> None:
+        best = self.recorder.history.best
+        self._evaluations = self._evaluations.then(trainer.inspection(), best.epoch if best else 0)
+        self._write_evaluations()
+
+    def _write_evaluations(self) -> None:
         try:
-            inspect.write_last_evaluation(self.directory.path, trainer.inspection())
+            inspect.write(self.directory.path, self._evaluations)
         except OSError as error:
             self.recorder.failed(inspect.FILE, error)
         else:
             self.recorder.resolved(inspect.FILE)
+
+    def _keep_evaluations(self) -> None:
+        """Now they are a result, and must survive a power cut."""
+        try:
+            inspect.sync(self.directory.path)
+        except OSError as error:
+            self.recorder.failed(inspect.FILE, error)
 
     def _save_model(self, event: RunFinished, trainer: TrainerLike) -> RunFinished:
         if event.outcome not in ("completed", "stopped"):

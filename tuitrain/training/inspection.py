@@ -1,4 +1,4 @@
-"""The last evaluation, image by image, and the weights of the first layer."""
+"""What an evaluation said of each image, and the weights of the first layer at that time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
-class LastEvaluation:
-    """The predictions of the last evaluation; needs no further pass.
+class Predictions:
+    """What an evaluation said of each image of the judging set.
 
     Attributes:
-        epoch: after how many epochs.
         labels: uint8 (N,), the actual classes.
         predictions: uint8 (N,).
         confidences: float32 (N,), the probability given to the prediction.
-        first_layer: float32 (filters, height, width) of the first layer's weights (of its first input
-            channel), or None where they are no picture.
+        epoch: after how many epochs.
     """
 
-    epoch: int
     labels: NDArray[np.uint8]
     predictions: NDArray[np.uint8]
     confidences: NDArray[np.float32]
-    first_layer: NDArray[np.float32] | None
+    epoch: int
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,): whether each image was judged right."""
+        return np.asarray(self.labels == self.predictions)
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -45,8 +47,20 @@ class LastEvaluation:
 
     def wrong(self) -> NDArray[np.int64]:
         """Indices of the misjudged images, the most confident first."""
-        index = np.flatnonzero(self.labels != self.predictions)
+        index = np.flatnonzero(~self.right)
         return index[np.argsort(-self.confidences[index], kind="stable")]
+
+
+@dataclass(frozen=True)
+class LastEvaluation(Predictions):
+    """The last evaluation; needs no further pass.
+
+    Attributes:
+        first_layer: float32 (filters, height, width) of the first layer's weights (of its first input
+            channel), or None where they are no picture.
+    """
+
+    first_layer: NDArray[np.float32] | None
 
 
 def kernels(weight: NDArray[np.float32]) -> NDArray[np.float32] | None:

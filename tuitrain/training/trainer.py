@@ -158,7 +158,7 @@ class Trainer:
             return None
         epoch, seen, weight = self._seen
         pictures = None if weight is None else kernels(weight.numpy())
-        return LastEvaluation(epoch, self.dataset.test.labels, seen.predictions, seen.confidences, pictures)
+        return LastEvaluation(self.dataset.test.labels, seen.predictions, seen.confidences, epoch, pictures)
 
     # ------------------------------------------------------------------------------- its parts
 

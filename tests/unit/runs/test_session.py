@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from support.runs_fake import FAKE, fake_session, run_to_end
@@ -22,6 +23,7 @@ from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.runs.steering import RemoteControl
 from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
+from tuitrain.training.inspection import Predictions
 
 
 def make(tmp_path: Path, name: str = "a") -> RunDirectory:
@@ -30,6 +32,12 @@ def make(tmp_path: Path, name: str = "a") -> RunDirectory:
 
 def epochs_of(run: RunDirectory) -> list[int]:
     return [r.event.epoch for r in run.events() if isinstance(r.event, EpochFinished)]
+
+
+def kept(run: RunDirectory) -> tuple[Predictions, Predictions]:
+    evaluations = inspect.read(run.path)
+    assert evaluations.last is not None and evaluations.best is not None
+    return evaluations.last, evaluations.best
 
 
 def weights(run: RunDirectory) -> bytes:
@@ -99,6 +107,8 @@ def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, w
     session = run_to_end(run, epochs=4, steps=60, resume=True)
     assert weights(run) == weights(plain) and epochs_of(run) == [1, 2, 3, 4]
     assert (run.path / "metrics.csv").read_text() == (plain.path / "metrics.csv").read_text()
+    for seen, wanted in zip(kept(run), kept(plain), strict=True):
+        assert seen.epoch == wanted.epoch and np.array_equal(seen.predictions, wanted.predictions)
     log = (run.path / "log.txt").read_text()
     assert log.count("EPOCH: 2 of") == 1 and "restarted" in log and log.count("stopped after") == 0
 
