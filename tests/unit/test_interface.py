@@ -37,6 +37,7 @@ def _flags() -> dict[str, list[str]]:
 
 def interface() -> dict[str, object]:
     shown = json.loads(CliRunner().invoke(app, ["show", "step13", "--json"]).stdout)
+    lesson = json.loads(CliRunner().invoke(app, ["lesson", "backprop", "--json"]).stdout)
     return {
         "schema": events.SCHEMA,
         "exit_codes": {code.name: int(code) for code in ExitCode},
@@ -44,6 +45,8 @@ def interface() -> dict[str, object]:
         "run --json": sorted(run_json(History(), Path("x"))),
         "show --json": sorted(shown),
         "show --json layers": sorted(shown["layers"][0]),
+        "lesson backprop --json": sorted(lesson),
+        "lesson backprop --json terms": sorted(lesson["terms"][0]),
         "flags": _flags(),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuitrain.errors import nearest, visible
 
-_GROUPS = ("presets", "runs", "data", "config")
+_GROUPS = ("presets", "runs", "data", "lesson", "config")
 
 
 def usage_sentence(error: Any) -> str:

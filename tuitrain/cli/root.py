@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuitrain.cli import completion, data, lab, options, presets, runs, steer
+from tuitrain.cli import completion, data, lab, lesson, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.run import resume, run
@@ -87,6 +87,7 @@ app.command(rich_help_panel=LOOK)(show)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
 app.add_typer(data.app, name="data", rich_help_panel=LOOK)
+app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)
 app.add_typer(config_app, name="config", rich_help_panel=LOOK)
 app.command(rich_help_panel=STEER)(steer.status)

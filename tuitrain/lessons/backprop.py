@@ -126,11 +126,12 @@ def loss_at(start: Start, weights: Sequence[float]) -> float:
 
 
 def measured_gradients(start: Start, weights: Sequence[float], width: float = 1e-5) -> tuple[float, ...]:
-    """The eight derivatives without any chain rule: central differences of the total error, good to about 1e-10."""
+    """The eight derivatives without any chain rule: central differences of the total error, to about 1e-10."""
     found = []
     for number in range(len(weights)):
         at = [list(weights), list(weights)]
-        at[0][number] += width
-        at[1][number] -= width
+        apart = width * max(1.0, abs(weights[number]))
+        at[0][number] += apart
+        at[1][number] -= apart
         found.append((loss_at(start, at[0]) - loss_at(start, at[1])) / (at[0][number] - at[1][number]))
     return tuple(found)

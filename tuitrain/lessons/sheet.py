@@ -23,7 +23,7 @@ from tuitrain.lessons.backprop import COLUMNS, GRADIENTS, WEIGHTS, Start, Varian
 from tuitrain.lessons.xlsx import Grid
 
 MAX_FILE_BYTES = 8 << 20
-MOST_ROWS = 100_000
+MOST_ROWS = 10_000
 ROWS = 200
 #: Of the published sheet, then those of the course; what a sheet gets that names none.
 RATES = (10.0, 0.1, 0.2, 0.5, 0.8, 1.0, 2.0)

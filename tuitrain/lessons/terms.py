@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from tuitrain.lessons.backprop import WAYS_BACK, Variant
 
@@ -21,7 +22,10 @@ SAME_AS = {
 }
 SECTIONS = ("Forward pass", "Error", "Backward: output layer", "Backward: hidden layer", "Update")
 #: For terminals without these characters.
-ASCII = str.maketrans({"∂": "d", "σ": "s", "·": "*", "−": "-", "²": "^2", "→": "->", "…": "..."})  # fmt: skip
+ASCII = str.maketrans(
+    {"∂": "d", "σ": "s", "·": "*", "−": "-", "²": "^2", "…": "..."}
+    | dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True))
+)
 
 Piece = tuple[str, str]  # a text, and the quantity that it stands for, or nothing
 
@@ -68,7 +72,8 @@ def number_text(value: float, digits: int = 6) -> str:
     """A number in so many digits that matter: `0.593270`, `−0.04246`, `1.9e-07`, `not finite`."""
     if value - value != 0:
         return "not finite"
-    return f"{value:.{digits}g}".replace("-", "−", value < 0).replace("e-0", "e-")
+    text = f"{abs(value):.{digits}g}".replace("e-0", "e-").replace("e+", "e")
+    return f"−{text}" if value < 0 else text
 
 
 def in_symbols(formula: str) -> list[Piece]:
@@ -212,3 +217,24 @@ def written_out(quantity: str, variant: Variant = "corrected") -> str:
         return f"{{{name}}}" if name in COLUMNS or name == "lr" else f"({_NAMES.sub(whole, of[name])})"
 
     return _NAMES.sub(whole, of[quantity])
+
+
+Kind = Literal["input", "weight", "hidden", "output", "error", "slope", "rate"]
+
+
+def kind(quantity: str) -> Kind:
+    """What a quantity belongs to, which gives it its colour: a slope is any derivative that the way back works out."""
+    name = SAME_AS.get(quantity, quantity)
+    if "/d" in name:
+        return "slope"
+    if name == "lr":
+        return "rate"
+    kinds: dict[str, Kind] = {
+        "i": "input",
+        "w": "weight",
+        "h": "hidden",
+        "o": "output",
+        "t": "error",
+        "E": "error",
+    }
+    return kinds[name.removeprefix("a_")[0]]

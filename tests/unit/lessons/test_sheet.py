@@ -142,7 +142,7 @@ def test_the_same_sheet_in_every_form(tmp_path: Path) -> None:
         ("a.toml", TOML.replace("-0.7", "true"), "inputs, i2, is 'true', no number; use one such as 0.15."),
         ("a.toml", TOML + "learning_rates = [1, 0]", "learning_rates is 0; use a number above 0, such as 0.5."),
         ("a.toml", TOML + "learning_rates = []", "learning_rates is empty; use a number above 0, such as 0.5."),
-        ("a.toml", TOML + "rows = 0", "rows is 0; use a whole number from 1 to 100000."),
+        ("a.toml", TOML + "rows = 0", "rows is 0; use a whole number from 1 to 10000."),
         ("a.toml", TOML + "inputs = [1, 2]", "not valid TOML"),
         ("a.json", "{", "not valid JSON"),
         ("a.json", "[1]", "is no table of keys; give inputs, targets and weights."),
