@@ -175,12 +175,12 @@ def test_a_process_that_stands_still_is_stalled_in_every_reader(
     from typer.testing import CliRunner
 
     from tuitrain.cli.root import app
-    from tuitrain.runs import directory, index
+    from tuitrain.runs import index, progress
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.watch.runlist import row_of, state_look
     from tuitrain.watch.state import MonitorState, reduce_all, with_phase
 
-    monkeypatch.setattr(directory, "STALLED_S", 4.0)
+    monkeypatch.setattr(progress, "STALLED_S", 4.0)
     process = start(
         tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
     )

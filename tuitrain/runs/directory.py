@@ -10,21 +10,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import durable, eventlog, locking, names, posted
+from tuitrain.runs import durable, eventlog, locking, names, posted, progress
 from tuitrain.runs.posted import PostedCommands
-from tuitrain.training.events import SCHEMA, Record, StepProgress, from_dict, to_dict
+from tuitrain.runs.progress import Live
+from tuitrain.training.events import SCHEMA, Record, StepProgress
 
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
 #: Begun or being removed, with the process that is at it.
@@ -43,31 +40,6 @@ FILES = (
 FOLDERS = ("checkpoints", "tensorboard")
 _READ_BYTES = 1 << 20
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR}
-#: On Linux this clock is shared by all processes of a machine, and no change of date moves it.
-monotonic = time.monotonic
-
-
-#: A process that trains writes `progress.json` at least once a second, in every phase.
-STALLED_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What `progress.json` says: where the run is, how long ago that was written, how long its phase has lasted."""
-
-    progress: StepProgress | None
-    phase: str | None
-    epoch: int
-    pid: int
-    host: str
-    beat: int
-    age_s: float
-    phase_s: float = 0.0
-
-    @property
-    def stalled_s(self) -> float | None:
-        """For how long the process has stood still (suspended, or its machine too busy); None where it has not."""
-        return self.age_s if self.age_s > STALLED_S else None
 
 
 class RunDirectory:
@@ -279,45 +251,14 @@ class RunDirectory:
     # Progress for viewers
 
     def write_progress(
-        self, progress: StepProgress | None, phase: str | None, epoch: int, beat: int, phase_s: float = 0.0
+        self, step: StepProgress | None, phase: str | None, epoch: int, beat: int, phase_s: float = 0.0
     ) -> None:
-        """Replace `progress.json` (no fsync: it is worth nothing after a crash)."""
-        holder = locking.this_process()
-        data = {
-            "pid": holder.pid,
-            "host": holder.host,
-            "beat": beat,
-            "time": time.time(),
-            "monotonic": monotonic(),
-            "phase": phase,
-            "phase_s": round(phase_s, 3),
-            "epoch": epoch,
-            "progress": to_dict(progress) if progress is not None else None,
-        }
-        text = json.dumps(jsonio.finite(data), separators=(",", ":"), allow_nan=False)
-        durable.replace(self.path / locking.PROGRESS, text.encode(), durable=False)
+        """Replace `progress.json`."""
+        progress.write(self.path, step, phase, epoch, beat, phase_s)
 
     def live(self) -> Live | None:
         """What `progress.json` says, or None when there is none that can be read."""
-        try:
-            with durable.open_plain(self.path / locking.PROGRESS) as file:
-                data = json.loads(file.read(_READ_BYTES))
-            step = data["progress"]
-            event = from_dict(step) if step else None
-            same_host = data["host"] == locking.this_process().host
-            age = max(0.0, monotonic() - data["monotonic"] if same_host else time.time() - data["time"])
-            return Live(
-                progress=event if isinstance(event, StepProgress) else None,
-                phase=str(data["phase"]) if data["phase"] else None,
-                epoch=int(data["epoch"]),
-                pid=int(data["pid"]),
-                host=str(data["host"]),
-                beat=int(data["beat"]),
-                age_s=age,
-                phase_s=age + jsonio.json_number(data.get("phase_s") or 0.0, jsonio.LATEST_S),
-            )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None
+        return progress.read(self.path)
 
     def progress(self) -> StepProgress | None:
         """The latest step of a run that is going on; None when nobody runs it."""
