@@ -10,6 +10,8 @@ import typer
 from tuitrain.cli import completion, data, lab, lesson, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
+from tuitrain.cli.mistakes import confusion, mistakes
+from tuitrain.cli.predict import predict
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
 from tuitrain.version import __version__
@@ -23,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-TRAIN, LOOK, STEER = "Train", "Look", "Steer a live run from any shell"
+TRAIN, LOOK, INSIDE, STEER = "Train", "Look", "Look inside a run", "Steer a live run from any shell"
 
 
 def _version(wanted: bool) -> None:
@@ -90,6 +92,9 @@ app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)
 app.add_typer(config_app, name="config", rich_help_panel=LOOK)
+app.command(rich_help_panel=INSIDE)(predict)
+app.command(rich_help_panel=INSIDE)(mistakes)
+app.command(rich_help_panel=INSIDE)(confusion)
 app.command(rich_help_panel=STEER)(steer.status)
 app.command(rich_help_panel=STEER)(steer.pause)
 app.command(rich_help_panel=STEER)(steer.stop)

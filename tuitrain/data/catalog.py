@@ -219,6 +219,11 @@ def training_images(name: str) -> int:
     return SETS[name].files[0].shape[0] if name in SETS else DIGITS_IMAGES
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """The names of a set's ten classes."""
+    return SETS[name].classes if name in SETS else DIGITS
+
+
 def check_name(name: str) -> str:
     """The name itself where it is one of `DATASETS`; else UsageError with a did-you-mean."""
     if name in DATASETS:

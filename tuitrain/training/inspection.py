@@ -50,6 +50,14 @@ class Predictions:
         index = np.flatnonzero(~self.right)
         return index[np.argsort(-self.confidences[index], kind="stable")]
 
+    def pairs(self) -> list[tuple[int, int, int]]:
+        """What was taken for what: (actual, predicted, how often), the most frequent first."""
+        counts = self.confusion.tolist()
+        found = [
+            (i, j, counts[i][j]) for i in range(CLASSES) for j in range(CLASSES) if i != j and counts[i][j]
+        ]
+        return sorted(found, key=lambda pair: -pair[2])
+
 
 @dataclass(frozen=True)
 class LastEvaluation(Predictions):

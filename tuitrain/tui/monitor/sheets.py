@@ -18,7 +18,6 @@ from tuitrain.watch.verdict import verdict_of as verdict_of
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished
-    from tuitrain.training.inspection import LastEvaluation
 
 LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
 LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
@@ -130,45 +129,6 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
     over = budget is not None and table.parameters > budget
     rest = f", {figures.short_count_text(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
-    return ((heading, "dim underline"),), rows
-
-
-# ---------------------------------------------------------------------------------- confusion
-
-
-def confusion(seen: LastEvaluation, classes: Sequence[str], width: int) -> HeadedLines:
-    """Rows are the truth, columns what was said; beside it the accuracy of each class."""
-    matrix, accuracy = seen.confusion, seen.class_accuracy
-    worst = max((int(matrix[i, j]) for i in range(10) for j in range(10) if i != j), default=0)
-    named = classes and list(classes) != [str(i) for i in range(10)]
-    heading = " true│said" + "".join(f"{i:5}" for i in range(10)) + "   right %"
-    rows: list[Parts] = []
-    for i in range(10):
-        parts: list[Part] = [(f"    {i}│    ", "dim")]
-        for j in range(10):
-            number = int(matrix[i, j])
-            style = "good" if i == j else "track"
-            often = i != j and bool(number) and number > worst / 2
-            if i != j and number:
-                style = "bad" if often else "warn"
-            parts.append((f"{'•' if often else ''}{number or '·'}".rjust(5), style))
-        share = float(accuracy[i])
-        weakest = share == min(float(a) for a in accuracy)
-        weakest = weakest and share < 1
-        parts.append((f"   {figures.percent_text(share):>6}", "warn" if weakest else "bold"))
-        parts.append((" ◂" if weakest else "  " if named else "", "warn"))
-        if named:
-            parts.append((f" {visible(classes[i])}", "dim"))
-        rows.append(tuple(parts))
-    wrong = int(matrix.sum() - matrix.trace())
-    tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
-    pairs = sorted(((int(matrix[i, j]), i, j) for i in range(10) for j in range(10) if i != j), reverse=True)
-    common = [f"{i} as {j} ({n})" for n, i, j in pairs[:3] if n]
-    texts = [f"; most often {', '.join(common[:count])}" for count in range(len(common), 0, -1)]
-    text = next((text for text in texts if len(tail + text) <= width), "")
-    rows.append(((tail, ""), (text, "dim")))
-    if wrong:
-        rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
     return ((heading, "dim underline"),), rows
 
 

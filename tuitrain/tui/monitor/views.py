@@ -17,9 +17,9 @@ from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
-from tuitrain.tui.paint.digits import ink_of
 from tuitrain.tui.paint.lines import Sheet
 from tuitrain.tui.paint.sizes import WIDE
+from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import HeadedLines, Line
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.ghosts import JudgingImages
@@ -308,7 +308,7 @@ class Views(Vertical):
             )
             return ((text, "dim underline"),), []
         if view == "confusion":
-            return sheets.confusion(seen, judged.classes, width)
+            return pictures.confusion(seen, judged.classes, width)
         height, ink = self.size.height - 2, ink_of(self.app, shell(self).settings.ascii_only)
         if view == "mistakes":
             small = height < 20 or width < 100

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.color import Color
 from rich.style import Style
@@ -17,7 +17,6 @@ from tuitrain.tui.paint.text import Parts
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from textual.app import App
 
     Image = NDArray[np.uint8]
 
@@ -27,13 +26,6 @@ LEVELS = 8
 DARKEST = 24
 #: From dark to light.
 RAMP = " .:-=+*#%@"
-
-
-def ink_of(app: App[Any], ascii_only: bool) -> Ink:
-    """The ink for an app's theme: plain without colours, in ASCII and on a terminal with few colours."""
-    if app.no_color or ascii_only or app.current_theme.name.startswith("ansi"):
-        return "plain"
-    return "light" if app.current_theme.dark else "dark"
 
 
 def smaller(image: Image, times: int) -> Image:

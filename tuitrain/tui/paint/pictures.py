@@ -1,4 +1,5 @@
-"""What a run saw and learnt as painted lines: its mistakes as images, its kernels as patches. No textual."""
+"""What a run saw and learnt as painted lines: its mistakes as images, what it took for what, its kernels
+as patches. No textual."""
 
 from __future__ import annotations
 
@@ -11,13 +12,14 @@ from rich.style import Style
 
 from tuitrain import figures
 from tuitrain.errors import visible
+from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.digits import Ink, digit, smaller
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tuitrain.training.inspection import LastEvaluation
+    from tuitrain.training.inspection import Predictions
 
 GAP = 3  # cells between two pictures
 MOST = 400  # misclassified digits that are drawn
@@ -65,47 +67,154 @@ def shelf(cards: Sequence[list[Parts]], width: int) -> list[Parts]:
     return rows[:-1]
 
 
+def card(image: NDArray[np.uint8], caption: Parts, note: str, *, small: bool, ink: Ink) -> list[Parts]:
+    """An image below its caption and a note, which stands beside the caption where there is room for it."""
+    picture = digit(smaller(image, 2 if small else 1), ink)
+    room = cells(picture[0])
+    if cells(caption) + len(note) + 1 <= room:
+        return [(*caption, (note.rjust(room - cells(caption)), "dim")), *picture]
+    return [caption, ((note, "dim"),), *picture]
+
+
+def judgement(actual: str, predicted: str) -> Parts:
+    """What an image is, and what was said of it."""
+    said = "good" if actual == predicted else "bad"
+    return ((f"{actual:.9}", "good"), (" → ", "dim"), (f"{predicted:.9}", said))
+
+
 def mistakes(
-    seen: LastEvaluation,
+    seen: Predictions,
     images: NDArray[np.uint8] | None,
     classes: Sequence[str],
     width: int,
     *,
     small: bool,
     ink: Ink,
+    chosen: NDArray[np.int64] | None = None,
+    numbered: bool = False,
 ) -> HeadedLines:
-    """The misclassified images, the most confident first, each with what it is and what was said."""
+    """The misclassified images, the most confident first, each with what it is and what was said.
+
+    Args:
+        seen: the predictions.
+        images: the judging set; None where it can't be read here.
+        classes: their names; none for digits.
+        width: in cells.
+        small: draws images at half their size.
+        ink: how images are drawn.
+        chosen: which of the mistakes; all where left out, as far as they can be drawn in good time.
+        numbered: with the index of each image.
+    """
     wrong = seen.wrong()
     names = [visible(name) for name in classes] or [str(i) for i in range(10)]
     heading = f" {len(wrong):,} misclassified after epoch {seen.epoch}"
     if not len(wrong):
         return ((f"{heading}: none", "dim underline"),), []
     heading += ": actual → predicted, most confident first"
+    shown = (wrong[:MOST] if chosen is None else chosen).tolist()
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
-        for i in wrong[:MOST].tolist():
+        for i in shown:
             actual, predicted = names[int(seen.labels[i])], names[int(seen.predictions[i])]
             rows.append(
                 ((f"   image {i:5}   {actual} → {predicted}   {seen.confidences[i] * 100:5.1f} %", ""),)
             )
         return ((heading, "dim underline"),), rows
-    cards: list[list[Parts]] = []
-    for i in wrong[:MOST].tolist():
-        card = digit(smaller(images[i], 2 if small else 1), ink)
-        actual, predicted = names[int(seen.labels[i])], names[int(seen.predictions[i])]
-        room = cells(card[0])
-        caption: Parts = (
-            (f"{actual:.9}", "good"),
-            (" → ", "dim"),
-            (f"{predicted:.9}", "bad"),
-        )
-        share = f"{seen.confidences[i] * 100:.0f} %"
-        if cells(caption) + len(share) + 1 <= room:
-            caption = (*caption, (share.rjust(room - cells(caption)), "dim"))
-            cards.append([caption, *card])
-        else:
-            cards.append([caption, ((share, "dim"),), *card])
+    cards = []
+    for i in shown:
+        caption = judgement(names[int(seen.labels[i])], names[int(seen.predictions[i])])
+        drawn = card(images[i], caption, f"{seen.confidences[i] * 100:.0f} %", small=small, ink=ink)
+        cards.append([*drawn, ((f"image {i}", "dim"),)] if numbered else drawn)
     return ((heading, "dim underline"),), shelf(cards, width)
+
+
+@lru_cache(64)
+def _heat(level: int) -> Style:
+    """From dark to bright red, 1 to 6; the digits on it can be read on each."""
+    rgb = tuple(round(24 + (end - 24) * level / 6) for end in (200, 40, 30))
+    return Style.parse("#ffffff on #{:02x}{:02x}{:02x}".format(*rgb))
+
+
+def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bool = False) -> HeadedLines:
+    """Rows are the truth, columns what was said; beside it the accuracy of each class.
+
+    Args:
+        seen: the predictions.
+        classes: their names; none for digits.
+        width: in cells.
+        heat: shades mistakes by how frequent they are.
+    """
+    matrix, accuracy = seen.confusion, seen.class_accuracy
+    pairs = seen.pairs()
+    worst = pairs[0][2] if pairs else 0
+    named = classes and list(classes) != [str(i) for i in range(10)]
+    heading = " true│said" + "".join(f"{i:5}" for i in range(10)) + "   right %"
+    rows: list[Parts] = []
+    for i in range(10):
+        parts: list[Part] = [(f"    {i}│    ", "dim")]
+        for j in range(10):
+            number = int(matrix[i, j])
+            style: str | Style = "good" if i == j else "track"
+            often = i != j and bool(number) and number > worst / 2
+            if i != j and number:
+                style = "bad" if often else "warn"
+                if heat:
+                    style = _heat(max(1, round(6 * number / worst)))
+            parts.append((f"{'•' if often else ''}{number or '·'}".rjust(5), style))
+        share = float(accuracy[i])
+        weakest = share == min(float(a) for a in accuracy)
+        weakest = weakest and share < 1
+        parts.append((f"   {figures.percent_text(share):>6}", "warn" if weakest else "bold"))
+        parts.append((" ◂" if weakest else "  " if named else "", "warn"))
+        if named:
+            parts.append((f" {visible(classes[i])}", "dim"))
+        rows.append(tuple(parts))
+    wrong = int(matrix.sum() - matrix.trace())
+    tail = f" after epoch {seen.epoch}: {wrong:,} of {int(matrix.sum()):,} wrong"
+    common = [f"{i} as {j} ({n})" for i, j, n in pairs[:3]]
+    texts = [f"; most often {', '.join(common[:count])}" for count in range(len(common), 0, -1)]
+    text = next((text for text in texts if len(tail + text) <= width), "")
+    rows.append(((tail, ""), (text, "dim")))
+    if wrong:
+        rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
+    return ((heading, "dim underline"),), rows
+
+
+def chances(
+    probabilities: NDArray[np.float32], classes: Sequence[str], width: int, actual: int | None = None
+) -> list[Parts]:
+    """The probabilities (10,) of the classes as bars, the highest marked, and the actual class where it is known."""
+    said = int(probabilities.argmax())
+    names = [visible(name) for name in classes]
+    label = max(len(name) for name in names)
+    room = max(4, min(40, width - label - 12))
+    rows: list[Parts] = []
+    for number, (name, share) in enumerate(zip(names, probabilities.tolist(), strict=True)):
+        style = "" if actual is None else "good" if number == actual else "bad"
+        style = f"bold {style}".strip() if number == said else "good" if number == actual else "dim"
+        mark = "▸" if number == said else "·" if number == actual else " "
+        rows.append(
+            (
+                (f"{mark}{name:>{label}} ", style),
+                (
+                    bar(share if share >= 5e-5 else 0.0, room).ljust(room),
+                    "primary" if number == said else "dim",
+                ),
+                (f"{figures.percent_text(share):>7} %", style),
+            )
+        )
+    return rows
+
+
+def beside(image: NDArray[np.uint8], lines: Sequence[Parts], ink: Ink) -> list[Parts]:
+    """An image, with lines of text to the right of its middle."""
+    picture = digit(image, ink)
+    first = max(0, (len(picture) - len(lines)) // 2)
+    rows: list[Parts] = []
+    for y, row in enumerate(picture):
+        text = lines[y - first] if 0 <= y - first < len(lines) else ()
+        rows.append((*row, ("  ", ""), *text))
+    return rows
 
 
 def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, ink: Ink) -> HeadedLines:

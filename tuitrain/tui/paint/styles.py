@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuitrain.tui.paint.digits import Ink
 from tuitrain.tui.paint.text import Parts, cut
 
 #: The names; several of them between spaces are laid over each other.
@@ -26,6 +30,13 @@ def look(widget: Widget, names: str) -> Style:
         style += own.without_color
         style += Style(color=own.color and whole.color, bgcolor=own.bgcolor and whole.bgcolor)
     return style
+
+
+def ink_of(app: App[Any], ascii_only: bool) -> Ink:
+    """The ink for an app's theme: plain without colours, in ASCII and on a terminal with few colours."""
+    if app.no_color or ascii_only or app.current_theme.name.startswith("ansi"):
+        return "plain"
+    return "light" if app.current_theme.dark else "dark"
 
 
 class Painted(Widget):
