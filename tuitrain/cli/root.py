@@ -14,6 +14,7 @@ from tuitrain.cli.mistakes import confusion, mistakes
 from tuitrain.cli.predict import predict
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
+from tuitrain.cli.study import study_app
 from tuitrain.version import __version__
 
 app = typer.Typer(
@@ -88,6 +89,7 @@ for command in lab.COMMANDS:
 app.command(rich_help_panel=LOOK)(show)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
+app.add_typer(study_app, name="study", rich_help_panel=LOOK)
 app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)

@@ -15,6 +15,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr
+from tuitrain.cli.study import Jobs
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
 from tuitrain.figures import accuracy_text, glyph_and_kind, reaches_target
 from tuitrain.runs.signals import data_stream, set_stdout_apart
@@ -116,6 +117,14 @@ def run(
     optimizer: options.Optimizer = None,
     schedule: options.Schedule = None,
     seed: options.Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            help="Train several seeds as a study: a number of them (16), or which (3,7,11 or 20-29).",
+            rich_help_panel=options.TWEAK,
+        ),
+    ] = None,
     dataset: options.DatasetFlag = None,
     val_split: options.ValSplit = None,
     target_epochs: options.TargetEpochs = None,
@@ -140,6 +149,7 @@ def run(
     compile_: Compile = None,
     graph: Graph = True,
     threads: Threads = None,
+    jobs: Jobs = None,
     profile: Annotated[
         bool,
         typer.Option(
@@ -159,6 +169,10 @@ def run(
     """Train a preset, changed by flags; judge it by its challenge."""
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
+    if seeds is None and jobs is not None:
+        raise UsageError("--jobs is for several seeds; name them with --seeds.")
+    if seeds is not None and events:
+        raise UsageError("--events follows one run; with --seeds use --json.")
     base, changed = options.changed_preset(preset, dict(locals()))
     limit = config.setting("budget", budget) or None
     user_network, place, data_place = None, config.runs_dir(runs_dir), config.data_dir(data_dir)
@@ -182,6 +196,15 @@ def run(
     if dry_run:
         _dry_run(base, job, data_dir, json=json)
         return
+    if seeds is not None:
+        with _fetching(quiet) as progress:
+            from tuitrain.data.load import load_dataset
+
+            load_dataset(changed.train.dataset, data_place, progress=progress)  # once, not in each member's process
+        from tuitrain.cli.study import train_seeds
+
+        train_seeds(job, seeds, name=name, runs_dir=place, data_dir=data_place, jobs=jobs,
+                    require=require_accuracy, json=json, quiet=quiet, plain=plain)  # fmt: skip
     from tuitrain.runs.directory import check_place
 
     check_place(place, name)

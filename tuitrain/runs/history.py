@@ -118,6 +118,11 @@ class History:
         return self.finished.outcome if self.finished is not None else "unfinished"
 
     @property
+    def has_result(self) -> bool:
+        """Whether it has ended for good, trained to its end or diverged: it is a result, and is not trained again."""
+        return self.outcome in ("completed", "diverged")
+
+    @property
     def seconds(self) -> float:
         """Seconds of training so far, pauses included."""
         return self.finished.seconds if self.finished is not None else self.elapsed_s

@@ -29,7 +29,7 @@ RunState = Literal[
 HELD: frozenset[RunState] = frozenset({"live", "paused", "stalled"})
 INDEX = ".index.json"
 USER_FILE = "user.json"
-_VERSION = 3
+_VERSION = 4
 _MAX_INDEX = 64 << 20
 _MAX_USER = 1 << 16
 _MAX_NOTE = 4000
@@ -59,7 +59,8 @@ class RunSummary:
     was changed, so that `changed` can name it. `epoch_s` is the mean time of an epoch, pauses left out, and
     `workload` the same for runs whose epochs are the same work (see `workload`). `phase` is what a live run is doing
     (compiling, say), `phase_s` for how long, and `stalled_s` for how long its process has stood still. `detached`:
-    its terminal has gone.
+    its terminal has gone. `setting` is a digest that is the same for runs that differ only in the seed (see
+    `setting_digest`), and `study` the name of the study that the run is a member of.
     """
 
     run: str
@@ -93,6 +94,8 @@ class RunSummary:
     phase_s: float | None = None
     stalled_s: float | None = None
     detached: bool = False
+    setting: str = ""
+    study: str = ""
 
     @property
     def activity(self) -> str:
@@ -122,6 +125,11 @@ def summarise(path: Path) -> RunSummary:
         RunDirectoryError: its log can't be read.
     """
     return _with_life(path, _of_files(path))
+
+
+def summary_of(path: Path, records: list[Record]) -> RunSummary:
+    """The same, of records that were read already; without tags and note."""
+    return _with_life(path, _from_records(path, records))
 
 
 def _of_files(path: Path) -> RunSummary:
@@ -171,6 +179,8 @@ def _from_records(path: Path, records: list[Record]) -> RunSummary:
         epoch_s=_epoch_s(history.epochs),
         workload=workload(start.preset, start.own_network) if start else "",
         detached=detached,
+        setting=setting_digest(start) if start else "",
+        study=start.study if start else "",
     )
 
 
@@ -193,6 +203,22 @@ def workload(preset: Mapping[str, Any], user_network: Mapping[str, str] | None =
     parts = [settings.get(key) for key in ("dataset", "batch_size", "val_split")]
     network = user_network.get("sha256") if user_network else preset.get("model")
     text = json.dumps([network, parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+#: Keys of a preset that name it rather than say what is trained.
+NAMES = ("name", "title", "family", "source", "story", "schema", "claims", "challenge")
+
+
+def setting_digest(start: RunStarted) -> str:
+    """A digest that is the same for runs that train the same thing, but for the seed, to the same precision."""
+    data = {key: value for key, value in start.preset.items() if key not in NAMES}
+    train = data.get("train")
+    if isinstance(train, dict):
+        data["train"] = {key: value for key, value in train.items() if key != "seed"}
+    if start.own_network:
+        data["model"] = start.own_network.get("sha256")
+    text = json.dumps([data, start.runtime.get("precision")], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -32,7 +32,7 @@ def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None =
         UsageError: nothing is left to train on.
     """
     dataset = load_dataset(preset.train.dataset, data_dir, progress=progress)
-    return hold_out(dataset, preset.train.val_split, preset.train.seed) if preset.train.val_split else dataset
+    return hold_out(dataset, preset.train.val_split, preset.train.split_seed) if preset.train.val_split else dataset
 
 
 def prepare(
@@ -114,6 +114,7 @@ def prepare_resume(
     control: RunControl | None = None,
     progress: Progress | None = None,
     model: str | None = None,
+    unsaid: Job | None = None,
 ) -> Session:
     """A session that continues a run that was killed, stopped, or (with more `epochs`) completed.
 
@@ -125,6 +126,7 @@ def prepare_resume(
         control: steers the run.
         progress: of a fetch.
         model: the user's own network that the run trains, named again (`file.py:Net`).
+        unsaid: what the run was asked to do, if it was killed before it could write its first event.
 
     Raises:
         UsageError: the run's own network is not named, or another one is.
@@ -134,6 +136,8 @@ def prepare_resume(
     from tuitrain.training.trainer import Trainer
 
     job, started, finished = recall(directory)
+    if started is None and unsaid is not None:
+        job = unsaid
     complete = finished is not None and finished.outcome == "completed"
     if complete and (epochs is None or epochs <= finished.epochs):  # type: ignore[union-attr]
         raise RunDirectoryError(

@@ -17,12 +17,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO, cast
 
 from tuitrain.errors import ExitCode, Signalled
 
 if TYPE_CHECKING:
-    from tuitrain.runs.session import Session
+    from tuitrain.training.command import Steering
 
 #: From SIGTERM until a stopped run has said so itself; then it is said for it, and the process ends. The other half of
 #: the two seconds is for a machine on which every wait takes many times as long as it should.
@@ -31,12 +31,33 @@ _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO}
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
+class SessionLike(Protocol):
+    """What signals stop: a session, or a study."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it is still at work."""
+
+    @property
+    def control(self) -> Steering:
+        """Its steering."""
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; returns whether it has."""
+
+    def detached(self, source: str) -> None:
+        """Record that the terminal is gone and it goes on without it."""
+
+    def abandon(self, message: str, source: str) -> bool:
+        """Record that it stopped, if it does not do so in time."""
+
+
 class Signals:
     """The signals that this process received, and the sessions that they concern."""
 
     def __init__(self) -> None:
         self.exit_code = 0
-        self.sessions: list[Session] = []
+        self.sessions: list[SessionLike] = []
         self.prepared = False
         self.apart: TolerantStream | None = None  # our own way to stdout, once it is set apart
         self._leaving = threading.Lock()
@@ -137,7 +158,7 @@ def set_stdout_apart() -> None:
 
 
 @contextlib.contextmanager
-def guarded(*sessions: Session) -> Iterator[Signals]:
+def guarded(*sessions: SessionLike) -> Iterator[Signals]:
     """Inside this, signals stop these sessions; `exit_code` of the result says which one did (0: none)."""
     if not signals.prepared:
         signals.install()

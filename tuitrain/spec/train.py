@@ -343,9 +343,18 @@ class Train(Spec):
     val_split: Annotated[
         int, Field(ge=0, le=1_000_000, description="training images held out to judge by")
     ] = 0
+    val_split_seed: Annotated[
+        int | None,
+        Field(ge=0, le=2**63 - 1, description="of the choice of images held out; the run's seed where left out"),
+    ] = None
     seed: Annotated[
         int, Field(ge=0, le=2**63 - 1, description="of everything random: the same seed, the same run")
     ] = 0
+
+    @property
+    def split_seed(self) -> int:
+        """The seed that chooses the images held out."""
+        return self.seed if self.val_split_seed is None else self.val_split_seed
 
     @field_validator("rotation", mode="before")
     @classmethod

@@ -43,7 +43,8 @@ class RunStarted:
     `own_network` is empty, or says of a network in Python that took the place of the preset's: `model`, as it
     was named (`file.py:Net`), and the file's `sha256`. It is for readers: nothing is ever imported by it.
     `git` is empty, or says of the folder that the run was started in: `commit`, `branch` and `dirty` (whether a
-    tracked file was changed). `data_sha256` has the SHA-256 of each data file, unpacked, as it was read.
+    tracked file was changed). `data_sha256` has the SHA-256 of each data file, unpacked, as it was read. `study` is the
+    name of the study that the run is a member of, or empty.
     """
 
     run: str
@@ -68,6 +69,7 @@ class RunStarted:
     own_network: dict[str, str] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     data_sha256: dict[str, str] = field(default_factory=dict)
+    study: str = ""
     schema: int = SCHEMA
 
 

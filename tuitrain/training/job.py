@@ -27,6 +27,7 @@ class Job:
         command: the command line that repeats it; empty where none does.
         model: a network in Python in the place of the preset's, as the user named it (`file.py:Net`), or nothing.
         user_network: that network, once its file was run.
+        study: the name of the study that the run is a member of; empty for a run by itself.
     """
 
     preset: Preset
@@ -36,6 +37,7 @@ class Job:
     command: str = ""
     model: str = ""
     user_network: UserNetwork | None = None
+    study: str = ""
 
     @classmethod
     def of(cls, started: RunStarted, preset: Preset) -> Job:
@@ -51,7 +53,9 @@ class Job:
             UsageError: its settings of the machine can't be used.
         """
         runtime = Runtime.from_dict(started.runtime)
-        return cls(preset, runtime, started.budget, dict(started.changed), started.command)
+        return cls(
+            preset, runtime, started.budget, dict(started.changed), started.command, study=started.study
+        )
 
     def command_line(self, base: Preset, name: str, usual: Runtime, extra: Mapping[str, Any]) -> str:
         """The command that trains this again, here and elsewhere.

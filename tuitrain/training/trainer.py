@@ -447,6 +447,7 @@ class Trainer:
             own_network=self.user_network.to_dict() if self.user_network else {},
             git=self.git,
             data_sha256=self.dataset.sha256,
+            study=self.job.study,
         )
 
     def _elapsed(self) -> float:

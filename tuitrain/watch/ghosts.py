@@ -89,7 +89,9 @@ def judging_images(started: RunStarted, data_dir: Path | None) -> JudgingImages:
         dataset = load_dataset(started.dataset, data_dir, fetch=False)
         train = started.preset.get("train", {})
         if started.judged_by == "validation":
-            dataset = hold_out(dataset, int(train.get("val_split", 0)), started.seed)
+            chosen = train.get("val_split_seed")
+            seed = started.seed if chosen is None else int(chosen)
+            dataset = hold_out(dataset, int(train.get("val_split", 0)), seed)
     except (TuitrainError, OSError, ValueError, TypeError):
         return JudgingImages(None, ())
     return JudgingImages(dataset.test.images, dataset.classes)

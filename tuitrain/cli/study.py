@@ -1,0 +1,397 @@
+"""`tuitrain study`, and what `run --seeds` and a duel share: a study is trained, shown and said."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuitrain import config
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr, stdout
+from tuitrain.errors import ExitCode, RequirementError, UsageError, visible
+from tuitrain.figures import accuracy_text, plural, reaches_target
+from tuitrain.runs.signals import data_stream
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tuitrain.study.plan import Plan
+    from tuitrain.study.reading import StudyReader
+    from tuitrain.study.store import StudyDirectory
+    from tuitrain.study.training import StudyTraining
+    from tuitrain.training.job import Job
+    from tuitrain.watch.group import Group
+
+study_app = typer.Typer(help="List, show, continue and forget studies: groups of runs.", invoke_without_command=True)
+
+StudyName = Annotated[
+    str, typer.Argument(help="A study: its name, a unique part of it, or latest.", show_default=False)
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        help="How many seeds train at the same time; default: one a core, on a GPU one.",
+        rich_help_panel=options.PLACE,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
+]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="One line per seed, also on a terminal.", rich_help_panel=options.OUTPUT)
+]
+
+
+def plan_of_seeds(job: Job, seeds: str, name: str | None) -> Plan:
+    """The plan of `run --seeds`.
+
+    Raises:
+        UsageError: the seeds can't be read, or stand in the way of something.
+    """
+    from tuitrain.spec.describe import layers_of, short_changes
+    from tuitrain.study.plan import Plan, Setting, seeds_of, study_name, with_seed
+    from tuitrain.study.store import fresh_study_name
+
+    preset = job.preset
+    changed = {key: pair for key, pair in job.changed.items() if key != "train.seed"}
+    label = " · ".join(filter(None, (job.model or preset.name, short_changes(changed, layers_of(preset.to_dict())))))
+    wanted = seeds_of(seeds, preset.train.seed)
+    if preset.train.val_split and preset.train.val_split_seed is None:  # all are to be judged by the same images
+        from tuitrain.spec.preset import override
+
+        preset = override(preset, {"train.val_split_seed": wanted[0]})
+    network = job.user_network.to_dict() if job.user_network else {}
+    return Plan(
+        study_name(name) if name else fresh_study_name(preset.name),
+        "seeds",
+        (Setting(label, preset, changed, job.command),),
+        wanted,
+        job.runtime,
+        job.budget,
+        with_seed(job.command, f"--seeds {seeds.replace(' ', '')}"),
+        user_network=network,
+        began=time.time(),
+    )
+
+
+def train_study(
+    study: StudyDirectory,
+    plan: Plan,
+    *,
+    jobs: int | None,
+    data_dir: Path | None,
+    model: str = "",
+    quiet: bool,
+    plain: bool,
+    enough: Callable[[StudyReader], bool] | None = None,
+    below: Callable[[Sequence[Group]], list[str]] = lambda groups: [],
+) -> tuple[list[Group], int]:
+    """Trains what a study has not trained yet, shown until it ends; returns its groups and an exit code.
+
+    Args:
+        study: held by this process; released at the end.
+        plan: its plan.
+        jobs: how many members at a time.
+        data_dir: where the data lies.
+        model: the user's network, as named.
+        quiet: whether nothing is shown.
+        plain: whether lines are shown in place of a picture.
+        enough: whether the results so far are enough.
+        below: what else the picture says.
+    """
+    from tuitrain.cli.study_view import SHOW_S, choose_view
+    from tuitrain.runs.signals import guarded
+    from tuitrain.study.local import plan_for_here
+    from tuitrain.study.reading import StudyReader
+    from tuitrain.study.training import StudyTraining
+    from tuitrain.study.workers import Workers
+
+    try:
+        plan, at_once = plan_for_here(plan, jobs)
+        reader = StudyReader(study.runs_dir, plan)
+        view, shown = choose_view(below, quiet=quiet, plain=plain), 0.0
+
+        def look() -> None:
+            nonlocal shown
+            if time.monotonic() - shown >= SHOW_S:
+                with contextlib.suppress(OSError, ValueError):
+                    view.show(reader.groups())
+                shown = time.monotonic()
+
+        workers = Workers(at_once)
+        training = StudyTraining(
+            study, plan, workers, at_once=at_once, data_dir=data_dir, model=model,
+            enough=(lambda: enough(reader)) if enough else lambda: False,
+        )  # fmt: skip
+        try:
+            with guarded(training) as signals:
+                training.run(look)
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                view.show(reader.groups())
+                view.close()
+            workers.shutdown(wait=False, cancel_futures=True)
+        groups = reader.groups()
+        return groups, int(signals.exit_code) or _exit_code(training, groups)
+    finally:
+        study.release()
+
+
+def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
+    from tuitrain.cli.console import complain
+
+    bad = [ending for ending in training.endings.values() if ending.outcome not in ("completed", "diverged", "stopped")]
+    for message in dict.fromkeys(ending.message for ending in bad if ending.message):
+        complain(message)
+    if bad:
+        return bad[0].exit_code or ExitCode.FAILED
+    if all(group.ended and len(group.diverged) == len(group.ended) for group in groups):
+        return ExitCode.DIVERGED
+    return ExitCode.DONE
+
+
+def say_study(
+    study: StudyDirectory, plan: Plan, groups: Sequence[Group], *, json: bool, quiet: bool, verdict: Sequence[str] = ()
+) -> None:
+    """What a study came to: text on stderr, and its folder or its JSON object on stdout."""
+    from tuitrain.watch.study_json import study_json
+
+    if not quiet:
+        with contextlib.suppress(OSError, ValueError):
+            stderr().print(study_text(plan, groups, study.path, verdict), soft_wrap=True)
+    if json:
+        emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | ({"verdict": list(verdict)} if verdict else {}))
+    elif not (quiet or data_stream().isatty()):
+        data_stream().write(f"{study.path}\n")
+
+
+def study_text(plan: Plan, groups: Sequence[Group], path: Path, verdict: Sequence[str] = ()) -> RenderableType:
+    """A study on a page: each setting's figures and sentences, and the command that repeats it."""
+    from rich.console import Group as Stack
+    from rich.text import Text
+
+    from tuitrain.watch.group import group_lines
+
+    parts: list[RenderableType] = []
+    for group in groups:
+        parts += [Text(), Text.assemble((visible(group.label), "bold"), f"  {plural(len(group.runs), 'seed')}")]
+        first, *rest = group_lines(group)
+        parts += [Text(first), *(Text(line, style="dim") for line in rest)]
+    parts += [Text(), *(Text(line, style="bold" if index == 0 else "dim") for index, line in enumerate(verdict))] if verdict else []
+    parts.append(Text())
+    if plan.command:
+        parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
+    parts.append(Text.assemble(("study   ", "bold"), visible(path)))
+    return Stack(*parts)
+
+
+def train_seeds(
+    job: Job, seeds: str, *, name: str | None, runs_dir: Path, data_dir: Path | None, jobs: int | None,
+    require: float | None, json: bool, quiet: bool, plain: bool,
+) -> None:  # fmt: skip
+    """`run --seeds`: several seeds of one setting, as a study.
+
+    Raises:
+        RequirementError: the mean of the last epoch is below `require`, in percent.
+    """
+    from tuitrain.study.store import create_study
+
+    plan = plan_of_seeds(job, seeds, name)
+    study = create_study(runs_dir, plan)
+    plan = replace(plan, name=study.name)
+    groups, code = train_study(
+        study, plan, jobs=jobs, data_dir=data_dir, model=job.model, quiet=quiet, plain=plain
+    )
+    say_study(study, plan, groups, json=json, quiet=quiet)
+    if code == ExitCode.DONE and require is not None:
+        mean = groups[0].mean
+        if mean is None or not reaches_target(mean.value, require):
+            got = accuracy_text(mean.value) if mean else "nothing"
+            raise RequirementError(
+                f"--require-accuracy {require:g}: the mean of the last epoch was {got}; the study is {visible(study.path)}."
+            )
+    raise typer.Exit(code)
+
+
+# The commands
+
+
+@study_app.callback()
+def studies(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """List the studies, the newest first."""
+    if ctx.invoked_subcommand:
+        options.refuse_flags_before_command(ctx)
+        return
+    from tuitrain.errors import TuitrainError
+    from tuitrain.study.store import list_studies
+
+    folder = config.runs_dir(runs_dir)
+    rows: list[dict[str, Any]] = []
+    for study in list_studies(folder):
+        try:
+            plan = study.plan()
+        except TuitrainError as error:
+            rows.append({"study": study.name, "error": str(error), "began": 0.0})
+            continue
+        groups = _groups(study, plan)
+        rows.append({
+            "study": study.name, "kind": plan.kind, "state": "live" if study.is_held() else _state(groups),
+            "settings": [group.label for group in groups], "runs": sum(len(group.runs) for group in groups),
+            "finished": sum(len(group.ended) for group in groups), "began": plan.began,
+            "mean_last_test_accuracy": [group.mean.value if group.mean else None for group in groups],
+        })  # fmt: skip
+    rows.sort(key=lambda row: (row["began"], row["study"]), reverse=True)
+    if json:
+        emit_json(rows)
+        return
+    if not rows:
+        stderr().print(f"no studies in {visible(folder)}; start one with `tuitrain run --seeds 8`")
+        return
+    _print_studies(rows)
+
+
+def _state(groups: Sequence[Group]) -> str:
+    return "done" if all(len(group.ended) == len(group.runs) for group in groups) else "stopped"
+
+
+def _print_studies(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from tuitrain.cli.runs import date_text
+    from tuitrain.figures import glyph_and_kind
+    from tuitrain.runs import wording
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("state", "study", "settings", "finished", "mean last", "when"):
+        table.add_column(title, justify="right" if title in ("finished", "mean last", "when") else "left")
+    for row in rows:
+        if "error" in row:
+            table.add_row("⚠ unreadable", visible(row["study"]), "", "", "", "")
+            continue
+        means = ", ".join(accuracy_text(mean) for mean in row["mean_last_test_accuracy"][:3])
+        settings = ", ".join(visible(label) for label in row["settings"][:3])
+        table.add_row(
+            f"{glyph_and_kind(row['state'])[0]} {wording.state_text(row['state'])}", visible(row["study"]), settings,
+            f"{row['finished']}/{row['runs']}", means, date_text(row["began"]),
+        )  # fmt: skip
+    stdout().print(table, soft_wrap=True)
+
+
+def _groups(study: StudyDirectory, plan: Plan) -> list[Group]:
+    from tuitrain.study.reading import StudyReader
+
+    return StudyReader(study.runs_dir, plan).groups()
+
+
+@study_app.command()
+def show(study: StudyName, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
+    """Show a study: what its seeds came to so far."""
+    from tuitrain.study.store import the_study
+    from tuitrain.watch.study_json import study_json
+
+    directory = the_study(config.runs_dir(runs_dir), study)
+    plan = directory.plan()
+    groups, verdict = _groups(directory, plan), _verdict(plan)
+    if json:
+        data = study_json(directory.name, directory.path, plan.kind, plan.command, groups)
+        emit_json(data | ({"verdict": verdict(groups)} if plan.kind == "duel" else {}))
+        return
+    stdout().print(study_text(plan, groups, directory.path, verdict(groups)), soft_wrap=True)
+    table = _members(groups)
+    sys.stdout.write("\n")
+    stdout().print(table, soft_wrap=True)
+
+
+def _verdict(plan: Plan) -> Callable[[Sequence[Group]], list[str]]:
+    """What a study says of its groups together."""
+    if plan.kind != "duel":
+        return lambda groups: []
+    from tuitrain.watch.duel import duel_lines
+
+    return lambda groups: duel_lines(plan, groups)
+
+
+def _members(groups: Sequence[Group]) -> RenderableType:
+    from rich.table import Table
+
+    from tuitrain.figures import glyph_and_kind
+    from tuitrain.runs import wording
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    titles = ("state", *(("setting",) if len(groups) > 1 else ()), "seed", "epochs", "last", "best", "differs on", "run")
+    for title in titles:
+        table.add_column(title, justify="left" if title in ("state", "setting", "run") else "right")
+    for group in groups:
+        for run in group.runs:
+            differ = group.disagreement_of(run)
+            label = (visible(group.label),) if len(groups) > 1 else ()
+            table.add_row(
+                f"{glyph_and_kind(run.state)[0]} {wording.state_text(run.state)}", *label, str(run.seed),
+                str(len(run.history.epochs)), accuracy_text(run.accuracy), accuracy_text(run.best),
+                "–" if differ is None else f"{differ:.0f}", visible(run.run),
+            )  # fmt: skip
+    return table
+
+
+@study_app.command()
+def resume(
+    study: StudyName,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", help="More seeds: a number of them, or which (20-29).", rich_help_panel=options.PLACE),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The study's network, FILE.py:NAME, named again.", show_default=False),
+    ] = None,
+    jobs: Jobs = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Continue a study that was stopped or killed, or give it more seeds; what is finished is not trained again."""
+    from tuitrain.study.plan import seeds_of
+    from tuitrain.study.store import the_study
+
+    directory = the_study(config.runs_dir(runs_dir), study)
+    directory.acquire()
+    try:
+        plan = directory.plan()
+        if plan.user_network and model is None:
+            raise UsageError(
+                f"study {visible(directory.name)} trains a network in Python ({visible(plan.user_network.get('model', ''))}), "
+                f"which is run only when you name it: `tuitrain study resume {visible(directory.name)} --model FILE.py:NAME`."
+            )
+        if seeds is not None:
+            plan = plan.with_seeds(seeds_of(seeds, max(plan.seeds) + 1))
+            directory.write_plan(plan)
+    except BaseException:
+        directory.release()
+        raise
+    below = _verdict(plan)
+    groups, code = train_study(
+        directory, plan, jobs=jobs, data_dir=config.data_dir(data_dir), model=model or "", quiet=quiet, plain=plain,
+        below=below,
+    )  # fmt: skip
+    say_study(directory, plan, groups, json=json, quiet=quiet, verdict=below(groups))
+    raise typer.Exit(code)
+
+
+@study_app.command()
+def rm(study: StudyName, runs_dir: options.RunsDir = None) -> None:
+    """Forget a study; its runs stay, as ordinary runs."""
+    from tuitrain.study.store import the_study
+
+    directory = the_study(config.runs_dir(runs_dir), study)
+    directory.forget()
+    stderr().print(f"forgot {visible(directory.name)}; its runs are still in {visible(directory.runs_dir)}", soft_wrap=True)

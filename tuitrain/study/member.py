@@ -1,0 +1,163 @@
+"""Trains one member of a study: in whatever process, on whatever machine, an executor calls this."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuitrain.errors import RunDirectoryError, TuitrainError, visible
+from tuitrain.runs import names
+from tuitrain.training.job import Job
+
+if TYPE_CHECKING:
+    from tuitrain.data.dataset import Dataset
+    from tuitrain.runs.session import Session
+    from tuitrain.training.user_network import UserNetwork
+
+
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker gets: the run's name, where it is kept, what to train, and where the data lies.
+
+    `model_sha256` is that of the user's network, whose file must still be the same.
+    """
+
+    run: str
+    runs_dir: Path
+    data_dir: Path | None
+    job: Job
+    model_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a member ended: an outcome of a run, or `refused` with the sentence of an error and its exit code."""
+
+    run: str
+    outcome: str
+    message: str = ""
+    exit_code: int = 0
+
+
+def train_member(order: Order) -> Ending:
+    """Trains a run from its beginning, or from its last checkpoint; one that has ended for good is left alone.
+
+    Never raises an error of a user's, which it returns.
+    """
+    from tuitrain.runs.signals import guarded
+
+    try:
+        session = _prepare(order)
+    except TuitrainError as error:
+        return Ending(order.run, "refused", str(error), int(error.exit_code))
+    if session is None:
+        return Ending(order.run, result_of(order.runs_dir / order.run) or "completed")
+    with guarded(session) as signals:
+        if not signals.exit_code:
+            session.start()
+            session.join()
+        else:
+            session.directory.close()
+    finished = session.recorder.finished
+    message = finished.message if finished else str(session.error or "")
+    return Ending(order.run, session.outcome or "stopped", message, int(session.exit_code))
+
+
+def _prepare(order: Order) -> Session | None:
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.launch import prepare, prepare_resume
+
+    path = order.runs_dir / order.run
+    job, model = order.job, order.job.model
+    if names.looks_like_run(path):
+        if result_of(path):
+            return None
+        return prepare_resume(
+            RunDirectory.open(path), data_dir=order.data_dir, model=model or None, unsaid=job
+        )
+    if model:
+        job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
+    dataset = _data(job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir)
+    session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run)
+    if session.directory.name != order.run:
+        session.directory.close()
+        raise RunDirectoryError(f"{visible(path)} is no run, and stands where this one is to be kept; move it away.")
+    return session
+
+
+def result_of(path: Path) -> str | None:
+    """How a run has ended for good; None where it has not.
+
+    Raises:
+        RunDirectoryError: its log can't be read.
+    """
+    from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.history import History
+
+    history = History.of(RunDirectory.open(path).events())
+    return history.outcome if history.has_result else None
+
+
+@functools.lru_cache(maxsize=2)
+def _data(name: str, held_out: int, seed: int, data_dir: Path | None) -> Dataset:
+    """The data; a worker loads it once for all its members."""
+    from tuitrain.data.dataset import hold_out
+    from tuitrain.data.load import load_dataset
+
+    dataset = load_dataset(name, data_dir)
+    return hold_out(dataset, held_out, seed) if held_out else dataset
+
+
+def _user_network(model: str, sha256: str) -> UserNetwork:
+    from tuitrain.training.user_network import load_user_network
+
+    network = load_user_network(model)
+    if network.sha256 != sha256:
+        raise RunDirectoryError(
+            f"--model {visible(model)} has changed since the study began; put the file back, or begin a new study."
+        )
+    return network
+
+
+def begin_worker() -> None:
+    """Prepares a worker process: signals save and end it, Ctrl-C is left to the process that gives the orders.
+
+    When that one is gone, the worker stops with its state saved.
+    """
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from tuitrain.runs.signals import prepare_process
+
+    prepare_process()
+    _follow_parent()
+    with contextlib.suppress(Exception):  # an import that fails is told by the member that needs it
+        from tuitrain.training.import_torch import import_torch
+
+        import_torch()
+
+
+def _follow_parent() -> None:
+    import multiprocessing
+    import os
+    import signal
+    import threading
+
+    from tuitrain.runs.signals import signals
+
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        if not signals.exit_code:  # else it is saving already, and a second signal would end it at once
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="follow-parent", daemon=True).start()

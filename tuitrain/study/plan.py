@@ -1,0 +1,249 @@
+"""What a study is to train: settings, each with the same seeds. Its members are ordinary runs. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, get_args
+
+from tuitrain import jsonio
+from tuitrain.errors import RunDirectoryError, UsageError, visible
+from tuitrain.figures import plural
+from tuitrain.runs.names import MAX_CHARS, safe_name
+from tuitrain.spec.preset import Preset, override, preset_from_dict
+from tuitrain.training.job import Job
+from tuitrain.training.runtime import Runtime
+
+Kind = Literal["seeds", "duel", "reproduction"]
+#: The version of `plan.json`; raised when an older program would misread it.
+SCHEMA = 1
+MAX_MEMBERS = 100_000
+#: A study's name and its settings' leave room for each other in the names of runs.
+MAX_NAME, MAX_SLUG = 48, 20
+_SEED = re.compile(r"\d{1,18}")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing that is trained with several seeds.
+
+    Attributes:
+        label: what people call it, such as `step13` or `step13 · dropout 0.05`.
+        preset: what is trained; its own seed is not used.
+        changed: what differs from the preset as published, `[old, new]` by dotted key.
+        command: the command line that trains it with one seed; each member has its own in it.
+        slug: its part of the names of runs; empty in a study of one setting.
+    """
+
+    label: str
+    preset: Preset
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    slug: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One run of a study: which setting (by its index) with which seed, and the name of its run directory."""
+
+    setting: int
+    seed: int
+    run: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings, seeds, and how the machine is used. Members are in the order of seeds, each with all settings.
+
+    Attributes:
+        name: of the study; the names of its runs begin with it.
+        kind: what it is for.
+        settings: what is trained; of a duel, A and B.
+        seeds: each once.
+        runtime: how to use the machine.
+        budget: the most parameters that the user allows; None for what the challenge says.
+        command: the command line that trains the whole.
+        gain: of a duel, the gain that is looked for (a fraction); None for none.
+        user_network: of a network in Python its `model` and `sha256`, as `RunStarted.own_network`; else empty.
+        began: unix seconds.
+
+    Raises:
+        UsageError: no setting, no seed, one twice, or too many members.
+    """
+
+    name: str
+    kind: Kind
+    settings: tuple[Setting, ...]
+    seeds: tuple[int, ...]
+    runtime: Runtime = field(default_factory=Runtime)
+    budget: int | None = None
+    command: str = ""
+    gain: float | None = None
+    user_network: Mapping[str, str] = field(default_factory=dict)
+    began: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.settings or not self.seeds:
+            raise UsageError(f"study {visible(self.name)}: nothing to train; give a preset and a seed at least.")
+        if (count := len(self.settings) * len(self.seeds)) > MAX_MEMBERS:
+            raise UsageError(f"study {visible(self.name)}: {count:,} runs; use {MAX_MEMBERS:,} at most.")
+        refuse_twice(self.seeds)
+        if len(self.settings) > 1 and len({s.slug for s in self.settings}) < len(self.settings):
+            raise UsageError(f"study {visible(self.name)}: two settings have the same name.")
+
+    def members(self) -> Iterator[Member]:
+        """Every run, in the order of seeds, so that each setting always has nearly as many."""
+        for seed in self.seeds:
+            for index in range(len(self.settings)):
+                yield self.member(index, seed)
+
+    def member(self, setting: int, seed: int) -> Member:
+        """One run."""
+        parts = (self.name, self.settings[setting].slug, f"seed{seed}")
+        return Member(setting, seed, "_".join(filter(None, parts)))
+
+    def job(self, member: Member, model: str = "") -> Job:
+        """What a member's run is asked to do.
+
+        Args:
+            member: of this plan.
+            model: the user's network, as named on the command line; `user_network` is loaded where it trains.
+        """
+        setting = self.settings[member.setting]
+        command = with_seed(setting.command, f"--seed {member.seed}")
+        changed = {key: pair for key, pair in setting.changed.items() if key != "train.seed"}
+        preset = override(setting.preset, {"train.seed": member.seed})
+        return Job(preset, self.runtime, self.budget, changed, command, model, study=self.name)
+
+    def with_seeds(self, seeds: Sequence[int]) -> Plan:
+        """The same with more seeds after those that it has.
+
+        Raises:
+            UsageError: it has one of them.
+        """
+        return replace(self, seeds=(*self.seeds, *seeds))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain JSON form."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "kind": self.kind,
+            "settings": [
+                {
+                    "label": setting.label,
+                    "preset": setting.preset.to_dict(),
+                    "changed": jsonio.finite(dict(setting.changed)),
+                    "command": setting.command,
+                    "slug": setting.slug,
+                }
+                for setting in self.settings
+            ],
+            "seeds": list(self.seeds),
+            "runtime": self.runtime.to_dict(),
+            "budget": self.budget,
+            "command": self.command,
+            "gain": self.gain,
+            "user_network": dict(self.user_network),
+            "began": self.began,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str) -> Self:
+        """The plan of a JSON form.
+
+        Raises:
+            RunDirectoryError: it is damaged, or of a later version.
+        """
+        if isinstance(schema := data.get("schema"), int) and schema > SCHEMA:
+            raise RunDirectoryError(f"{where} was written by a later version of tuitrain; use that one.")
+        try:
+            settings = tuple(
+                Setting(
+                    str(one["label"]),
+                    preset_from_dict(one["preset"], where),
+                    dict(one["changed"]),
+                    str(one["command"]),
+                    safe_name(str(one["slug"])) if one["slug"] else "",
+                )
+                for one in data["settings"]
+            )
+            kind: Kind = next((kind for kind in get_args(Kind) if kind == data["kind"]), "seeds")
+            if not all(isinstance(seed, int) and seed >= 0 for seed in data["seeds"]):
+                raise ValueError("a seed is no whole number")
+            budget, gain = data["budget"], data["gain"]
+            return cls(
+                str(data["name"]),
+                kind,
+                settings,
+                tuple(data["seeds"]),
+                Runtime.from_dict(data["runtime"]),
+                None if budget is None else int(budget),
+                str(data["command"]),
+                None if gain is None else float(gain),
+                {str(key): str(value) for key, value in data["user_network"].items()},
+                float(data["began"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            raise RunDirectoryError(f"{where} is damaged; its runs are not, see `tuitrain runs`.") from None
+
+
+def with_seed(command: str, flag: str) -> str:
+    """A command line of `spec.repeat` with another flag in the place of its `--seed`."""
+    return re.sub(r"--seed \d+", flag, command, count=1)
+
+
+def refuse_twice(seeds: Sequence[int]) -> None:
+    """Each seed can be trained once.
+
+    Raises:
+        UsageError: one is there twice.
+    """
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1}) if len(set(seeds)) < len(seeds) else []
+    if twice:
+        some = ", ".join(map(str, twice[:5])) + (", …" if len(twice) > 5 else "")
+        raise UsageError(f"--seeds: {plural(len(twice), 'seed')} given twice ({some}); give each once.")
+
+
+def seeds_of(text: str, first: int = 0) -> tuple[int, ...]:
+    """The seeds of `--seeds`: `16` is that many from `first` on, `3,7,11` these, `20-29` those from 20 to 29.
+
+    Raises:
+        UsageError: it can't be read, or names a seed twice, or none.
+    """
+    out: list[int] = []
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 1 and _SEED.fullmatch(parts[0]):
+        count = int(parts[0])
+        if not 1 <= count <= MAX_MEMBERS:
+            raise UsageError(f"--seeds {count}: use a number of seeds from 1 to {MAX_MEMBERS:,}, or a list such as 3,7,11.")
+        return tuple(range(first, first + count))
+    for part in filter(None, parts):
+        low, dash, high = part.partition("-")
+        if not _SEED.fullmatch(low) or (dash and not _SEED.fullmatch(high)):
+            raise UsageError(f"--seeds '{visible(text)}': write a number (16), a list (3,7,11) or a range (20-29).")
+        begin, end = int(low), int(high) if dash else int(low)
+        if end < begin or end - begin >= MAX_MEMBERS:
+            raise UsageError(f"--seeds '{visible(part)}': a range goes up, over {MAX_MEMBERS:,} seeds at most.")
+        out += range(begin, end + 1)
+    if not out:
+        raise UsageError("--seeds: no seed is named; write a number (16), a list (3,7,11) or a range (20-29).")
+    refuse_twice(out)
+    return tuple(out)
+
+
+def slugs(labels: Sequence[str]) -> list[str]:
+    """A short, different name for each of several settings, for the names of their runs."""
+    out: list[str] = []
+    for number, label in enumerate(labels):
+        slug = safe_name(label)[:MAX_SLUG].strip(".-") or f"setting{number}"
+        taken = slug in out
+        out.append(f"{slug[: MAX_SLUG - 5]}-{number}" if taken else slug)
+    return out
+
+
+def study_name(name: str) -> str:
+    """A study's name, made safe, short enough that its runs can be called after it."""
+    assert MAX_NAME + MAX_SLUG + 2 < MAX_CHARS
+    return safe_name(name)[:MAX_NAME].strip(".-")

@@ -1,0 +1,88 @@
+"""Reads what the members of a study have done so far, from their run directories: one group a setting."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuitrain.errors import RunDirectoryError
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.history import History
+from tuitrain.runs.index import HELD, summary_of
+from tuitrain.runs.predictions import right_of_runs
+from tuitrain.study.plan import Member, Plan
+from tuitrain.training.events import Record
+from tuitrain.watch.group import Group, Right, SeedRun
+
+_STATES = {"completed": "done", "diverged": "diverged"}
+
+
+@dataclass(frozen=True)
+class _Read:
+    key: tuple[int, int]
+    records: list[Record]
+    history: History
+
+
+class StudyReader:
+    """Looks at the members again and again; one that has ended is read once.
+
+    Args:
+        runs_dir: of the members.
+        plan: of the study.
+    """
+
+    def __init__(self, runs_dir: Path, plan: Plan) -> None:
+        self.runs_dir, self.plan = runs_dir, plan
+        self._read: dict[str, _Read] = {}
+        self._right: dict[int, tuple[tuple[str, ...], Right | None]] = {}
+
+    def groups(self) -> list[Group]:
+        """The group of each setting, as it stands."""
+        out = []
+        for index, setting in enumerate(self.plan.settings):
+            members = [self.plan.member(index, seed) for seed in self.plan.seeds]
+            group = Group(setting.label, tuple(map(self._seed_run, members)))
+            out.append(Group(group.label, group.runs, self._right_of(index, group)))
+        return out
+
+    def _seed_run(self, member: Member) -> SeedRun:
+        path = self.runs_dir / member.run
+        read = self._look(path)
+        if read is None:
+            return SeedRun(member.seed, member.run, "waiting", History())
+        history = read.history
+        if history.has_result:
+            return SeedRun(member.seed, member.run, _STATES[history.outcome], history, 1.0)
+        summary = summary_of(path, read.records)
+        fraction = len(history.epochs) / history.planned if history.planned else 0.0
+        live = RunDirectory(path).live() if summary.state in HELD else None
+        if live is not None and live.progress is not None and history.planned:
+            now = live.progress
+            fraction = max(fraction, min(1.0, (now.epoch - 1 + now.step / max(1, now.steps)) / history.planned))
+        return SeedRun(member.seed, member.run, summary.activity, history, fraction)
+
+    def _look(self, path: Path) -> _Read | None:
+        """A run's records, read again only when its log has changed; None where there is no such run."""
+        try:
+            info = os.stat(path / "events.jsonl")  # noqa: PTH116 - hundreds of these, several times a second
+            key, before = (info.st_mtime_ns, info.st_size), self._read.get(path.name)
+            if before is None or before.key != key:
+                records = RunDirectory(path).events()
+                before = self._read[path.name] = _Read(key, records, History.of(records))
+        except (OSError, RunDirectoryError):
+            return None
+        return before
+
+    def _right_of(self, index: int, group: Group) -> Right | None:
+        """Right and wrong of the runs that have ended; read again only when one more has."""
+        runs = tuple(run.run for run in group.ended)
+        known, right = self._right.get(index, ((), None))
+        if known != runs:
+            try:
+                right = right_of_runs([self.runs_dir / run for run in runs]) if runs else None
+            except RunDirectoryError:
+                right = None
+            self._right[index] = (runs, right)
+        return right

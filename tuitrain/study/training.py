@@ -1,0 +1,216 @@
+"""Trains the members of a study on an executor of the standard kind; the runs are written where members train."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from pathlib import Path
+
+from tuitrain.errors import ExitCode, RunDirectoryError, TuitrainError, visible
+from tuitrain.figures import plural
+from tuitrain.runs import locking, names
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.index import summarise
+from tuitrain.runs.steering import RemoteControl
+from tuitrain.study.member import Ending, Order, result_of, train_member
+from tuitrain.study.plan import Member, Plan
+from tuitrain.study.store import StudyDirectory
+from tuitrain.training.command import Command, Steering
+
+POLL_S = 0.1
+#: A stop is posted again this often: a run that was only just beginning may not have been listening.
+TELL_S = 1.0
+#: How often the process of a member may die without a new checkpoint, before the member is left out.
+MOST_DEATHS = 3
+#: A member that can't find its data or device says what all others would.
+_FOR_ALL = frozenset({ExitCode.DATA, ExitCode.DEVICE})
+
+
+class StudyControl(Steering):
+    """Steers a study in this process; only a stop has a meaning, and it is for all members."""
+
+    def __init__(self, training: StudyTraining) -> None:
+        self._training = training
+
+    def post(self, command: Command) -> None:
+        """Take a command."""
+        if command.action == "stop":
+            self._training.stop_reason = command.reason or command.source or "requested"
+
+
+class StudyTraining:
+    """Trains what a study's plan has, in order, so many members at a time.
+
+    It can be guarded against signals as a session can (`runs.signals.guarded`): a stop reaches every member, which
+    saves its state, and `resume` goes on with it.
+
+    Args:
+        study: held by this process.
+        plan: its plan.
+        executor: calls `train_member` somewhere that sees the study's folder of runs.
+        at_once: how many members are given to it at a time.
+        data_dir: where the data lies, for the members.
+        model: the user's network, as named on the command line.
+        enough: asked after each member that ended, and before the first: whether no more shall be trained.
+    """
+
+    def __init__(
+        self,
+        study: StudyDirectory,
+        plan: Plan,
+        executor: Executor,
+        *,
+        at_once: int,
+        data_dir: Path | None = None,
+        model: str = "",
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.study, self.plan, self.executor, self.at_once = study, plan, executor, max(1, at_once)
+        self.data_dir, self.model, self.enough = data_dir, model, enough
+        self._control = StudyControl(self)
+        self.stop_reason = ""
+        self._running = False
+        self.endings: dict[str, Ending] = {}
+        self.in_flight: dict[Future[Ending], Member] = {}
+        self._deaths: Counter[str] = Counter()  # of a member's processes, since it last finished an epoch
+        self._epochs: dict[str, int] = {}  # that a member had when its process died
+        self._told: dict[str, float] = {}  # when a member was told to stop
+        self._error: TuitrainError | None = None
+
+    def run(self, look: Callable[[], None] = lambda: None) -> None:
+        """Trains until all is done, or enough, or a stop; `look` is called ten times a second.
+
+        Raises:
+            TuitrainError: the data or the device is missing, which no member can do without.
+        """
+        self._running = True
+        try:
+            again: list[Member] = []
+            members = self._to_train()
+            while True:
+                self._obey()
+                if self._stopping:
+                    self._tell_members()
+                while not self._stopping and len(self.in_flight) < self.at_once and not self.enough():
+                    member = again.pop() if again else next(members, None)
+                    if member is None:
+                        break
+                    self.in_flight[self.executor.submit(train_member, self._order(member))] = member
+                if not self.in_flight:
+                    break
+                done, _ = wait(self.in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    member = self.in_flight.pop(future)
+                    if not self._take(future, member):
+                        again.append(member)
+                if done and self.enough():
+                    self.stop_reason = self.stop_reason or "decided"
+                look()
+        finally:
+            self._running = False
+        if self._error is not None:
+            raise self._error
+
+    # What `guarded` asks of a session
+
+    @property
+    def running(self) -> bool:
+        """Whether it is at work."""
+        return self._running
+
+    @property
+    def control(self) -> StudyControl:
+        """Its steering."""
+        return self._control
+
+    def abandon(self, message: str, source: str) -> bool:
+        """Nothing to record: each member's process saves what it has when this one is gone."""
+        del message, source
+        return True
+
+    def detached(self, source: str) -> None:
+        """The terminal is gone; the study goes on."""
+        del source
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Whether it has ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self._running and (end is None or time.monotonic() < end):
+            time.sleep(POLL_S)
+        return not self._running
+
+    # Its parts
+
+    @property
+    def _stopping(self) -> bool:
+        return bool(self.stop_reason) or self._error is not None
+
+    def _to_train(self) -> Iterator[Member]:
+        """The members that have no result yet, in order."""
+        there = set(names.run_names(self.study.runs_dir))
+        for member in self.plan.members():
+            if member.run in there:
+                with contextlib.suppress(RunDirectoryError):
+                    if (outcome := result_of(self.study.runs_dir / member.run)) is not None:
+                        self.endings[member.run] = Ending(member.run, outcome)
+                        continue
+            yield member
+
+    def _order(self, member: Member) -> Order:
+        job = self.plan.job(member, self.model)
+        sha256 = self.plan.user_network.get("sha256", "")
+        return Order(member.run, self.study.runs_dir.absolute(), self.data_dir, job, sha256)
+
+    def _take(self, future: Future[Ending], member: Member) -> bool:
+        """Keeps how a member ended; returns False if it is to be tried again, as its process died."""
+        error = future.exception()
+        if error is None:
+            ending = future.result()
+        elif not isinstance(error, BrokenExecutor):
+            ending = Ending(member.run, "failed", f"{type(error).__name__}: {visible(error)}", 1)
+        elif self._stopping:
+            ending = Ending(member.run, "stopped")
+        else:
+            epochs = _epochs(self.study.runs_dir / member.run)
+            forward = epochs > self._epochs.get(member.run, -1)
+            self._deaths[member.run] = 1 if forward else self._deaths[member.run] + 1
+            self._epochs[member.run] = epochs
+            if self._deaths[member.run] < MOST_DEATHS:
+                return False
+            times = plural(self._deaths[member.run], "time")
+            ending = Ending(member.run, "failed", f"its process was killed {times} before an epoch was done", 1)
+        self.endings[member.run] = ending
+        if ending.outcome == "refused" and ending.exit_code in _FOR_ALL and self._error is None:
+            self._error = TuitrainError(ending.message)
+            self._error.exit_code = ExitCode(ending.exit_code)
+        return True
+
+    def _obey(self) -> None:
+        try:
+            for line in self.study.new_commands():
+                if (command := Command.from_json(line)) is not None:
+                    self._control.post(command)
+        except RunDirectoryError:
+            pass  # another user's; a run says so in its log, and these have none
+
+    def _tell_members(self) -> None:
+        """Posts a stop to the members that train; the others are cancelled, or find nothing to wait for."""
+        now = time.monotonic()
+        for future, member in list(self.in_flight.items()):
+            path = self.study.runs_dir / member.run
+            if future.cancel():
+                del self.in_flight[future]
+            elif now - self._told.get(member.run, -TELL_S) >= TELL_S and locking.is_held(path):
+                self._told[member.run] = now
+                with contextlib.suppress(TuitrainError):
+                    RemoteControl(RunDirectory(path), "study").stop(self.stop_reason or "the study ends", when="now")
+
+
+def _epochs(path: Path) -> int:
+    try:
+        return summarise(path).epochs
+    except RunDirectoryError:
+        return 0

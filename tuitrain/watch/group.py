@@ -1,0 +1,288 @@
+"""What several seeds of one setting come to: their figures, the band over the epochs, and what is said of them.
+
+Accuracies are fractions. What is said of a group is of the last epoch: the best of many epochs favours the run that
+varies most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuitrain.errors import visible
+from tuitrain.figures import accuracy_text, percent_text, plural, points_text, reaches_target
+from tuitrain.runs.history import LAST_EPOCHS, History
+from tuitrain.stats import intervals, noise_floor
+from tuitrain.stats.intervals import Estimate, Interval
+
+Right = NDArray[np.bool_]
+#: Below it, the lower end of an interval for a mean is too high.
+SKEWED = -0.5
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One seed of a group.
+
+    Attributes:
+        seed: of everything random.
+        run: the name of its run directory.
+        state: `waiting` where it has not begun, else as `RunSummary.activity`.
+        history: its events so far.
+        fraction: the share of its epochs and steps that is done.
+    """
+
+    seed: int
+    run: str
+    state: str
+    history: History
+    fraction: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has a result: it was trained to its end, or diverged."""
+        return self.history.has_result
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the last epoch; a diverged run that finished none has none."""
+        last = self.history.last
+        return last.test_acc if last is not None and math.isfinite(last.test_acc) else None
+
+    @property
+    def best(self) -> float | None:
+        """Of the best epoch."""
+        return self.history.best.test_acc if self.history.best is not None else None
+
+
+@dataclass(frozen=True)
+class BandPoint:
+    """The accuracies of all seeds that finished an epoch."""
+
+    epoch: int
+    low: float
+    mean: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many seeds of how many, with Wilson's interval for the share."""
+
+    count: int
+    of: int
+
+    @property
+    def interval(self) -> Interval:
+        """For the share of all seeds that there are."""
+        return intervals.wilson(self.count, self.of)
+
+    def __str__(self) -> str:
+        span = self.interval
+        return f"{self.count} of {self.of} ({span.low * 100:.0f} to {span.high * 100:.0f} %)"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Seeds of one setting.
+
+    Attributes:
+        label: what is trained.
+        runs: in the order of the plan.
+        right: which images each ended run got right at its last epoch, (K, N) in the order of `ended`; None where
+            that is not known.
+    """
+
+    label: str
+    runs: tuple[SeedRun, ...]
+    right: Right | None = None
+
+    @cached_property
+    def ended(self) -> tuple[SeedRun, ...]:
+        """Those with a result."""
+        return tuple(run for run in self.runs if run.ended)
+
+    @property
+    def diverged(self) -> tuple[SeedRun, ...]:
+        """Those that diverged: results too."""
+        return tuple(run for run in self.runs if run.history.outcome == "diverged")
+
+    @property
+    def failed(self) -> tuple[SeedRun, ...]:
+        """Those that ended without a result."""
+        return tuple(run for run in self.runs if run.state in ("failed", "out_of_memory"))
+
+    @cached_property
+    def accuracies(self) -> tuple[float, ...]:
+        """Of the ended runs at their last epochs; of one that diverged before it finished any, that of one class."""
+        if self.right is not None:
+            return tuple(float(row.mean()) for row in self.right)
+        known = [run.accuracy for run in self.ended]
+        return tuple(value for value in known if value is not None)
+
+    @cached_property
+    def mean(self) -> Estimate | None:
+        """Of the last epoch, on these images, with what is known of its error; None before the first result."""
+        if not self.accuracies:
+            return None
+        if self.right is not None and len(self.right) > 1:
+            return noise_floor.mean_accuracy(self.right)
+        return intervals.mean(self.accuracies)
+
+    @cached_property
+    def spread(self) -> noise_floor.Spread | None:
+        """The standard deviation between seeds and its noise floor; None with one result, or without predictions."""
+        return noise_floor.spread(self.right) if self.right is not None and len(self.right) > 1 else None
+
+    @cached_property
+    def disagreement(self) -> float | None:
+        """On how many images two seeds differ in being right, on average."""
+        if self.right is None or len(self.right) < 2:
+            return None
+        pairs = noise_floor.disagreements(self.right)
+        return float(pairs[np.triu_indices(len(pairs), k=1)].mean())
+
+    def disagreement_of(self, run: SeedRun) -> float | None:
+        """On how many images a seed differs from the others in being right, on average."""
+        if self.right is None or len(self.right) < 2 or run not in self.ended:
+            return None
+        index = self.ended.index(run)
+        return float(noise_floor.disagreements(self.right)[index].sum() / (len(self.right) - 1))
+
+    @property
+    def skewness(self) -> float:
+        """Of the accuracies; below -0.5 a few seeds are much worse than the others."""
+        return intervals.skewness(self.accuracies) if self.accuracies else 0.0
+
+    @property
+    def target(self) -> float | None:
+        """The challenge's accuracy in percent."""
+        return next((run.history.target for run in self.runs if run.history.target is not None), None)
+
+    @property
+    def extremes(self) -> tuple[SeedRun, SeedRun] | None:
+        """The worst and the best of the ended runs, by the last epoch."""
+        ranked = sorted(self.ended, key=lambda run: -1.0 if run.accuracy is None else run.accuracy)
+        return (ranked[0], ranked[-1]) if ranked else None
+
+    @property
+    def fraction(self) -> float:
+        """The share of all that is done."""
+        return sum(run.fraction for run in self.runs) / max(1, len(self.runs))
+
+    def at_target(self, when: str) -> Share | None:
+        """The share of ended seeds at the target `ever`, at the `end`, or in the last `five` epochs; None without one."""
+        target = self.target
+        if target is None or not self.ended:
+            return None
+        count = 0
+        for run in self.ended:
+            epochs = run.history.epochs
+            wanted = {"ever": epochs, "end": epochs[-1:], "five": epochs[-LAST_EPOCHS:]}[when]
+            reached = [reaches_target(epoch.test_acc, target) for epoch in wanted]
+            count += any(reached) if when == "ever" else bool(reached) and all(reached)
+        return Share(count, len(self.ended))
+
+    @cached_property
+    def band(self) -> tuple[BandPoint, ...]:
+        """The lowest, the mean and the highest accuracy over the epochs, of the seeds that have finished each."""
+        by_epoch: dict[int, list[float]] = {}
+        for run in self.runs:
+            for epoch in run.history.epochs:
+                if math.isfinite(epoch.test_acc):
+                    by_epoch.setdefault(epoch.epoch, []).append(epoch.test_acc)
+        return tuple(
+            BandPoint(epoch, min(values), sum(values) / len(values), max(values), len(values))
+            for epoch, values in sorted(by_epoch.items())
+        )
+
+
+def mean_text(group: Group) -> str:
+    """`mean 99.31 % (99.28 to 99.34), sd 0.05, 16 seeds`; the interval is of 95 %."""
+    if group.mean is None:
+        return "no seed has finished"
+    seeds = plural(len(group.accuracies), "seed")
+    if len(group.accuracies) < 2:
+        return f"{accuracy_text(group.mean.value)}, {seeds}"
+    return f"mean {accuracy_text(group.mean.value)} ({interval_text(group.mean.interval())}), {sd_text(group)}, {seeds}"
+
+
+def interval_text(span: Interval) -> str:
+    """`99.28 to 99.34`, of an interval of accuracies."""
+    return f"{percent_text(max(0.0, span.low))} to {percent_text(min(1.0, span.high))}"
+
+
+def sd_text(group: Group) -> str:
+    """`sd 0.05`: the standard deviation of an accuracy between seeds, in points."""
+    if group.spread is not None:
+        return f"sd {points_text(group.spread.sd)}"
+    return f"sd {points_text(float(np.std(group.accuracies, ddof=1)))}" if len(group.accuracies) > 1 else "sd –"
+
+
+def group_lines(group: Group) -> list[str]:
+    """What is said of a group, a sentence each; the first has its mean."""
+    lines = [f"{mean_text(group)}."]
+    lines[0] = lines[0][0].upper() + lines[0][1:]
+    if not group.ended:
+        return lines + _missing(group)
+    if (ends := group.extremes) is not None and len(group.ended) > 1:
+        worst, best = ends
+        lines.append(
+            f"Worst {accuracy_text(worst.accuracy)} (seed {worst.seed}), "
+            f"best {accuracy_text(best.accuracy)} (seed {best.seed}), at the last epoch."
+        )
+    if (ever := group.at_target("ever")) is not None:
+        lines.append(
+            f"Target {group.target:g} %: reached at some epoch by {ever}, at the end by {group.at_target('end')}, "
+            f"in each of the last five epochs by {group.at_target('five')}."
+        )
+    lines += noise_lines(group)
+    if len(group.accuracies) > 2 and group.skewness < SKEWED:
+        lines.append(
+            f"A few seeds are much worse than the others (skewness {group.skewness:.1f}): "
+            "the lower end of the mean's interval is too high."
+        )
+    return lines + _missing(group)
+
+
+def noise_lines(group: Group) -> list[str]:
+    """How far apart the seeds are, beside what the images on which they differ would do alone."""
+    spread, differ = group.spread, group.disagreement
+    if spread is None or differ is None:
+        return []
+    if differ == 0:
+        return ["All seeds are right on the same images."]
+    floor = (
+        f"Two seeds differ on {differ:.0f} images, which alone makes accuracies vary by {points_text(spread.floor)} "
+        "points (standard deviation)"
+    )
+    if spread.settled:
+        return [f"{floor}: the noise floor. With it, the standard deviation is {points_text(spread.sd)}."]
+    times = spread.plain / spread.floor
+    return [
+        f"{floor}. The seeds vary {times:.1f} times that, {points_text(spread.plain)}: the runs are not settled; "
+        "train longer, or end at a lower learning rate."
+    ]
+
+
+def _missing(group: Group) -> list[str]:
+    lines = []
+    if group.diverged:
+        seeds = ", ".join(str(run.seed) for run in group.diverged)
+        lines.append(
+            f"{plural(len(group.diverged), 'seed')} diverged ({seeds}) and count with the last accuracy they had."
+        )
+    if group.failed:
+        why = next((run.history.finished.message for run in group.failed if run.history.finished), "")
+        seeds = ", ".join(str(run.seed) for run in group.failed)
+        lines.append(f"{plural(len(group.failed), 'seed')} failed ({seeds}) and are not counted: {visible(why)}")
+    open_ = len(group.runs) - len(group.ended) - len(group.failed)
+    if open_:
+        lines.append(f"{plural(open_, 'seed')} of {len(group.runs)} not finished.")
+    return lines
