@@ -314,9 +314,10 @@ def _verdict(plan: Plan) -> Callable[[Sequence[Group]], list[str]]:
     """What a study says of its groups together."""
     if plan.kind != "duel":
         return lambda groups: []
+    from tuitrain.study.duel import duel_of
     from tuitrain.watch.duel import duel_lines
 
-    return lambda groups: duel_lines(plan, groups)
+    return lambda groups: duel_lines(duel_of(plan, groups))
 
 
 def _members(groups: Sequence[Group]) -> RenderableType:

@@ -212,13 +212,18 @@ NAMES = ("name", "title", "family", "source", "story", "schema", "claims", "chal
 
 def setting_digest(start: RunStarted) -> str:
     """A digest that is the same for runs that train the same thing, but for the seed, to the same precision."""
-    data = {key: value for key, value in start.preset.items() if key not in NAMES}
+    return preset_digest(start.preset, start.own_network.get("sha256"), start.runtime.get("precision", "fp32"))
+
+
+def preset_digest(preset: Mapping[str, Any], network: str | None = None, precision: str = "fp32") -> str:
+    """The same of a preset's plain form; `network` is the digest of a network in Python in its place."""
+    data = {key: value for key, value in preset.items() if key not in NAMES}
     train = data.get("train")
     if isinstance(train, dict):
-        data["train"] = {key: value for key, value in train.items() if key != "seed"}
-    if start.own_network:
-        data["model"] = start.own_network.get("sha256")
-    text = json.dumps([data, start.runtime.get("precision")], sort_keys=True, default=str)
+        data["train"] = {key: value for key, value in train.items() if key != "seed" and value is not None}
+    if network:
+        data["model"] = network
+    text = json.dumps([data, precision], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

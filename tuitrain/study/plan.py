@@ -65,6 +65,7 @@ class Plan:
         budget: the most parameters that the user allows; None for what the challenge says.
         command: the command line that trains the whole.
         gain: of a duel, the gain that is looked for (a fraction); None for none.
+        doublings: of a duel that may go on after it was undecided, how often its pairs were doubled; else None.
         user_network: of a network in Python its `model` and `sha256`, as `RunStarted.own_network`; else empty.
         began: unix seconds.
 
@@ -80,6 +81,7 @@ class Plan:
     budget: int | None = None
     command: str = ""
     gain: float | None = None
+    doublings: int | None = None
     user_network: Mapping[str, str] = field(default_factory=dict)
     began: float = 0.0
 
@@ -145,6 +147,7 @@ class Plan:
             "budget": self.budget,
             "command": self.command,
             "gain": self.gain,
+            "doublings": self.doublings,
             "user_network": dict(self.user_network),
             "began": self.began,
         }
@@ -172,7 +175,7 @@ class Plan:
             kind: Kind = next((kind for kind in get_args(Kind) if kind == data["kind"]), "seeds")
             if not all(isinstance(seed, int) and seed >= 0 for seed in data["seeds"]):
                 raise ValueError("a seed is no whole number")
-            budget, gain = data["budget"], data["gain"]
+            budget, gain, doublings = data["budget"], data["gain"], data["doublings"]
             return cls(
                 str(data["name"]),
                 kind,
@@ -182,6 +185,7 @@ class Plan:
                 None if budget is None else int(budget),
                 str(data["command"]),
                 None if gain is None else float(gain),
+                None if doublings is None else int(doublings),
                 {str(key): str(value) for key, value in data["user_network"].items()},
                 float(data["began"]),
             )

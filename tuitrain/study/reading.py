@@ -52,16 +52,7 @@ class StudyReader:
         read = self._look(path)
         if read is None:
             return SeedRun(member.seed, member.run, "waiting", History())
-        history = read.history
-        if history.has_result:
-            return SeedRun(member.seed, member.run, _STATES[history.outcome], history, 1.0)
-        summary = summary_of(path, read.records)
-        fraction = len(history.epochs) / history.planned if history.planned else 0.0
-        live = RunDirectory(path).live() if summary.state in HELD else None
-        if live is not None and live.progress is not None and history.planned:
-            now = live.progress
-            fraction = max(fraction, min(1.0, (now.epoch - 1 + now.step / max(1, now.steps)) / history.planned))
-        return SeedRun(member.seed, member.run, summary.activity, history, fraction)
+        return _seed_run(path, member.seed, read.records, read.history)
 
     def _look(self, path: Path) -> _Read | None:
         """A run's records, read again only when its log has changed; None where there is no such run."""
@@ -86,3 +77,25 @@ class StudyReader:
                 right = None
             self._right[index] = (runs, right)
         return right
+
+
+def seed_run(path: Path, seed: int) -> SeedRun:
+    """A run by itself as a seed of a group.
+
+    Raises:
+        RunDirectoryError: its log can't be read.
+    """
+    records = RunDirectory(path).events()
+    return _seed_run(path, seed, records, History.of(records))
+
+
+def _seed_run(path: Path, seed: int, records: list[Record], history: History) -> SeedRun:
+    if history.has_result:
+        return SeedRun(seed, path.name, _STATES[history.outcome], history, 1.0)
+    summary = summary_of(path, records)
+    fraction = len(history.epochs) / history.planned if history.planned else 0.0
+    live = RunDirectory(path).live() if summary.state in HELD else None
+    if live is not None and live.progress is not None and history.planned:
+        now = live.progress
+        fraction = max(fraction, min(1.0, (now.epoch - 1 + now.step / max(1, now.steps)) / history.planned))
+    return SeedRun(seed, path.name, summary.activity, history, fraction)

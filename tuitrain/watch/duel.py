@@ -72,7 +72,7 @@ class Duel:
 
     @cached_property
     def _finished_seeds(self) -> tuple[int, ...]:
-        out = []
+        out: list[int] = []
         for run_a, run_b in zip(self.a.runs, self.b.runs, strict=True):
             if not (run_a.ended and run_b.ended) or len(out) == self.plan.last:
                 break

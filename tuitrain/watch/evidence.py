@@ -212,17 +212,23 @@ def _second_opinion(evidence: Evidence) -> list[str]:
     a, b = evidence.a, evidence.b
     if min(evidence.seeds) < PERMUTED_FROM or evidence.finding == "identical":
         return []
-    from tuitrain.stats.permutation import permutation_p_value
+    from tuitrain.stats.permutation import permutation_test
 
-    p_value = permutation_p_value(a.accuracies, b.accuracies)
+    p_value = permutation_test(a.accuracies, b.accuracies).p_value
     return [f"Second opinion, by shuffling the seeds between the two: p = {p_value:.2g}."]
 
 
 def _target_line(evidence: Evidence) -> str | None:
-    ends = [group.at_target("end") for group in (evidence.a, evidence.b)]
-    if ends[0] is None or ends[1] is None or evidence.a.target != evidence.b.target or max(evidence.seeds) < 2:
+    a, b = (group.at_target("end") for group in (evidence.a, evidence.b))
+    if a is None or b is None or evidence.a.target != evidence.b.target or max(evidence.seeds) < 2:
         return None
-    return f"Target {evidence.a.target:g} % at the end: {ends[0]} against {ends[1]}."
+    from tuitrain.stats.shares import compare_shares
+
+    shares = compare_shares(a.count, a.of, b.count, b.of)
+    return (
+        f"Target {evidence.a.target:g} % at the end: {visible(evidence.a.label)} {a}, {visible(evidence.b.label)} {b} "
+        f"(Fisher's exact test: p = {shares.p_value:.2g})."
+    )
 
 
 def pooled_sd(groups: Sequence[Group]) -> float | None:

@@ -1,0 +1,172 @@
+"""What a person means by one side of a comparison: a run, a study, or a preset with changes, as a group of runs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tuitrain import tomltext
+from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
+from tuitrain.runs import names
+from tuitrain.runs.history import History
+from tuitrain.runs.index import RunSummary, find_run, list_runs, preset_digest, setting_digest
+from tuitrain.runs.predictions import right_of_runs
+from tuitrain.spec.preset import Preset, override
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.study.reading import StudyReader, seed_run
+from tuitrain.study.store import StudyDirectory, find_study, list_studies
+from tuitrain.watch.group import Group
+
+_CHANGE = re.compile(r"\+(?=[A-Za-z_.\[\]0-9]+=)")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side.
+
+    Attributes:
+        text: as it was named.
+        group: its runs.
+        preset: the plain form of what they train.
+        digest: of the setting, the same for runs that differ in the seed alone; empty where they differ in more.
+    """
+
+    text: str
+    group: Group
+    preset: dict[str, Any]
+    digest: str
+
+
+def find_side(runs_dir: Path, text: str, changes: Mapping[str, Any] | None = None) -> Side:
+    """The side of a name.
+
+    Args:
+        runs_dir: where runs and studies are.
+        text: a study (`NAME`, or `NAME:SETTING` of one with several), a run, or a preset with changes
+            (`step11+train.dropout=0.05`), which stands for all finished runs of that setting.
+        changes: that a preset gets beside those, by dotted key.
+
+    Raises:
+        RunDirectoryError: nothing is called that, or it has no runs.
+        PresetError, UsageError: a change can't be used.
+    """
+    name, _, setting = text.partition(":")
+    exact = {study.name: study for study in list_studies(runs_dir)}
+    if name in exact:
+        return _of_study(exact[name], setting, text)
+    if "/" in text or text == "latest" or text in names.run_names(runs_dir):
+        return _of_run(runs_dir, text)
+    preset_name, *parts = _CHANGE.split(text)
+    try:
+        preset: Preset | None = load_preset(preset_name)
+    except PresetError:
+        if parts:
+            raise
+        preset = None
+    if preset is not None:
+        return _of_preset(runs_dir, text, _changed(preset, parts, changes or {}))
+    if (study := find_study(runs_dir, name)) is not None:
+        return _of_study(study, setting, text)
+    try:
+        return _of_run(runs_dir, text)
+    except RunDirectoryError as error:
+        if "may be" in str(error):
+            raise
+        raise RunDirectoryError(
+            f"'{visible(text)}' is no run, study or preset here; list them with `tuitrain runs`, `tuitrain study` "
+            "and `tuitrain presets`."
+        ) from None
+
+
+def _changed(preset: Preset, parts: Sequence[str], changes: Mapping[str, Any]) -> Preset:
+    given = dict(changes)
+    for part in parts:
+        key, _, value = part.partition("=")
+        given[key if key.split(".")[0].split("[")[0] in ("train", "model") else f"train.{key}"] = _value(value)
+    return override(preset, given, visible(preset.name)) if given else preset
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomltext.tables(f"value = {text}")["value"]
+    except ValueError:
+        return text
+
+
+def _of_study(study: StudyDirectory, setting: str, text: str) -> Side:
+    plan = study.plan()
+    index = 0
+    if len(plan.settings) > 1:
+        labels = [one.slug for one in plan.settings]
+        found = names.match_name(labels, setting) if setting else None
+        if found is None:
+            some = ", ".join(f"{visible(study.name)}:{visible(label)}" for label in labels[:4])
+            raise RunDirectoryError(f"study {visible(study.name)} has {len(labels)} settings; name one of them: {some}.")
+        index = labels.index(found)
+    group = StudyReader(study.runs_dir, plan).groups()[index]
+    if not group.ended:
+        raise RunDirectoryError(
+            f"study {visible(text)} has no finished run; `tuitrain study resume {visible(study.name)}` goes on with it."
+        )
+    started = next(run.history.started for run in group.ended if run.history.started is not None)
+    return Side(text, group, dict(started.preset), setting_digest(started))
+
+
+def _of_run(runs_dir: Path, text: str) -> Side:
+    directory = find_run(runs_dir, text)
+    history = History.of(directory.events())
+    started = history.started
+    if started is None or not history.epochs:
+        name = visible(directory.name)
+        raise RunDirectoryError(f"run {name} has no finished epoch; `tuitrain resume {name}` goes on with it.")
+    if history.finished is None or history.outcome not in ("completed", "stopped", "diverged"):
+        name = visible(directory.name)
+        raise RunDirectoryError(f"run {name} has not ended with a result; `tuitrain resume {name}` goes on with it.")
+    run = seed_run(directory.path, started.seed)
+    if not run.ended:  # stopped by hand: here it counts as it is
+        run = replace(run, history=replace(history, finished=replace(history.finished, outcome="completed")))
+    group = _with_right(Group(directory.name, (run,)), [directory.path])
+    return Side(text, group, dict(started.preset), setting_digest(started))
+
+
+def _of_preset(runs_dir: Path, text: str, preset: Preset) -> Side:
+    """All finished runs of a setting, of each seed the newest; those that were started by this name, if any were."""
+    digest = preset_digest(preset.to_dict())
+    found = [run for run in list_runs(runs_dir) if run.setting == digest and run.state in ("done", "diverged")]
+    named = [run for run in found if run.preset == preset.name]
+    by_seed: dict[int, RunSummary] = {}
+    for run in named or found:  # the newest first
+        by_seed.setdefault(run.seed, run)
+    if not by_seed:
+        flags = "".join(f" --set {part}" for part in _CHANGE.split(text)[1:])
+        raise RunDirectoryError(
+            f"there is no finished run of {visible(text)} on {preset.train.dataset} in {visible(runs_dir)}; "
+            f"train some: `tuitrain run --preset {visible(preset.name)}{visible(flags)} --dataset {preset.train.dataset} --seeds 8`."
+        )
+    runs = [by_seed[seed] for seed in sorted(by_seed)]
+    paths = [Path(run.path) for run in runs]
+    group = Group(text, tuple(seed_run(path, run.seed) for path, run in zip(paths, runs, strict=True)))
+    return Side(text, _with_right(group, paths), preset.to_dict(), digest)
+
+
+def _with_right(group: Group, paths: Sequence[Path]) -> Group:
+    right = None
+    with contextlib.suppress(RunDirectoryError):  # of runs from before predictions were kept
+        right = right_of_runs(paths)
+    return Group(group.label, group.runs, right)
+
+
+def refuse_shared_runs(a: Side, b: Side) -> None:
+    """Two sides that have a run in common say nothing of each other.
+
+    Raises:
+        UsageError: they have.
+    """
+    shared = {run.run for run in a.group.runs} & {run.run for run in b.group.runs}
+    if shared:
+        what = "are the same runs" if len(shared) == len(a.group.runs) == len(b.group.runs) else f"share {len(shared)} runs"
+        raise UsageError(f"{visible(a.text)} and {visible(b.text)} {what}; compare two that have none in common.")
