@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuitrain.cli import completion, data, lab, lesson, options, presets, runs, steer
+from tuitrain.cli import compare, completion, data, lab, lesson, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.mistakes import confusion, mistakes
@@ -86,7 +86,9 @@ app.command(rich_help_panel=TRAIN)(run)
 app.command(rich_help_panel=TRAIN)(resume)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
+app.command(rich_help_panel=TRAIN)(compare.duel)
 app.command(rich_help_panel=LOOK)(show)
+app.command(rich_help_panel=LOOK)(compare.compare)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
 app.add_typer(study_app, name="study", rich_help_panel=LOOK)

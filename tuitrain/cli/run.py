@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,6 +83,19 @@ RequireAccuracy = Annotated[
     typer.Option("--require-accuracy", min=0, max=100, help="Exit with 7 if the best accuracy, in percent, is lower.",
                  rich_help_panel=options.OUTPUT),
 ]  # fmt: skip
+RequireGain = Annotated[
+    float | None,
+    typer.Option(
+        "--require-gain",
+        help="Exit with 7 unless the gain over --against is surely as many points (its whole interval).",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", help="For --require-gain: a run, a study, or a preset with changes.",
+                 rich_help_panel=options.OUTPUT),
+]  # fmt: skip
 Events = Annotated[
     bool,
     typer.Option(
@@ -157,6 +170,8 @@ def run(
         ),
     ] = False,
     require_accuracy: RequireAccuracy = None,
+    require_gain: RequireGain = None,
+    against: Against = None,
     json: options.Json = False,
     events: Events = False,
     quiet: Quiet = False,
@@ -169,6 +184,10 @@ def run(
     """Train a preset, changed by flags; judge it by its challenge."""
     if json and events:
         raise UsageError("--json and --events both want stdout; use one of them.")
+    if (require_gain is None) != (against is None):
+        raise UsageError(
+            "--require-gain and --against belong together: the points, and what to compare with."
+        )
     if seeds is None and jobs is not None:
         raise UsageError("--jobs is for several seeds; name them with --seeds.")
     if seeds is not None and events:
@@ -196,15 +215,13 @@ def run(
     if dry_run:
         _dry_run(base, job, data_dir, json=json)
         return
+    gain = None if require_gain is None or against is None else _gain_over(require_gain, against, place)
     if seeds is not None:
-        with _fetching(quiet) as progress:
-            from tuitrain.data.load import load_dataset
+        from tuitrain.cli.study import load_once, train_seeds
 
-            load_dataset(changed.train.dataset, data_place, progress=progress)  # once, not in each member's process
-        from tuitrain.cli.study import train_seeds
-
+        load_once(changed.train.dataset, data_place, quiet)
         train_seeds(job, seeds, name=name, runs_dir=place, data_dir=data_place, jobs=jobs,
-                    require=require_accuracy, json=json, quiet=quiet, plain=plain)  # fmt: skip
+                    require=require_accuracy, gain=gain, json=json, quiet=quiet, plain=plain)  # fmt: skip
     from tuitrain.runs.directory import check_place
 
     check_place(place, name)
@@ -215,7 +232,21 @@ def run(
     session = prepare(job, runs_dir=place, dataset=data, name=name)
     if not (quiet or events):
         _say_estimate(job, config.runs_dir(runs_dir))
-    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
+    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain, gain=gain)
+
+
+def _gain_over(points: float, against: str, runs_dir: Path) -> Callable[[str], None]:
+    """What checks the gain of a run or study over another, which must be there from the beginning."""
+    from tuitrain.study.sides import find_side
+
+    find_side(runs_dir, against)
+
+    def check(name: str) -> None:
+        from tuitrain.cli.compare import check_gain
+
+        check_gain(runs_dir, name, against, points)
+
+    return check
 
 
 def resume(
@@ -390,8 +421,9 @@ def _dry_run(base: Preset, job: Job, data_dir: Path | None, *, json: bool) -> No
 
 
 def _finish(
-    session: Session, require: float | None, *, json: bool, events: bool, quiet: bool, plain: bool
-) -> None:
+    session: Session, require: float | None, *, json: bool, events: bool, quiet: bool, plain: bool,
+    gain: Callable[[str], None] | None = None,
+) -> None:  # fmt: skip
     """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
     from tuitrain.cli.live import choose_view
     from tuitrain.runs.signals import guarded
@@ -409,6 +441,8 @@ def _finish(
             raise RequirementError(
                 f"--require-accuracy {require:g}: the best was {got}; the run is in {session.directory.path}."
             )
+    if code == ExitCode.DONE and gain is not None:
+        gain(session.directory.name)
     raise typer.Exit(code)
 
 

@@ -113,6 +113,8 @@ def stop(
     from tuitrain.runs import locking
     from tuitrain.runs.steering import RemoteControl
 
+    if run is not None and _stopped_study(run, runs_dir, no_wait, json):
+        return
     directory = live_run(run, runs_dir)
     RemoteControl(directory).stop("requested from a shell", when="epoch" if after_epoch else "now")
     wait = not no_wait and not after_epoch
@@ -121,6 +123,30 @@ def stop(
     if wait and not obeyed:
         directory.refuse_other_holder()
         raise typer.Exit(ExitCode.RUN_DIRECTORY)
+
+
+def _stopped_study(name: str, runs_dir: Path | None, no_wait: bool, json: bool) -> bool:
+    """Stops a study of this name, if there is one and no run is called so; whether that was so."""
+    from tuitrain.runs.names import run_names
+    from tuitrain.study.store import find_study
+    from tuitrain.training.command import Command
+
+    folder = config.runs_dir(runs_dir)
+    if name in run_names(folder) or (study := find_study(folder, name)) is None:
+        return False
+    if not study.is_held():
+        raise RunDirectoryError(
+            f"study {visible(study.name)} is not being trained; go on with `tuitrain study resume {visible(study.name)}`."
+        )
+    study.post_command(Command("stop", reason="requested from a shell", source="shell").to_json())
+    obeyed = not no_wait and wait_until(lambda: not study.is_held(), STOP_S)
+    what = "stopped" if obeyed else "stop"
+    if json:
+        emit_json({"study": study.name, "asked": what, "obeyed": obeyed})
+    else:
+        ending = "" if obeyed else " was requested; its runs have not ended yet"
+        stderr().print(f"{visible(study.name)}: {what}{ending}", soft_wrap=True)
+    return True
 
 
 def continue_run(directory: RunDirectory, epochs: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +16,12 @@ from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
 from tuitrain.errors import ExitCode, RequirementError, UsageError, visible
-from tuitrain.figures import accuracy_text, plural, reaches_target
+from tuitrain.figures import accuracy_text, reaches_target
 from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from tuitrain.study.plan import Plan
     from tuitrain.study.reading import StudyReader
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from tuitrain.training.job import Job
     from tuitrain.watch.group import Group
 
-study_app = typer.Typer(help="List, show, continue and forget studies: groups of runs.", invoke_without_command=True)
+study_app = typer.Typer(
+    help="List, show, continue and forget studies: groups of runs.", invoke_without_command=True
+)
 
 StudyName = Annotated[
     str, typer.Argument(help="A study: its name, a unique part of it, or latest.", show_default=False)
@@ -46,7 +49,8 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
 ]
 Plain = Annotated[
-    bool, typer.Option("--plain", help="One line per seed, also on a terminal.", rich_help_panel=options.OUTPUT)
+    bool,
+    typer.Option("--plain", help="One line per seed, also on a terminal.", rich_help_panel=options.OUTPUT),
 ]
 
 
@@ -62,9 +66,13 @@ def plan_of_seeds(job: Job, seeds: str, name: str | None) -> Plan:
 
     preset = job.preset
     changed = {key: pair for key, pair in job.changed.items() if key != "train.seed"}
-    label = " · ".join(filter(None, (job.model or preset.name, short_changes(changed, layers_of(preset.to_dict())))))
+    label = " · ".join(
+        filter(None, (job.model or preset.name, short_changes(changed, layers_of(preset.to_dict()))))
+    )
     wanted = seeds_of(seeds, preset.train.seed)
-    if preset.train.val_split and preset.train.val_split_seed is None:  # all are to be judged by the same images
+    if (
+        preset.train.val_split and preset.train.val_split_seed is None
+    ):  # all are to be judged by the same images
         from tuitrain.spec.preset import override
 
         preset = override(preset, {"train.val_split_seed": wanted[0]})
@@ -148,7 +156,11 @@ def train_study(
 def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
     from tuitrain.cli.console import complain
 
-    bad = [ending for ending in training.endings.values() if ending.outcome not in ("completed", "diverged", "stopped")]
+    bad = [
+        ending
+        for ending in training.endings.values()
+        if ending.outcome not in ("completed", "diverged", "stopped")
+    ]
     for message in dict.fromkeys(ending.message for ending in bad if ending.message):
         complain(message)
     if bad:
@@ -159,33 +171,41 @@ def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
 
 
 def say_study(
-    study: StudyDirectory, plan: Plan, groups: Sequence[Group], *, json: bool, quiet: bool, verdict: Sequence[str] = ()
-) -> None:
-    """What a study came to: text on stderr, and its folder or its JSON object on stdout."""
+    study: StudyDirectory, plan: Plan, groups: Sequence[Group], *, json: bool, quiet: bool,
+    verdict: Sequence[str] = (), more: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """What a study came to: text on stderr, and its folder or its JSON object (with `more`) on stdout."""
     from tuitrain.watch.study_json import study_json
 
     if not quiet:
         with contextlib.suppress(OSError, ValueError):
             stderr().print(study_text(plan, groups, study.path, verdict), soft_wrap=True)
     if json:
-        emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | ({"verdict": list(verdict)} if verdict else {}))
+        emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | dict(more or {}))
     elif not (quiet or data_stream().isatty()):
         data_stream().write(f"{study.path}\n")
 
 
-def study_text(plan: Plan, groups: Sequence[Group], path: Path, verdict: Sequence[str] = ()) -> RenderableType:
-    """A study on a page: each setting's figures and sentences, and the command that repeats it."""
+def study_text(
+    plan: Plan, groups: Sequence[Group], path: Path, verdict: Sequence[str] = ()
+) -> RenderableType:
+    """A study on a page: what it came to, its figures and sentences, and the command that repeats it."""
     from rich.console import Group as Stack
     from rich.text import Text
 
-    from tuitrain.watch.group import group_lines
+    from tuitrain.watch.group import group_lines, missing_lines
 
     parts: list[RenderableType] = []
-    for group in groups:
-        parts += [Text(), Text.assemble((visible(group.label), "bold"), f"  {plural(len(group.runs), 'seed')}")]
-        first, *rest = group_lines(group)
-        parts += [Text(first), *(Text(line, style="dim") for line in rest)]
-    parts += [Text(), *(Text(line, style="bold" if index == 0 else "dim") for index, line in enumerate(verdict))] if verdict else []
+    if len(groups) == 1:
+        first, *rest = group_lines(groups[0])
+        parts += [Text(), Text.assemble((visible(groups[0].label), "bold")), Text(first), *_dim(rest)]
+    else:
+        parts += [Text(), figure_table(groups), Text()]
+        parts += [Text(line, style="" if index else "bold") for index, line in enumerate(verdict)]
+        for group in groups:
+            parts += _dim(
+                f"{visible(group.label)}: {line[0].lower()}{line[1:]}" for line in missing_lines(group)
+            )
     parts.append(Text())
     if plan.command:
         parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
@@ -193,9 +213,56 @@ def study_text(plan: Plan, groups: Sequence[Group], path: Path, verdict: Sequenc
     return Stack(*parts)
 
 
+def _dim(lines: Iterable[str]) -> list[RenderableType]:
+    from rich.text import Text
+
+    return [Text(line, style="dim") for line in lines]
+
+
+def figure_table(groups: Sequence[Group], settings: Sequence[tuple[str, ...]] = ()) -> Table:
+    """The figures of several groups side by side, below the settings that differ."""
+    from rich.table import Table
+
+    from tuitrain.watch.evidence import figure_rows
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for group in groups:
+        table.add_column(visible(group.label), justify="right")
+    for label, *values in settings:
+        table.add_row(visible(label), *map(visible, values), style="bold")
+    for label, *values in figure_rows(*groups):
+        table.add_row(label, *values)
+    return table
+
+
+def load_once(dataset: str, data_dir: Path | None, quiet: bool) -> int:
+    """Fetches and verifies the data here, rather than in each member's process; returns its number of test images."""
+    from tuitrain.cli.fetch_progress import FetchProgress
+    from tuitrain.data.load import load_dataset
+
+    with FetchProgress() as progress:
+        return len(load_dataset(dataset, data_dir, progress=None if quiet else progress).test)
+
+
+def end_duel(
+    study: StudyDirectory, plan: Plan, groups: Sequence[Group], code: int, *, json: bool, quiet: bool
+) -> None:
+    """Says how a duel ended, and exits with its code."""
+    from tuitrain.stats.sequential import Outcome
+    from tuitrain.study.duel import duel_of
+    from tuitrain.watch.duel import duel_json, duel_lines
+
+    found = duel_of(plan, groups)
+    say_study(study, plan, groups, json=json, quiet=quiet, verdict=duel_lines(found), more=duel_json(found))
+    if code == ExitCode.DONE and found.outcome is not Outcome.BETTER:
+        code = ExitCode.REQUIREMENT
+    raise typer.Exit(code)
+
+
 def train_seeds(
     job: Job, seeds: str, *, name: str | None, runs_dir: Path, data_dir: Path | None, jobs: int | None,
-    require: float | None, json: bool, quiet: bool, plain: bool,
+    require: float | None, gain: Callable[[str], None] | None, json: bool, quiet: bool, plain: bool,
 ) -> None:  # fmt: skip
     """`run --seeds`: several seeds of one setting, as a study.
 
@@ -218,6 +285,8 @@ def train_seeds(
             raise RequirementError(
                 f"--require-accuracy {require:g}: the mean of the last epoch was {got}; the study is {visible(study.path)}."
             )
+    if code == ExitCode.DONE and gain is not None:
+        gain(study.name)
     raise typer.Exit(code)
 
 
@@ -271,7 +340,10 @@ def _print_studies(rows: Sequence[dict[str, Any]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("state", "study", "settings", "finished", "mean last", "when"):
-        table.add_column(title, justify="right" if title in ("finished", "mean last", "when") else "left")
+        right = title in ("finished", "mean last", "when")
+        table.add_column(
+            title, justify="right" if right else "left", no_wrap=title in ("state", "study", "when")
+        )
     for row in rows:
         if "error" in row:
             table.add_row("⚠ unreadable", visible(row["study"]), "", "", "", "")
@@ -302,7 +374,7 @@ def show(study: StudyName, runs_dir: options.RunsDir = None, json: options.Json 
     groups, verdict = _groups(directory, plan), _verdict(plan)
     if json:
         data = study_json(directory.name, directory.path, plan.kind, plan.command, groups)
-        emit_json(data | ({"verdict": verdict(groups)} if plan.kind == "duel" else {}))
+        emit_json(data | _duel_json(plan, groups))
         return
     stdout().print(study_text(plan, groups, directory.path, verdict(groups)), soft_wrap=True)
     table = _members(groups)
@@ -320,6 +392,15 @@ def _verdict(plan: Plan) -> Callable[[Sequence[Group]], list[str]]:
     return lambda groups: duel_lines(duel_of(plan, groups))
 
 
+def _duel_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
+    if plan.kind != "duel":
+        return {}
+    from tuitrain.study.duel import duel_of
+    from tuitrain.watch.duel import duel_json
+
+    return duel_json(duel_of(plan, groups))
+
+
 def _members(groups: Sequence[Group]) -> RenderableType:
     from rich.table import Table
 
@@ -327,7 +408,16 @@ def _members(groups: Sequence[Group]) -> RenderableType:
     from tuitrain.runs import wording
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    titles = ("state", *(("setting",) if len(groups) > 1 else ()), "seed", "epochs", "last", "best", "differs on", "run")
+    titles = (
+        "state",
+        *(("setting",) if len(groups) > 1 else ()),
+        "seed",
+        "epochs",
+        "last",
+        "best",
+        "differs on",
+        "run",
+    )
     for title in titles:
         table.add_column(title, justify="left" if title in ("state", "setting", "run") else "right")
     for group in groups:
@@ -347,8 +437,16 @@ def resume(
     study: StudyName,
     seeds: Annotated[
         str | None,
-        typer.Option("--seeds", help="More seeds: a number of them, or which (20-29).", rich_help_panel=options.PLACE),
+        typer.Option(
+            "--seeds", help="More seeds: a number of them, or which (20-29).", rich_help_panel=options.PLACE
+        ),
     ] = None,
+    double: Annotated[
+        bool,
+        typer.Option(
+            "--double", help="As many pairs again, for an undecided duel that was begun with --extendable."
+        ),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option("--model", help="The study's network, FILE.py:NAME, named again.", show_default=False),
@@ -373,19 +471,47 @@ def resume(
                 f"study {visible(directory.name)} trains a network in Python ({visible(plan.user_network.get('model', ''))}), "
                 f"which is run only when you name it: `tuitrain study resume {visible(directory.name)} --model FILE.py:NAME`."
             )
-        if seeds is not None:
+        if double:
+            plan = _doubled(plan)
+        elif seeds is not None and plan.kind == "duel":
+            raise UsageError(
+                "--seeds: a duel has its pairs from the beginning; double one that may be, with --double."
+            )
+        elif seeds is not None:
             plan = plan.with_seeds(seeds_of(seeds, max(plan.seeds) + 1))
+        if double or seeds is not None:
             directory.write_plan(plan)
     except BaseException:
         directory.release()
         raise
-    below = _verdict(plan)
+    below, enough = _verdict(plan), None
+    if plan.kind == "duel":
+        from tuitrain.study.duel import duel_of
+
+        enough = lambda reader: duel_of(plan, reader.groups()).decided  # noqa: E731
     groups, code = train_study(
         directory, plan, jobs=jobs, data_dir=config.data_dir(data_dir), model=model or "", quiet=quiet, plain=plain,
-        below=below,
+        enough=enough, below=below,
     )  # fmt: skip
-    say_study(directory, plan, groups, json=json, quiet=quiet, verdict=below(groups))
+    if plan.kind == "duel":
+        end_duel(directory, plan, groups, code, json=json, quiet=quiet)
+    say_study(directory, plan, groups, json=json, quiet=quiet)
     raise typer.Exit(code)
+
+
+def _doubled(plan: Plan) -> Plan:
+    """A duel with as many pairs again.
+
+    Raises:
+        UsageError: it is none, or was not planned so.
+    """
+    if plan.kind != "duel" or plan.doublings is None:
+        raise UsageError(
+            f"--double: {visible(plan.name)} is no duel that was begun with --extendable, so its error is spent; "
+            "begin a new one."
+        )
+    more = range(max(plan.seeds) + 1, max(plan.seeds) + 1 + len(plan.seeds))
+    return replace(plan.with_seeds(tuple(more)), doublings=plan.doublings + 1)
 
 
 @study_app.command()
@@ -395,4 +521,7 @@ def rm(study: StudyName, runs_dir: options.RunsDir = None) -> None:
 
     directory = the_study(config.runs_dir(runs_dir), study)
     directory.forget()
-    stderr().print(f"forgot {visible(directory.name)}; its runs are still in {visible(directory.runs_dir)}", soft_wrap=True)
+    stderr().print(
+        f"forgot {visible(directory.name)}; its runs are still in {visible(directory.runs_dir)}",
+        soft_wrap=True,
+    )

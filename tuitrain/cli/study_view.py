@@ -53,7 +53,9 @@ def member_line(group: Group, run: SeedRun, *, named: bool) -> str:
     history = run.history
     what = f"{visible(group.label)} seed {run.seed}" if named else f"seed {run.seed}"
     how = "" if history.outcome == "completed" else f"  {wording.state_text(run.state)}"
-    best = f", best {accuracy_text(run.best)} in epoch {history.best.epoch}" if history.best is not None else ""
+    best = (
+        f", best {accuracy_text(run.best)} in epoch {history.best.epoch}" if history.best is not None else ""
+    )
     return f"{what}: {accuracy_text(run.accuracy)}{best}  {elapsed_text(history.seconds)}{how}"
 
 
@@ -137,8 +139,12 @@ class Redrawn:
         glyph, kind = glyph_and_kind(run.state)
         label = f"{visible(group.label)} " if len(self._groups) > 1 else ""
         last = accuracy_text(run.accuracy)
-        epochs = f"epoch {len(run.history.epochs)} of {run.history.planned}" if run.history.planned else "starting"
-        return Text.assemble((glyph, RICH_COLOURS.get(kind, "dim")), f" {label}seed {run.seed}  {epochs}  {last}")
+        epochs = (
+            f"epoch {len(run.history.epochs)} of {run.history.planned}" if run.history.planned else "starting"
+        )
+        return Text.assemble(
+            (glyph, RICH_COLOURS.get(kind, "dim")), f" {label}seed {run.seed}  {epochs}  {last}"
+        )
 
     @property
     def _fraction(self) -> float:

@@ -212,7 +212,9 @@ NAMES = ("name", "title", "family", "source", "story", "schema", "claims", "chal
 
 def setting_digest(start: RunStarted) -> str:
     """A digest that is the same for runs that train the same thing, but for the seed, to the same precision."""
-    return preset_digest(start.preset, start.own_network.get("sha256"), start.runtime.get("precision", "fp32"))
+    return preset_digest(
+        start.preset, start.own_network.get("sha256"), start.runtime.get("precision", "fp32")
+    )
 
 
 def preset_digest(preset: Mapping[str, Any], network: str | None = None, precision: str = "fp32") -> str:

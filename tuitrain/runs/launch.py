@@ -32,7 +32,11 @@ def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None =
         UsageError: nothing is left to train on.
     """
     dataset = load_dataset(preset.train.dataset, data_dir, progress=progress)
-    return hold_out(dataset, preset.train.val_split, preset.train.split_seed) if preset.train.val_split else dataset
+    return (
+        hold_out(dataset, preset.train.val_split, preset.train.split_seed)
+        if preset.train.val_split
+        else dataset
+    )
 
 
 def prepare(

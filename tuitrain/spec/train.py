@@ -345,7 +345,9 @@ class Train(Spec):
     ] = 0
     val_split_seed: Annotated[
         int | None,
-        Field(ge=0, le=2**63 - 1, description="of the choice of images held out; the run's seed where left out"),
+        Field(
+            ge=0, le=2**63 - 1, description="of the choice of images held out; the run's seed where left out"
+        ),
     ] = None
     seed: Annotated[
         int, Field(ge=0, le=2**63 - 1, description="of everything random: the same seed, the same run")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tuitrain.training.user_network import UserNetwork
 
 
-
-
 @dataclass(frozen=True)
 class Order:
     """What a worker gets: the run's name, where it is kept, what to train, and where the data lies.
@@ -83,11 +81,15 @@ def _prepare(order: Order) -> Session | None:
         )
     if model:
         job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
-    dataset = _data(job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir)
+    dataset = _data(
+        job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir
+    )
     session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run)
     if session.directory.name != order.run:
         session.directory.close()
-        raise RunDirectoryError(f"{visible(path)} is no run, and stands where this one is to be kept; move it away.")
+        raise RunDirectoryError(
+            f"{visible(path)} is no run, and stands where this one is to be kept; move it away."
+        )
     return session
 
 

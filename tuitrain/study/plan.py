@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, UsageError, visible
 from tuitrain.figures import plural
-from tuitrain.runs.names import MAX_CHARS, safe_name
+from tuitrain.runs.names import safe_name
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
@@ -19,7 +19,7 @@ Kind = Literal["seeds", "duel", "reproduction"]
 #: The version of `plan.json`; raised when an older program would misread it.
 SCHEMA = 1
 MAX_MEMBERS = 100_000
-#: A study's name and its settings' leave room for each other in the names of runs.
+#: A study's name and its settings' leave room for each other in the names of runs (`names.MAX_CHARS`).
 MAX_NAME, MAX_SLUG = 48, 20
 _SEED = re.compile(r"\d{1,18}")
 
@@ -87,7 +87,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.settings or not self.seeds:
-            raise UsageError(f"study {visible(self.name)}: nothing to train; give a preset and a seed at least.")
+            raise UsageError(
+                f"study {visible(self.name)}: nothing to train; give a preset and a seed at least."
+            )
         if (count := len(self.settings) * len(self.seeds)) > MAX_MEMBERS:
             raise UsageError(f"study {visible(self.name)}: {count:,} runs; use {MAX_MEMBERS:,} at most.")
         refuse_twice(self.seeds)
@@ -221,18 +223,26 @@ def seeds_of(text: str, first: int = 0) -> tuple[int, ...]:
     if len(parts) == 1 and _SEED.fullmatch(parts[0]):
         count = int(parts[0])
         if not 1 <= count <= MAX_MEMBERS:
-            raise UsageError(f"--seeds {count}: use a number of seeds from 1 to {MAX_MEMBERS:,}, or a list such as 3,7,11.")
+            raise UsageError(
+                f"--seeds {count}: use a number of seeds from 1 to {MAX_MEMBERS:,}, or a list such as 3,7,11."
+            )
         return tuple(range(first, first + count))
     for part in filter(None, parts):
         low, dash, high = part.partition("-")
         if not _SEED.fullmatch(low) or (dash and not _SEED.fullmatch(high)):
-            raise UsageError(f"--seeds '{visible(text)}': write a number (16), a list (3,7,11) or a range (20-29).")
+            raise UsageError(
+                f"--seeds '{visible(text)}': write a number (16), a list (3,7,11) or a range (20-29)."
+            )
         begin, end = int(low), int(high) if dash else int(low)
         if end < begin or end - begin >= MAX_MEMBERS:
-            raise UsageError(f"--seeds '{visible(part)}': a range goes up, over {MAX_MEMBERS:,} seeds at most.")
+            raise UsageError(
+                f"--seeds '{visible(part)}': a range goes up, over {MAX_MEMBERS:,} seeds at most."
+            )
         out += range(begin, end + 1)
     if not out:
-        raise UsageError("--seeds: no seed is named; write a number (16), a list (3,7,11) or a range (20-29).")
+        raise UsageError(
+            "--seeds: no seed is named; write a number (16), a list (3,7,11) or a range (20-29)."
+        )
     refuse_twice(out)
     return tuple(out)
 
@@ -249,5 +259,4 @@ def slugs(labels: Sequence[str]) -> list[str]:
 
 def study_name(name: str) -> str:
     """A study's name, made safe, short enough that its runs can be called after it."""
-    assert MAX_NAME + MAX_SLUG + 2 < MAX_CHARS
     return safe_name(name)[:MAX_NAME].strip(".-")

@@ -86,7 +86,9 @@ def _changed(preset: Preset, parts: Sequence[str], changes: Mapping[str, Any]) -
     given = dict(changes)
     for part in parts:
         key, _, value = part.partition("=")
-        given[key if key.split(".")[0].split("[")[0] in ("train", "model") else f"train.{key}"] = _value(value)
+        given[key if key.split(".")[0].split("[")[0] in ("train", "model") else f"train.{key}"] = _value(
+            value
+        )
     return override(preset, given, visible(preset.name)) if given else preset
 
 
@@ -105,7 +107,9 @@ def _of_study(study: StudyDirectory, setting: str, text: str) -> Side:
         found = names.match_name(labels, setting) if setting else None
         if found is None:
             some = ", ".join(f"{visible(study.name)}:{visible(label)}" for label in labels[:4])
-            raise RunDirectoryError(f"study {visible(study.name)} has {len(labels)} settings; name one of them: {some}.")
+            raise RunDirectoryError(
+                f"study {visible(study.name)} has {len(labels)} settings; name one of them: {some}."
+            )
         index = labels.index(found)
     group = StudyReader(study.runs_dir, plan).groups()[index]
     if not group.ended:
@@ -122,10 +126,14 @@ def _of_run(runs_dir: Path, text: str) -> Side:
     started = history.started
     if started is None or not history.epochs:
         name = visible(directory.name)
-        raise RunDirectoryError(f"run {name} has no finished epoch; `tuitrain resume {name}` goes on with it.")
+        raise RunDirectoryError(
+            f"run {name} has no finished epoch; `tuitrain resume {name}` goes on with it."
+        )
     if history.finished is None or history.outcome not in ("completed", "stopped", "diverged"):
         name = visible(directory.name)
-        raise RunDirectoryError(f"run {name} has not ended with a result; `tuitrain resume {name}` goes on with it.")
+        raise RunDirectoryError(
+            f"run {name} has not ended with a result; `tuitrain resume {name}` goes on with it."
+        )
     run = seed_run(directory.path, started.seed)
     if not run.ended:  # stopped by hand: here it counts as it is
         run = replace(run, history=replace(history, finished=replace(history.finished, outcome="completed")))
@@ -133,24 +141,36 @@ def _of_run(runs_dir: Path, text: str) -> Side:
     return Side(text, group, dict(started.preset), setting_digest(started))
 
 
-def _of_preset(runs_dir: Path, text: str, preset: Preset) -> Side:
-    """All finished runs of a setting, of each seed the newest; those that were started by this name, if any were."""
-    digest = preset_digest(preset.to_dict())
-    found = [run for run in list_runs(runs_dir) if run.setting == digest and run.state in ("done", "diverged")]
-    named = [run for run in found if run.preset == preset.name]
+def runs_of_setting(runs_dir: Path, digest: str, preset_name: str = "", label: str = "") -> Group | None:
+    """All finished runs of a setting, of each seed the newest; those of a preset of this name, if there are any.
+
+    None where there is no such run.
+    """
+    found = [
+        run for run in list_runs(runs_dir) if run.setting == digest and run.state in ("done", "diverged")
+    ]
+    named = [run for run in found if run.preset == preset_name]
     by_seed: dict[int, RunSummary] = {}
     for run in named or found:  # the newest first
         by_seed.setdefault(run.seed, run)
     if not by_seed:
+        return None
+    paths = {seed: Path(by_seed[seed].path) for seed in sorted(by_seed)}
+    group = Group(label, tuple(seed_run(path, seed) for seed, path in paths.items()))
+    return _with_right(group, list(paths.values()))
+
+
+def _of_preset(runs_dir: Path, text: str, preset: Preset) -> Side:
+    digest = preset_digest(preset.to_dict())
+    group = runs_of_setting(runs_dir, digest, preset.name, text)
+    if group is None:
         flags = "".join(f" --set {part}" for part in _CHANGE.split(text)[1:])
         raise RunDirectoryError(
             f"there is no finished run of {visible(text)} on {preset.train.dataset} in {visible(runs_dir)}; "
-            f"train some: `tuitrain run --preset {visible(preset.name)}{visible(flags)} --dataset {preset.train.dataset} --seeds 8`."
+            f"train some: `tuitrain run --preset {visible(preset.name)}{visible(flags)} "
+            f"--dataset {preset.train.dataset} --seeds 8`."
         )
-    runs = [by_seed[seed] for seed in sorted(by_seed)]
-    paths = [Path(run.path) for run in runs]
-    group = Group(text, tuple(seed_run(path, run.seed) for path, run in zip(paths, runs, strict=True)))
-    return Side(text, _with_right(group, paths), preset.to_dict(), digest)
+    return Side(text, group, preset.to_dict(), digest)
 
 
 def _with_right(group: Group, paths: Sequence[Path]) -> Group:
@@ -168,5 +188,11 @@ def refuse_shared_runs(a: Side, b: Side) -> None:
     """
     shared = {run.run for run in a.group.runs} & {run.run for run in b.group.runs}
     if shared:
-        what = "are the same runs" if len(shared) == len(a.group.runs) == len(b.group.runs) else f"share {len(shared)} runs"
-        raise UsageError(f"{visible(a.text)} and {visible(b.text)} {what}; compare two that have none in common.")
+        what = (
+            "are the same runs"
+            if len(shared) == len(a.group.runs) == len(b.group.runs)
+            else f"share {len(shared)} runs"
+        )
+        raise UsageError(
+            f"{visible(a.text)} and {visible(b.text)} {what}; compare two that have none in common."
+        )

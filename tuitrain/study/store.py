@@ -135,7 +135,7 @@ def create_study(runs_dir: Path, plan: Plan) -> StudyDirectory:
     folder = runs_dir / STUDIES
     try:
         durable.make_folder(runs_dir, parents=True)
-        durable.make_folder(folder)
+        durable.make_folder(folder, parents=True)
         for attempt in range(1, 10_000):
             name = base if attempt == 1 else f"{base}-{attempt}"
             taken = names.run_names(runs_dir)

@@ -181,7 +181,9 @@ class StudyTraining:
             if self._deaths[member.run] < MOST_DEATHS:
                 return False
             times = plural(self._deaths[member.run], "time")
-            ending = Ending(member.run, "failed", f"its process was killed {times} before an epoch was done", 1)
+            ending = Ending(
+                member.run, "failed", f"its process was killed {times} before an epoch was done", 1
+            )
         self.endings[member.run] = ending
         if ending.outcome == "refused" and ending.exit_code in _FOR_ALL and self._error is None:
             self._error = TuitrainError(ending.message)
@@ -206,7 +208,9 @@ class StudyTraining:
             elif now - self._told.get(member.run, -TELL_S) >= TELL_S and locking.is_held(path):
                 self._told[member.run] = now
                 with contextlib.suppress(TuitrainError):
-                    RemoteControl(RunDirectory(path), "study").stop(self.stop_reason or "the study ends", when="now")
+                    RemoteControl(RunDirectory(path), "study").stop(
+                        self.stop_reason or "the study ends", when="now"
+                    )
 
 
 def _epochs(path: Path) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from tuitrain import jsonio
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, plural, points_text
 from tuitrain.stats.intervals import Interval
@@ -137,7 +138,9 @@ def expected_sd(accuracy: float, images: int) -> float:
 def start_line(plan: Plan, sd: float, source: str) -> str:
     """What the duel can find, said before it begins."""
     finds = smallest_gain(sd, plan.max_pairs)
-    looks_for = f"looks for a gain of {points_text(plan.gain)} points or more; " if plan.gain is not None else ""
+    looks_for = (
+        f"looks for a gain of {points_text(plan.gain)} points or more; " if plan.gain is not None else ""
+    )
     return (
         f"{looks_for}at most {plan.max_pairs} pairs, which find a true gain of {points_text(finds)} in 8 of 10 duels "
         f"(with a standard deviation of {points_text(sd)} between seeds, {source})"
@@ -161,7 +164,8 @@ def duel_line(duel: Duel) -> str:
         case Outcome.NO_GAIN:
             return f"{b} gains less than {points_text(duel.plan.gain or 0)} points, if anything: {shown} {pairs} ({valid})."
         case Outcome.IDENTICAL:
-            return f"{visible(duel.a.label)} and {b} are the same: right on the same images in all {pairs.removeprefix('after ')}."
+            same = plural(decision.pairs, "pair")
+            return f"{visible(duel.a.label)} and {b} are the same: right on the same images in all {same}."
         case Outcome.UNDECIDED:
             return f"Undecided: {shown} points {pairs} ({valid}). {_after_undecided(duel.plan)}"
         case _:
@@ -178,7 +182,9 @@ def duel_lines(duel: Duel) -> list[str]:
         )
     late = sum(run.ended for group in (duel.a, duel.b) for run in group.runs) - 2 * len(duel.pairs)
     if late > 0 and not duel.decided:
-        lines.append(f"{plural(late, 'run')} finished before their turn wait until the seeds before them are done.")
+        lines.append(
+            f"{plural(late, 'run')} finished before their turn wait until the seeds before them are done."
+        )
     return lines
 
 
@@ -192,3 +198,20 @@ def _after_undecided(plan: Plan) -> str:
     if plan.doublings is None:
         return "The error is spent, so more pairs would not be honest; begin a new duel with more, or other seeds."
     return "`tuitrain study resume NAME --double` goes on with as many again."
+
+
+def duel_json(duel: Duel) -> dict[str, Any]:
+    """What `tuitrain duel --json` says; differences are fractions, B minus A."""
+    decision = duel.decision
+    return {
+        "outcome": duel.outcome.value,
+        "pairs": decision.pairs if decision else 0,
+        "max_pairs": duel.plan.last,
+        "gain": duel.plan.gain,
+        "difference": jsonio.finite(decision.difference) if decision else None,
+        "interval": [jsonio.finite(end) for end in (decision.interval.low, decision.interval.high)]
+        if decision
+        else None,
+        "more_pairs_expected": duel.to_go,
+        "says": duel_lines(duel),
+    }

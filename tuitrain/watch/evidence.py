@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.figures import plural, points_text, signed_points_text
-from tuitrain.stats import comparison, noise_floor
+from tuitrain.figures import accuracy_text, plural, points_text, signed_points_text
+from tuitrain.stats import comparison
 from tuitrain.stats.intervals import Estimate, Interval
-from tuitrain.watch.group import SKEWED, Group
+from tuitrain.watch.group import Group, interval_text, sd_text
 
 Finding = Literal["better", "worse", "no evidence", "identical", "two networks", "nothing"]
 #: From so many seeds of each side on a permutation test can speak.
@@ -125,7 +125,8 @@ def check_comparable(a: Group, b: Group) -> None:
     ]
     if facts[0] != facts[1] or len(facts[0]) != 1:
         said = " and ".join(
-            ", ".join(f"{count:,} {by} images of {visible(data)}" for data, by, count in sorted(fact)) for fact in facts
+            ", ".join(f"{count:,} {by} images of {visible(data)}" for data, by, count in sorted(fact))
+            for fact in facts
         )
         raise RunDirectoryError(
             f"{visible(a.label)} and {visible(b.label)} were judged by different images ({said}); "
@@ -170,14 +171,18 @@ def evidence_lines(evidence: Evidence) -> list[str]:
         )
     if found is not None and evidence.finding != "identical":
         span = found.new_images.interval()
-        lines.append(f"On new images of this kind: {signed_points_text(found.new_images.value)} ({signed_interval(span)}).")
+        lines.append(
+            f"On new images of this kind: {signed_points_text(found.new_images.value)} ({signed_interval(span)})."
+        )
         if not found.prior_kept:
-            lines.append("The seeds vary more than those of settled runs do, so the interval is that of Student's t.")
+            lines.append(
+                "The seeds vary more than those of settled runs do, so the interval is that of Student's t."
+            )
     lines += _second_opinion(evidence)
-    if 0 < len(evidence.identical_seeds) and evidence.finding != "identical":
+    if len(evidence.identical_seeds) > 0 and evidence.finding != "identical":
         lines.append(f"{plural(len(evidence.identical_seeds), 'seed')} of both are right on the same images.")
     for group in (evidence.a, evidence.b):
-        if len(group.accuracies) > 2 and group.skewness < SKEWED:
+        if group.skewed:
             lines.append(
                 f"{visible(group.label)}: a few seeds are much worse than the others (skewness {group.skewness:.1f}); "
                 "look at the worst seed and at the share that reaches the target."
@@ -222,6 +227,8 @@ def _target_line(evidence: Evidence) -> str | None:
     a, b = (group.at_target("end") for group in (evidence.a, evidence.b))
     if a is None or b is None or evidence.a.target != evidence.b.target or max(evidence.seeds) < 2:
         return None
+    if not a.count and not b.count:
+        return f"Target {evidence.a.target:g} % at the end: no seed of either."
     from tuitrain.stats.shares import compare_shares
 
     shares = compare_shares(a.count, a.of, b.count, b.of)
@@ -231,7 +238,52 @@ def _target_line(evidence: Evidence) -> str | None:
     )
 
 
-def pooled_sd(groups: Sequence[Group]) -> float | None:
-    """The standard deviation between seeds that groups of the same network have shown; None where none has."""
-    found = [noise_floor.spread(group.right).sd for group in groups if group.right is not None and len(group.right) > 1]
-    return float(np.sqrt(np.mean(np.square(found)))) if found else None
+def figure_rows(*groups: Group) -> list[tuple[str, ...]]:
+    """The figures of several groups side by side: a label, and a text for each."""
+    rows = [
+        ("seeds", *(str(len(group.ended)) for group in groups)),
+        ("last epoch, mean", *(accuracy_text(group.mean.value) if group.mean else "–" for group in groups)),
+        ("  95 % interval", *(_mean_interval(group) for group in groups)),
+        ("  sd between seeds", *(sd_text(group).removeprefix("sd ") for group in groups)),
+        ("  noise floor", *(points_text(group.spread.floor) if group.spread else "–" for group in groups)),
+        ("  worst seed", *(accuracy_text(min(group.accuracies, default=None)) for group in groups)),
+        ("  best seed", *(accuracy_text(max(group.accuracies, default=None)) for group in groups)),
+        ("best epoch, mean", *(_mean_best(group) for group in groups)),
+        ("at target at the end", *(str(group.at_target("end") or "–") for group in groups)),
+        ("two seeds differ on", *(_images(group.disagreement) for group in groups)),
+    ]
+    return [row for row in rows if any(text != "–" for text in row[1:])]
+
+
+def _mean_interval(group: Group) -> str:
+    return interval_text(group.mean.interval()) if group.mean and len(group.accuracies) > 1 else "–"
+
+
+def _mean_best(group: Group) -> str:
+    best = [run.best for run in group.ended if run.best is not None]
+    return accuracy_text(sum(best) / len(best)) if best else "–"
+
+
+def _images(count: float | None) -> str:
+    return "–" if count is None else f"{count:.0f} images"
+
+
+def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """What `tuitrain compare --json` says; differences are fractions, B minus A."""
+    found, difference = evidence.comparison, evidence.difference
+    new = found.new_images if found else None
+    return {
+        "finding": evidence.finding,
+        "difference": jsonio.finite(difference.value) if difference else None,
+        "interval": _pair(evidence.interval),
+        "difference_on_new_images": new.value if new else None,
+        "interval_on_new_images": _pair(new.interval()) if new else None,
+        "seeds": list(evidence.seeds),
+        "identical_seeds": list(evidence.identical_seeds),
+        "same_settings": evidence.same_settings,
+        "says": evidence_lines(evidence),
+    }
+
+
+def _pair(span: Interval | None) -> list[float | None] | None:
+    return None if span is None else [jsonio.finite(span.low), jsonio.finite(span.high)]

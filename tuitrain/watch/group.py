@@ -7,7 +7,6 @@ varies most.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,8 +20,8 @@ from tuitrain.stats import intervals, noise_floor
 from tuitrain.stats.intervals import Estimate, Interval
 
 Right = NDArray[np.bool_]
-#: Below it, the lower end of an interval for a mean is too high.
-SKEWED = -0.5
+#: Below this skewness the lower end of an interval for a mean is too high; fewer seeds than that often look skewed.
+SKEWED, SKEWED_FROM = -0.5, 6
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,11 @@ class Group:
         return intervals.skewness(self.accuracies) if self.accuracies else 0.0
 
     @property
+    def skewed(self) -> bool:
+        """Whether a few seeds are so much worse that the mean says little of them."""
+        return len(self.accuracies) >= SKEWED_FROM and self.skewness < SKEWED
+
+    @property
     def target(self) -> float | None:
         """The challenge's accuracy in percent."""
         return next((run.history.target for run in self.runs if run.history.target is not None), None)
@@ -222,7 +226,9 @@ def sd_text(group: Group) -> str:
     """`sd 0.05`: the standard deviation of an accuracy between seeds, in points."""
     if group.spread is not None:
         return f"sd {points_text(group.spread.sd)}"
-    return f"sd {points_text(float(np.std(group.accuracies, ddof=1)))}" if len(group.accuracies) > 1 else "sd –"
+    return (
+        f"sd {points_text(float(np.std(group.accuracies, ddof=1)))}" if len(group.accuracies) > 1 else "sd –"
+    )
 
 
 def group_lines(group: Group) -> list[str]:
@@ -230,25 +236,30 @@ def group_lines(group: Group) -> list[str]:
     lines = [f"{mean_text(group)}."]
     lines[0] = lines[0][0].upper() + lines[0][1:]
     if not group.ended:
-        return lines + _missing(group)
+        return lines + missing_lines(group)
     if (ends := group.extremes) is not None and len(group.ended) > 1:
         worst, best = ends
         lines.append(
             f"Worst {accuracy_text(worst.accuracy)} (seed {worst.seed}), "
             f"best {accuracy_text(best.accuracy)} (seed {best.seed}), at the last epoch."
         )
-    if (ever := group.at_target("ever")) is not None:
+    ever = group.at_target("ever")
+    if ever is not None and not ever.count:
+        lines.append(
+            f"Target {group.target:g} %: reached by none of {plural(ever.of, 'seed')}, at any epoch."
+        )
+    elif ever is not None:
         lines.append(
             f"Target {group.target:g} %: reached at some epoch by {ever}, at the end by {group.at_target('end')}, "
             f"in each of the last five epochs by {group.at_target('five')}."
         )
     lines += noise_lines(group)
-    if len(group.accuracies) > 2 and group.skewness < SKEWED:
+    if group.skewed:
         lines.append(
             f"A few seeds are much worse than the others (skewness {group.skewness:.1f}): "
             "the lower end of the mean's interval is too high."
         )
-    return lines + _missing(group)
+    return lines + missing_lines(group)
 
 
 def noise_lines(group: Group) -> list[str]:
@@ -271,7 +282,8 @@ def noise_lines(group: Group) -> list[str]:
     ]
 
 
-def _missing(group: Group) -> list[str]:
+def missing_lines(group: Group) -> list[str]:
+    """Which seeds diverged, failed, or have not finished."""
     lines = []
     if group.diverged:
         seeds = ", ".join(str(run.seed) for run in group.diverged)
@@ -281,7 +293,9 @@ def _missing(group: Group) -> list[str]:
     if group.failed:
         why = next((run.history.finished.message for run in group.failed if run.history.finished), "")
         seeds = ", ".join(str(run.seed) for run in group.failed)
-        lines.append(f"{plural(len(group.failed), 'seed')} failed ({seeds}) and are not counted: {visible(why)}")
+        lines.append(
+            f"{plural(len(group.failed), 'seed')} failed ({seeds}) and are not counted: {visible(why)}"
+        )
     open_ = len(group.runs) - len(group.ended) - len(group.failed)
     if open_:
         lines.append(f"{plural(open_, 'seed')} of {len(group.runs)} not finished.")

@@ -42,7 +42,9 @@ def group_json(group: Group) -> dict[str, Any]:
     return {key: jsonio.finite(value) for key, value in data.items()}
 
 
-def study_json(name: str, directory: Path, kind: str, command: str, groups: Sequence[Group]) -> dict[str, Any]:
+def study_json(
+    name: str, directory: Path, kind: str, command: str, groups: Sequence[Group]
+) -> dict[str, Any]:
     """The object of `tuitrain run --seeds --json` and of `tuitrain study show --json`; its keys are an interface."""
     return {
         "study": name,
@@ -72,4 +74,6 @@ def _pair(span: Interval) -> list[float | None]:
 
 
 def _share(share: Share | None) -> dict[str, Any] | None:
-    return None if share is None else {"seeds": share.count, "of": share.of, "interval": _pair(share.interval)}
+    return (
+        None if share is None else {"seeds": share.count, "of": share.of, "interval": _pair(share.interval)}
+    )

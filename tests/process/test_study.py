@@ -1,0 +1,132 @@
+"""Studies as a user runs them: real processes, digits, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TINY = """
+[train]
+epochs = 3
+rotation = 5.0
+[model]
+layers = [{ conv = 4, stride = 2, then = ["relu"] }, { conv = 10, stride = 2 }, { global_avgpool = true }]
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> dict[str, str]:
+    tmp = tmp_path_factory.mktemp("study")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUITRAIN_", "XDG_"))}
+    (tmp / "tiny.toml").write_text(TINY)
+    return kept | {
+        "XDG_CONFIG_HOME": str(tmp / "config"), "XDG_CACHE_HOME": str(tmp / "cache"), "XDG_STATE_HOME": str(tmp / "state"),
+        "TUITRAIN_RUNS_DIR": str(tmp / "runs"), "TUITRAIN_DATASET": "digits", "COLUMNS": "100", "HOME": str(tmp),
+    }  # fmt: skip
+
+
+def command(home, *arguments: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "tuitrain",
+        *(a.replace("TINY", f"{home['HOME']}/tiny.toml") for a in arguments),
+    ]
+
+
+def tuitrain(home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(home, *arguments), env=home, text=True, capture_output=True, timeout=120, check=False
+    )
+
+
+def hashes(home, name: str) -> dict[str, str]:
+    """The SHA-256 of each member's network at its end, by the end of its run's name."""
+    out = {}
+    for run in json.loads(tuitrain(home, "runs", "--json").stdout):
+        if run["study"] == name:
+            lines = (Path(run["path"]) / "events.jsonl").read_text().splitlines()
+            out[run["run"].removeprefix(name)] = json.loads(lines[-1])["model_sha256"]
+    return out
+
+
+def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_alone(home) -> None:
+    """A worker is killed, then the whole study, then SIGTERM stops it; resumed, all is as if nothing had been."""
+    arguments = ("run", "--preset", "TINY", "--seeds", "4", "--epochs", "30", "--name", "killed", "--plain")
+    runs = Path(home["TUITRAIN_RUNS_DIR"])
+    process = subprocess.Popen(
+        command(home, *arguments), env=home, stderr=subprocess.PIPE, start_new_session=True
+    )
+    _wait_for(lambda: list(runs.glob("killed_seed*/checkpoints/*")))
+    pid = json.loads(next(iter(runs.glob("killed_seed*/progress.json"))).read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+    dead = {_pid(path) for path in runs.glob("killed_seed*/progress.json")}
+    again = subprocess.Popen(
+        command(home, "study", "resume", "killed", "--plain"), env=home, stderr=subprocess.PIPE
+    )
+    _wait_for(lambda: any(_pid(path) not in dead for path in runs.glob("killed_seed*/progress.json")))
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(30) == 143
+    _wait_for(lambda: not list(runs.glob("killed_seed*/progress.json")))
+    done = tuitrain(home, "study", "resume", "killed", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    (group,) = result["groups"]
+    assert (group["finished"], [run["seed"] for run in group["runs"]]) == (4, [0, 1, 2, 3])
+    assert group["mean_interval"][0] <= group["mean_last_test_accuracy"] <= group["mean_interval"][1]
+    alone = tuitrain(
+        home, "run", "--preset", "TINY", "--seeds", "2", "--epochs", "30", "--name", "whole", "--jobs", "1",
+        "--threads", "1", "--json",
+    )  # fmt: skip
+    assert alone.returncode == 0, alone.stderr
+    killed, whole = hashes(home, "killed"), hashes(home, "whole")
+    assert len(killed) == 4 and {key: killed[key] for key in whole} == whole
+
+
+def test_a_duel_and_a_comparison_say_what_they_found(home) -> None:
+    done = tuitrain(
+        home, "duel", "TINY", "--set", "train.optimizer.lr=0.2", "--both", "train.epochs=2", "--max-seeds", "3", "--name", "duel",
+        "--json",
+    )  # fmt: skip
+    assert done.returncode in (0, 7), done.stderr
+    duel = json.loads(done.stdout)
+    assert duel["outcome"] in ("better", "worse", "undecided", "no gain") and duel["pairs"] == 3
+    (found,) = json.loads(tuitrain(home, "compare", "duel:a", "duel:b", "--json").stdout)
+    assert found["settings"] and found["seeds"] == [3, 3]
+    assert found["difference"] == pytest.approx(duel["difference"])
+    same = tuitrain(home, "compare", "duel:a", "duel:a")
+    assert same.returncode == 2 and "same runs" in same.stderr
+    gain = tuitrain(
+        home,
+        "run",
+        "--preset",
+        "TINY",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--require-gain",
+        "50",
+        "--against",
+        "duel:a",
+    )
+    assert gain.returncode == 7 and "--require-gain 50" in gain.stderr
+
+
+def _pid(progress: Path) -> int:
+    return int(json.loads(progress.read_text())["pid"])
+
+
+def _wait_for(condition) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
