@@ -21,7 +21,7 @@ from tuitrain.stats.comparison import (
     seeds_needed,
     smallest_difference,
 )
-from tuitrain.stats.noise_floor import cochran_q, noise_floor
+from tuitrain.stats.noise_floor import FINISHED_RUNS, cochran_q, noise_floor
 
 sides = st.tuples(st.integers(2, 6), st.integers(2, 6), st.integers(2, 30)).flatmap(
     lambda size: st.tuples(arrays.arrays(bool, (size[0], size[2])), arrays.arrays(bool, (size[1], size[2])))
@@ -54,8 +54,12 @@ def test_with_the_prior_it_is_the_formula() -> None:
     a, b = seeds(rng, images(rng), (2,)), seeds(rng, images(rng), (6,))
     got = compare(a, b)
     floors = [noise_floor(side) / len(side) for side in (a, b)]
-    df = [4 + 1, 4 + 5]
-    parts = [(4 * 1.3 + cochran_q(side)[0]) / d * v for side, d, v in zip((a, b), df, floors, strict=True)]
+    prior = FINISHED_RUNS
+    df = [prior.df + 1, prior.df + 5]
+    parts = [
+        (prior.df * prior.excess + cochran_q(side)[0]) / d * v
+        for side, d, v in zip((a, b), df, floors, strict=True)
+    ]
     variance, each = sum(parts), (b.mean(axis=0) - a.mean(axis=0)).var(ddof=1) / 300
     assert got.prior_kept and got.these_images.standard_error**2 == pytest.approx(variance)
     expected_df = variance**2 / (parts[0] ** 2 / df[0] + parts[1] ** 2 / df[1])
@@ -97,7 +101,7 @@ def test_one_seed_against_several_and_against_one() -> None:
     rng = np.random.default_rng(2)
     a = seeds(rng, images(rng), (5,))
     got = compare(a[:1], a[1:])
-    assert got.these_images.df in (3, 7) and got.these_images.standard_error > 0
+    assert got.these_images.df in (3, 11) and got.these_images.standard_error > 0
     assert compare_accuracies([0.9], [0.8]).p_value() == 1
     with pytest.raises(ValueError, match="see mcnemar"):
         compare(a[:1], a[1:2])
