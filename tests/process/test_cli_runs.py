@@ -73,7 +73,7 @@ def test_mistakes_are_one_sentence_and_exit_4(runs: Path, tmp_path: Path) -> Non
 
 def test_rm_asks_and_tags_and_notes_stay(tmp_path: Path) -> None:
     path = old_run(tmp_path, "a", 1e9)
-    refused = tuitrain(tmp_path, "runs", "rm", "a", stdin=subprocess.DEVNULL)
+    refused = tuitrain(tmp_path, "runs", "rm", "a")
     assert refused.returncode == 2 and "--yes" in refused.stderr and path.exists()
     assert tuitrain(tmp_path, "runs", "tag", "a", "#good", "x").stdout == "good\nx\n"
     assert tuitrain(tmp_path, "runs", "tag", "a", "--remove", "x").stdout == "good\n"

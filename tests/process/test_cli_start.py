@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from support import warm
 from tuitrain.cli.root import app
 from tuitrain.errors import DeviceError, UsageError
 
@@ -20,18 +21,20 @@ LIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
-def test_light_commands_import_nothing_heavy(arguments) -> None:
+def test_light_commands_import_nothing_heavy() -> None:
     code = (
-        f"import sys\nfrom tuitrain.cli import main\nsys.argv = ['tuitrain', *{arguments!r}]\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        f"import sys\nfrom tuitrain.cli import main\nfor arguments in {LIGHT!r}:\n"
+        "    sys.argv = ['tuitrain', *arguments]\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        assert not end.code, end.code\n"
+        "    print(arguments, sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    modules = set(re.findall(r"'(\w+)'", done.stderr.splitlines()[-1]))
-    assert "tuitrain" in modules
-    assert not modules & HEAVY
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(LIGHT)
+    for line in lines:
+        modules = set(re.findall(r"'(\w+)'", line))
+        assert "tuitrain" in modules and not modules & HEAVY, line[:80]
 
 
 def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
@@ -44,6 +47,8 @@ def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
         assert all(line.endswith(".") and not line.endswith("...") for line in lines), "\n".join(lines)
 
 
+#: From the bottom up, so that one process can import them one after the other: what is imported by then is
+#: what the room imports and what the rooms below it import.
 ROOMS = {
     "errors": {"torch", "numpy", "textual", "pydantic", "rich", "typer"},
     "spec.preset_files": {"torch", "numpy", "textual", "rich", "typer"},
@@ -51,24 +56,23 @@ ROOMS = {
     "training.events": {"torch", "textual", "typer"},
     "training.trainer": {"textual", "typer", "torchvision"},
     "runs.session": {"textual", "typer", "torchvision", "tensorboard"},
-    "watch.state": {"textual", "torch", "typer"},
 }
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_what_is_below_it(room) -> None:
-    code = f"import sys, tuitrain.{room}\nprint(*sorted(sys.modules))"
+@pytest.mark.parametrize("rooms", [ROOMS, {"watch.state": {"textual", "torch", "typer"}}], ids=len)
+def test_a_room_imports_only_what_is_below_it(rooms) -> None:
+    code = f"import sys, importlib\nfor room in {list(rooms)!r}:\n"
+    code += "    importlib.import_module(f'tuitrain.{room}')\n    print(*sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], text=True, capture_output=True, timeout=60, check=True
     )
-    modules = done.stdout.split()
-    assert not {name.split(".")[0] for name in modules} & ROOMS[room]
     order = ["spec", "data", "training", "runs", "watch", "cli", "tui"]
-    own = room.split(".")[0]
-    above = order[order.index(own) + 1 :] if own in order else order
-    if own == "tui":
-        above = ["cli"]
-    assert not [name for name in modules if name.startswith("tuitrain.") and name.split(".")[1] in above]
+    for (room, refused), line in zip(rooms.items(), done.stdout.splitlines(), strict=True):
+        modules = line.split()
+        assert not {name.split(".")[0] for name in modules} & refused, room
+        own = room.split(".")[0]
+        above = order[order.index(own) + 1 :] if own in order else order
+        assert not [n for n in modules if n.startswith("tuitrain.") and n.split(".")[1] in above], room
 
 
 def test_show_json_has_the_documented_keys() -> None:
@@ -145,10 +149,7 @@ def test_a_config_file_of_any_size_takes_no_memory(tmp_path: Path) -> None:
 
 
 def tuitrain(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuitrain", *arguments]
-    return subprocess.run(
-        command, text=True, capture_output=True, timeout=120, cwd=cwd, env={**os.environ, **env}
-    )
+    return warm.run(*arguments, cwd=cwd, env={**os.environ, **env})
 
 
 def test_torch_that_cannot_be_imported_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -156,9 +157,18 @@ def test_torch_that_cannot_be_imported_is_said_in_a_sentence(tmp_path: Path) -> 
     (tmp_path / "torch" / "__init__.py").write_text(
         "raise ImportError('libtorch.so: cannot\\nallocate \x1b[31m')"
     )
-    done = tuitrain(
-        "run", "--dataset", "digits", "--runs-dir", str(tmp_path / "runs"), PYTHONPATH=str(tmp_path)
-    )
+    command = [
+        sys.executable,
+        "-m",
+        "tuitrain",
+        "run",
+        "--dataset",
+        "digits",
+        "--runs-dir",
+        str(tmp_path / "runs"),
+    ]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, text=True, capture_output=True, timeout=120, env=env)
     assert (done.returncode, done.stdout) == (DeviceError.exit_code, "")
     assert done.stderr.startswith("tuitrain: torch can't be imported: libtorch.so: cannot allocate ")
     assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
@@ -263,9 +273,7 @@ def test_a_device_that_there_is_not_is_refused_before_any_data_is_fetched(tmp_pa
 
 
 def test_a_group_without_a_command_prints_its_help() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tuitrain", "data"], text=True, capture_output=True, timeout=60
-    )
+    done = tuitrain("data")
     assert done.returncode == 2 and done.stderr.startswith("Usage: tuitrain data") and "fetch" in done.stderr
 
 
@@ -280,16 +288,13 @@ def test_a_screen_is_not_opened_where_nobody_sees_it_and_nothing_trains(
     (tmp_path / "runs/one/events.jsonl").touch()
     leader, follower = os.openpty()
     env = {**os.environ, "TERM": "dumb" if without == "TERM" else "xterm", "TUITRAIN_RUNS_DIR": "runs"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "tuitrain", *command], cwd=tmp_path, env=env, timeout=60, text=True,
-            stdin=subprocess.DEVNULL if without == "stdin" else follower,
-            stdout=subprocess.PIPE if without == "stdout" else follower, stderr=subprocess.PIPE,
-        )  # fmt: skip
-    finally:
-        os.close(leader)
-        os.close(follower)
-    assert done.returncode == UsageError.exit_code and not done.stdout
-    assert done.stderr.startswith(f"tuitrain: {without} is ") and done.stderr.count("\n") == 1
-    assert "without a screen, use `tuitrain " in done.stderr
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err, open(os.devnull) as null:
+        fds = [null if without == "stdin" else follower, out if without == "stdout" else follower, err]
+        numbers = [fd if isinstance(fd, int) else fd.fileno() for fd in fds]
+        done = warm.start(*command, cwd=tmp_path, env=env, folder=tmp_path, fds=numbers)
+        assert done.wait() == UsageError.exit_code and not done.out
+    os.close(leader)
+    os.close(follower)
+    assert done.err.startswith(f"tuitrain: {without} is ") and done.err.count("\n") == 1
+    assert "without a screen, use `tuitrain " in done.err
     assert [path.name for path in (tmp_path / "runs").glob("[!.]*")] == ["one"]

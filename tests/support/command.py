@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from support import warm
 
 
 def tuitrain(runs: Path, *args: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """`tuitrain` with these arguments, on the runs of this folder and with nobody's settings."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("TUITRAIN_")}
     env["TUITRAIN_RUNS_DIR"] = str(runs)
-    command = [sys.executable, "-m", "tuitrain", *args]
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, **settings)
+    return warm.run(*args, env=env, **settings)

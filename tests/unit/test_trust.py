@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from support import warm
 from support.command import tuitrain
 from support.runs_fake import fake_session, run_to_end
 from tuitrain import paths
@@ -95,6 +96,7 @@ def held(lock: Path) -> Iterator[None]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_lock_whose_named_holder_is_gone_is_held_by_somebody_else(tmp_path: Path) -> None:
     run_to_end(RunDirectory.create(tmp_path, "fake", name="b"), epochs=1)
     path = tmp_path / "b"
@@ -202,6 +204,7 @@ def redirected(path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_of_a_later_version_is_refused_with_a_sentence(tmp_path: Path) -> None:
     for name in ("a", "b"):
         run_to_end(RunDirectory.create(tmp_path, "fake", name=name), epochs=1)
@@ -352,5 +355,5 @@ def test_torch_puts_no_headers_into_the_temporary_folder(
     for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
     env = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    done = warm.run(code=code, env=env)
     assert done.stdout.strip() == str(tmp_path / "tuitrain" / "inductor" / "precompiled_headers"), done.stderr

@@ -112,6 +112,7 @@ def test_a_removal_that_fails_leaves_all_as_it_was(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_commands(tmp_path: Path) -> None:
     for name in ("a", "b"):
         a_run(tmp_path / name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support import warm
 from support.user_network import NET, PARAMETERS
 from tuitrain.errors import UsageError
 from tuitrain.spec import installed
@@ -54,12 +55,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tuitrain", *arguments], cwd=folder, text=True, capture_output=True, timeout=240,
-        stdin=subprocess.DEVNULL, env={**os.environ, "TUITRAIN_RUNS_DIR": "runs"},
-    )  # fmt: skip
+    return warm.run(*arguments, cwd=folder, env={**os.environ, "TUITRAIN_RUNS_DIR": "runs"}, timeout=240)
 
 
+@pytest.mark.slow
 def test_a_packages_presets_are_listed_with_where_they_come_from_and_code_is_not_run(site: Path) -> None:
     found = {entry.name: entry for entry in list_presets()}
     assert (found["clown"].origin, found["clown"].family) == ("package aquarium", "reef")

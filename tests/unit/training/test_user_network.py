@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from support import ROOT
+from support import ROOT, warm
 from support.training_small import CPU, stripes, tiny
 from support.user_network import NET, PARAMETERS
 from tuitrain.errors import ExitCode, UsageError
@@ -324,28 +325,29 @@ def test_tied_weights_are_counted_once_and_saved(tmp_path: Path) -> None:
 
 
 def tuitrain(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tuitrain", *arguments], cwd=folder, text=True, capture_output=True, timeout=240,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return warm.run(*arguments, cwd=folder, env=dict(os.environ), timeout=240)
+
+
+def started(folder: Path, *arguments: str, line: str) -> warm.Child:
+    """The command, once a line on stderr begins so."""
+    streams = folder / "streams"
+    streams.mkdir()
+    child = warm.start(*arguments, cwd=folder, env=dict(os.environ), folder=streams)
+    while not f"\n{child.err}".count(f"\n{line}"):
+        assert child.poll() is None, child.err
+        time.sleep(0.02)
+    return child
 
 
 @pytest.mark.slow
 def test_killed_and_resumed_is_as_never_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUITRAIN_RUNS_DIR", str(tmp_path / "runs"))
     (tmp_path / "net.py").write_text(NET)
-    command = [sys.executable, "-m", "tuitrain", "run", "--model", "net.py:Net", "-d", "digits", "-e", "8"]
+    command = ["run", "--model", "net.py:Net", "-d", "digits", "-e", "8"]
     command += ["--device", "cpu", "--threads", "1", "--plain", "--name"]
-    whole = subprocess.run([*command, "whole"], cwd=tmp_path, capture_output=True, timeout=240)
+    whole = tuitrain(tmp_path, *command, "whole")
     assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(
-        [*command, "cut"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    next(line for line in process.stderr if line.startswith("epoch"))
-    process.kill()
-    process.wait()
-    process.stderr.close()
+    assert started(tmp_path, *command, "cut", line="epoch").kill() == -signal.SIGKILL
     assert not (tmp_path / "runs" / "cut" / "model.safetensors").exists()
     resumed = tuitrain(tmp_path, "resume", "cut", "--model", "net.py:Net", "--plain")
     assert resumed.returncode == 0, resumed.stderr
@@ -376,6 +378,7 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_what_it_prints_is_not_among_the_results_and_where_it_goes_the_run_does_not(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(NOISY)
     flags = ["-d", "digits", "-e", "1", "--device", "cpu", "--threads", "1", "--model", "net.py:Net"]
@@ -390,6 +393,7 @@ def test_what_it_prints_is_not_among_the_results_and_where_it_goes_the_run_does_
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()][-1] == "RunFinished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "number", "code"), [("file", signal.SIGTERM, 143), ("forward", signal.SIGINT, 130)]
 )
@@ -399,15 +403,11 @@ def test_a_signal_while_it_is_made_or_tried_out_is_not_its_fault(
     wait = "import sys, time; print('here', file=sys.stderr, flush=True); time.sleep(60)"
     text = f"{wait}\n" if where == "file" else f"{LINEAR}{wait}; return self.l(x.flatten(1))"
     (tmp_path / "net.py").write_text(f"from torch import nn\n{text}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tuitrain", "run", "--model", "net.py:Net", "-d", "digits", "--runs-dir", "runs"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    next(line for line in process.stderr if line == "here\n")
-    process.send_signal(number)
-    rest = process.stderr.read()
-    assert process.wait(30) == code and "fails" not in rest and not (tmp_path / "runs").exists()
+    child = started(
+        tmp_path, "run", "--model", "net.py:Net", "-d", "digits", "--runs-dir", "runs", line="here"
+    )
+    child.signal(number)
+    assert child.wait(30) == code and "fails" not in child.err and not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow

@@ -2,12 +2,14 @@
 
 The server has one thread and never computes anything, so its children are as a fresh process is: own
 session, own streams, own environment, and signals as the kernel gives them. A child calls
-`tuitrain.cli.main()` with its arguments, or a function by name, whose result it writes as JSON.
+`tuitrain.cli.main()` with its arguments, runs Python code, or calls a function by name, whose result it
+writes as JSON.
 """
 
 from __future__ import annotations
 
 import array
+import atexit
 import fcntl
 import gc
 import importlib
@@ -18,7 +20,9 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import termios
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +37,8 @@ PRELOAD = (
     "tuitrain.cli.verdict", "tuitrain.spec.preset_files", "tuitrain.spec.repeat",
     "tuitrain.data.digits", "tuitrain.data.augment", "tuitrain.runs.launch", "tuitrain.runs.signals",
     "tuitrain.runs.run_json", "tuitrain.runs.index", "tuitrain.training.trainer", "tuitrain.training.model",
-    "tuitrain.tui.app", "tuitrain.tui.terminal.process",
+    "tuitrain.tui.app", "tuitrain.tui.terminal.process", "tuitrain.watch.verdict", "tuitrain.cli.markdown",
+    "tuitrain.runs.estimate", "encodings.ascii", "encodings.utf_8_sig",
 )  # fmt: skip
 
 
@@ -48,7 +53,30 @@ def main() -> None:
     link.send(json.dumps({"ready": True, "threads": threads}).encode())
     child = serve(link)
     if child is not None:
-        child()
+        try:
+            child()
+        except SystemExit as end:
+            if not isinstance(end.code, int | None):
+                raise
+            _leave(end.code or 0)
+        else:
+            _leave(0)
+
+
+def _leave(code: int) -> None:
+    """End as Python does, but for taking all modules apart, which takes longer than most commands.
+
+    Where something can't be written, that is left to Python, which has an exit code for it.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    os._exit(code)
 
 
 def serve(link: socket.socket) -> Callable[[], None] | None:
@@ -101,19 +129,22 @@ def _child(message: dict[str, Any], fds: list[int]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python does at its start
     os.setsid()
-    closed = set(message["closed"])
+    closed = set(message.get("closed", ()))
     for number, fd in enumerate(fds):
         os.dup2(fd, number)
     for fd in fds:
         if fd > 2:
             os.close(fd)
-    if message["terminal"]:
+    if message.get("terminal"):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for number in closed:
         os.close(number)
     os.chdir(message["cwd"])
     os.environ.clear()
     os.environ.update(message["env"])
+    tempfile.tempdir = None  # to be found anew, in this environment
+    named = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:1] = [message["cwd"], *(path for path in named if path not in sys.path)]  # as `python -m` does
     # As the interpreter makes them for a process of its own: None where the descriptor is closed.
     sys.stdin, sys.stdout, sys.stderr = (
         None if number in closed else os.fdopen(number, mode, encoding="utf-8", errors=errors, closefd=False)
@@ -125,15 +156,20 @@ def _child(message: dict[str, Any], fds: list[int]) -> None:
         sys.stderr.reconfigure(line_buffering=True)
     # Whatever a test leaves behind does not work on for ever; also what it forks and what leaves its session.
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
-    if message["uid"]:
+    if uid := message.get("uid"):
         os.setgroups([])
-        os.setgid(message["uid"])
-        os.setuid(message["uid"])
-    from harness import protections
+        os.setgid(uid)
+        os.setuid(uid)
+    if setup := message.get("setup"):
+        from harness import protections
 
-    protections.apply(message["setup"])
-    if message["function"]:
+        protections.apply(setup)
+    if message.get("function"):
         _call(message)
+        return
+    if code := message.get("code"):
+        sys.argv = ["-c", *message["argv"]]
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
         return
     sys.argv = ["tuitrain", *message["argv"]]
     from tuitrain.cli import main as tuitrain
