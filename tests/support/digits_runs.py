@@ -10,6 +10,7 @@ from tuitrain.data.load import load_dataset
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.launch import prepare
 from tuitrain.training.job import Job
+from tuitrain.training.user_network import UserNetwork
 
 LAYERS = [
     {"conv": 8, "kernel": 5, "stride": 3, "then": ["relu", "batchnorm"]},
@@ -18,10 +19,16 @@ LAYERS = [
 ]
 
 
-def digits_run(runs: Path, name: str, layers: list[Any] | None = None, **train: Any) -> RunDirectory:
+def digits_run(
+    runs: Path,
+    name: str,
+    layers: list[Any] | None = None,
+    user_network: UserNetwork | None = None,
+    **train: Any,
+) -> RunDirectory:
     """A run that has ended: a few epochs of a small network, with some mistakes left."""
     settings: dict[str, Any] = {"dataset": "digits", "epochs": 2, "rotation": 0.0} | train
-    job = Job(tiny(layers or LAYERS, **settings), CPU)
+    job = Job(tiny(layers or LAYERS, **settings), CPU, user_network=user_network)
     session = prepare(job, runs_dir=runs, dataset=load_dataset("digits"), name=name)
     session.start()
     assert session.join(120)

@@ -182,6 +182,12 @@ def offer_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     yield from (path.name for path in found)
 
 
+def offer_presets_and_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
+    """Offers the names of presets, then those of runs."""
+    yield from offer_presets(incomplete)
+    yield from offer_runs(ctx, incomplete)
+
+
 def offer_live_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offers the runs that a process holds."""
     from tuitrain.runs.locking import is_held

@@ -9,9 +9,15 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
+from tuitrain.errors import visible
+from tuitrain.figures import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuitrain.data.dataset import Dataset, FileReport, Images
+    from tuitrain.data.samples import Sample
+    from tuitrain.tui.paint.text import Parts
 
 app = typer.Typer(help="Look at, fetch and verify the data sets.", no_args_is_help=True)
 
@@ -41,7 +47,74 @@ def info(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: op
     facts = _facts(loaded)
     if json:
         emit_json(facts)
-        return
+    else:
+        _print_facts(loaded, facts)
+
+
+@app.command()
+def show(
+    dataset: DatasetFlag = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="Show the images also as this preset's training changes them.",
+            autocompletion=completion.offer_presets,
+        ),
+    ] = None,
+    only: Annotated[
+        int | None, typer.Option("--class", min=0, max=9, help="Only images of this class, by its number.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many images.")] = 60,
+    draw_number: Annotated[int, typer.Option("--draw", min=0, help="Another draw of images.")] = 0,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Show sizes, grey levels, class counts and some training images; fetches nothing.
+
+    With --preset the same images follow as they are augmented, each with its angle where they are only turned.
+    """
+    from tuitrain.cli.painted import show_lines
+    from tuitrain.data.load import load_dataset
+    from tuitrain.data.samples import draw
+    from tuitrain.spec.describe import augmentation_text
+    from tuitrain.spec.preset_files import load_preset
+    from tuitrain.spec.train import Train
+
+    train = load_preset(preset).train if preset is not None else Train(rotation=0.0)
+    name = _name(dataset) if dataset is not None or preset is None else train.dataset
+    loaded = load_dataset(name, config.data_dir(data_dir), fetch=False)
+    _print_facts(loaded, _facts(loaded))
+    samples, _ = draw(loaded, train, limit, draw_number, only)
+    which = f"of class {visible(loaded.classes[only])} " if only is not None else ""
+    heading = (
+        f"{plural(len(samples), 'training image')} {which}as stored; --draw {draw_number + 1} shows others"
+    )
+    show_lines([(), ((heading, "bold"),), *_grid(samples, augmented=False)])
+    if preset is not None:
+        how = f"the same as {visible(preset)} trains on them: {augmentation_text(train)}"
+        show_lines([(), ((how, "bold"),), *_grid(samples, augmented=True)])
+
+
+def _grid(samples: Sequence[Sample], *, augmented: bool) -> list[Parts]:
+    from tuitrain.cli.painted import ink, small_images
+    from tuitrain.tui.paint.pictures import card, shelf
+
+    small, how = small_images(), ink()
+    cards = [
+        card(
+            sample.augmented if augmented else sample.stored,
+            ((visible(sample.label)[:14], ""),),
+            sample.caption if augmented else "",
+            small=small,
+            ink=how,
+        )
+        for sample in samples
+    ]
+    return shelf(cards, stdout().width)
+
+
+def _print_facts(loaded: Dataset, facts: dict[str, Any]) -> None:
     rows: list[list[str]] = []
     parts = {"train": facts["train"], "test": facts["test"]}
     for label, key, form in (
@@ -87,7 +160,7 @@ def verify(dataset: DatasetFlag = None, data_dir: options.DataDir = None, json: 
     from tuitrain.data.catalog import SETS
     from tuitrain.data.verify import repair_command
     from tuitrain.data.verify import verify_dataset as verify_files
-    from tuitrain.errors import DataError, visible
+    from tuitrain.errors import DataError
 
     name, place = _name(dataset), config.data_dir(data_dir)
     reports = verify_files(name, place)
@@ -159,8 +232,6 @@ def _reports(dataset: str, reports: list[FileReport]) -> dict[str, Any]:
 
 
 def _print_reports(reports: list[FileReport]) -> None:
-    from tuitrain.errors import visible
-
     stdout().out(f"in {visible(reports[0].path.parent)}", highlight=False)
     rows = [
         [

@@ -9,7 +9,9 @@ import typer
 
 from tuitrain.cli import compare, completion, data, lab, lesson, options, presets, runs, steer
 from tuitrain.cli.configuration import app as config_app
+from tuitrain.cli.diff import diff
 from tuitrain.cli.doctor import doctor
+from tuitrain.cli.evaluate import evaluate
 from tuitrain.cli.mistakes import confusion, mistakes
 from tuitrain.cli.predict import predict
 from tuitrain.cli.run import resume, run
@@ -89,6 +91,7 @@ for command in lab.COMMANDS:
 app.command(rich_help_panel=TRAIN)(compare.duel)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(compare.compare)
+app.command(rich_help_panel=LOOK)(diff)
 app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
 app.add_typer(study_app, name="study", rich_help_panel=LOOK)
@@ -99,6 +102,7 @@ app.add_typer(config_app, name="config", rich_help_panel=LOOK)
 app.command(rich_help_panel=INSIDE)(predict)
 app.command(rich_help_panel=INSIDE)(mistakes)
 app.command(rich_help_panel=INSIDE)(confusion)
+app.command(rich_help_panel=INSIDE)(evaluate)
 app.command(rich_help_panel=STEER)(steer.status)
 app.command(rich_help_panel=STEER)(steer.pause)
 app.command(rich_help_panel=STEER)(steer.stop)

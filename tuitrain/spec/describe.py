@@ -5,14 +5,15 @@ The plain forms may come from anywhere: an odd log gives odd words, but no error
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from tuitrain.errors import visible
 from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind, layer_names, op_kind
 from tuitrain.spec.preset import Preset, differences, flattened
+from tuitrain.spec.train import Train
 
 #: What a key is called, where that is not its last part.
 LABELS = {
@@ -40,6 +41,7 @@ SHORT_OPS = {
     "dropout": "drop",
     "dropout2d": "drop2",
 }
+_MOST_PAIRS = 40_000  # of layers that are compared with each other
 #: A key of a layer: its index, its setting or `then`, and of an operation in `then` its index and setting.
 _LAYER = re.compile(r"model\.layers\[(\d{1,4})\]\.(?:(?!then\[)(\w+)|then\[(\d{1,4})\](?:\.(\w+))?)")
 
@@ -138,33 +140,84 @@ def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
     return out | {" then": short_ops(layer) or "none"}
 
 
-def _layer_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    if layer_kind(old) != layer_kind(new):
-        return [Change(name, short_layer(old), short_layer(new))]
+def layer_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """What differs between two layers of one kind."""
     before, after = layer_settings(old), layer_settings(new)
     return [Change(name + key, before[key], after[key]) for key in after if before[key] != after[key]]
+
+
+def aligned_layers(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> list[tuple[int | None, int | None]]:
+    """Which layer of a network became which of another, in order; None where one was added or taken out.
+
+    Of all ways to pair layers of one kind without crossing, the one with the fewest changes: a layer that is added or
+    taken out counts 1, one with other settings a part of that for each of them.
+    """
+    if len(old) * len(new) > _MOST_PAIRS:  # of no preset, but a log may hold anything
+        return [*((i, None) for i in range(len(old))), *((None, j) for j in range(len(new)))]
+    changes = [
+        [_change_cost(a, b) for b in map(_kind_and_settings, new)] for a in map(_kind_and_settings, old)
+    ]
+    costs = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+    for i in range(len(old), -1, -1):
+        for j in range(len(new), -1, -1):
+            ways = [1 + costs[i + 1][j]] if i < len(old) else []
+            ways += [1 + costs[i][j + 1]] if j < len(new) else []
+            ways += [changes[i][j] + costs[i + 1][j + 1]] if i < len(old) and j < len(new) else []
+            costs[i][j] = min(ways, default=0.0)
+    pairs: list[tuple[int | None, int | None]] = []
+    i = j = 0
+    while i < len(old) or j < len(new):
+        if i < len(old) and j < len(new) and costs[i][j] == changes[i][j] + costs[i + 1][j + 1]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif i < len(old) and costs[i][j] == 1 + costs[i + 1][j]:
+            pairs.append((i, None))
+            i += 1
+        else:
+            pairs.append((None, j))
+            j += 1
+    return pairs
+
+
+def _kind_and_settings(layer: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    return layer_kind(layer), layer_settings(layer)
+
+
+def _change_cost(old: tuple[str, dict[str, str]], new: tuple[str, dict[str, str]]) -> float:
+    if old[0] != new[0]:
+        return math.inf
+    return min(1.5, 0.25 * sum(old[1][key] != new[1][key] for key in new[1]))
 
 
 def network_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Change]:
     """What differs between two lists of layers, inserted and deleted ones by name."""
     names, names_old = layer_names(new), layer_names(old)
-    in_place: list[Change] | None = None
-    if len(old) == len(new):
-        in_place = [c for name, a, b in zip(names, old, new, strict=True) for c in _layer_changes(name, a, b)]
-        if [layer_kind(layer) for layer in old] == [layer_kind(layer) for layer in new]:
-            return in_place
     out: list[Change] = []
-    # Layers as text, so that equal ones are found again wherever they have moved to.
-    a_text, b_text = [repr(x) for x in old], [repr(x) for x in new]
-    for tag, a0, a1, b0, b1 in SequenceMatcher(a=a_text, b=b_text, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        shared = min(a1 - a0, b1 - b0)
-        for k in range(shared):
-            out += _layer_changes(names[b0 + k], old[a0 + k], new[b0 + k])
-        out += [Change(f"+ {names[i]}") for i in range(b0 + shared, b1)]
-        out += [Change(f"− {names_old[i]}") for i in range(a0 + shared, a1)]
-    return in_place if in_place is not None and len(in_place) < len(out) else out
+    for i, j in aligned_layers(old, new):
+        if i is not None and j is not None:
+            out += layer_changes(names[j], old[i], new[j])
+        elif j is not None:
+            out.append(Change(f"+ {names[j]}"))
+        elif i is not None:
+            out.append(Change(f"− {names_old[i]}"))
+    return out
+
+
+def augmentation_text(train: Train) -> str:
+    """What is done to training images: `rotation up to ±5°, shift 2 px`; `no rotation` where nothing is."""
+    low, high = train.rotation_range
+    turn = f"rotation up to ±{high:g}°" if low == -high else f"rotation {low:g}° to {high:g}°"
+    parts = [turn if low or high else "no rotation"]
+    for name, unit in (
+        ("shift", " px"), ("zoom", ""), ("shear", "°"), ("erase", ""), ("crop", " px"), ("brightness", ""),
+        ("contrast", ""),
+    ):  # fmt: skip
+        value = getattr(train, name)
+        if value:
+            parts.append(f"{name} {value:g}{unit}")
+    return ", ".join(parts)
 
 
 # ---------------------------------------------------------------------------------- changes

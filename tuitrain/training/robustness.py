@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +69,7 @@ def distorted(images: Tensor, kind: Kind, level: float) -> Tensor:
 
 
 def robustness(
-    judge: Judge, images: Images, kind: Kind, most: float, look: Callable[[], None] = lambda: None
+    judge: Judge, images: Images, kind: Kind, most: float, plain: tuple[float, float] | None = None
 ) -> Robustness:
     """The curve of a network.
 
@@ -79,14 +78,14 @@ def robustness(
         images: that it is judged by.
         kind: what is done to them.
         most: the last level.
-        look: called after each level.
+        plain: accuracy and loss of the images as they are, where they are known already.
     """
     pixels = torch.from_numpy(np.require(images.images, np.uint8, ["C", "W"]))
     curve = levels(kind, most)
-    results = []
-    for level in curve:
-        results.append(accuracy_and_loss(judge, distorted(pixels, kind, level), images.labels))
-        look()
+    results = [plain or accuracy_and_loss(judge, pixels, images.labels)]
+    results += [
+        accuracy_and_loss(judge, distorted(pixels, kind, level), images.labels) for level in curve[1:]
+    ]
     accuracies, mean_losses = zip(*results, strict=True)
     return Robustness(kind, curve, accuracies, mean_losses)
 

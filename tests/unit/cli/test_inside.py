@@ -5,24 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
+import pexpect
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from support.digits_runs import LAYERS, digits_run
 from support.runs_fake import run_to_end
+from support.user_network import NET
 from tuitrain.cli import console
 from tuitrain.cli.root import app
 from tuitrain.data.load import load_dataset
 from tuitrain.data.picture import read_picture
-from tuitrain.errors import DataError, RunDirectoryError, TuitrainError, UsageError
+from tuitrain.errors import DataError, PresetError, RunDirectoryError, TuitrainError, UsageError
 from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
 from tuitrain.runs.predictions import read_predictions
+from tuitrain.training.user_network import load_user_network
 
 TEST = load_dataset("digits").test
 
@@ -184,3 +189,102 @@ def test_the_confusion_matrix_needs_no_training(runs: Path) -> None:
     log = runs / "bare" / "events.jsonl"
     assert History.of(RunDirectory.open(log.parent).events()).epochs  # it has epochs, but no predictions
     refused(runs, RunDirectoryError, "confusion", "bare")
+
+
+def test_robustness_of_several_runs(runs: Path) -> None:
+    kept = {name: read_predictions(runs / name) for name in ("good", "wide")}
+    asked = ("evaluate", "good", "wide", "good", "--rotation", "90", "--shift", "3", "--noise", "0.5")
+    found = json.loads(run(runs, *asked, "--json"))["runs"]
+    assert [one["run"] for one in found] == ["good", "wide"]  # each once
+    for one in found:
+        predictions = kept[one["run"]]
+        assert predictions is not None and one["accuracy"] == predictions.right.mean()
+        assert (one["images"], one["dataset"], one["judged_by"]) == (297, "digits", "test")
+        levels = {kind: curve["levels"] for kind, curve in one["curves"].items()}
+        assert levels["rotation"] == [0, 18, 36, 54, 72, 90] and levels["shift"] == [0, 1, 2, 3]
+        for curve in one["curves"].values():
+            assert curve["accuracy"][0] == one["accuracy"] and curve["loss"][0] == one["loss"]
+            assert curve["accuracy"][-1] < one["accuracy"] and curve["loss"][-1] > one["loss"]
+    assert found == json.loads(run(runs, *asked, "--json"))["runs"]  # the same noise every time
+    text = run(runs, *asked, width=80)
+    last = found[1]["curves"]["shift"]["accuracy"][-1]
+    assert f"{last * 100:.2f}" in text and text.count("┤") >= 6 and "B  wide" in text and "⠒" in text
+    for bad in (
+        ("--rotation", "0"),
+        ("--rotation", "181"),
+        ("--shift", "29"),
+        ("--noise", "-1"),
+        ("--noise", "nan"),
+    ):
+        refused(runs, UsageError, "evaluate", "good", *bad)
+    refused(runs, UsageError, "evaluate", "good", "--dataset", "mnits")
+    refused(runs, RunDirectoryError, "evaluate", "good", "bare")
+
+
+def test_two_presets_layer_by_layer(runs: Path) -> None:
+    found = json.loads(run(runs, "diff", "step10", "step11", "--json"))
+    assert (found["a"]["parameters"], found["b"]["parameters"], found["settings"]) == (5854, 6254, [])
+    changed = [one for one in found["layers"] if one["status"] != "same"]
+    assert [one["changes"] for one in changed] == [[{"setting": "width", "a": "10", "b": "12"}]]
+    assert (changed[0]["a"]["parameters"], changed[0]["b"]["parameters"]) == (920, 1104)
+    text = run(runs, "diff", "step10", "step11", width=80)
+    assert " ~ conv2 3×3 →10" in text and "920 → 1,104" in text and "+400 parameters" in text
+    assert "all settings are the same" in text
+    same = run(runs, "diff", "step10", "step13", width=80)
+    assert "the networks are the same" in same
+    far = json.loads(run(runs, "diff", "step13", "mlp", "--json"))
+    statuses = [one["status"] for one in far["layers"]]
+    assert statuses == ["removed"] * 9 + ["added"] * 3
+    assert {"key": "train.optimizer.lr", "a": 0.019, "b": 0.003} in far["settings"]
+    # Each side adds up, whatever was paired with what.
+    for side in ("a", "b"):
+        assert sum(one[side]["parameters"] for one in far["layers"] if one[side]) == far[side]["parameters"]
+
+
+def test_two_runs_layer_by_layer(runs: Path) -> None:
+    text = run(runs, "diff", "good", "wide", width=80)
+    assert "conv1 5×5 →8" in text and "conv1 5×5 →12" in text and "epochs" in text
+    assert "no preset or run 'stp10'; did you mean 'step10'?" in refused(
+        runs, PresetError, "diff", "stp10", "good"
+    )
+    refused(runs, PresetError, "diff", "good", "nothing-of-the-kind")
+
+
+def test_a_network_in_python_can_only_be_asked_for_what_it_said(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NET)
+    own = load_user_network(f"{tmp_path / 'net.py'}:Net")
+    digits_run(runs, "own", user_network=own, epochs=1)
+    for command in (("predict", "own", "--random"), ("mistakes", "own", "--train"), ("evaluate", "own")):
+        assert "trained a network in Python" in refused(runs, RunDirectoryError, *command)
+    assert "trained a network in Python" in refused(runs, UsageError, "diff", "own", "step13")
+    assert json.loads(run(runs, "confusion", "own", "--json"))["epoch"] == 1
+
+
+def test_a_data_set_is_seen_as_it_is_and_as_it_is_trained_on(runs: Path) -> None:
+    asked = ("data", "show", "--dataset", "digits", "-n", "12")
+    plain = run(runs, *asked, width=80)
+    assert "1,500" in plain and "12 training images as stored" in plain and "the same as" not in plain
+    assert plain.count("\n 0 ") >= 1 and plain.count("@") > 50
+    turned = run(runs, *asked, "--preset", "step13", width=80)
+    assert (
+        turned.startswith(plain[:200]) and "the same as step13 trains on them: rotation up to ±5°" in turned
+    )
+    assert turned.count("°") == 1 + 12 and turned == run(runs, *asked, "--preset", "step13", width=80)
+    assert "of class 7" in run(runs, *asked, "--class", "7", width=80)
+    assert run(runs, *asked, "--draw", "1", width=80) != plain
+
+
+def test_on_a_terminal_with_colours_images_are_half_blocks(runs: Path) -> None:
+    command = [sys.executable, "-m", "tuitrain", "mistakes", "good", "-n", "3"]
+    env = {**os.environ, "TUITRAIN_RUNS_DIR": str(runs), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    shown = {}
+    for name, extra in (("colours", {}), ("none", {"NO_COLOR": "1"})):
+        child = pexpect.spawn(
+            command[0], command[1:], env=env | extra, dimensions=(50, 80), encoding="utf-8", timeout=60
+        )
+        child.expect(pexpect.EOF)
+        shown[name] = child.before
+        child.close()
+        assert child.exitstatus == 0
+    assert "▀" in shown["colours"] and "38;2;" in shown["colours"]
+    assert "▀" not in shown["none"] and "@" in shown["none"] and "38;" not in shown["none"]

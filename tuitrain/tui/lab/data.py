@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from tuitrain.data.samples import Sample, draw
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.spec.describe import augmentation_text
 from tuitrain.spec.train import Train
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.digits import crop, digit, smaller
@@ -170,18 +171,8 @@ class DataScreen(Modal[None]):
 
     def _head(self, total: int) -> None:
         train = self.train
-        low, high = train.rotation_range
-        turn = f"rotation up to ±{high:g}°" if low == -high else f"rotation {low:g}° to {high:g}°"
-        parts = [turn if low or high else "no rotation"]
-        for name, unit in (
-            ("shift", " px"), ("zoom", ""), ("shear", "°"), ("erase", ""), ("crop", " px"), ("brightness", ""),
-            ("contrast", ""),
-        ):  # fmt: skip
-            value = getattr(train, name)
-            if value:
-                parts.append(f"{name} {value:g}{unit}")
         which = "all classes" if self.only is None else f"only {self._class_name(self.only)}"
-        after = [(", ".join(parts), "good"), (f"   {which}", "dim")]
+        after = [(augmentation_text(train), "good"), (f"   {which}", "dim")]
         if total:
             after.append((f", {total:,} images", "dim"))
         self.query_one("#data-head", SectionLine).set(

@@ -1,0 +1,81 @@
+"""A chart as lines of text: curves in braille over two axes. No textual; the app's charts are in `chart`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuitrain.tui.paint.axes import PAD, scale
+from tuitrain.tui.paint.text import Line, Parts, fit
+
+LABELS = 8  # cells for the numbers at the left
+#: Dots of a braille character, by row and column.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+STYLES = ("primary", "second", "accent", "good", "third", "bad")
+
+
+@dataclass(frozen=True)
+class XY:
+    """One curve: its points from left to right, a style, and what marks the points (nothing: no mark)."""
+
+    points: tuple[tuple[float, float], ...]
+    style: str = STYLES[0]
+    mark: str = ""
+
+
+def plot(curves: Sequence[XY], width: int, height: int, x_labels: Sequence[tuple[float, str]]) -> list[Parts]:
+    """Curves over axes that hold all of them.
+
+    Args:
+        curves: with one point at least; the first lie on top.
+        width: in cells, with the numbers at the left.
+        height: in lines, with the numbers below.
+        x_labels: places on the lower axis, and what is written there; where two would touch, the second is left out.
+    """
+    values = [y for curve in curves for _, y in curve.points]
+    places = [x for curve in curves for x, _ in curve.points]
+    low, high = min(values), max(values)
+    pad = PAD * (high - low) or max(abs(high) * 0.1, 1e-6)
+    low, high = low - pad, high + pad
+    left, right = min(places), max(places)
+    across, down = max(2, width - LABELS - 1), max(2, height - 2)
+
+    def dot(x: float, y: float) -> tuple[int, int]:
+        share = (x - left) / (right - left) if right > left else 0.5
+        return round(share * (across * 2 - 1)), round((high - y) / (high - low) * (down * 4 - 1))
+
+    cells: dict[tuple[int, int], tuple[int | str, str]] = {}
+    for curve in reversed(curves):
+        dots = [dot(x, y) for x, y in curve.points]
+        for (x0, y0), (x1, y1) in zip(dots, dots[1:] or dots, strict=False):
+            steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+            for step in range(steps + 1):
+                x, y = round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)
+                before = cells.get((x // 2, y // 4), (0, ""))[0]
+                lit = before if isinstance(before, int) else 0
+                cells[x // 2, y // 4] = lit | _DOTS[y % 4][x % 2], curve.style
+    for curve in reversed(curves):
+        for column, row in (dot(*point) for point in curve.points if curve.mark):
+            cells[column // 2, row // 4] = curve.mark, f"{curve.style} bold"
+    ticks = {
+        dot(left, at)[1] // 4: text for at, text in scale("loss", False).ticks(low, high, max(2, down // 3))
+    }
+    rows: list[Parts] = []
+    for y in range(down):
+        line = (
+            Line()
+            .add(fit(ticks.get(y, ""), LABELS - 1, right=True), "dim")
+            .add(" ┤" if y in ticks else " │", "dim")
+        )
+        for x in range(across):
+            what, style = cells.get((x, y), (" ", ""))
+            line.add(what if isinstance(what, str) else chr(0x2800 + what), style)
+        rows.append(line)
+    rows.append(Line().to(LABELS).add("└" + "─" * across, "dim"))
+    below = Line()
+    for place, text in x_labels:
+        column = LABELS + 1 + dot(place, low)[0] // 2 - len(text) // 2
+        column = max(0, min(column, LABELS + 1 + across - len(text)))
+        if column > below.x or not below:
+            below.to(column).add(text, "dim")
+    return [*rows, below]
