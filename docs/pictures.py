@@ -92,6 +92,11 @@ async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
         await picture("runs")
         await pilot.press("c")
         await picture("compare", 3.0)
+        await pilot.press("escape")
+        app.open_lesson()
+        await pilot.pause(1.0)
+        await pilot.press("v", *["tab"] * 3, *["right"] * 5)  # the published sheet's mistake, at the first weight
+        await picture("lesson")
         app.exit()
 
 

@@ -1,4 +1,4 @@
-"""`tuitrain lesson backprop`: the lesson as text, JSON, CSV or XLSX."""
+"""`tuitrain lesson backprop`: a screen on a terminal, else everything it shows as text, JSON, CSV or XLSX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuitrain.errors import UsageError, visible
 from tuitrain.paths import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tuitrain.lessons.lesson import Lesson
 
@@ -123,7 +123,13 @@ def backprop(
         bool, typer.Option("--force", help="Replace a file that is there.", rich_help_panel=options.OUTPUT)
     ] = False,
     json: options.Json = False,
+    theme: lab.Theme = None,
     ascii_only: lab.Ascii = False,
+    low_bandwidth: lab.LowBandwidth = False,
+    no_mouse: lab.NoMouse = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="No screen: print it all.", rich_help_panel=lab.SCREEN)
+    ] = False,
 ) -> None:
     """Backpropagation by hand, each derivative term by term.
 
@@ -133,22 +139,23 @@ def backprop(
     """  # fmt: skip
     shown = _lesson(sheet, lr, weights, inputs, targets, variant, step, rows)
     if csv is not None or xlsx is not None:
-        from tuitrain.lessons import export
-
-        for path, content in (
-            (csv, lambda: export.csv_text(shown.table()).encode()),
-            (xlsx, lambda: export.workbook(shown.table(), shown.variant)),
-        ):
-            if path is not None:
-                _write(expand(path), content, force, shown.rows)
+        _write_files(shown, csv, xlsx, force)
     elif json:
         emit_json(lesson_json(shown))
-    else:
+    elif plain or not sys.stdout.isatty():
         from tuitrain.cli.lesson_text import lesson_lines
         from tuitrain.lessons.terms import ASCII
 
         for line in lesson_lines(shown):
             stdout().print(line.plain.translate(ASCII) if ascii_only else line, soft_wrap=True)
+    else:
+        from tuitrain import config
+        from tuitrain.cli.opening import ScreenOptions, show_app
+        from tuitrain.tui.terminal.launch import check_terminal
+
+        check_terminal("the lesson", "tuitrain lesson backprop --plain")
+        folders = {"runs_dir": config.runs_dir(None), "data_dir": config.data_dir(None)}
+        show_app(folders | {"lesson": shown}, ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse))
 
 
 def _lesson(
@@ -195,30 +202,18 @@ def _lesson(
     return Lesson(replace(sheet, rows=count), named, step).with_start(start).with_rates(rates)
 
 
-def _write(path: Path, content: Callable[[], bytes], force: bool, rows: int) -> None:
-    """Writes a file; one that is there only with --force.
+def _write_files(shown: Lesson, csv: Path | None, xlsx: Path | None, force: bool) -> None:
+    """Writes the table, and prints the paths."""
+    from tuitrain.lessons import export
 
-    Raises:
-        UsageError: it is there, or can't be written.
-    """
-    try:
-        if not force and path.exists():
-            raise FileExistsError
-        raw = content()
-        if force:
-            temporary = path.with_name(f"{path.name}.tmp")
-            temporary.write_bytes(raw)
-            temporary.replace(path)
-        else:
-            with path.open("xb") as file:
-                file.write(raw)
-    except FileExistsError:
-        raise UsageError(f"{visible(path)}: exists already; choose another name, or use --force.") from None
-    except OSError as error:
-        why = visible(error.strerror or error)
-        raise UsageError(f"{visible(path)}: can't be written ({why}); choose another folder.") from None
-    stderr().print(f"wrote {visible(path)}: {rows} steps, 31 columns", soft_wrap=True)
-    sys.stdout.write(f"{path}\n")
+    for path in filter(None, (csv, xlsx)):
+        book = path == xlsx
+        raw = (
+            export.workbook(shown.table(), shown.variant) if book else export.csv_text(shown.table()).encode()
+        )
+        export.write_file(expand(path), raw, force=force)
+        stderr().print(f"wrote {visible(path)}: {shown.rows} steps, 31 columns", soft_wrap=True)
+        sys.stdout.write(f"{expand(path)}\n")
 
 
 def lesson_json(shown: Lesson) -> dict[str, Any]:

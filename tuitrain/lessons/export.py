@@ -6,7 +6,9 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
+from tuitrain.errors import UsageError, visible
 from tuitrain.lessons import xlsx
 from tuitrain.lessons.backprop import COLUMNS, WEIGHTS, Values, Variant
 from tuitrain.lessons.terms import written_out
@@ -47,3 +49,24 @@ def workbook(table: Sequence[Values], variant: Variant) -> bytes:
             row.append(values[name] if given else (formula(template, here), values[name]))
         grid.append(row)
     return xlsx.write(grid, _FIRST_ROW - 1)
+
+
+def write_file(path: Path, raw: bytes, *, force: bool = False) -> None:
+    """Writes a file whole; one that is there only if forced.
+
+    Raises:
+        UsageError: it is there, or can't be written.
+    """
+    try:
+        if force:
+            temporary = path.with_name(f"{path.name}.tmp")
+            temporary.write_bytes(raw)
+            temporary.replace(path)
+        else:
+            with path.open("xb") as file:
+                file.write(raw)
+    except FileExistsError:
+        raise UsageError(f"{visible(path)}: exists already; choose another name, or use --force.") from None
+    except OSError as error:
+        why = visible(error.strerror or error)
+        raise UsageError(f"{visible(path)}: can't be written ({why}); choose another folder.") from None

@@ -52,8 +52,9 @@ class Term:
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The quantities that it is worked out from, each once; the edges of its chain too."""
-        names = (SAME_AS.get(name, name) for name in _NAMES.findall(self.chain + self.formula))
+        """The quantities that it is worked out from, each once; those of its chain too, where that is the formula's."""
+        text = self.formula if self.mistake else self.chain + self.formula
+        names = (SAME_AS.get(name, name) for name in _NAMES.findall(text))
         return tuple(dict.fromkeys(names))
 
 
@@ -195,7 +196,7 @@ def _hidden_layer(variant: Variant) -> list[Term]:
 
 
 def _wrong_sum(k: str, right: tuple[str, str], taken: tuple[str, str]) -> str:
-    return f"The published sheet goes back to h{k} by {' and '.join(taken)}; the edges of h{k} are {' and '.join(right)}."
+    return f"The published sheet goes back to h{k} by {' and '.join(taken)}; its edges are {' and '.join(right)}."
 
 
 def _update() -> list[Term]:

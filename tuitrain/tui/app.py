@@ -26,6 +26,7 @@ from tuitrain.tui.terminal.job import Leaving, TerminalApp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.feed import RunFeed
     from tuitrain.training.job import Job
 
@@ -46,6 +47,12 @@ def _runs() -> Screen[Any]:
     from tuitrain.tui.runs.screen import RunsScreen
 
     return RunsScreen()
+
+
+def _lesson() -> Screen[Any]:
+    from tuitrain.tui.lesson.screen import LessonScreen
+
+    return LessonScreen()
 
 
 def _opening() -> Screen[Any]:
@@ -71,6 +78,7 @@ class TuitrainApp(TerminalApp):
         "lab": _lab,
         "monitor": _monitor,
         "runs": _runs,
+        "lesson": _lesson,
     }
     COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
     ENABLE_COMMAND_PALETTE = True
@@ -121,6 +129,7 @@ class TuitrainApp(TerminalApp):
         theme: str | None = None,
         start: bool = False,
         demo: bool = False,
+        lesson: Lesson | None = None,
         frame_first: bool = False,
         manager: SessionManager | None = None,
     ) -> None:
@@ -140,10 +149,12 @@ class TuitrainApp(TerminalApp):
             theme: a theme's name, short or full.
             start: train the preset at once.
             demo: a short tour that explains itself.
+            lesson: a lesson to open at once.
             frame_first: paint an empty frame before the first screen is even imported.
             manager: the sessions; made here unless given.
         """
-        self.first_mode = "lab" if attach is None else "monitor"
+        self.first_mode = "lesson" if lesson else "lab" if attach is None else "monitor"
+        self.start_lesson, self._before_lesson = lesson, ""
         self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
         self.settings, self.config_problem = Settings.read(
             runs_dir=runs_dir, data_dir=data_dir, low_bandwidth=low_bandwidth, ascii_only=ascii_only, mouse=mouse, theme=theme,
@@ -330,6 +341,19 @@ class TuitrainApp(TerminalApp):
         screen = self.mode_screen("lab")
         if isinstance(screen, ShowsPresets):
             screen.choose_preset(name)
+
+    def open_lesson(self) -> None:
+        """Show the lesson."""
+        if self.current_mode != "lesson":
+            self._before_lesson = self.current_mode
+            self.run_worker(self.action_leave_for("lesson"), group="lesson", exclusive=True)
+
+    def leave_lesson(self) -> None:
+        """Back to the screen before the lesson; from one that the app was opened with, to the shell."""
+        if self._before_lesson:
+            self.run_worker(self.action_leave_for(self._before_lesson), group="lesson", exclusive=True)
+        else:
+            self.action_leave()
 
     def open_run_named(self, name: str) -> None:
         """Show a run in the monitor by its name."""

@@ -14,7 +14,7 @@ from tuitrain.tui.paint.digits import Ink
 from tuitrain.tui.paint.text import Parts, cut
 
 #: The names; several of them between spaces are laid over each other.
-STYLES = ("bold", "underline", "reverse", "dim", "faint", "track", "good", "warn", "bad", "primary", "second",
+STYLES = ("bold", "underline", "reverse", "dim", "faint", "track", "good", "warn", "bad", "primary", "second", "violet",
           "accent", "cursor", "idle")  # fmt: skip
 #: For the COMPONENT_CLASSES of a widget.
 CLASSES = {f"paint--{name}" for name in STYLES}

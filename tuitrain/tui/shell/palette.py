@@ -68,6 +68,11 @@ class EverythingProvider(Provider):
             seen.add(binding.action)
             run = partial(app.run_action, binding.action, active.node)
             yield binding.description, f"key {app.get_key_display(binding)}", run
+        yield (
+            "Lesson: backpropagation",
+            "a network of eight weights, term by term",
+            shell(self.screen).open_lesson,
+        )
         for name in sorted(app.available_themes):
             yield f"Theme: {name}", "colours of the screen", partial(setattr, app, "theme", name)
         yield "Screenshot", "save the screen as SVG", app.deliver_screenshot

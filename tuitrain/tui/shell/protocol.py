@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
+    from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.queue import SessionManager
     from tuitrain.training.job import Job
@@ -23,6 +24,7 @@ class Shell(Protocol):
         start_preset: name or path of the preset that the lab begins with; None for the usual one.
         start_overrides: dotted preset keys and their values, on top of that preset.
         start_model: a network in Python that the user named (`file.py:Net`), or nothing.
+        start_lesson: the lesson that the app was opened with, or None.
         torch_ready: whether torch is imported.
     """
 
@@ -32,6 +34,7 @@ class Shell(Protocol):
     start_preset: str | None
     start_overrides: dict[str, Any]
     start_model: str
+    start_lesson: Lesson | None
     torch_ready: bool
 
     def start_run(self, job: Job) -> None:
@@ -52,6 +55,12 @@ class Shell(Protocol):
 
     def choose_preset(self, name: str) -> None:
         """Show a preset in the lab."""
+
+    def open_lesson(self) -> None:
+        """Show the lesson."""
+
+    def leave_lesson(self) -> None:
+        """Back to the screen before the lesson."""
 
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows."""

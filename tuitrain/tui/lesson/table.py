@@ -1,0 +1,117 @@
+"""The whole table of the sheet: a line a training step, 31 columns."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tuitrain.lessons.backprop import COLUMNS
+from tuitrain.lessons.lesson import Lesson
+from tuitrain.lessons.terms import symbol
+from tuitrain.tui.lesson.drawing import fitted
+from tuitrain.tui.lesson.state import style_of
+from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+
+STEP, COLUMN = 7, 11  # cells
+
+
+class StepTable(LinesView):
+    """A line a training step; Enter goes to it. Left and right show other columns."""
+
+    HELP_TITLE = "The table"
+    DEFAULT_CSS = "StepTable { background: $background; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *cursor_keys("steps", "step"),
+        Binding("left", "turn(-1)", "Columns to the left", show=False, id="steps.left"),
+        Binding("right", "turn(1)", "Columns", key_display="← →", id="steps.right"),
+    ]
+    fixed = 1  # the heading
+    thumb = True
+
+    def __init__(self, lesson: Lesson) -> None:
+        super().__init__()
+        self.lesson, self.cursor, self.first = lesson, lesson.step, 0
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns in sight."""
+        count = max(1, (self.size.width - 2 - STEP) // COLUMN)
+        return COLUMNS[self.first : self.first + count]
+
+    @property
+    def total(self) -> int:
+        """A line a step, and the heading."""
+        return self.lesson.rows + 1
+
+    def line(self, index: int) -> Parts:
+        """The heading, or a step."""
+        if index == 0:
+            line = Line().add("step", "dim", STEP - 1, right=True)
+            for name in self.shown:
+                line.add(symbol(name), f"{style_of(name)} bold", COLUMN, right=True)
+            return line
+        step = index - 1
+        values, here = self.lesson.table()[step], step == self.cursor
+        line = Line().add(f"{step}", "bold" if here else "dim", STEP - 1, right=True)
+        for name in self.shown:
+            line.add(fitted(values[name], COLUMN - 2), "", COLUMN, right=True)
+        return self.on_row(line, self.room) if here else line
+
+    def cursor_span(self) -> tuple[int, int]:
+        """The cursor's line."""
+        return self.cursor + 1, 1
+
+    def action_move(self, by: int) -> None:
+        """Other steps."""
+        self.cursor = max(0, min(self.lesson.rows - 1, self.cursor + by))
+        self.rebuild()
+
+    def action_page(self, direction: int) -> None:
+        """A page of them."""
+        self.action_move(direction * max(1, self.size.height - self.fixed - 1))
+
+    def action_turn(self, by: int) -> None:
+        """Other columns."""
+        self.first = max(0, min(len(COLUMNS) - len(self.shown), self.first + by))
+        self.rebuild()
+        self.post_message(self.Focused())
+
+
+class TableScreen(Screen[int | None]):
+    """The 31 columns of the published sheet, worked out for every training step."""
+
+    HELP_TITLE = "Table of the sheet"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Go to the step", id="steps.take"),
+        Binding("escape,t", "dismiss(None)", "Back", key_display="esc", id="steps.back"),
+    ]
+
+    def __init__(self, lesson: Lesson) -> None:
+        super().__init__()
+        self.lesson = lesson
+
+    def compose(self) -> ComposeResult:
+        """Header, table, keys."""
+        yield HeaderLine(f"learning rate {self.lesson.lr:g}, {self.lesson.variant}")
+        yield StepTable(self.lesson)
+        yield KeyFooter()
+
+    def on_mount(self) -> None:
+        """The keys are the table's."""
+        self.query_one(StepTable).focus()
+
+    def on_lines_view_focused(self) -> None:
+        """Which columns are in sight."""
+        table = self.query_one(StepTable)
+        seen = f"columns {table.first + 1} to {table.first + len(table.shown)} of {len(COLUMNS)}"
+        self.query_one(HeaderLine).context = f"lr {self.lesson.lr:g}, {self.lesson.variant}, {seen}"
+
+    def action_take(self) -> None:
+        """Back, to the step under the cursor."""
+        self.dismiss(self.query_one(StepTable).cursor)
