@@ -95,7 +95,7 @@ async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
         await pilot.press("escape")
         app.open_lesson()
         await pilot.pause(1.0)
-        await pilot.press("v", *["tab"] * 3, *["right"] * 5)  # the published sheet's mistake, at the first weight
+        await pilot.press("v", *["tab"] * 3, *["right"] * 5)  # the wrong derivative by w1
         await picture("lesson")
         app.exit()
 
