@@ -15,7 +15,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.study import Jobs, Plain, Quiet, end_duel, load_once, train_study
+from tuitrain.cli.study import Jobs, Plain, Quiet, Together, end_duel, load_once, train_study
 from tuitrain.errors import RequirementError, UsageError
 from tuitrain.figures import signed_points_text
 
@@ -155,6 +155,7 @@ def duel(
         int | None, typer.Option("--threads", help="CPU threads of each run.", rich_help_panel=options.PLACE)
     ] = None,
     jobs: Jobs = None,
+    together: Together = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -191,7 +192,7 @@ def duel(
         return until == "decided" and duel_of(plan, reader.groups()).decided
 
     groups, code = train_study(
-        study, plan, jobs=jobs, data_dir=data_place, quiet=quiet, plain=plain, enough=enough,
+        study, plan, jobs=jobs, together=together, data_dir=data_place, quiet=quiet, plain=plain, enough=enough,
         below=lambda groups: duel_lines(duel_of(plan, groups)),
     )  # fmt: skip
     end_duel(study, plan, groups, code, json=json, quiet=quiet)

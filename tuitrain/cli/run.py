@@ -15,7 +15,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import complain, emit_json, stderr
-from tuitrain.cli.study import Jobs
+from tuitrain.cli.study import Jobs, Together
 from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
 from tuitrain.figures import accuracy_text, glyph_and_kind, reaches_target
 from tuitrain.runs.signals import data_stream, set_stdout_apart
@@ -163,6 +163,7 @@ def run(
     graph: Graph = True,
     threads: Threads = None,
     jobs: Jobs = None,
+    together: Together = None,
     profile: Annotated[
         bool,
         typer.Option(
@@ -188,8 +189,9 @@ def run(
         raise UsageError(
             "--require-gain and --against belong together: the points, and what to compare with."
         )
-    if seeds is None and jobs is not None:
-        raise UsageError("--jobs is for several seeds; name them with --seeds.")
+    if seeds is None and (jobs is not None or together is not None):
+        flag = "--jobs" if jobs is not None else "--together" if together else "--one-by-one"
+        raise UsageError(f"{flag} is for several seeds; name them with --seeds.")
     if seeds is not None and events:
         raise UsageError("--events follows one run; with --seeds use --json.")
     base, changed = options.changed_preset(preset, dict(locals()))
@@ -220,7 +222,7 @@ def run(
         from tuitrain.cli.study import load_once, train_seeds
 
         load_once(changed.train.dataset, data_place, quiet)
-        train_seeds(job, seeds, name=name, runs_dir=place, data_dir=data_place, jobs=jobs,
+        train_seeds(job, seeds, name=name, runs_dir=place, data_dir=data_place, jobs=jobs, together=together,
                     require=require_accuracy, gain=gain, json=json, quiet=quiet, plain=plain)  # fmt: skip
     from tuitrain.runs.directory import check_place
 

@@ -45,6 +45,15 @@ Jobs = Annotated[
         rich_help_panel=options.PLACE,
     ),
 ]
+Together = Annotated[
+    bool | None,
+    typer.Option(
+        "--together/--one-by-one",
+        help="Stack seeds into one network and train them at once; default: on CUDA.",
+        rich_help_panel=options.PLACE,
+        show_default=False,
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
 ]
@@ -97,6 +106,7 @@ def train_study(
     jobs: int | None,
     data_dir: Path | None,
     model: str = "",
+    together: bool | None = None,
     quiet: bool,
     plain: bool,
     enough: Callable[[StudyReader], bool] | None = None,
@@ -110,6 +120,7 @@ def train_study(
         jobs: how many members at a time.
         data_dir: where the data lies.
         model: the user's network, as named.
+        together: whether seeds are stacked into one network; None for what pays on the device.
         quiet: whether nothing is shown.
         plain: whether lines are shown in place of a picture.
         enough: whether the results so far are enough.
@@ -117,13 +128,14 @@ def train_study(
     """
     from tuitrain.cli.study_view import SHOW_S, choose_view
     from tuitrain.runs.signals import guarded
-    from tuitrain.study.local import plan_for_here
+    from tuitrain.study.local import local_for
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.training import StudyTraining
     from tuitrain.study.workers import Workers
 
     try:
-        plan, at_once = plan_for_here(plan, jobs)
+        local = local_for(plan, jobs, together)
+        plan = replace(plan, runtime=local.runtime)
         reader = StudyReader(study.runs_dir, plan)
         view, shown = choose_view(below, quiet=quiet, plain=plain), 0.0
 
@@ -134,9 +146,9 @@ def train_study(
                     view.show(reader.groups())
                 shown = time.monotonic()
 
-        workers = Workers(at_once)
+        workers = Workers(local.at_once)
         training = StudyTraining(
-            study, plan, workers, at_once=at_once, data_dir=data_dir, model=model,
+            study, plan, workers, at_once=local.at_once, together=local.together, data_dir=data_dir, model=model,
             enough=(lambda: enough(reader)) if enough else lambda: False,
         )  # fmt: skip
         try:
@@ -262,7 +274,7 @@ def end_duel(
 
 def train_seeds(
     job: Job, seeds: str, *, name: str | None, runs_dir: Path, data_dir: Path | None, jobs: int | None,
-    require: float | None, gain: Callable[[str], None] | None, json: bool, quiet: bool, plain: bool,
+    together: bool | None, require: float | None, gain: Callable[[str], None] | None, json: bool, quiet: bool, plain: bool,
 ) -> None:  # fmt: skip
     """`run --seeds`: several seeds of one setting, as a study.
 
@@ -275,7 +287,14 @@ def train_seeds(
     study = create_study(runs_dir, plan)
     plan = replace(plan, name=study.name)
     groups, code = train_study(
-        study, plan, jobs=jobs, data_dir=data_dir, model=job.model, quiet=quiet, plain=plain
+        study,
+        plan,
+        jobs=jobs,
+        data_dir=data_dir,
+        model=job.model,
+        together=together,
+        quiet=quiet,
+        plain=plain,
     )
     say_study(study, plan, groups, json=json, quiet=quiet)
     if code == ExitCode.DONE and require is not None:
@@ -452,6 +471,7 @@ def resume(
         typer.Option("--model", help="The study's network, FILE.py:NAME, named again.", show_default=False),
     ] = None,
     jobs: Jobs = None,
+    together: Together = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -490,8 +510,8 @@ def resume(
 
         enough = lambda reader: duel_of(plan, reader.groups()).decided  # noqa: E731
     groups, code = train_study(
-        directory, plan, jobs=jobs, data_dir=config.data_dir(data_dir), model=model or "", quiet=quiet, plain=plain,
-        enough=enough, below=below,
+        directory, plan, jobs=jobs, together=together, data_dir=config.data_dir(data_dir), model=model or "",
+        quiet=quiet, plain=plain, enough=enough, below=below,
     )  # fmt: skip
     if plan.kind == "duel":
         end_duel(directory, plan, groups, code, json=json, quiet=quiet)

@@ -21,6 +21,7 @@ from tuitrain.training.events import Control, Event, RunFinished, RunStarted
 from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
+    from tuitrain.training.trainer import Trainer
     from tuitrain.training.user_network import UserNetwork
 
 
@@ -46,6 +47,7 @@ def prepare(
     dataset: Dataset,
     name: str | None = None,
     control: RunControl | None = None,
+    trainer: Callable[..., Trainer] | None = None,
 ) -> Session:
     """A session of a new run, its directory created and locked; nothing is created if the device is not available.
 
@@ -55,6 +57,7 @@ def prepare(
         dataset: the data.
         name: of the run; one is made where left out.
         control: steers the run.
+        trainer: makes its events; where left out, one that trains it by itself.
 
     Raises:
         PresetError: the network can't be built or trained so.
@@ -70,8 +73,9 @@ def prepare(
         job = dataclasses.replace(job, changed=differs)
 
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
-        return Trainer(job, dataset, run_name=directory.name, git=git(), resume=state)
+        return make(job, dataset, run_name=directory.name, git=git(), resume=state)
 
+    make = trainer or Trainer
     git = git_state.begin()
     devices.pick(job.runtime.device)
     Trainer(job, dataset)  # refuses what can't be trained before a directory exists
@@ -119,6 +123,7 @@ def prepare_resume(
     progress: Progress | None = None,
     model: str | None = None,
     unsaid: Job | None = None,
+    trainer: Callable[..., Trainer] | None = None,
 ) -> Session:
     """A session that continues a run that was killed, stopped, or (with more `epochs`) completed.
 
@@ -131,6 +136,7 @@ def prepare_resume(
         progress: of a fetch.
         model: the user's own network that the run trains, named again (`file.py:Net`).
         unsaid: what the run was asked to do, if it was killed before it could write its first event.
+        trainer: as of `prepare`.
 
     Raises:
         UsageError: the run's own network is not named, or another one is.
@@ -155,8 +161,10 @@ def prepare_resume(
         job = dataclasses.replace(job, runtime=dataclasses.replace(job.runtime, device=device))
     dataset = load_data(job.preset, data_dir, progress)
 
+    make = trainer or Trainer
+
     def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
-        trainer = Trainer(job, dataset, run_name=directory.name, resume=state, epochs=epochs)
+        trainer = make(job, dataset, run_name=directory.name, resume=state, epochs=epochs)
         if epochs is not None:
             before = int(state.meta["epochs"]) if state is not None else job.preset.train.epochs
             publish(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tuitrain.errors import UsageError
 from tuitrain.study.plan import Plan
@@ -11,6 +11,8 @@ from tuitrain.training.runtime import Runtime
 
 #: Memory for each process beside the libraries that all share: the images of an epoch, twice, and the network.
 PROCESS_BYTES = 600 << 20
+#: Seeds of one setting that are trained at once on a GPU; in a duel few, as it may be decided soon.
+TOGETHER, TOGETHER_IN_A_DUEL = 64, 8
 
 
 def trains_on_cpu(runtime: Runtime) -> bool:
@@ -22,37 +24,44 @@ def trains_on_cpu(runtime: Runtime) -> bool:
     return not nvml.cards()
 
 
-def members_at_once(runtime: Runtime, members: int, wanted: int | None = None) -> tuple[Runtime, int]:
-    """The runtime of each member, and how many are trained at a time.
+@dataclass(frozen=True, slots=True)
+class Local:
+    """How a plan is trained here: so many calls at a time, each of so many members, with this runtime."""
 
-    On the CPU as many as it has cores, of one thread each: measured, two small networks beside each other on two
-    cores take 0.6 of the time of one after the other with two threads (`benchmarks/seeds.py`). A device that is
-    shared gets one at a time.
+    runtime: Runtime
+    at_once: int
+    together: int
+
+
+def local_for(plan: Plan, jobs: int | None = None, together: bool | None = None) -> Local:
+    """How a plan is trained on this machine.
+
+    On the CPU as many members at a time as it has cores, of one thread each: measured, two small networks beside each
+    other on two cores take less time than one after the other with two threads (`benchmarks/seeds.py`). On CUDA the
+    seeds of a setting train at once, as one network alone leaves most of the device idle.
 
     Args:
-        runtime: as the user set it; threads that are set stay.
-        members: how many there are.
-        wanted: how many the user wants at a time; None leaves it to this.
+        plan: of the study; threads that its runtime sets stay.
+        jobs: how many seeds the user wants at a time; None leaves it to this.
+        together: whether seeds are stacked into one network; None leaves it to this.
 
     Raises:
-        UsageError: not from 1 to 1,024.
+        UsageError: `jobs` is not from 1 to 1,024.
     """
-    if wanted is not None and not 1 <= wanted <= 1024:
-        raise UsageError(f"--jobs {wanted}: use a number from 1 to 1024.")
-    if not trains_on_cpu(runtime):
-        return runtime, min(members, wanted or 1)
-    cores = usable_cpus()
-    count = wanted or min(cores // (runtime.threads or 1), _fit_in_memory())
+    runtime, members = plan.runtime, len(plan.settings) * len(plan.seeds)
+    if jobs is not None and not 1 <= jobs <= 1024:
+        raise UsageError(f"--jobs {jobs}: use a number from 1 to 1024.")
+    on_cpu = trains_on_cpu(runtime)
+    if together or (together is None and not on_cpu and runtime.device != "mps" and not plan.user_network):
+        most = TOGETHER_IN_A_DUEL if plan.kind == "duel" else TOGETHER
+        return Local(runtime, 1, min(len(plan.seeds), jobs or most))
+    if not on_cpu:
+        return Local(runtime, min(members, jobs or 1), 1)
+    count = jobs or min(usable_cpus() // (runtime.threads or 1), _fit_in_memory())
     count = max(1, min(count, members))
     if count > 1 and runtime.threads is None:
-        runtime = replace(runtime, threads=max(1, cores // count))
-    return runtime, count
-
-
-def plan_for_here(plan: Plan, wanted: int | None = None) -> tuple[Plan, int]:
-    """The plan as it is trained on this machine, and how many members at a time."""
-    runtime, count = members_at_once(plan.runtime, len(plan.settings) * len(plan.seeds), wanted)
-    return replace(plan, runtime=runtime), count
+        runtime = replace(runtime, threads=max(1, usable_cpus() // count))
+    return Local(runtime, count, 1)
 
 
 def _fit_in_memory() -> int:

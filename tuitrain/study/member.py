@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tuitrain.training.job import Job
 if TYPE_CHECKING:
     from tuitrain.data.dataset import Dataset
     from tuitrain.runs.session import Session
+    from tuitrain.training.trainer import Trainer
     from tuitrain.training.user_network import UserNetwork
 
 
@@ -51,7 +53,7 @@ def train_member(order: Order) -> Ending:
     from tuitrain.runs.signals import guarded
 
     try:
-        session = _prepare(order)
+        session = prepare_member(order)
     except TuitrainError as error:
         return Ending(order.run, "refused", str(error), int(error.exit_code))
     if session is None:
@@ -62,12 +64,26 @@ def train_member(order: Order) -> Ending:
             session.join()
         else:
             session.directory.close()
+    return ending_of(order.run, session)
+
+
+def ending_of(run: str, session: Session) -> Ending:
+    """How a session that has ended ended."""
     finished = session.recorder.finished
     message = finished.message if finished else str(session.error or "")
-    return Ending(order.run, session.outcome or "stopped", message, int(session.exit_code))
+    return Ending(run, session.outcome or "stopped", message, int(session.exit_code))
 
 
-def _prepare(order: Order) -> Session | None:
+def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) -> Session | None:
+    """The session of a member, new or resumed; None if it has a result already.
+
+    Args:
+        order: what to train.
+        trainer: makes its events; where left out, one that trains it by itself.
+
+    Raises:
+        TuitrainError: it can't be trained, or not here.
+    """
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.launch import prepare, prepare_resume
 
@@ -77,14 +93,14 @@ def _prepare(order: Order) -> Session | None:
         if result_of(path):
             return None
         return prepare_resume(
-            RunDirectory.open(path), data_dir=order.data_dir, model=model or None, unsaid=job
+            RunDirectory.open(path), data_dir=order.data_dir, model=model or None, unsaid=job, trainer=trainer
         )
     if model:
         job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
     dataset = _data(
         job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir
     )
-    session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run)
+    session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run, trainer=trainer)
     if session.directory.name != order.run:
         session.directory.close()
         raise RunDirectoryError(

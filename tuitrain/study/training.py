@@ -15,9 +15,10 @@ from tuitrain.runs import locking, names
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import summarise
 from tuitrain.runs.steering import RemoteControl
-from tuitrain.study.member import Ending, Order, result_of, train_member
+from tuitrain.study.member import Ending, Order, result_of
 from tuitrain.study.plan import Member, Plan
 from tuitrain.study.store import StudyDirectory
+from tuitrain.study.together import train_members
 from tuitrain.training.command import Command, Steering
 
 POLL_S = 0.1
@@ -50,8 +51,9 @@ class StudyTraining:
     Args:
         study: held by this process.
         plan: its plan.
-        executor: calls `train_member` somewhere that sees the study's folder of runs.
-        at_once: how many members are given to it at a time.
+        executor: calls `train_members` somewhere that sees the study's folder of runs.
+        at_once: how many calls are given to it at a time.
+        together: how many members of a setting are trained by one call, at once; on a GPU they fill it.
         data_dir: where the data lies, for the members.
         model: the user's network, as named on the command line.
         enough: asked after each member that ended, and before the first: whether no more shall be trained.
@@ -64,17 +66,19 @@ class StudyTraining:
         executor: Executor,
         *,
         at_once: int,
+        together: int = 1,
         data_dir: Path | None = None,
         model: str = "",
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.study, self.plan, self.executor, self.at_once = study, plan, executor, max(1, at_once)
+        self.study, self.plan, self.executor = study, plan, executor
+        self.at_once, self.together = max(1, at_once), max(1, together)
         self.data_dir, self.model, self.enough = data_dir, model, enough
         self._control = StudyControl(self)
         self.stop_reason = ""
         self._running = False
         self.endings: dict[str, Ending] = {}
-        self.in_flight: dict[Future[Ending], Member] = {}
+        self.in_flight: dict[Future[list[Ending]], list[Member]] = {}
         self._deaths: Counter[str] = Counter()  # of a member's processes, since it last finished an epoch
         self._epochs: dict[str, int] = {}  # that a member had when its process died
         self._told: dict[str, float] = {}  # when a member was told to stop
@@ -88,24 +92,23 @@ class StudyTraining:
         """
         self._running = True
         try:
-            again: list[Member] = []
-            members = self._to_train()
+            again: list[list[Member]] = []
+            batches = self._to_train()
             while True:
                 self._obey()
                 if self._stopping:
                     self._tell_members()
                 while not self._stopping and len(self.in_flight) < self.at_once and not self.enough():
-                    member = again.pop() if again else next(members, None)
-                    if member is None:
+                    batch = again.pop() if again else next(batches, None)
+                    if batch is None:
                         break
-                    self.in_flight[self.executor.submit(train_member, self._order(member))] = member
+                    orders = [self._order(member) for member in batch]
+                    self.in_flight[self.executor.submit(train_members, orders)] = batch
                 if not self.in_flight:
                     break
                 done, _ = wait(self.in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
                 for future in done:
-                    member = self.in_flight.pop(future)
-                    if not self._take(future, member):
-                        again.append(member)
+                    again += [[member] for member in self._take(future, self.in_flight.pop(future))]
                 if done and self.enough():
                     self.stop_reason = self.stop_reason or "decided"
                 look()
@@ -148,47 +151,64 @@ class StudyTraining:
     def _stopping(self) -> bool:
         return bool(self.stop_reason) or self._error is not None
 
-    def _to_train(self) -> Iterator[Member]:
-        """The members that have no result yet, in order."""
+    def _to_train(self) -> Iterator[list[Member]]:
+        """The members that have no result yet, in order; of each setting so many together as are trained at once."""
         there = set(names.run_names(self.study.runs_dir))
-        for member in self.plan.members():
-            if member.run in there:
-                with contextlib.suppress(RunDirectoryError):
-                    if (outcome := result_of(self.study.runs_dir / member.run)) is not None:
-                        self.endings[member.run] = Ending(member.run, outcome)
-                        continue
-            yield member
+        seeds = self.plan.seeds
+        for start in range(0, len(seeds), self.together):
+            for index in range(len(self.plan.settings)):
+                batch = []
+                for seed in seeds[start : start + self.together]:
+                    member = self.plan.member(index, seed)
+                    result = None
+                    if member.run in there:
+                        with contextlib.suppress(RunDirectoryError):
+                            result = result_of(self.study.runs_dir / member.run)
+                    if result is None:
+                        batch.append(member)
+                    else:
+                        self.endings[member.run] = Ending(member.run, result)
+                if batch:
+                    yield batch
 
     def _order(self, member: Member) -> Order:
         job = self.plan.job(member, self.model)
         sha256 = self.plan.user_network.get("sha256", "")
         return Order(member.run, self.study.runs_dir.absolute(), self.data_dir, job, sha256)
 
-    def _take(self, future: Future[Ending], member: Member) -> bool:
-        """Keeps how a member ended; returns False if it is to be tried again, as its process died."""
+    def _take(self, future: Future[list[Ending]], batch: list[Member]) -> list[Member]:
+        """Keeps how members ended; returns those to be tried again, as their process died."""
         error = future.exception()
         if error is None:
-            ending = future.result()
+            endings = future.result()
         elif not isinstance(error, BrokenExecutor):
-            ending = Ending(member.run, "failed", f"{type(error).__name__}: {visible(error)}", 1)
+            endings = [Ending(m.run, "failed", f"{type(error).__name__}: {visible(error)}", 1) for m in batch]
         elif self._stopping:
-            ending = Ending(member.run, "stopped")
+            endings = [Ending(member.run, "stopped") for member in batch]
         else:
-            epochs = _epochs(self.study.runs_dir / member.run)
-            forward = epochs > self._epochs.get(member.run, -1)
-            self._deaths[member.run] = 1 if forward else self._deaths[member.run] + 1
-            self._epochs[member.run] = epochs
-            if self._deaths[member.run] < MOST_DEATHS:
-                return False
-            times = plural(self._deaths[member.run], "time")
-            ending = Ending(
-                member.run, "failed", f"its process was killed {times} before an epoch was done", 1
-            )
-        self.endings[member.run] = ending
-        if ending.outcome == "refused" and ending.exit_code in _FOR_ALL and self._error is None:
-            self._error = TuitrainError(ending.message)
-            self._error.exit_code = ExitCode(ending.exit_code)
-        return True
+            again = [member for member in batch if not self._died(member)]
+            times = plural(MOST_DEATHS, "time")
+            endings = [
+                Ending(member.run, "failed", f"its process was killed {times} before an epoch was done", 1)
+                for member in batch
+                if member not in again
+            ]
+            self.endings |= {ending.run: ending for ending in endings}
+            return again
+        self.endings |= {ending.run: ending for ending in endings}
+        for ending in endings:
+            if ending.outcome == "refused" and ending.exit_code in _FOR_ALL and self._error is None:
+                self._error = TuitrainError(ending.message)
+                self._error.exit_code = ExitCode(ending.exit_code)
+        return []
+
+    def _died(self, member: Member) -> bool:
+        """Counts that a member's process died; whether that is once too often since it last finished an epoch."""
+        epochs = _epochs(self.study.runs_dir / member.run)
+        forward = epochs > self._epochs.get(member.run, -1)
+        self._deaths[member.run] = 1 if forward else self._deaths[member.run] + 1
+        self._epochs[member.run] = epochs
+        return self._deaths[member.run] >= MOST_DEATHS
 
     def _obey(self) -> None:
         try:
@@ -201,16 +221,17 @@ class StudyTraining:
     def _tell_members(self) -> None:
         """Posts a stop to the members that train; the others are cancelled, or find nothing to wait for."""
         now = time.monotonic()
-        for future, member in list(self.in_flight.items()):
-            path = self.study.runs_dir / member.run
+        for future, batch in list(self.in_flight.items()):
             if future.cancel():
                 del self.in_flight[future]
-            elif now - self._told.get(member.run, -TELL_S) >= TELL_S and locking.is_held(path):
-                self._told[member.run] = now
-                with contextlib.suppress(TuitrainError):
-                    RemoteControl(RunDirectory(path), "study").stop(
-                        self.stop_reason or "the study ends", when="now"
-                    )
+                continue
+            for member in batch:
+                path = self.study.runs_dir / member.run
+                if now - self._told.get(member.run, -TELL_S) >= TELL_S and locking.is_held(path):
+                    self._told[member.run] = now
+                    with contextlib.suppress(TuitrainError):
+                        reason = self.stop_reason or "the study ends"
+                        RemoteControl(RunDirectory(path), "study").stop(reason, when="now")
 
 
 def _epochs(path: Path) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ from tuitrain.training.model import build
 from tuitrain.training.optimizer import Optimizer
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.seeding import key
-from tuitrain.training.step import bits_shape
+from tuitrain.training.step import Evaluation, bits_shape
 
 MAX_SEEDS = 512
 
@@ -77,14 +77,8 @@ class Ensemble:
     ) -> None:
         if not 1 <= len(seeds) <= MAX_SEEDS or len(set(seeds)) != len(seeds):
             raise UsageError(f"--seeds: {len(seeds)} seeds; give 1 to {MAX_SEEDS}, each once.")
-        if preset.train.schedule.name == "plateau":
-            raise UsageError(
-                "train.schedule plateau follows each seed's own loss; train the seeds one by one."
-            )
-        if preset.train.early_stop.on:
-            raise UsageError(
-                "train.early_stop would end each seed at an epoch of its own; train the seeds one by one."
-            )
+        if reason := trained_apart(preset):
+            raise UsageError(f"{reason}; train the seeds one by one.")
         self.preset, self.seeds, self.runtime = preset, tuple(seeds), runtime or Runtime()
         self.train, self.device = preset.train, devices.pick(self.runtime.device)
         self.table = preset.table()
@@ -97,23 +91,62 @@ class Ensemble:
         self._optimizer = Optimizer(self.train, self._parameters, capturable=self._graphed, stacked=True)
         self._schedule = LearningRate(self.train, self.steps)
 
-    def run(self, control: RunControl | None = None) -> Iterator[EnsembleEpoch]:
-        """Trains, yielding each finished epoch; `control` can only stop it, between two epochs."""
+    def run(
+        self, control: RunControl | None = None, *, begin: int = 0, leave: Callable[[], bool] = lambda: False
+    ) -> Iterator[EnsembleEpoch]:
+        """Trains, yielding each finished epoch.
+
+        Args:
+            control: can only stop it, between two epochs.
+            begin: how many epochs the loaded state has.
+            leave: looked at once a step: whether to end at once, without the epoch that was begun.
+        """
         with devices.settings(self.runtime, self.device):
             judged = self._feeds[0].to(self.device)
             for feed in self._feeds[1:]:
                 feed.share(self._feeds[0])
             self._allocate()
-            for epoch in range(self.train.epochs):
-                yield self._one_epoch(epoch, *judged)
+            for epoch in range(begin, self.train.epochs):
+                finished = self._one_epoch(epoch, *judged, leave)
+                if finished is None:
+                    return
+                yield finished
                 command = control.take() if control else None
                 if command is not None and command.action == "stop":
-                    break
+                    return
 
     def weights(self, index: int) -> dict[str, Tensor]:
         """The `state_dict` of one seed's network, on the CPU."""
         both = {**self._parameters, **self._buffers}
         return {name: tensor[index].detach().cpu().clone() for name, tensor in both.items()}
+
+    def optimizer_state(self, index: int) -> dict[str, Tensor]:
+        """The state of one seed's optimizer, as `Optimizer.tensors` of its own run has it."""
+        return {
+            name: (tensor if name.endswith(".step") else tensor[index]).detach().cpu().clone()
+            for name, tensor in self._optimizer.tensors().items()
+        }
+
+    @torch.no_grad()
+    def load(
+        self, weights: Sequence[Mapping[str, Tensor]], optimizers: Sequence[Mapping[str, Tensor]]
+    ) -> None:
+        """Loads what `weights` and `optimizer_state` gave of each seed, in their order."""
+        both = {**self._parameters, **self._buffers}
+        for name, tensor in both.items():
+            tensor.copy_(torch.stack([one[name] for one in weights]))
+        for name, tensor in self._optimizer.tensors().items():
+            stacked = [one[name] for one in optimizers]
+            tensor.copy_(stacked[0] if name.endswith(".step") else torch.stack(stacked))
+
+    def evaluation(self, index: int) -> Evaluation:
+        """What the last epoch's judging saw of one seed."""
+        loss, correct = self._judged[0][index], self._judged[1][index]
+        predictions, confidences = self._seen
+        count = predictions.shape[1]
+        return Evaluation(
+            loss / count, correct / count, predictions[index].cpu().numpy(), confidences[index].cpu().numpy()
+        )
 
     # --------------------------------------------------------------------------------- one epoch
 
@@ -131,7 +164,9 @@ class Ensemble:
         self._steps_by_count: dict[int, Callable[[], None]] = {}
         self._pool: Any = None
 
-    def _one_epoch(self, epoch: int, images: Tensor, labels: Tensor) -> EnsembleEpoch:
+    def _one_epoch(
+        self, epoch: int, images: Tensor, labels: Tensor, leave: Callable[[], bool]
+    ) -> EnsembleEpoch | None:
         begun = time.monotonic()
         for index, feed in enumerate(self._feeds):
             own_images, own_labels = feed.epoch(epoch)
@@ -141,11 +176,13 @@ class Ensemble:
         for step in range(self.steps):
             if step % self._rows == 0:
                 self._draw(epoch, step // self._rows)
+            if leave():
+                return None
             self._optimizer.set_lr(self._schedule.lr_at(epoch, step))
             self._take(min(self.train.batch_size, self.images - step * self.train.batch_size))
         loss, correct = self._loss_sum.tolist(), self._correct.tolist()
         trained = time.monotonic()
-        test_loss, test_correct = self._judge(images, labels)
+        self._judged = test_loss, test_correct = self._judge(images, labels)
         finite = [math.isfinite(a) and math.isfinite(b) for a, b in zip(loss, test_loss, strict=True)]
 
         def shown(values: list[float], divisor: int) -> tuple[float, ...]:
@@ -251,6 +288,8 @@ class Ensemble:
         """For each seed the sum of the losses and the number of right predictions on the judging set."""
         loss = torch.zeros(len(self.seeds), dtype=torch.float64, device=self.device)
         correct = torch.zeros(len(self.seeds), dtype=torch.int64, device=self.device)
+        predictions = torch.empty(len(self.seeds), len(labels), dtype=torch.uint8, device=self.device)
+        confidences = torch.empty(len(self.seeds), len(labels), dtype=torch.float32, device=self.device)
         batch = max(1, judging_batch(self.table, self.device) // len(self.seeds))
 
         def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], inputs: Tensor) -> Tensor:
@@ -266,10 +305,23 @@ class Ensemble:
                 logits = vmap(one, in_dims=(0, 0, None))(self._parameters, self._buffers, inputs)
                 losses = F.cross_entropy(logits.flatten(0, 1), part.repeat(len(self.seeds)), reduction="none")
                 loss += losses.view(len(self.seeds), -1).double().sum(1)
-                correct += (logits.argmax(2) == part).sum(1)
+                surest, predicted = logits.softmax(2).max(2)
+                predictions[:, start : start + batch] = predicted.to(torch.uint8)
+                confidences[:, start : start + batch] = surest
+                correct += (predicted == part).sum(1)
         finally:
             self._network.train()
+        self._seen = predictions, confidences
         return loss.tolist(), correct.tolist()
+
+
+def trained_apart(preset: Preset) -> str:
+    """Why the seeds of a preset can't be trained at once; empty where they can."""
+    if preset.train.schedule.name == "plateau":
+        return "train.schedule plateau follows each seed's own loss"
+    if preset.train.early_stop.on:
+        return "train.early_stop would end each seed at an epoch of its own"
+    return ""
 
 
 def _feed(preset: Preset, table: Any, dataset: Dataset, seed: int) -> EpochImages:

@@ -377,11 +377,13 @@ class Trainer:
         }
         if self._compiling is not None:  # the last state is of this very step
             return replace(self._state, meta=meta)
-        optimizer = {} if self._stepper is None else self._stepper.optimizer.tensors()
-        state = TrainerState.of(self.network.state_dict(), optimizer, meta)
+        state = TrainerState.of(self.network.state_dict(), self._optimizer_tensors(), meta)
         if not state.finite():
             raise self._diverged("a weight is not finite")
         return state
+
+    def _optimizer_tensors(self) -> dict[str, Tensor]:
+        return {} if self._stepper is None else self._stepper.optimizer.tensors()
 
     def _take_up(self, state: TrainerState) -> None:
         check_fits(

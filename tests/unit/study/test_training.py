@@ -28,15 +28,16 @@ class Told(Executor):
     """Answers each call at once, with what `answer` makes of its order; notes how many were open together."""
 
     def __init__(self, answer) -> None:
-        self.answer, self.orders = answer, []
+        self.answer, self.orders, self.calls = answer, [], []
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
-        (order,) = args
-        self.orders.append(order)
+        (orders,) = args
+        self.orders += orders
+        self.calls.append(orders)
         future: Future = Future()
         future.set_running_or_notify_cancel()
         try:
-            future.set_result(self.answer(order))
+            future.set_result([self.answer(order) for order in orders])
         except Exception as error:
             future.set_exception(error)
         return future
@@ -138,3 +139,13 @@ def test_an_error_of_one_member_leaves_the_others(tmp_path) -> None:
     work, _ = training(tmp_path, plan("one"), answer)
     work.run()
     assert sorted(ending.outcome for ending in work.endings.values()) == ["completed", "completed", "failed"]
+
+
+def test_members_of_a_setting_are_given_out_together_where_that_pays(tmp_path) -> None:
+    made = plan("one", "two", seeds=tuple(range(5)))
+    study = create_study(tmp_path, made)
+    told = Told(trained)
+    StudyTraining(study, made, told, at_once=1, together=3).run()
+    batches = [[(order.job.study, order.run[-1]) for order in orders] for orders in told.calls]
+    assert [len(batch) for batch in batches] == [3, 3, 2, 2]
+    assert len({order.run for order in told.orders}) == 10
