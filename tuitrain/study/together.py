@@ -124,7 +124,9 @@ def _drive(sessions: dict[str, Session], members: dict[str, EnsembleMember], job
         return
     seeds = [member.preset.train.seed for member in team.values()]
     first = next(iter(team.values()))
-    if first.device.type == "cpu":  # sums over several networks are split by threads in no fixed way: two runs differ
+    if (
+        first.device.type == "cpu"
+    ):  # threads split sums over several networks in no fixed way: two runs would differ
         torch.set_num_threads(job.runtime.threads or 1)
     try:
         ensemble = Ensemble(job.preset, first.dataset, seeds, job.runtime)
