@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
 import statistics
-import struct
-import termios
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyte
-
-from harness.bench import Bench, Child
+from harness.bench import Bench
 from harness.rows_hostile import TEXTS
 from harness.rows_training import rss_bytes
 from harness.table import Figure, row
-from support.shell_terminal import Terminal, processes_of
+from support.shell_terminal import WarmTerminal, processes_of
 from tuitrain.errors import visible
 
 ENV = {
@@ -33,8 +28,8 @@ ENV = {
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
-class Screen(Terminal):
-    """`tuitrain ARGV` from the fork server, in a pseudo-terminal that pyte draws."""
+class Screen(WarmTerminal):
+    """`tuitrain ARGV` of a bench, in a pseudo-terminal that pyte draws."""
 
     def __init__(
         self,
@@ -45,41 +40,8 @@ class Screen(Terminal):
         setup: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
     ) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw, self.began, self.code = b"", time.monotonic(), None
-        self.fd, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.before = termios.tcgetattr(self.fd)
-        # The child's descriptors 0 to 2 are the terminal; nobody else may keep it open, or it never hangs up.
-        self.child: Child = bench.start(
-            *argv, setup=setup, env=ENV | (env or {}), fds=[theirs] * 3, terminal=True
-        )
-        self.pid, self._theirs = self.child.pid, theirs
-
-    def ended(self, seconds: float = 30.0) -> int:
-        """The exit code, when it has ended."""
-        end = time.monotonic() + seconds
-        while (code := self.child.poll()) is None:
-            if time.monotonic() > end:
-                raise AssertionError(f"still there after {seconds} s; the screen:\n{self.text}")
-            self.read(0.02)
-        self.code = code
-        self.read(0.1)
-        return code
-
-    def close(self) -> None:
-        """As a dropped connection does."""
-        for fd in (self._theirs, self.fd):
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        self.fd = self._theirs = -1
-
-    def kill(self) -> None:
-        """Nothing stays."""
-        self.close()
-        if self.child.poll() is None:
-            self.child.kill()
+        start = partial(bench.start, *argv, setup=setup, env=ENV | (env or {}))
+        super().__init__(start, columns=columns, rows=rows)
 
 
 @contextlib.contextmanager

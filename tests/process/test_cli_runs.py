@@ -7,12 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from support import warm
 from support.command import tuitrain
 from support.runs_fake import fake_session, old_run, run_to_end
 from tuitrain.runs.directory import RunDirectory
@@ -100,17 +100,15 @@ def test_a_live_run_is_steered_from_a_shell(tmp_path: Path) -> None:
     assert (data["state"], data["phase"], data["pid"]) == ("paused", "paused", os.getpid())
     assert json.loads(tuitrain(tmp_path, "steer", "--lr", "0.5", "--checkpoint", "--json").stdout)["obeyed"]
     assert "goes on" in tuitrain(tmp_path, "resume", "a").stderr
-    followed: list[str] = []
-    follower = threading.Thread(
-        target=lambda: followed.append(tuitrain(tmp_path, "tail", "-f", "-n", "0").stdout)
-    )
-    follower.start()
-    time.sleep(3)
+    env = os.environ | {"TUITRAIN_RUNS_DIR": str(tmp_path)}
+    follower = warm.start("tail", "-f", "-n", "1", env=env)
+    while not follower.out:
+        assert follower.poll() is None
+        time.sleep(0.02)
     stopped = tuitrain(tmp_path, "stop", "a")
     assert stopped.returncode == 0 and "a: stopped" in stopped.stderr
     assert session.join(10) and session.outcome == "stopped"
-    follower.join(30)
-    assert "stopped after" in followed[0]
+    assert follower.wait(30) == 0 and "stopped after" in follower.out
     first = json.loads(tuitrain(tmp_path, "tail", "--json", "-n", "1").stdout)
     assert first["event"] == "RunFinished"
 
@@ -156,7 +154,8 @@ def test_what_is_train_and_what_is_test_is_said(tmp_path: Path) -> None:
     session.start()
     try:
         line = ""
-        for _ in range(50):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             line = tuitrain(tmp_path, "status").stdout
             if "best" in line and "train loss" in line:
                 break

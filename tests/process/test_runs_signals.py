@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.runs_fake import FAKE, run_to_end
+from support import warm
+from support.runs_fake import FAKE, run_to_end, start_run
 from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
@@ -26,17 +26,6 @@ def command(runs: Path, *flags: str, name: str = "a") -> list[str]:
     return [sys.executable, str(FAKE), str(runs), "--name", name, *flags]
 
 
-def start(runs: Path, *flags: str, wait: str = "EpochFinished", **settings: Any) -> subprocess.Popen[str]:
-    """A run in a process of its own, waited for until it says `wait`."""
-    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
-    process = subprocess.Popen(command(runs, *flags), text=True, **settings)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if wait in line:
-            return process
-    raise AssertionError(f"ended early: {process.stderr.read() if process.stderr else ''}")
-
-
 def last(runs: Path) -> RunFinished:
     event = RunDirectory.open(runs / "a").events()[-1].event
     assert isinstance(event, RunFinished)
@@ -44,21 +33,23 @@ def last(runs: Path) -> RunFinished:
 
 
 def test_sigterm_in_a_step_saves_and_says_so_within_two_seconds(tmp_path: Path) -> None:
-    process = start(tmp_path, "--epochs", "500", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved")
+    process = start_run(
+        tmp_path, "--epochs", "500", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
     time.sleep(0.2)
     begun = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    process.signal(signal.SIGTERM)
     assert process.wait(10) == 143 and time.monotonic() - begun < 2
     assert last(tmp_path).outcome == "stopped"
     assert checkpoint.entries(tmp_path / "a" / "checkpoints")[-1].step > 0
-    assert "Traceback" not in process.stderr.read()  # type: ignore[union-attr]
+    assert "Traceback" not in process.err
     assert "stopped after" in (tmp_path / "a" / "log.txt").read_text()
 
 
 def test_sigterm_while_a_step_hangs_is_said_for_it(tmp_path: Path) -> None:
-    process = start(tmp_path, "--epochs", "2", "--steps", "2", "--step-s", "60", wait="RunStarted")
+    process = start_run(tmp_path, "--epochs", "2", "--steps", "2", "--step-s", "60", wait="RunStarted")
     begun = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    process.signal(signal.SIGTERM)
     assert process.wait(10) == 143 and time.monotonic() - begun < 2
     run = RunDirectory.open(tmp_path / "a")
     assert last(tmp_path).outcome == "stopped" and not run.is_held()
@@ -66,34 +57,34 @@ def test_sigterm_while_a_step_hangs_is_said_for_it(tmp_path: Path) -> None:
 
 
 def test_sigterm_before_anything_began(tmp_path: Path) -> None:
-    process = start(tmp_path, "--sleep-at-start", "30", wait="started")
-    process.send_signal(signal.SIGTERM)
+    process = start_run(tmp_path, "--sleep-at-start", "30", wait="started")
+    process.signal(signal.SIGTERM)
     assert process.wait(10) == 143
     RunDirectory.open(tmp_path / "a").acquire()
 
 
 def test_first_ctrl_c_stops_after_saving_second_at_once(tmp_path: Path) -> None:
-    process = start(tmp_path, "--epochs", "500", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved")
+    process = start_run(
+        tmp_path, "--epochs", "500", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
+    )
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.signal(signal.SIGINT)
     assert process.wait(10) == 130 and last(tmp_path).outcome == "stopped"
     assert checkpoint.entries(tmp_path / "a" / "checkpoints")[-1].step > 0
     other = tmp_path / "other"
-    process = start(other, "--epochs", "2", "--steps", "2", "--step-s", "60", wait="RunStarted")
-    process.send_signal(signal.SIGINT)
+    process = start_run(other, "--epochs", "2", "--steps", "2", "--step-s", "60", wait="RunStarted")
+    process.signal(signal.SIGINT)
     time.sleep(0.3)
     assert process.poll() is None
     begun = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.signal(signal.SIGINT)
     assert process.wait(10) == 130 and time.monotonic() - begun < 1
     assert last(other).outcome == "stopped"
 
 
 def test_a_hang_up_leaves_the_run_to_finish(tmp_path: Path) -> None:
-    process = start(tmp_path, "--epochs", "8", "--steps", "20", "--step-s", "0.005")
-    process.send_signal(signal.SIGHUP)
-    assert process.stdout is not None
-    process.stdout.read()
+    process = start_run(tmp_path, "--epochs", "8", "--steps", "20", "--step-s", "0.005")
+    process.signal(signal.SIGHUP)
     assert process.wait(30) == 0 and last(tmp_path).outcome == "completed"
     events = [r.event for r in RunDirectory.open(tmp_path / "a").events()]
     assert [e.source for e in events if isinstance(e, Control) and e.action == "detached"] == ["SIGHUP"]
@@ -102,11 +93,9 @@ def test_a_hang_up_leaves_the_run_to_finish(tmp_path: Path) -> None:
 @pytest.mark.terminal
 def test_a_closed_terminal_leaves_the_run_to_finish(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command(tmp_path, "--epochs", "8", "--steps", "20", "--step-s", "0.005"),
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-    )  # fmt: skip
+    flags = [str(tmp_path), "--name", "a", "--epochs", "8", "--steps", "20", "--step-s", "0.005"]
+    code = "from support.runs_fake import main; main()"
+    process = warm.start(*flags, code=code, env=dict(os.environ), fds=[theirs] * 3, terminal=True)
     os.close(theirs)
     while b"EpochFinished" not in os.read(ours, 4096):
         pass
@@ -146,12 +135,11 @@ def test_killed_at_random_times_and_resumed_until_done(tmp_path: Path) -> None:
     kills = 0
     while kills < 4:
         resume = ["--resume"] if (tmp_path / "a").exists() else []
-        process = start(tmp_path, *flags, *resume, wait="started")
+        process = start_run(tmp_path, *flags, *resume, wait="started")
         time.sleep(rng.uniform(0.0, 0.35))
         if process.poll() is not None:
             break
         process.kill()
-        process.wait()
         kills += 1
         run = RunDirectory.open(tmp_path / "a")
         assert not run.is_held()
@@ -181,13 +169,13 @@ def test_a_process_that_stands_still_is_stalled_in_every_reader(
     from tuitrain.watch.state import MonitorState, reduce_all, with_phase
 
     monkeypatch.setattr(progress, "STALLED_S", 4.0)
-    process = start(
+    process = start_run(
         tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
     )
     try:
         (live,) = index.list_runs(tmp_path)
         assert (live.state, live.stalled_s) == ("live", None)
-        process.send_signal(signal.SIGSTOP)
+        process.signal(signal.SIGSTOP)
         end = time.monotonic() + 30
         while (summary := index.summarise(tmp_path / "a")).state != "stalled":
             assert time.monotonic() < end
@@ -204,13 +192,12 @@ def test_a_process_that_stands_still_is_stalled_in_every_reader(
             assert "⚠ stalled " in out and "images/s" not in out
             (data,) = json.loads(CliRunner().invoke(app, [command, *arguments, "--json"]).stdout)
             assert data["state"] == "stalled" and data["stalled_s"] > 4
-        process.send_signal(signal.SIGCONT)
+        process.signal(signal.SIGCONT)
         while index.summarise(tmp_path / "a").state != "live":
             assert time.monotonic() < end
             time.sleep(0.1)
     finally:
         process.kill()
-        process.wait()
 
 
 def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path) -> None:
@@ -219,7 +206,7 @@ def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path
     from tuitrain.cli.root import app
     from tuitrain.runs.steering import RemoteControl
 
-    process = start(
+    process = start_run(
         tmp_path, "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
     )
     run = RunDirectory.open(tmp_path / "a")
@@ -233,7 +220,7 @@ def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path
     try:
         RemoteControl(run).pause()
         until(lambda: (live := run.live()) is not None and live.phase == "paused")
-        process.send_signal(signal.SIGHUP)
+        process.signal(signal.SIGHUP)
         until(lambda: any(isinstance(r.event, Notice) for r in run.events()))
         notice = next(r.event for r in run.events() if isinstance(r.event, Notice))
         assert notice.code == "paused_no_terminal" and "`tuitrain attach a`" in notice.remedy
@@ -246,7 +233,6 @@ def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path
         assert "no terminal" not in CliRunner().invoke(app, ["status", "--runs-dir", str(tmp_path)]).stderr
     finally:
         process.kill()
-        process.wait()
 
 
 def test_two_runs_on_the_same_cores_say_so_once(tmp_path: Path) -> None:
@@ -254,8 +240,8 @@ def test_two_runs_on_the_same_cores_say_so_once(tmp_path: Path) -> None:
         events = [record.event for record in RunDirectory.open(runs / "a").events()]
         return [event for event in events if isinstance(event, Notice)]
 
-    first = start(tmp_path / "1", "--epochs", "10000", "--steps", "50", "--step-s", "0.01")
-    second = start(
+    first = start_run(tmp_path / "1", "--epochs", "10000", "--steps", "50", "--step-s", "0.01")
+    second = start_run(
         tmp_path / "2", "--epochs", "10000", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
     )
     try:
@@ -266,8 +252,7 @@ def test_two_runs_on_the_same_cores_say_so_once(tmp_path: Path) -> None:
     finally:
         for process in (first, second):
             process.kill()
-            process.wait()
-    third = start(
+    third = start_run(
         tmp_path / "3", "--epochs", "2", "--steps", "50", "--step-s", "0.01", wait="CheckpointSaved"
     )
     assert third.wait(30) == 0 and notices(tmp_path / "3") == []

@@ -1,5 +1,7 @@
-"""The app in a real pseudo-terminal: leaving, coming back, signals, a stalled and a closed terminal.
+"""The app in a real pseudo-terminal: leaving, coming back, signals, a closed terminal.
 
+What else a terminal does to it is in the rows of `harness/rows_terminal.py`: closed and SIGTERM at random times, a
+stalled terminal, strangers that write to it.
 Each run trains the built-in digits and must end with the very weights of the headless run.
 """
 
@@ -18,11 +20,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from support import ROOT
+from support import warm
 from support.shell_terminal import (
     LEAVE,
     OVERRIDES,
     Terminal,
+    WarmTerminal,
     catches,
     children_of,
     environment,
@@ -32,13 +35,12 @@ from support.shell_terminal import (
 
 pytestmark = [pytest.mark.terminal, pytest.mark.timeout(240)]
 #: Long enough to do something with a run, short enough to wait for its end.
-RUN_S = 8.0
+RUN_S = 6.0
 
 
 def headless(folder: Path, epochs: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tuitrain", "run", "--preset", "step13", "--dataset", "digits"]
-    command += ["--epochs", str(epochs), "--runs-dir", str(folder), "--json"]
-    done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["run", "--preset", "step13", "--dataset", "digits", "--epochs", str(epochs), "--json"]
+    done = warm.run(*command, "--runs-dir", str(folder), env=environment())
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 
@@ -78,10 +80,10 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def terminal(runs: Path, tmp_path: Path, epochs: int) -> Iterator[Terminal]:
+def terminal(runs: Path, tmp_path: Path, epochs: int) -> Iterator[WarmTerminal]:
     env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_STATE_HOME": str(tmp_path / "state")}
     overrides = OVERRIDES | {"train.epochs": epochs}
-    terminal = Terminal.app(env, runs_dir=runs, preset="step13", start=True, overrides=overrides)
+    terminal = WarmTerminal.app(env, runs_dir=runs, preset="step13", start=True, overrides=overrides)
     yield terminal
     terminal.kill()
     for pid in processes_of(runs):
@@ -96,7 +98,7 @@ def until_ended(runs: Path, seconds: float = 120.0) -> dict[str, Any]:
             last = events(runs)[-1]
             assert last["event"] == "RunFinished", last
             return last
-        time.sleep(0.2)
+        time.sleep(0.05)
     raise AssertionError("somebody still works on the run")
 
 
@@ -104,11 +106,26 @@ def actions(runs: Path) -> list[str]:
     return [event["action"] for event in events(runs) if event["event"] == "Control"]
 
 
-def test_detach_leaves_a_summary_and_a_run_that_ends(
-    terminal: Terminal, runs: Path, headless_sha256: str
+def test_any_size_esc_stays_and_detaching_leaves_a_summary_and_a_run_that_ends(
+    terminal: WarmTerminal, runs: Path, headless_sha256: str
 ) -> None:
     terminal.wait_for("epoch 2 of")
-    terminal.key("d")
+    for columns, rows in ((40, 10), (1, 1), (200, 60), (61, 19), (59, 17), (1, 24), (80, 1), (120, 40)) * 2:
+        terminal.resize(columns, rows)
+        terminal.read(0.05)
+    terminal.resize(50, 12)
+    terminal.wait_for("60x18 needed", 10)
+    terminal.resize(80, 24)
+    terminal.wait_for("1 Lab", 10)
+    terminal.wait_for("best", 10)
+    for key in ("q", "\x03"):
+        terminal.key(key)
+        terminal.wait_for(LEAVE)
+        terminal.key("\x1b")
+        terminal.wait_gone(LEAVE)
+    terminal.key("q")
+    terminal.wait_for(LEAVE)
+    terminal.key("\r")  # detach has the focus
     assert terminal.ended(10) == 0
     assert terminal.restored() == []
     lines = [line for line in terminal.left_behind.split("\r\n") if line]
@@ -119,11 +136,24 @@ def test_detach_leaves_a_summary_and_a_run_that_ends(
     assert "detached" in actions(runs)
 
 
-def test_attach_from_another_terminal_and_stop(terminal: Terminal, runs: Path) -> None:
+def test_suspended_and_back_detached_and_attached_from_another_terminal(
+    terminal: WarmTerminal, runs: Path, headless_sha256: str
+) -> None:
     terminal.wait_for("epoch 2 of")
+    terminal.key("\x1a")
+    end = time.monotonic() + 10
+    while state_of(terminal.pid) != "T":
+        assert time.monotonic() < end, "the shell would not see a stopped job"
+        terminal.read(0.05)
+    assert terminal.restored() == []
+    (app,) = children_of(terminal.pid)
+    assert state_of(app) == "T" and state_of(terminal.pid) == "T"
+    os.killpg(terminal.pid, signal.SIGCONT)
+    terminal.wait_for("3 Runs", 10)
+    terminal.wait_for("epoch ", 10)
     terminal.key("d")
     assert terminal.ended(10) == 0
-    second = Terminal.app(runs_dir=runs, attach="latest")
+    second = WarmTerminal.app(runs_dir=runs, attach="latest")
     try:
         second.wait_for("training")
         second.key("q")  # nothing trains in this process: no question
@@ -131,24 +161,10 @@ def test_attach_from_another_terminal_and_stop(terminal: Terminal, runs: Path) -
         assert second.restored() == []
     finally:
         second.kill()
-    assert until_ended(runs)["outcome"] == "completed"
-
-
-def test_quitting_asks_and_esc_stays(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
-    terminal.wait_for("epoch 2 of")
-    for key in ("q", "\x03"):
-        terminal.key(key)
-        terminal.wait_for(LEAVE)
-        terminal.key("\x1b")
-        terminal.wait_gone(LEAVE)
-    terminal.key("q")
-    terminal.wait_for(LEAVE)
-    terminal.key("\r")  # detach has the focus
-    assert terminal.ended(10) == 0
     assert until_ended(runs)["model_sha256"] == headless_sha256
 
 
-def test_stop_saves_and_can_be_resumed(terminal: Terminal, runs: Path) -> None:
+def test_stop_saves_and_can_be_resumed(terminal: WarmTerminal, runs: Path) -> None:
     terminal.wait_for("epoch 3 of")
     terminal.key("q")
     terminal.wait_for(LEAVE)
@@ -160,14 +176,14 @@ def test_stop_saves_and_can_be_resumed(terminal: Terminal, runs: Path) -> None:
     assert any(event["event"] == "CheckpointSaved" for event in events(runs))
 
 
-def test_closed_terminal(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+def test_closed_terminal(terminal: WarmTerminal, runs: Path, headless_sha256: str) -> None:
     terminal.wait_for("epoch 2 of")
     terminal.close()
     assert until_ended(runs)["model_sha256"] == headless_sha256
     assert "detached" in actions(runs)
 
 
-def test_hangup_of_the_app_alone(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+def test_hangup_of_the_app_alone(terminal: WarmTerminal, runs: Path, headless_sha256: str) -> None:
     terminal.wait_for("epoch 2 of")
     (app,) = children_of(terminal.pid)
     os.kill(app, signal.SIGHUP)
@@ -176,7 +192,7 @@ def test_hangup_of_the_app_alone(terminal: Terminal, runs: Path, headless_sha256
     assert until_ended(runs)["model_sha256"] == headless_sha256
 
 
-def test_killed_waiter_is_a_hangup(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
+def test_killed_waiter_is_a_hangup(terminal: WarmTerminal, runs: Path, headless_sha256: str) -> None:
     terminal.wait_for("epoch 2 of")
     os.kill(terminal.pid, signal.SIGKILL)
     assert terminal.ended(10) == -signal.SIGKILL
@@ -185,7 +201,7 @@ def test_killed_waiter_is_a_hangup(terminal: Terminal, runs: Path, headless_sha2
     assert until_ended(runs)["model_sha256"] == headless_sha256
 
 
-def test_killed_app_leaves_a_usable_terminal(terminal: Terminal, runs: Path) -> None:
+def test_killed_app_leaves_a_usable_terminal(terminal: WarmTerminal, runs: Path) -> None:
     terminal.wait_for("epoch 2 of")
     (app,) = children_of(terminal.pid)
     os.kill(app, signal.SIGKILL)
@@ -194,75 +210,17 @@ def test_killed_app_leaves_a_usable_terminal(terminal: Terminal, runs: Path) -> 
     assert "tuitrain resume latest" in terminal.text
 
 
-@pytest.mark.parametrize("place", ["screen", "dialog", "waiter"])
-def test_sigterm(terminal: Terminal, runs: Path, place: str) -> None:
+def test_sigterm_of_the_waiter(terminal: WarmTerminal, runs: Path) -> None:
     terminal.wait_for("epoch 2 of")
     (app,) = children_of(terminal.pid)
-    if place == "dialog":
-        terminal.key("q")
-        terminal.wait_for(LEAVE)
     began = time.monotonic()
-    os.kill(terminal.pid if place == "waiter" else app, signal.SIGTERM)
+    os.kill(terminal.pid, signal.SIGTERM)
     assert terminal.ended(10) == 143
     assert time.monotonic() - began < 2.5  # the interface promises 2; the machine is shared
     assert terminal.restored() == []
     last = until_ended(runs, 5)
     assert last["outcome"] == "stopped"
     assert not Path(f"/proc/{app}").exists()
-
-
-def test_suspended_and_back(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
-    terminal.wait_for("epoch 2 of")
-    terminal.key("\x1a")
-    done, status = 0, 0
-    end = time.monotonic() + 10
-    while not done and time.monotonic() < end:
-        terminal.read(0.1)
-        done, status = os.waitpid(terminal.pid, os.WNOHANG | os.WUNTRACED)
-    assert done and os.WIFSTOPPED(status), "the shell would not see a stopped job"
-    assert terminal.restored() == []
-    (app,) = children_of(terminal.pid)
-    assert state_of(app) == "T" and state_of(terminal.pid) == "T"
-    os.killpg(terminal.pid, signal.SIGCONT)
-    terminal.wait_for("3 Runs", 10)
-    terminal.wait_for("epoch ", 10)
-    terminal.key("d")
-    assert terminal.ended(10) == 0
-    assert until_ended(runs)["model_sha256"] == headless_sha256
-
-
-def test_stalled_terminal(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
-    terminal.wait_for("epoch 2 of")
-    (app,) = children_of(terminal.pid)
-    memory = rss_bytes(app)
-    before = len(events(runs))
-    time.sleep(10)  # nobody reads what the app writes
-    assert len(events(runs)) > before, "training stood still with its terminal"
-    assert rss_bytes(app) - memory < 30e6
-    terminal.key("3")
-    terminal.wait_for("1 run", 5)
-    terminal.key("2")
-    terminal.wait_for("epoch", 5)
-    if processes_of(runs):
-        terminal.key("d")
-        terminal.ended(10)
-    assert until_ended(runs)["model_sha256"] == headless_sha256
-
-
-def test_resize_storm(terminal: Terminal, runs: Path, headless_sha256: str) -> None:
-    terminal.wait_for("epoch 2 of")
-    for columns, rows in ((40, 10), (1, 1), (200, 60), (61, 19), (59, 17), (1, 24), (80, 1), (120, 40)) * 3:
-        terminal.resize(columns, rows)
-        terminal.read(0.05)
-    terminal.resize(50, 12)
-    terminal.wait_for("60x18 needed", 10)
-    terminal.resize(80, 24)
-    terminal.wait_for("1 Lab", 10)
-    terminal.wait_for("best", 10)
-    terminal.key("d")
-    assert terminal.ended(10) == 0
-    assert terminal.restored() == []
-    assert until_ended(runs)["model_sha256"] == headless_sha256
 
 
 def test_stdin_from_dev_null_is_refused(tmp_path: Path) -> None:
@@ -305,8 +263,7 @@ def test_a_signal_while_the_app_opens_ends_it_without_a_word(number: int, after_
     ("flags", "settings"), [(["--no-mouse"], {}), ([], {"TUITRAIN_MOUSE": "false"}), ([], {})]
 )
 def test_the_mouse_is_left_to_the_terminal(flags: list[str], settings: dict[str, str], runs: Path) -> None:
-    command = [sys.executable, "-m", "tuitrain", "lab", "--runs-dir", str(runs), *flags]
-    terminal = Terminal(command, env=settings)
+    terminal = WarmTerminal.command("lab", "--runs-dir", str(runs), *flags, env=settings)
     try:
         terminal.wait_for("1 Lab")
         terminal.key("q")
@@ -318,37 +275,29 @@ def test_the_mouse_is_left_to_the_terminal(flags: list[str], settings: dict[str,
         terminal.kill()
 
 
-def test_stray_output_goes_to_the_log(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    code = (
-        "import os, sys, threading, time\n"
-        "from pathlib import Path\n"
-        "from tuitrain.tui.main import show\n"
-        "import tuitrain.tui.terminal.process as child\n"
-        "real = child.run_app\n"
-        "def noisy(*args):\n"
-        "    threading.Timer(1.0, lambda: (os.write(2, b'from a C library\\n'), print('from python'))).start()\n"
-        "    return real(*args)\n"
-        "child.run_app = noisy\n"
-        f"sys.exit(show({{'runs_dir': Path({str(tmp_path)!r}), 'preset': 'step13'}}))\n"
+def test_a_screen_that_does_not_close_keeps_no_process_alive(runs: Path, tmp_path: Path) -> None:
+    stuck = (
+        "import tuitrain.tui.terminal.process as c\nc.CLOSE_S = 1.0\n"
+        "from tuitrain.tui.terminal.job import TerminalApp\nTerminalApp.leave_now = lambda self, how, code: None\n"
     )
-    terminal = Terminal([sys.executable, "-c", code], env={"XDG_STATE_HOME": str(state)})
+    overrides = OVERRIDES | {"train.epochs": 3}
+    env = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    terminal = WarmTerminal.app(
+        env, before=stuck, runs_dir=runs, preset="step13", start=True, overrides=overrides
+    )
     try:
-        terminal.wait_for("1 Lab")
-        terminal.read(2.5)
-        terminal.key("q")
-        assert terminal.ended(10) == 0
-        assert b"from a C library" not in terminal.raw
-        assert b"from python" not in terminal.raw
-        log = (state / "tuitrain" / "log.txt").read_text()
-        assert "from a C library" in log and "from python" in log
+        terminal.wait_for("epoch 1 of")
+        (app,) = children_of(terminal.pid)
+        terminal.close()
+        terminal.ended()
+        assert until_ended(runs)["outcome"] == "completed"
+        end = time.monotonic() + 30
+        while Path(f"/proc/{app}").exists() and state_of(app) != "Z":
+            assert time.monotonic() < end
+            time.sleep(0.05)
     finally:
         terminal.kill()
 
 
 def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def rss_bytes(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

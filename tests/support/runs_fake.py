@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from support import warm
 from tuitrain.errors import CheckpointError
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
@@ -219,6 +220,16 @@ def run_to_end(directory: RunDirectory, *, resume: bool = False, **settings: Any
     session.start()
     assert session.join(60)
     return session
+
+
+def start_run(runs: Path, *flags: str, name: str = "a", wait: str = "EpochFinished") -> warm.Child:
+    """A fake run in a process of its own, waited for until it says `wait`."""
+    code = "from support.runs_fake import main; main()"
+    child = warm.start(str(runs), "--name", name, *flags, code=code, env=dict(os.environ))
+    while wait not in child.out:
+        assert child.poll() is None, f"ended early: {child.err}"
+        time.sleep(0.02)
+    return child
 
 
 def main() -> None:

@@ -11,15 +11,16 @@ import re
 import select
 import signal
 import struct
-import sys
 import termios
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyte
 
-from support import ROOT
+from support import ROOT, warm
 
 START = "import sys; from tuitrain.tui.main import show; from pathlib import Path; sys.exit(show({options}))"
 OVERRIDES = {"train.dataset": "digits"}
@@ -32,24 +33,26 @@ class Terminal:
     def __init__(
         self, command: list[str], *, columns: int = 80, rows: int = 24, env: dict[str, str] | None = None
     ):
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        self.began = time.monotonic()
-        self.code: int | None = None
+        self._clear(columns, rows)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.execvpe(command[0], command, environment(env))
         self.before = termios.tcgetattr(self.fd)
 
-    @classmethod
-    def app(
-        cls, env: dict[str, str] | None = None, *, columns: int = 80, rows: int = 24, **options: Any
-    ) -> Terminal:
-        """The app in a terminal, by the launcher, with these options."""
-        code = START.format(options=repr(options).replace("PosixPath", "Path"))
-        return cls([sys.executable, "-c", code], columns=columns, rows=rows, env=env)
+    def _clear(self, columns: int, rows: int) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.began = time.monotonic()
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended; minus the signal of a killed one."""
+        if self.code is None:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if done else None
+        return self.code
 
     def read(self, seconds: float) -> bool:
         """Take in what comes for so long; False when the other side is gone."""
@@ -116,12 +119,12 @@ class Terminal:
         """Wait until the command has ended; its exit code (128 and more for a signal)."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.read(0.05)
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            if done:
-                self.read(0.2)
-                self.code = os.waitstatus_to_exitcode(status)
-                return self.code
+            if self.fd >= 0:
+                self.read(0.02)
+            if (code := self.poll()) is not None:
+                if self.fd >= 0:
+                    self.read(0.1)
+                return code
             time.sleep(0.02)
         raise AssertionError(f"still there after {seconds} s; the screen:\n{self.text}")
 
@@ -146,14 +149,43 @@ class Terminal:
         """Close the terminal as a dropped connection does, and be sure that nothing stays."""
         with contextlib.suppress(OSError):
             os.close(self.fd)
+        self.fd = -1
 
     def kill(self) -> None:
         """End of the test."""
         self.close()
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            if self.code is None:
-                os.kill(self.pid, signal.SIGKILL)
-                os.waitpid(self.pid, 0)
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.ended()
+
+
+class WarmTerminal(Terminal):
+    """The same for a process of the fork server, which `start` starts with these `fds` as its `terminal`."""
+
+    def __init__(self, start: Callable[..., warm.Child], *, columns: int = 80, rows: int = 24) -> None:
+        self._clear(columns, rows)
+        self.fd, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(self.fd)
+        self.child = start(fds=[theirs] * 3, terminal=True)
+        self.pid = self.child.pid
+        os.close(theirs)  # nobody else may keep it open, or it never hangs up
+
+    @classmethod
+    def command(cls, *argv: str, env: dict[str, str] | None = None, code: str = "") -> WarmTerminal:
+        """`tuitrain ARGV`, or this Python code, in a plain environment."""
+        return cls(partial(warm.start, *argv, code=code, env=environment(env)))
+
+    @classmethod
+    def app(cls, env: dict[str, str] | None = None, *, before: str = "", **options: Any) -> WarmTerminal:
+        """The app by the launcher, with these options; `before` is code that is run first."""
+        code = START.format(options=repr(options).replace("PosixPath", "Path"))
+        return cls.command(code=before + code, env=env)
+
+    def poll(self) -> int | None:
+        """As of a command."""
+        self.code = self.child.poll() if self.code is None else self.code
+        return self.code
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:

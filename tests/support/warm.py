@@ -142,6 +142,12 @@ class Child:
         return (self.folder / "err").read_text("utf-8", "replace")
 
 
+@functools.cache
+def _streams() -> tempfile.TemporaryDirectory[str]:
+    """Until the end of this process, what is printed by commands that named no folder for it."""
+    return tempfile.TemporaryDirectory(prefix="tuitrain-streams-")
+
+
 def start(
     *argv: Any,
     env: dict[str, str],
@@ -155,7 +161,7 @@ def start(
     `more` is what else the server understands: `code` (Python to run instead), `function`, `terminal`, `closed`,
     `setup`, `uid`, `result`.
     """
-    folder = folder or Path(tempfile.mkdtemp(prefix="tuitrain-streams-"))
+    folder = folder or Path(tempfile.mkdtemp(dir=_streams().name))
     message = {"argv": argv, "env": env, "cwd": str(cwd or Path.cwd()), **more}
     with contextlib.ExitStack() as stack:
         if fds is None:

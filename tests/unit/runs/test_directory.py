@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.runs_fake import FAKE, fake_records, run_to_end
+from support.runs_fake import FAKE, fake_records, run_to_end, start_run
 from tuitrain.errors import ExitCode, RunDirectoryError
 from tuitrain.runs import durable, eventlog
 from tuitrain.runs.directory import RunDirectory
@@ -279,17 +279,9 @@ def test_progress_of_a_dead_run_is_not_taken_for_live(tmp_path: Path) -> None:
     assert other.live() is None
 
 
+@pytest.mark.slow
 def test_a_run_killed_by_the_kernel_is_interrupted_and_can_be_held_again(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, str(FAKE), str(tmp_path), "--name", "a", "--step-s", "0.02", "--epochs", "99"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "EpochFinished" in line:
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    assert start_run(tmp_path, "--step-s", "0.02", "--epochs", "99").kill() == -signal.SIGKILL
     from tuitrain.runs.index import summarise
 
     assert summarise(tmp_path / "a").state == "interrupted"
