@@ -43,7 +43,7 @@ def compare(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Compare runs, studies, or presets by the runs that were trained of them: is B better than A, or is it luck?
+    """Compare runs, studies or presets, and tell gain from luck.
 
     A preset stands for all its finished runs, of each seed the newest. The first is compared with each other.
     """
@@ -162,7 +162,9 @@ def duel(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Train A and B with the same seeds, one seed after the other, until it is decided whether B is better.
+    """Train A and B with the same seeds until one is the better.
+
+    One seed after the other.
 
     Looking after each pair is paid for: the interval holds however often one looks. Exit code 0 if B is better,
     7 if it is not, or if that stays undecided.

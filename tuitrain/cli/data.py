@@ -70,7 +70,7 @@ def show(
     draw_number: Annotated[int, typer.Option("--draw", min=0, help="Another draw of images.")] = 0,
     data_dir: options.DataDir = None,
 ) -> None:
-    """Show sizes, grey levels, class counts and some training images; fetches nothing.
+    """Show these figures and some training images; fetches nothing.
 
     With --preset the same images follow as they are augmented, each with its angle where they are only turned.
     """

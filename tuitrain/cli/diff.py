@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
 from tuitrain.figures import shape_text
 
 if TYPE_CHECKING:
+    from tuitrain.runs.directory import RunDirectory
     from tuitrain.spec.preset import Preset
     from tuitrain.spec.table import NetworkTable
     from tuitrain.tui.paint.text import Parts
@@ -38,7 +40,7 @@ def diff(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Compare two presets or runs: their networks layer by layer, and the settings that differ."""
+    """Compare two presets or runs layer by layer, and their settings."""
     from tuitrain.spec.preset import differences
     from tuitrain.watch.comparison import setting_lines
     from tuitrain.watch.network_diff import layer_differences
@@ -85,28 +87,46 @@ def diff(
 
 
 def preset_or_run(wanted: str, runs_dir: Path | None) -> tuple[str, Preset]:
-    """The preset of a name, or that of a run, and what it is called; a preset goes before a run of its name.
+    """The preset of a name, or that of a run, and what it is called.
+
+    A run by its whole name or its path goes before a preset, as in `tuitrain compare`; by a part of its name it does not.
 
     Raises:
         PresetError: it is neither, or damaged.
+        RunDirectoryError: several runs may be meant.
         UsageError: the run's network is one in Python.
     """
     from tuitrain.cli.runs import run_directory
-    from tuitrain.runs.history import History
+    from tuitrain.paths import expand
+    from tuitrain.runs.names import looks_like_run, run_names
     from tuitrain.spec.preset_files import load_preset
 
+    folder = config.runs_dir(runs_dir)
+    if (
+        wanted == "latest"
+        or wanted in run_names(folder)
+        or ("/" in wanted and looks_like_run(expand(wanted)))
+    ):
+        return _of_run(run_directory(wanted, runs_dir))
     try:
         preset = load_preset(wanted)
     except PresetError as error:
         try:
             directory = run_directory(wanted, runs_dir)
-        except RunDirectoryError:
+        except RunDirectoryError as of_runs:
+            if "may be" in str(of_runs):
+                raise
             sentence = str(error).removeprefix("no preset ")
             raise PresetError(
                 f"no preset or run {sentence}" if sentence != str(error) else sentence
             ) from None
-    else:
-        return preset.name or wanted, preset
+        return _of_run(directory)
+    return preset.name or wanted, preset
+
+
+def _of_run(directory: RunDirectory) -> tuple[str, Preset]:
+    from tuitrain.runs.history import History
+
     history = History.of(directory.events())
     name = visible(directory.name)
     if history.user_network is not None:

@@ -60,7 +60,7 @@ def evaluate(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Judge runs' networks again: by another data set, or by images that are turned, moved or noisy.
+    """Judge runs by another data set, or by turned or noisy images.
 
     With --rotation, --shift or --noise there is a curve for each, with all runs in one chart.
     """

@@ -83,7 +83,7 @@ def attach(
     no_mouse: NoMouse = False,
     plain: Plain = False,
 ) -> None:
-    """Open the monitor on a run, wherever it trains, with full control."""
+    """Open the monitor on a run anywhere, with full control."""
     open_run(
         run, runs_dir, ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse), plain, watch_only=False
     )

@@ -46,7 +46,7 @@ def mistakes(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show the images that a run misjudged, the most confident first, and what it took for what."""
+    """Show the images that a run misjudged, the most confident first."""
     from tuitrain.cli.runs import run_directory
 
     if train and best:
@@ -108,7 +108,10 @@ def confusion(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show what a run took for what: actual classes down, predicted ones across, and how many of each are right."""
+    """Show what a run took for what, class by class.
+
+    Actual classes stand down, predicted ones across; at the right is how many of each class are right.
+    """
     from tuitrain.cli.runs import run_directory
     from tuitrain.data.catalog import class_names
 

@@ -54,9 +54,9 @@ def predict(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show what a run's network says of an image: the digit beside its ten probabilities.
+    """Show what a run's network says of an image.
 
-    Of a run that still goes on, its newest checkpoint is asked.
+    The image stands beside its ten probabilities. Of a run that still goes on, its newest checkpoint is asked.
     """
     if (picture is not None) + (index is not None) + random != 1:
         raise UsageError(

@@ -56,7 +56,7 @@ def show(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Show a preset: its parameter table, budget, challenge and claims.
+    """Show a preset: parameter table, budget, challenge, claims.
 
     Layers are counted from 0, as TOML's lists are: the number before a layer is the one that
     --set model.layers[0].conv=12 takes, and the "path" in --json.

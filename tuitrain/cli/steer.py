@@ -277,7 +277,7 @@ def tail(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show the end of a run's log; with -f, follow it until the run ends."""
+    """Show the end of a run's log; with -f, follow it to its end."""
     from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
     from tuitrain.runs.history import History

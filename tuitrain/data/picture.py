@@ -23,7 +23,7 @@ DIGIT_BOX = 20
 MOST_SIDE, MOST_PIXELS = 16_000, 50_000_000
 #: What decoders are let loose on a stranger's file; of Pillow's others, some call programs.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-ENOUGH = 1_000  # pixels a side, to which larger ones are reduced at once, to save memory
+ENOUGH = 400  # pixels a side, to which larger ones are reduced at once: less memory, and less noise
 INK = 0.2  # of the brightest, from which on a pixel belongs to the digit
 FAINT = 16  # grey levels between the darkest and the brightest, below which nothing is drawn
 
@@ -53,23 +53,46 @@ def read_picture(path: Path, dataset: str = "mnist") -> Picture:
         DataError: it can't be read, is no picture, is too large, or shows nothing.
     """
     levels, done = _grey(path)
-    height, width = levels.shape
-    edge = max(1, min(height, width) // 20)
-    background = float(np.median(np.concatenate([
-        levels[:edge].ravel(), levels[-edge:].ravel(), levels[:, :edge].ravel(), levels[:, -edge:].ravel(),
-    ])))  # fmt: skip
-    if background > 127:
-        levels, background = 255 - levels, 255 - background
+    border = _border(levels)
+    if float(np.median(levels[border])) > 127:
+        levels = 255 - levels
         done.append("inverted, as its background is bright")
-    if (height, width) == (SIDE, SIDE):
+    if levels.shape == (SIDE, SIDE):
         done.append("28×28 already, so not resized")
         return Picture(levels.round().astype(np.uint8), tuple(done))
-    levels = np.clip(levels - background, 0, None)
-    if levels.max() < FAINT:
+    drawn = _without_background(levels, border)
+    if drawn.max() < FAINT:
         raise DataError(f"{visible(path)} shows nothing: all its pixels are about as bright as its edge.")
-    if background >= FAINT:
-        done.append(f"its background made black (it was grey {background:.0f} of 255)")
-    return _fit(levels, dataset in SETS and class_names(dataset) == DIGITS, done)
+    if float(np.median(levels[border])) >= FAINT:
+        done.append("its background made black")
+    return _fit(drawn, dataset in SETS and class_names(dataset) == DIGITS, done)
+
+
+def _border(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The pixels near the edge, where nothing is drawn as a rule."""
+    edge = max(1, min(levels.shape) // 20)
+    border = np.ones(levels.shape, np.bool_)
+    border[edge:-edge, edge:-edge] = False
+    return border
+
+
+def _without_background(levels: NDArray[np.float32], border: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The picture less the light at its border, taken for a plane, and less the noise there."""
+    y, x = np.nonzero(border)
+    found = levels[border]
+    planes = np.stack([np.ones(len(x)), x / levels.shape[1], y / levels.shape[0]], 1)
+    kept = np.ones(len(found), np.bool_)
+    for _ in range(3):  # what is drawn up to the edge is none of the background
+        plane = np.linalg.lstsq(planes[kept], found[kept], rcond=None)[0]
+        rest = found - planes @ plane
+        spread = 1.4826 * float(np.median(np.abs(rest[kept])))
+        kept = np.abs(rest) <= max(3 * spread, 1.0)
+        if not kept.any():
+            break
+    across, down = np.arange(levels.shape[1]) / levels.shape[1], np.arange(levels.shape[0]) / levels.shape[0]
+    light = plane[0] + plane[1] * across[None, :] + plane[2] * down[:, None]
+    drawn: NDArray[np.float32] = np.clip(levels - light - 4 * spread, 0, None).astype(np.float32)
+    return drawn
 
 
 def _fit(levels: NDArray[np.float32], is_digit: bool, done: list[str]) -> Picture:
@@ -144,6 +167,11 @@ def _levels(opened: Image) -> tuple[NDArray[np.float32], list[str]]:
     if image.mode.startswith(("I", "F")):  # 16 bits or more, which Pillow would cut off in place of scaling
         values = np.asarray(image, np.float32)
         scale = 65535.0 if image.mode.startswith("I") else max(float(np.nanmax(values)), 1e-9)
+        if (times := max(values.shape) // ENOUGH) > 1:
+            height, width = (side // times for side in values.shape)
+            blocks = values[: height * times, : width * times].reshape(height, times, width, times)
+            values = blocks.mean((1, 3))
+            done.append(f"reduced to {width:,}×{height:,}")
         return np.clip(np.nan_to_num(values) * (255 / scale), 0, 255).astype(np.float32), done
     if image.mode not in ("1", "L", "RGB") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -88,7 +88,13 @@ def test_a_picture_of_any_kind_is_brought_into_form(runs: Path, tmp_path: Path) 
     clear.paste(Image.new("RGBA", (140, 140), (0, 0, 0, 255)), (20, 30), ink)
     deep = Image.fromarray(np.pad(np.asarray(ink).astype(np.uint16) * 257, 30))
     found = {}
-    for name, picture in (("paper.jpg", paper), ("clear.png", clear), ("deep.png", deep), ("few.gif", paper)):
+    light = 190 + 40 * np.linspace(0, 1, 500)[None] - 30 * np.linspace(0, 1, 300)[:, None]
+    drawn = np.pad(np.asarray(ink), ((100, 60), (300, 60))) / 255
+    photo = light * (1 - 0.7 * drawn) + np.random.default_rng(0).normal(0, 5, drawn.shape)
+    photo = Image.fromarray(photo.clip(0, 255).astype(np.uint8))
+    for name, picture in (
+        ("paper.jpg", paper), ("clear.png", clear), ("deep.png", deep), ("few.gif", paper), ("photo.png", photo),
+    ):  # fmt: skip
         picture.save(tmp_path / name)
         found[name] = read_picture(tmp_path / name)
     for name, picture in found.items():
@@ -116,13 +122,15 @@ def test_a_picture_of_any_kind_is_brought_into_form(runs: Path, tmp_path: Path) 
 def test_what_is_no_picture_is_refused(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not a picture")
     Image.new("L", (200, 200), 200).save(tmp_path / "empty.png")
+    Image.new("L", (1, 1), 9).save(tmp_path / "dot.png")
     Image.new("1", (20_000, 30)).save(tmp_path / "wide.png")
     Image.new("1", (12_000, 12_000)).save(tmp_path / "huge.png")
     whole = io.BytesIO()
     Image.fromarray(TEST.images[0]).resize((300, 300)).save(whole, "PNG")
     (tmp_path / "cut.png").write_bytes(whole.getvalue()[:900])
     for name, words in (
-        ("text.png", "no picture that can be read"), ("empty.png", "shows nothing"), ("wide.png", "20,000×30 pixels"),
+        ("text.png", "no picture that can be read"), ("empty.png", "shows nothing"),
+        ("dot.png", "shows nothing"), ("wide.png", "20,000×30 pixels"),
         ("huge.png", "12,000×12,000 pixels"), ("cut.png", "can't be read as a picture"), ("none.png", "does not exist"),
         (".", "is no file"),
     ):  # fmt: skip
