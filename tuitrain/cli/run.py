@@ -192,6 +192,8 @@ def run(
     if seeds is None and (jobs is not None or together is not None):
         flag = "--jobs" if jobs is not None else "--together" if together else "--one-by-one"
         raise UsageError(f"{flag} is for several seeds; name them with --seeds.")
+    if seeds is not None and seed is not None and not seeds.strip().isdecimal():
+        raise UsageError(f"--seed and --seeds {visible(seeds)} both name seeds; leave --seed out.")
     if seeds is not None and events:
         raise UsageError("--events follows one run; with --seeds use --json.")
     base, changed = options.changed_preset(preset, dict(locals()))
@@ -215,14 +217,19 @@ def run(
     extra = {"--data-dir": data_dir, "--budget": limit, "--require-accuracy": require_accuracy}
     job = replace(job, command=job.command_line(base, preset, _runtime(), extra))
     if dry_run:
+        if seeds is not None:
+            from tuitrain.cli.study import plan_of_seeds
+
+            job = replace(job, command=plan_of_seeds(job, seeds, name).command)
         _dry_run(base, job, data_dir, json=json)
         return
     gain = None if require_gain is None or against is None else _gain_over(require_gain, against, place)
     if seeds is not None:
-        from tuitrain.cli.study import load_once, train_seeds
+        from tuitrain.cli.study import load_once, plan_of_seeds, train_seeds
 
+        plan = plan_of_seeds(job, seeds, name)
         load_once(changed.train.dataset, data_place, quiet)
-        train_seeds(job, seeds, name=name, runs_dir=place, data_dir=data_place, jobs=jobs, together=together,
+        train_seeds(job, plan, runs_dir=place, data_dir=data_place, jobs=jobs, together=together,
                     require=require_accuracy, gain=gain, json=json, quiet=quiet, plain=plain)  # fmt: skip
     from tuitrain.runs.directory import check_place
 

@@ -221,6 +221,8 @@ def study_text(
     parts.append(Text())
     if plan.command:
         parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
+    if any(not run.ended for group in groups for run in group.runs) and plan.kind != "duel":
+        parts.append(Text.assemble(("go on   ", "bold"), f"tuitrain study resume {visible(path.name)}"))
     parts.append(Text.assemble(("study   ", "bold"), visible(path)))
     return Stack(*parts)
 
@@ -273,7 +275,7 @@ def end_duel(
 
 
 def train_seeds(
-    job: Job, seeds: str, *, name: str | None, runs_dir: Path, data_dir: Path | None, jobs: int | None,
+    job: Job, plan: Plan, *, runs_dir: Path, data_dir: Path | None, jobs: int | None,
     together: bool | None, require: float | None, gain: Callable[[str], None] | None, json: bool, quiet: bool, plain: bool,
 ) -> None:  # fmt: skip
     """`run --seeds`: several seeds of one setting, as a study.
@@ -283,7 +285,6 @@ def train_seeds(
     """
     from tuitrain.study.store import create_study
 
-    plan = plan_of_seeds(job, seeds, name)
     study = create_study(runs_dir, plan)
     plan = replace(plan, name=study.name)
     groups, code = train_study(

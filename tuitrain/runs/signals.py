@@ -186,7 +186,8 @@ def leave(code: int) -> NoReturn:
     So it would after a signal, to this process or to the app that it waited for, as torch is slow then; while a
     network is compiled for a run that has ended; and after a network of the user's, whose threads may never end.
     """
-    if _end_compilers() or signals.exit_code or signals.apart or code in (ExitCode.SIGINT, ExitCode.SIGTERM):
+    signalled = signals.exit_code or code in (ExitCode.SIGINT, ExitCode.SIGTERM)
+    if _end_compilers() or signals.apart or (signalled and "torch" in sys.modules):
         for stream in (data_stream(), sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()

@@ -210,7 +210,7 @@ class Group:
 def mean_text(group: Group) -> str:
     """`mean 99.31 % (99.28 to 99.34), sd 0.05, 16 seeds`; the interval is of 95 %."""
     if group.mean is None:
-        return "no seed has finished"
+        return f"no seed of {len(group.runs)} has finished"
     seeds = plural(len(group.accuracies), "seed")
     if len(group.accuracies) < 2:
         return f"{accuracy_text(group.mean.value)}, {seeds}"
@@ -297,6 +297,6 @@ def missing_lines(group: Group) -> list[str]:
             f"{plural(len(group.failed), 'seed')} failed ({seeds}) and are not counted: {visible(why)}"
         )
     open_ = len(group.runs) - len(group.ended) - len(group.failed)
-    if open_:
+    if open_ and group.ended:
         lines.append(f"{plural(open_, 'seed')} of {len(group.runs)} not finished.")
     return lines
