@@ -121,6 +121,29 @@ def test_a_duel_and_a_comparison_say_what_they_found(home) -> None:
     assert gain.returncode == 7 and "--require-gain 50" in gain.stderr
 
 
+def test_a_reproduction_holds_claims_against_seeds_and_trains_no_finished_member_again(home) -> None:
+    claims = '[claims]\ndataset = "digits"\nparameters = 410\ntest_accuracy = 99.9\n'
+    (Path(home["HOME"]) / "claimed.toml").write_text(claims + TINY)
+    named = ("reproduce", f"{home['HOME']}/claimed.toml", "--epochs", "1", "--name", "again")
+    first = tuitrain(home, *named, "--seeds", "1", "--markdown")
+    assert first.returncode == 0, first.stderr
+    assert "| claimed · dataset digits, epochs 1 | 410 | 410 | 1 | 1 | best | 99.90 |" in first.stdout
+    log = Path(home["TUITRAIN_RUNS_DIR"]) / "again_claimed_seed0" / "events.jsonl"
+    before = log.read_bytes()
+    done = tuitrain(home, *named, "--seeds", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert log.read_bytes() == before
+    result = json.loads(done.stdout)
+    (found,) = result["reproduction"]
+    assert (found["finished"], found["claimed_best"], found["as_published"]) == (2, 0.999, False)
+    assert found["best"]["claim_in_range"] == "above" and len(found["best"]["values"]) == 2
+    assert Path(result["curves"][0]).read_text().startswith("<svg")
+    missing = tuitrain(
+        home | {"TUITRAIN_DATA_DIR": "/dev/null/no"}, "reproduce", "step13", "--dataset", "mnist"
+    )
+    assert missing.returncode == 3 and missing.stderr.count("\n") == 1, missing.stderr
+
+
 def _pid(progress: Path) -> int:
     return int(json.loads(progress.read_text())["pid"])
 

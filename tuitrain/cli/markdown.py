@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,10 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", visible(text))
 
 
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are escaped, columns of figures right-aligned."""
-    lines = [head, ["---:" if name in _RIGHT else "---" for name in head]]
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] | None = None) -> str:
+    """A table; cells are escaped, columns of figures right-aligned: those of runs, or all but `left`."""
+    right = _RIGHT if left is None else set(head) - set(left)
+    lines = [head, ["---:" if name in right else "---" for name in head]]
     out = [f"| {' | '.join(map(escaped, head))} |", f"|{'|'.join(lines[1])}|"]
     out += [f"| {' | '.join(map(escaped, cells))} |" for cells in rows]
     return "\n".join(out) + "\n"

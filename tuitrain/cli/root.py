@@ -14,6 +14,7 @@ from tuitrain.cli.doctor import doctor
 from tuitrain.cli.evaluate import evaluate
 from tuitrain.cli.mistakes import confusion, mistakes
 from tuitrain.cli.predict import predict
+from tuitrain.cli.reproduce import reproduce
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
 from tuitrain.cli.study import study_app
@@ -89,6 +90,7 @@ app.command(rich_help_panel=TRAIN)(resume)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
 app.command(rich_help_panel=TRAIN)(compare.duel)
+app.command(rich_help_panel=TRAIN)(reproduce)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(compare.compare)
 app.command(rich_help_panel=LOOK)(diff)

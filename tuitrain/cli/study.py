@@ -184,9 +184,9 @@ def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
 
 def say_study(
     study: StudyDirectory, plan: Plan, groups: Sequence[Group], *, json: bool, quiet: bool,
-    verdict: Sequence[str] = (), more: Mapping[str, Any] | None = None,
+    verdict: Sequence[str] = (), more: Mapping[str, Any] | None = None, path: bool = True,
 ) -> None:  # fmt: skip
-    """What a study came to: text on stderr, and its folder or its JSON object (with `more`) on stdout."""
+    """What a study came to: text on stderr, and its folder (`path`) or its JSON object (with `more`) on stdout."""
     from tuitrain.watch.study_json import study_json
 
     if not quiet:
@@ -194,7 +194,7 @@ def say_study(
             stderr().print(study_text(plan, groups, study.path, verdict), soft_wrap=True)
     if json:
         emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | dict(more or {}))
-    elif not (quiet or data_stream().isatty()):
+    elif path and not (quiet or data_stream().isatty()):
         data_stream().write(f"{study.path}\n")
 
 
@@ -208,16 +208,21 @@ def study_text(
     from tuitrain.watch.group import group_lines, missing_lines
 
     parts: list[RenderableType] = []
-    if len(groups) == 1:
+    if plan.kind == "reproduction":
+        from tuitrain.cli.reproduction_text import ReproductionTable
+        from tuitrain.study.reproduction import reproductions
+
+        parts += [Text(), ReproductionTable(reproductions(plan, groups)), Text(), *map(Text, verdict)]
+        for group in groups:
+            parts += _dim(_named(group, line) for line in missing_lines(group))
+    elif len(groups) == 1:
         first, *rest = group_lines(groups[0])
         parts += [Text(), Text.assemble((visible(groups[0].label), "bold")), Text(first), *_dim(rest)]
     else:
         parts += [Text(), figure_table(groups), Text()]
         parts += [Text(line, style="" if index else "bold") for index, line in enumerate(verdict)]
         for group in groups:
-            parts += _dim(
-                f"{visible(group.label)}: {line[0].lower()}{line[1:]}" for line in missing_lines(group)
-            )
+            parts += _dim(_named(group, line) for line in missing_lines(group))
     parts.append(Text())
     if plan.command:
         parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
@@ -225,6 +230,10 @@ def study_text(
         parts.append(Text.assemble(("go on   ", "bold"), f"tuitrain study resume {visible(path.name)}"))
     parts.append(Text.assemble(("study   ", "bold"), visible(path)))
     return Stack(*parts)
+
+
+def _named(group: Group, line: str) -> str:
+    return f"{visible(group.label)}: {line[0].lower()}{line[1:]}"
 
 
 def _dim(lines: Iterable[str]) -> list[RenderableType]:
@@ -271,6 +280,33 @@ def end_duel(
     say_study(study, plan, groups, json=json, quiet=quiet, verdict=duel_lines(found), more=duel_json(found))
     if code == ExitCode.DONE and found.outcome is not Outcome.BETTER:
         code = ExitCode.REQUIREMENT
+    raise typer.Exit(code)
+
+
+def end_reproduction(
+    study: StudyDirectory, plan: Plan, groups: Sequence[Group], code: int, *, json: bool, quiet: bool, markdown: bool = False,
+) -> None:  # fmt: skip
+    """Says what a reproduction came to, writes its curves, and exits with a code."""
+    from tuitrain.report.reproduction import write_curves
+    from tuitrain.study.reproduction import reproductions
+
+    found = reproductions(plan, groups)
+    curves = write_curves(study.path / "curves", found)
+    more = _more_json(plan, groups) | {"curves": [str(path) for path in curves]}
+    say_study(
+        study,
+        plan,
+        groups,
+        json=json,
+        quiet=quiet,
+        verdict=_verdict(plan)(groups),
+        more=more,
+        path=not markdown,
+    )
+    if markdown:
+        from tuitrain.cli.reproduction_text import reproduction_markdown
+
+        data_stream().write(reproduction_markdown(found))
     raise typer.Exit(code)
 
 
@@ -394,7 +430,7 @@ def show(study: StudyName, runs_dir: options.RunsDir = None, json: options.Json 
     groups, verdict = _groups(directory, plan), _verdict(plan)
     if json:
         data = study_json(directory.name, directory.path, plan.kind, plan.command, groups)
-        emit_json(data | _duel_json(plan, groups))
+        emit_json(data | _more_json(plan, groups))
         return
     stdout().print(study_text(plan, groups, directory.path, verdict(groups)), soft_wrap=True)
     table = _members(groups)
@@ -404,21 +440,32 @@ def show(study: StudyName, runs_dir: options.RunsDir = None, json: options.Json 
 
 def _verdict(plan: Plan) -> Callable[[Sequence[Group]], list[str]]:
     """What a study says of its groups together."""
-    if plan.kind != "duel":
-        return lambda groups: []
-    from tuitrain.study.duel import duel_of
-    from tuitrain.watch.duel import duel_lines
+    if plan.kind == "duel":
+        from tuitrain.study.duel import duel_of
+        from tuitrain.watch.duel import duel_lines
 
-    return lambda groups: duel_lines(duel_of(plan, groups))
+        return lambda groups: duel_lines(duel_of(plan, groups))
+    if plan.kind == "reproduction":
+        from tuitrain.study.reproduction import reproductions
+        from tuitrain.watch.reproduction import reproduction_lines
+
+        return lambda groups: reproduction_lines(reproductions(plan, groups))
+    return lambda groups: []
 
 
-def _duel_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
-    if plan.kind != "duel":
-        return {}
-    from tuitrain.study.duel import duel_of
-    from tuitrain.watch.duel import duel_json
+def _more_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
+    """What a study of this kind has in its JSON object beside the groups."""
+    if plan.kind == "duel":
+        from tuitrain.study.duel import duel_of
+        from tuitrain.watch.duel import duel_json
 
-    return duel_json(duel_of(plan, groups))
+        return duel_json(duel_of(plan, groups))
+    if plan.kind == "reproduction":
+        from tuitrain.study.reproduction import reproductions
+        from tuitrain.watch.reproduction import reproduction_json
+
+        return {"reproduction": [reproduction_json(one) for one in reproductions(plan, groups)]}
+    return {}
 
 
 def _members(groups: Sequence[Group]) -> RenderableType:
@@ -516,6 +563,8 @@ def resume(
     )  # fmt: skip
     if plan.kind == "duel":
         end_duel(directory, plan, groups, code, json=json, quiet=quiet)
+    if plan.kind == "reproduction":
+        end_reproduction(directory, plan, groups, code, json=json, quiet=quiet)
     say_study(directory, plan, groups, json=json, quiet=quiet)
     raise typer.Exit(code)
 

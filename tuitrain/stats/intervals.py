@@ -101,6 +101,20 @@ def mean_of_counts(right: ArrayLike, images: int) -> Estimate:
     return Estimate(plain.value, max(plain.standard_error, least), plain.df)
 
 
+def one_more(values: ArrayLike, *, images: int, level: float = LEVEL) -> Interval:
+    """The prediction interval for one more accuracy of the same kind: Student's t, with the values (K,) as fractions.
+
+    Unbounded with one value. Equal values, of `images` images each, are taken to vary by their rounding (see
+    `mean_of_counts`). It supposes a normal distribution.
+    """
+    each = _vector(values)
+    if len(each) == 1:
+        return Interval(-math.inf, math.inf)
+    sd = max(float(each.std(ddof=1)), 1 / (math.sqrt(12) * images))
+    half = t_quantile(1 - (1 - level) / 2, len(each) - 1) * sd * math.sqrt(1 + 1 / len(each))
+    return Interval(float(each.mean()) - half, float(each.mean()) + half)
+
+
 def sd_interval(sd: float, df: float, level: float = LEVEL) -> Interval:
     """The interval for a standard deviation that was estimated with `df` degrees of freedom (chi-squared)."""
     if df <= 0:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tuitrain.spec.preset import PublishedLog
     from tuitrain.training.events import RunStarted
 
 PUBLISHED, EARLIER = "published", "best here"
@@ -32,12 +33,17 @@ def ghosts(started: RunStarted, runs_dir: Path | None) -> tuple[Ghost, ...]:
 
 
 def _published(started: RunStarted) -> Ghost | None:
+    if started.judged_by != "test" or started.own_network:
+        return None  # it tells how the preset's own network did on the test set
+    log = published_on(started.name, started.dataset)
+    return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
+
+
+def published_on(preset: str, dataset: str) -> PublishedLog | None:
+    """What the source of a built-in preset logged of this data set's test images; None where it did not."""
     from tuitrain.spec.preset_files import published_log
 
-    if started.dataset != "mnist" or started.judged_by != "test" or started.own_network:
-        return None  # it tells how the preset's own network did on that test set
-    log = published_log(started.name)
-    return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
+    return published_log(preset) if dataset == "mnist" else None
 
 
 def _earlier(started: RunStarted, runs_dir: Path) -> Ghost | None:

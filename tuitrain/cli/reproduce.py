@@ -1,0 +1,179 @@
+"""`tuitrain reproduce`: what published systems come to here, seed by seed, beside what their sources claim."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuitrain import config
+from tuitrain.cli import completion, options
+from tuitrain.cli.console import stderr
+from tuitrain.cli.study import Jobs, Plain, Quiet, end_reproduction, load_once, train_study
+from tuitrain.errors import UsageError, visible
+
+if TYPE_CHECKING:
+    from tuitrain.study.plan import Plan, Setting
+    from tuitrain.study.store import StudyDirectory
+    from tuitrain.training.runtime import Runtime
+
+
+def reproduce(
+    presets: Annotated[
+        list[str],
+        typer.Argument(
+            help="Families (era-s7), presets or TOML files; a family called as one of its presets is NAME/.",
+            autocompletion=completion.offer_presets,
+            show_default=False,
+        ),
+    ],
+    seeds: Annotated[
+        str, typer.Option("--seeds", "-s", help="How many seeds, the first is 0; or which: 3,7,11 or 20-29.")
+    ] = "5",
+    epochs: options.Epochs = None,
+    dataset: options.DatasetFlag = None,
+    set_: options.Set = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Name of the study; one that is there goes on, with the presets and seeds that are new.",
+            rich_help_panel=options.PLACE,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help="CPU threads of each run.", rich_help_panel=options.PLACE)
+    ] = None,
+    jobs: Jobs = None,
+    data_dir: options.DataDir = None,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="The table as Markdown on stdout.", rich_help_panel=options.OUTPUT),
+    ] = False,
+    quiet: Quiet = False,
+    plain: Plain = False,
+) -> None:
+    """Train published systems with several seeds each, and hold what they claim against what they come to here.
+
+    At the end come a table and, for each system, the published curve over the band of our seeds as an SVG picture in
+    the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.
+    """
+    from tuitrain.study.reproduction import presets_named
+    from tuitrain.training.runtime import Runtime
+
+    if json and markdown:
+        raise UsageError("--json and --markdown both write to stdout; use one of them.")
+    flags = {"set_": set_, "epochs": epochs, "dataset": dataset}
+    settings = _settings(presets_named(presets), flags)
+    runtime = Runtime(
+        device=config.setting("device", device),
+        precision=config.setting("precision", precision),
+        compile=config.setting("compile", None),
+        threads=config.setting("threads", threads) or None,
+    )
+    folder, data_place = config.runs_dir(runs_dir), config.data_dir(data_dir)
+    said = {"--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--set": set_, "--device": device,
+            "--precision": precision, "--threads": threads}  # fmt: skip
+    command = _command(presets, said)
+    wanted = _plan(presets, settings, seeds, runtime, name, command)
+    for data in dict.fromkeys(setting.preset.train.dataset for setting in settings):
+        load_once(data, data_place, quiet)
+    study, plan = _begin(folder, wanted, by_name=name is not None)
+    groups, code = train_study(study, plan, jobs=jobs, data_dir=data_place, quiet=quiet, plain=plain)
+    end_reproduction(study, plan, groups, code, json=json, quiet=quiet, markdown=markdown)
+
+
+def _settings(names: Sequence[str], flags: Mapping[str, Any]) -> tuple[Setting, ...]:
+    """A setting for each preset, with the flags applied.
+
+    Raises:
+        PresetError, UsageError: one can't be trained so.
+    """
+    from tuitrain.spec.describe import layers_of, short_changes
+    from tuitrain.spec.preset import differences, override
+    from tuitrain.spec.repeat import run_command
+    from tuitrain.study.plan import Setting
+    from tuitrain.study.reproduction import with_slugs
+
+    out: list[Setting] = []
+    for name in names:
+        base, preset = options.changed_preset(name, flags)
+        preset.table()
+        if preset.train.val_split and preset.train.val_split_seed is None:
+            preset = override(preset, {"train.val_split_seed": preset.train.seed})
+        found = differences(base, preset)
+        shown = {key: pair for key, pair in found.items() if key != "train.val_split_seed"}
+        changes = short_changes(shown, layers_of(preset.to_dict()))
+        label = " · ".join(filter(None, (preset.name, changes)))
+        if any(label == other.label for other in out):  # files of the same name in two folders
+            label = " · ".join(filter(None, (name, changes)))
+        out.append(Setting(label, preset, found, run_command(base, name, preset)))
+    return with_slugs(out)
+
+
+def _plan(
+    presets: Sequence[str],
+    settings: tuple[Setting, ...],
+    seeds: str,
+    runtime: Runtime,
+    name: str | None,
+    command: str,
+) -> Plan:
+    from tuitrain.study.plan import Plan, seeds_of, study_name
+    from tuitrain.study.store import fresh_study_name
+
+    called = study_name(name) if name else fresh_study_name(f"reproduce-{presets[0].rstrip('/')}")
+    return Plan(
+        called, "reproduction", settings, seeds_of(seeds), runtime, command=command, began=time.time()
+    )
+
+
+def _command(presets: Sequence[str], flags: Mapping[str, Any]) -> str:
+    """The command line that repeats it."""
+    words = ["tuitrain", "reproduce", *presets]
+    for flag, value in flags.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += [] if one is None else [flag, str(one)]
+    return shlex.join(words)
+
+
+def _begin(runs_dir: Path, plan: Plan, *, by_name: bool) -> tuple[StudyDirectory, Plan]:
+    """The study, held: that of this name, where it is there, else a new one.
+
+    Raises:
+        UsageError, RunDirectoryError: one of this name is something else, is being trained, or can't be written.
+    """
+    from tuitrain.study.reproduction import extended
+    from tuitrain.study.store import create_study, list_studies
+
+    there = (
+        next((study for study in list_studies(runs_dir) if study.name == plan.name), None)
+        if by_name
+        else None
+    )
+    if there is None:
+        study = create_study(runs_dir, plan)
+        return study, replace(plan, name=study.name)
+    there.acquire()
+    try:
+        plan = extended(there.plan(), plan)
+        there.write_plan(plan)
+    except BaseException:
+        there.release()
+        raise
+    stderr().print(f"going on with study {visible(there.name)}", soft_wrap=True)
+    return there, plan

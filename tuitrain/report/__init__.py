@@ -1,0 +1,1 @@
+"""What is written down for others to read: curves as pictures. Neither textual nor rich."""

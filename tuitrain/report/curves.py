@@ -1,0 +1,240 @@
+"""Accuracy over the epochs as an SVG picture that fits a light page and a dark one, by the reader's own setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from tuitrain.errors import visible
+from tuitrain.watch.group import BandPoint
+
+WIDTH, HEIGHT = 640, 360
+#: The place of the plot in the picture.
+LEFT, RIGHT, TOP, BOTTOM = 58, 622, 40, 292
+#: The first share of the epochs, which are far below the rest, may leave the picture at its lower edge.
+WARM_UP = 0.2
+_STEPS = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    20.0,
+)  # between the lines of the grid, in points
+_MOST_LINES = 7
+
+#: What is drawn in which colour: on a light page, on a dark one. Plain rules, as not every viewer knows CSS variables.
+_COLOURS = {
+    "text": ("fill", "#59636e", "#9198a1"),
+    ".title": ("fill", "#1f2328", "#f0f6fc"),
+    ".page": ("fill", "#ffffff", "#0d1117"),
+    ".grid": ("stroke", "#d1d9e0", "#3d444d"),
+    ".level": ("stroke", "#1f2328", "#f0f6fc"),
+    ".band": ("fill", "#0969da", "#4493f8"),
+    ".here": ("stroke", "#0969da", "#4493f8"),
+    ".there": ("stroke", "#bc4c00", "#f0883e"),
+    ".mark": ("stroke", "#bc4c00", "#f0883e"),
+}
+_STYLE = """text { font: 12px system-ui, sans-serif; }
+.title { font-size: 14px; font-weight: 600; }
+.grid, .level { stroke-width: 1; }
+.level { stroke-dasharray: 6 4; }
+.band { fill-opacity: 0.2; }
+.line, .mark { fill: none; stroke-width: 2; stroke-linejoin: round; }
+"""
+
+
+def _style() -> str:
+    light, dark = (
+        "\n".join(f"{what} {{ {key}: {colours[n]}; }}" for what, (key, *colours) in _COLOURS.items())
+        for n in (0, 1)
+    )
+    return f"{_STYLE}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve: its value in each epoch from the first on, as fractions, None where there is none.
+
+    `look` is `here` for what was trained here, and `there` for what others published.
+    """
+
+    label: str
+    values: tuple[float | None, ...]
+    look: str = "here"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A ring around one value, a fraction, in one epoch."""
+
+    label: str
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What a picture shows.
+
+    Attributes:
+        title: above it.
+        band: lowest and highest over the epochs; nothing where there is no band.
+        band_label: what the band is.
+        lines: curves over it.
+        levels: values that are drawn across, with their labels.
+        marks: values that stand out.
+        epochs: how long the axis is at least.
+    """
+
+    title: str
+    band: tuple[BandPoint, ...] = ()
+    band_label: str = ""
+    lines: tuple[Line, ...] = ()
+    levels: tuple[tuple[str, float], ...] = ()
+    marks: tuple[Mark, ...] = ()
+    epochs: int = 1
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From epochs and percent to the picture's units."""
+
+    epochs: int
+    low: float
+    high: float
+    step: float
+
+    def x(self, epoch: float) -> float:
+        return LEFT + (RIGHT - LEFT) * (epoch - 1) / max(1, self.epochs - 1)
+
+    def y(self, percent: float) -> float:
+        share = (percent - self.low) / (self.high - self.low)
+        return BOTTOM - (BOTTOM - TOP) * min(max(share, -10.0), 10.0)
+
+    def place(self, epoch: float, value: float) -> str:
+        return f"{self.x(epoch):.1f},{self.y(100 * value):.1f}"
+
+
+def svg(chart: Chart) -> str:
+    """The picture, a whole SVG file; texts in it are escaped."""
+    scale = _scale(chart)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
+        f"<title>{_text(chart.title)}</title>",
+        f"<style>\n{_style()}\n</style>",
+        f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{BOTTOM - TOP}"/></clipPath>',
+        f'<rect class="page" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
+        f'<text class="title" x="{LEFT}" y="24">{_text(chart.title)}</text>',
+        *_grid(scale),
+        '<g clip-path="url(#plot)">',
+        *_band(chart.band, scale),
+        *(_line(line, scale) for line in chart.lines),
+        "</g>",
+        *_levels(chart.levels, scale),
+        *(_ring(scale.x(mark.epoch), scale.y(100 * mark.value)) for mark in chart.marks),
+        *_legend(chart),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
+
+
+def _scale(chart: Chart) -> _Scale:
+    """A range that shows the epochs after the first ones well, with at most seven lines of a grid."""
+    epochs = max(
+        [chart.epochs, *(point.epoch for point in chart.band), *(len(line.values) for line in chart.lines)]
+    )
+    from_epoch = math.ceil(epochs * WARM_UP) if epochs > 4 else 0
+    values = [(point.epoch, value) for point in chart.band for value in (point.low, point.high)]
+    values += [(epoch, value) for line in chart.lines for epoch, value in _known(line.values)]
+    shown = [100 * value for epoch, value in values if epoch > from_epoch] or [
+        100 * value for _, value in values
+    ]
+    shown += [100 * value for _, value in chart.levels] + [100 * mark.value for mark in chart.marks]
+    low, high = min(shown, default=0.0), max(shown, default=100.0)
+    step = next((step for step in _STEPS if (high - low) / step <= _MOST_LINES - 2), _STEPS[-1])
+    bottom, top = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    if bottom == top:
+        bottom -= 1
+    return _Scale(epochs, bottom * step, min(top * step, max(100.0, high)), step)
+
+
+def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
+    return [(n, value) for n, value in enumerate(values, 1) if value is not None and math.isfinite(value)]
+
+
+def _grid(scale: _Scale) -> list[str]:
+    digits = 2 if scale.step < 0.1 else 1 if scale.step < 1 else 0
+    out = []
+    for n in range(round((scale.high - scale.low) / scale.step) + 1):
+        percent = scale.low + n * scale.step
+        y = f"{scale.y(percent):.1f}"
+        out.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>')
+        out.append(f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{percent:.{digits}f}</text>')
+    every = max(1, math.ceil(scale.epochs / 20))
+    out += [
+        f'<text x="{scale.x(epoch):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{epoch}</text>'
+        for epoch in range(1, scale.epochs + 1)
+        if epoch == 1 or epoch % every == 0
+    ]
+    out.append(f'<text x="{LEFT - 8}" y="24" text-anchor="end">%</text>')
+    out.append(f'<text x="{RIGHT}" y="{BOTTOM + 36}" text-anchor="end">epoch</text>')
+    return out
+
+
+def _band(band: Sequence[BandPoint], scale: _Scale) -> list[str]:
+    if not band:
+        return []
+    there = [scale.place(point.epoch, point.high) for point in band]
+    back = [scale.place(point.epoch, point.low) for point in reversed(band)]
+    return [f'<polygon class="band" points="{" ".join(there + back)}"/>']
+
+
+def _line(line: Line, scale: _Scale) -> str:
+    """A curve, with a gap where a value is missing."""
+    path, before = [], 0
+    for epoch, value in _known(line.values):
+        path.append(f"{'L' if epoch == before + 1 and before else 'M'}{scale.place(epoch, value)}")
+        before = epoch
+    return f'<path class="line {"there" if line.look == "there" else "here"}" d="{" ".join(path)}"/>'
+
+
+def _levels(levels: Iterable[tuple[str, float]], scale: _Scale) -> list[str]:
+    out = []
+    for label, value in levels:
+        y = scale.y(100 * value)
+        out.append(f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        out.append(f'<text x="{LEFT + 6}" y="{y - 5:.1f}">{_text(label)}</text>')
+    return out
+
+
+def _ring(x: float, y: float) -> str:
+    return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+
+
+def _legend(chart: Chart) -> list[str]:
+    """What is what, in rows of two."""
+    items: list[tuple[str, str]] = []
+    if chart.band:
+        items.append((chart.band_label, '<rect class="band" x="{x}" y="{top}" width="22" height="10"/>'))
+    for line in chart.lines:
+        look = "there" if line.look == "there" else "here"
+        items.append((line.label, f'<path class="line {look}" d="M{{x}},{{y}} h22"/>'))
+    items += [(mark.label, '<circle class="mark" cx="{middle}" cy="{y}" r="5"/>') for mark in chart.marks]
+    out = []
+    for n, (label, drawn) in enumerate(items):
+        x, y = LEFT + (n % 2) * 270, BOTTOM + 38 + (n // 2) * 20
+        out.append(drawn.format(x=x, y=y, top=y - 5, middle=x + 11))
+        out.append(f'<text x="{x + 30}" y="{y}" dy="4">{_text(label)}</text>')
+    return out
