@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import NoLab, fix, runs_shown, some_runs, text_of, until
+from support.runs_stage import NoLab, fix, make_group, runs_shown, some_runs, text_of, until
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import frontier
 from tuitrain.watch.frontier import FrontierPoint
@@ -21,6 +21,15 @@ PUBLISHED = (
 CASES: dict[str, tuple[tuple[int, int], int, list[str], str, dict[str, Any]]] = {
     "runs_80": ((80, 24), 0, ["space", "down", "space"], "Compare", {}),
     "runs_120": ((120, 40), 6, [], "rotation seems", {}),
+    "runs_groups_80": (
+        (80, 24),
+        0,
+        ["space", "space", "up", "right"],
+        "step13 is better than",
+        {"groups": True},
+    ),
+    "runs_groups_light_120": ((120, 36), 0, ["right"], "seed 3", {"groups": True, "theme": "light"}),
+    "compare_groups_120": ((120, 36), 0, ["space", "space", "c"], "What it shows", {"groups": True}),
     "runs_plain_80": ((80, 24), 3, ["space"], "stopped", {"plain": True}),
     "details_80": ((80, 24), 0, ["w"], "batch size 64 → 128", {}),
     "frontier_80": ((80, 24), 3, ["f"], "○ published", {}),
@@ -47,10 +56,16 @@ def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.Monke
     if how.pop("plain", False):
         monkeypatch.setenv("NO_COLOR", "1")
     some_runs(Path("runs"))  # the folder of the test, which is not shown
+    rows = 8
+    if how.pop("groups", False):
+        make_group(Path("runs"), "one", 6)
+        make_group(Path("runs"), "two", 8, best=0.9925, open_seeds=2, first=30, train__dropout=0.3)
+        rows = 10
     app = NoLab(Path("runs"), **how)
 
     async def before(pilot: Pilot[Any]) -> None:
-        table = await runs_shown(pilot, 8)
+        table = await runs_shown(pilot, rows)
+        await until(pilot, lambda: all(r.spread for r in table.rows if r.members))
         table.cursor = row
         await pilot.press(*keys)
         await until(pilot, lambda: wanted in text_of(app))

@@ -8,15 +8,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import write_user
+from tuitrain.runs.inspect import Evaluations
 from tuitrain.spec.preset import differences, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
+from tuitrain.training.inspection import LastEvaluation
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.runs import table
 from tuitrain.tui.runs.screen import RunsScreen
@@ -51,18 +55,20 @@ def make_run(
     tags: tuple[str, ...] = (),
     note: str = "",
     dataset: str = "mnist",
+    study: str = "",
+    name: str = "",
     **changes: Any,
 ) -> RunDirectory:
     """A run that approaches an accuracy; a name with `__` in it stands for a key with a dot."""
     base = load_preset(preset)
     new = override(base, {key.replace("__", "."): value for key, value in changes.items()})
     directory = RunDirectory.create(
-        runs, new.name, name=f"run-{number:04}_{number:04x}", preset_toml=new.to_toml()
+        runs, new.name, name=name or f"run-{number:04}_{number:04x}", preset_toml=new.to_toml()
     )
     changed = {key: list(pair) for key, pair in differences(base, new).items()}
     started = RunStarted(
         directory.name, preset, new.to_dict(), new.train.seed, "cpu", "CPU", {}, {}, new.table().parameters, 1_284_088,
-        dataset, 60000, 10000, "test", new.train.epochs, 938, changed,
+        dataset, 60000, 10000, "test", new.train.epochs, 938, changed, study=study,
     )  # fmt: skip
     events: list[Any] = [started]
     last = 0.0
@@ -83,6 +89,40 @@ def make_run(
     if tags or note:
         write_user(directory.path, tags=tags, note=note)
     return directory
+
+
+def make_group(
+    runs: Path,
+    study: str,
+    seeds: int,
+    preset: str = "step13",
+    *,
+    best: float = 0.9935,
+    first: int = 20,
+    slug: str = "",
+    open_seeds: int = 0,
+    epochs: int = 14,
+    **changes: Any,
+) -> list[RunDirectory]:
+    """The runs of a study: each seed with what it got right at last; the last `open_seeds` of them were killed."""
+    out = []
+    for seed in range(seeds):
+        ended = seed < seeds - open_seeds
+        rng = np.random.default_rng([seed, len(slug), round(best * 1e4)])
+        wrong = rng.permutation(130)[: round((1 - best) * 10_000) + int(rng.integers(-5, 6))]
+        directory = make_run(
+            runs, first + seed, preset, best=1 - len(wrong) / 10_000, study=study, epochs=epochs if ended else 3,
+            name="_".join(filter(None, (study, slug, f"seed{seed}"))), outcome="completed" if ended else None,
+            **(changes | {"train__seed": seed}),
+        )  # fmt: skip
+        if ended:
+            labels = (np.arange(10_000) % 10).astype(np.uint8)
+            said = labels.copy()
+            said[wrong] = (said[wrong] + 1) % 10
+            seen = LastEvaluation(labels, said, np.full(10_000, 0.9, np.float32), epochs, None)
+            inspect.write(directory.path, Evaluations(seen, None))
+        out.append(directory)
+    return out
 
 
 def some_runs(runs: Path) -> None:

@@ -47,7 +47,7 @@ def compare(
 
     A preset stands for all its finished runs, of each seed the newest. The first is compared with each other.
     """
-    from tuitrain.study.sides import find_side, refuse_shared_runs
+    from tuitrain.study.sides import evidence_of, find_side, refuse_shared_runs
     from tuitrain.watch.evidence import check_comparable
 
     if len(sides) < 2:
@@ -61,16 +61,10 @@ def compare(
         check_comparable(found[0].group, side.group)
     pairs = [(found[0], side) for side in found[1:]]
     if json:
-        emit_json([_evidence_json(a, b, _evidence(a, b)) for a, b in pairs])
+        emit_json([_evidence_json(a, b, evidence_of(a, b)) for a, b in pairs])
         return
     for a, b in pairs:
         stdout().print(comparison_text(a, b), soft_wrap=True)
-
-
-def _evidence(a: Side, b: Side) -> Evidence:
-    from tuitrain.watch.evidence import Evidence
-
-    return Evidence(a.group, b.group, same_settings=a.digest == b.digest)
 
 
 def comparison_text(a: Side, b: Side) -> RenderableType:
@@ -79,12 +73,13 @@ def comparison_text(a: Side, b: Side) -> RenderableType:
     from rich.text import Text
 
     from tuitrain.cli.study import figure_table
+    from tuitrain.study.sides import evidence_of
     from tuitrain.watch.comparison import setting_lines
     from tuitrain.watch.evidence import evidence_lines
 
     settings = [(line.label, *line.values) for line in setting_lines([a.preset, b.preset])]
     table = figure_table([a.group, b.group], settings)
-    first, *rest = evidence_lines(_evidence(a, b))
+    first, *rest = evidence_lines(evidence_of(a, b))
     sentences = [Text(first, style="bold"), *(Text(line, style="dim") for line in rest)]
     return Stack(table, Text(), *sentences)
 
@@ -292,13 +287,13 @@ def check_gain(runs_dir: Path, text: str, against: str, wanted: float) -> None:
     Raises:
         RequirementError: it does not.
     """
-    from tuitrain.study.sides import find_side, refuse_shared_runs
+    from tuitrain.study.sides import evidence_of, find_side, refuse_shared_runs
     from tuitrain.watch.evidence import check_comparable, headline
 
     a, b = find_side(runs_dir, against), find_side(runs_dir, text)
     refuse_shared_runs(a, b)
     check_comparable(a.group, b.group)
-    evidence = _evidence(a, b)
+    evidence = evidence_of(a, b)
     span = evidence.interval
     if span is None or not math.isfinite(span.low) or span.low * 100 < wanted - 1e-9:
         low = (

@@ -79,14 +79,17 @@ class StudyReader:
         return right
 
 
-def seed_run(path: Path, seed: int) -> SeedRun:
-    """A run by itself as a seed of a group.
+def seed_run(path: Path, seed: int | None = None) -> SeedRun:
+    """A run by itself as a seed of a group; its own seed unless another is given.
 
     Raises:
         RunDirectoryError: its log can't be read.
     """
     records = RunDirectory(path).events()
-    return _seed_run(path, seed, records, History.of(records))
+    history = History.of(records)
+    if seed is None:
+        seed = history.started.seed if history.started is not None else 0
+    return _seed_run(path, seed, records, history)
 
 
 def _seed_run(path: Path, seed: int, records: list[Record], history: History) -> SeedRun:

@@ -19,6 +19,7 @@ from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.study.reading import StudyReader, seed_run
 from tuitrain.study.store import StudyDirectory, find_study, list_studies
+from tuitrain.watch.evidence import Evidence
 from tuitrain.watch.group import Group
 
 _CHANGE = re.compile(r"\+(?=[A-Za-z_.\[\]0-9]+=)")
@@ -139,6 +140,32 @@ def _of_run(runs_dir: Path, text: str) -> Side:
         run = replace(run, history=replace(history, finished=replace(history.finished, outcome="completed")))
     group = _with_right(Group(directory.name, (run,)), [directory.path])
     return Side(text, group, dict(started.preset), setting_digest(started))
+
+
+def side_of_runs(label: str, paths: Sequence[Path]) -> Side:
+    """Runs of one setting as a side; a single one counts as it is if it was stopped.
+
+    Raises:
+        RunDirectoryError: none of them has ended with a result.
+    """
+    if len(paths) == 1:
+        side = _of_run(paths[0].parent, str(paths[0]))
+        return replace(side, text=label, group=replace(side.group, label=label))
+    runs = [(path, seed_run(path)) for path in paths]
+    by_seed = {run.seed: (path, run) for path, run in reversed(runs) if run.ended}  # the first named of each
+    if not by_seed:
+        raise RunDirectoryError(
+            f"{visible(label)} has no finished run; `tuitrain study resume` goes on with it."
+        )
+    ended = [by_seed[seed] for seed in sorted(by_seed)]
+    group = _with_right(Group(label, tuple(run for _, run in ended)), [path for path, _ in ended])
+    started = next(run.history.started for _, run in ended if run.history.started is not None)
+    return Side(label, group, dict(started.preset), setting_digest(started))
+
+
+def evidence_of(a: Side, b: Side) -> Evidence:
+    """B compared with A."""
+    return Evidence(a.group, b.group, same_settings=a.digest == b.digest)
 
 
 def runs_of_setting(runs_dir: Path, digest: str, preset_name: str = "", label: str = "") -> Group | None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy_text, chance_text, count_text, elapsed_text, percent_text
+from tuitrain.figures import accuracy_text, count_text, elapsed_text
 from tuitrain.spec.describe import label_of, layer_settings, layers_of, value_text
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened
-from tuitrain.watch.runlist import changed_text
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
@@ -21,18 +19,6 @@ if TYPE_CHECKING:
 
 #: Keys that name a run rather than change what is trained.
 NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
-
-
-def short_comparison(runs: Sequence[RunSummary]) -> list[str]:
-    """Two marked runs in two lines: what differs, the best accuracies, and how certain the difference is."""
-    first, second = runs[0], runs[1]
-    what = (
-        f"{visible(first.preset)} {changed_text(first)}  ▸  {visible(second.preset)} {changed_text(second)}"
-    )
-    best = f"best {percent_text(first.best)} → {percent_text(second.best)}"
-    more = f"   and {len(runs) - 2} more marked" if len(runs) > 2 else ""
-    worth = why_not_comparable(runs) or "no evidence of a difference (1 seed each)"
-    return [f"Compare  {what}{more}", f"{best}     {worth}"]
 
 
 def why_not_comparable(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:
@@ -122,40 +108,3 @@ def _line(label: str, values: list[float | None], text: Any, *, more: bool | Non
         if known.count(wanted) == 1:
             better = values.index(wanted)
     return ComparisonLine(label, tuple("–" if value is None else text(value) for value in values), better)
-
-
-def evidence_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list[str]:
-    """What the figures show: runs that differ only in the seed are grouped."""
-    by_seed: dict[str, dict[int, float]] = {}  # the same seed twice is still one draw
-    names: dict[str, str] = {}
-    for run, result in zip(runs, results, strict=True):
-        preset = result.preset
-        if preset is None or run.best is None:
-            continue
-        flat = {
-            k: v
-            for k, v in flattened(preset.to_dict()).items()
-            if k != "train.seed" and k.split(".")[0] not in NAMES
-        }
-        key = repr(sorted((k, repr(v)) for k, v in flat.items()))
-        by_seed.setdefault(key, {})[preset.train.seed] = run.best * 100
-        names.setdefault(key, f"{visible(run.preset)} {changed_text(run, seed=False)}")
-    groups = {key: list(seeds.values()) for key, seeds in by_seed.items()}
-    lines = []
-    for key, values in groups.items():
-        if len(values) > 1:
-            spread = statistics.stdev(values)
-            lines.append(
-                f"{names[key]}: best {statistics.fmean(values):.2f} % ± {spread:.2f} (mean and sd of {len(values)} seeds)"
-            )
-    if apart := why_not_comparable(runs, results):
-        lines.append(f"{apart[0].upper()}{apart[1:]}.")
-    elif len(groups) > 1 and any(len(values) < 2 for values in groups.values()):
-        judged = next((result.best for result in results if result.best), None)
-        worth = f": {chance_text(judged.test_acc, judged.test_images, runs[0].judged_by)}" if judged else ""
-        lines.append(f"1 seed is no evidence of a difference{worth}. Train each with several seeds (+).")
-    elif len(groups) > 1:
-        lines.append(
-            "The best of many epochs favours the longer and the noisier run; compare the last epochs too."
-        )
-    return lines

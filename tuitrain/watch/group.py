@@ -7,6 +7,7 @@ varies most.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,11 +129,7 @@ class Group:
     @cached_property
     def mean(self) -> Estimate | None:
         """Of the last epoch, on these images, with what is known of its error; None before the first result."""
-        if not self.accuracies:
-            return None
-        if self.right is not None and len(self.right) > 1:
-            return noise_floor.mean_accuracy(self.right)
-        return intervals.mean(self.accuracies)
+        return mean_of(self.accuracies, self.right)
 
     @cached_property
     def spread(self) -> noise_floor.Spread | None:
@@ -205,6 +202,18 @@ class Group:
             BandPoint(epoch, min(values), sum(values) / len(values), max(values), len(values))
             for epoch, values in sorted(by_epoch.items())
         )
+
+
+def mean_of(accuracies: Sequence[float], right: Right | None) -> Estimate | None:
+    """The mean of several seeds, with what is known of its error; None without any.
+
+    Args:
+        accuracies: of ended runs at their last epochs.
+        right: which images each of them got right, (K, N); None where that is not known.
+    """
+    if right is not None and len(right) > 1:
+        return noise_floor.mean_accuracy(right)
+    return intervals.mean(accuracies) if accuracies else None
 
 
 def mean_text(group: Group) -> str:

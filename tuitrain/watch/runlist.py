@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
@@ -69,6 +69,17 @@ class RunRow:
     state_s: float | None = None  # for how long it has been compiling or stalled
     summary: RunSummary | None = None
     entry: QueueEntry | None = field(default=None, compare=False)
+    spread: str = ""  # of a group: how sure its mean is
+    members: tuple[RunRow, ...] = ()  # of a group (see `watch.folding`): its runs
+    opened: bool = False  # of a group: its runs stand below it
+    inside: bool = False  # a run that stands below its group
+
+    @property
+    def runs(self) -> list[RunSummary]:
+        """The runs that it stands for; none while it waits."""
+        if self.members:
+            return [run for member in self.members for run in member.runs]
+        return [self.summary] if self.summary is not None else []
 
     @property
     def haystack(self) -> str:
@@ -130,16 +141,13 @@ def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
     )
 
 
-def all_rows(runs: Sequence[RunSummary], entries: Sequence[QueueEntry]) -> list[RunRow]:
-    """Every row: the queue of this process, then the runs on disk."""
-    begun = {run.run for run in runs}
+def waiting_rows(entries: Sequence[QueueEntry], begun: Container[str]) -> list[RunRow]:
+    """The queue of this process, but for what has begun (by the names of the runs on disk)."""
     waiting = [entry for entry in entries if _shown_as_waiting(entry, begun)]
-    return [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)] + [
-        row_of(run) for run in runs
-    ]
+    return [row_of_entry(entry, number) for number, entry in enumerate(waiting, 1)]
 
 
-def _shown_as_waiting(entry: QueueEntry, begun: set[str]) -> bool:
+def _shown_as_waiting(entry: QueueEntry, begun: Container[str]) -> bool:
     """Whether an entry is not on disk yet, or not yet in the list that was read."""
     if entry.directory is None:
         return entry.state in {"queued", "starting", "failed"}
@@ -187,7 +195,23 @@ def _number_or_low(value: float | None) -> float:
 
 
 def _target(row: RunRow) -> str:
-    return "–" if row.at_target is None else str(row.at_target)
+    if row.at_target is None:
+        return "–"
+    return f"{row.at_target}/{len(row.members)}" if row.members else str(row.at_target)
+
+
+def _preset(row: RunRow) -> str:
+    return f" seed {row.seed}" if row.inside else row.preset
+
+
+def _changed(row: RunRow) -> str:
+    if row.inside:
+        return ""
+    return f"{'▾' if row.opened else '▸'} {row.changed}" if row.members else row.changed
+
+
+def _seed(row: RunRow) -> str:
+    return "" if row.members else str(row.seed)
 
 
 def _params(row: RunRow, now: float) -> str:
@@ -210,18 +234,23 @@ def _words(row: RunRow, now: float) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column("state", "state", 10, lambda r, now: "", lambda r: r.state),
-    Column("preset", "preset", 8, lambda r, now: r.preset, lambda r: r.preset),
-    Column("changed", "changed", 0, lambda r, now: r.changed, lambda r: r.changed),
+    Column("preset", "preset", 8, lambda r, now: _preset(r), lambda r: r.preset),
+    Column("changed", "changed", 0, lambda r, now: _changed(r), lambda r: r.changed),
     Column("params", "params", 7, _params, lambda r: r.parameters, right=True),
     Column(
         "best", "best", 6, lambda r, now: percent_text(r.best), lambda r: _number_or_low(r.best), right=True
     ),
     Column(
-        "last", "last", 6, lambda r, now: percent_text(r.last), lambda r: _number_or_low(r.last), right=True
+        "last",
+        "last",
+        6,
+        lambda r, now: percent_text(r.last) + r.spread,
+        lambda r: _number_or_low(r.last),
+        right=True,
     ),
     Column("target", "≥target", 7, lambda r, now: _target(r), lambda r: r.at_target or 0, right=True),
     Column("epochs", "epochs", 7, lambda r, now: r.epochs, lambda r: r.epochs, right=True, from_width=110),
-    Column("seed", "seed", 4, lambda r, now: str(r.seed), lambda r: r.seed, right=True, from_width=110),
+    Column("seed", "seed", 4, lambda r, now: _seed(r), lambda r: r.seed, right=True, from_width=110),
     Column("when", "when", 6, _when, lambda r: r.when, right=True),
     Column("took", "took", 6, _time, lambda r: r.seconds, right=True),
     Column("device", "device", 8, lambda r, now: r.device, lambda r: r.device, from_width=100),
@@ -231,11 +260,17 @@ BY_NAME = {column.name: column for column in COLUMNS}
 SORTS = ("when", "best", "last", "params", "took", "preset", "changed", "state", "target")
 
 
-def columns_for(width: int) -> list[tuple[Column, int]]:
-    """The columns that fit and their widths; `changed` takes what is left."""
-    chosen = [column for column in COLUMNS if column.from_width <= width]
-    used = 2 + sum(column.width + 1 for column in chosen)
-    return [(column, column.width or max(8, min(60, width - used))) for column in chosen]
+def columns_for(width: int, rows: Sequence[RunRow] = ()) -> list[tuple[Column, int]]:
+    """The columns that fit and their widths; `changed` takes what is left, `last` what a group's mean needs.
+
+    Where it is narrow, groups have no room for the time they took.
+    """
+    no_time = width < 90 and any(row.members for row in rows)
+    chosen = [c for c in COLUMNS if c.from_width <= width and not (no_time and c.name == "took")]
+    widths = {column.name: column.width for column in chosen}
+    widths["last"] += max((len(row.spread) for row in rows), default=0)
+    widths["changed"] = max(8, min(60, width - 2 - sum(widths.values()) - len(chosen)))
+    return [(column, widths[column.name]) for column in chosen]
 
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -267,14 +302,33 @@ def _term_matches(term: str, row: RunRow) -> bool:
     return term in row.haystack
 
 
-def arrange(rows: Iterable[RunRow], wanted: str, sort: str, reverse: bool) -> list[RunRow]:
+def arrange(
+    rows: Sequence[RunRow], wanted: str, sort: str, reverse: bool, opened: Container[str] = ()
+) -> list[RunRow]:
     """The rows that match every word of the filter, sorted; the queue stays on top.
 
-    `step13 best>99.3 "rotation 7"`: words, figures, and words that belong together.
+    `step13 best>99.3 "rotation 7"`: words, figures, and words that belong together. A group is there if it matches or
+    one of its runs does; if its key is in `opened`, its runs stand below it, by seed: those that match, if any do.
     """
     terms = [quoted or word for quoted, word in re.findall(r'"([^"]+)"?|(\S+)', wanted.lower())]
-    kept = [row for row in rows if all(_term_matches(term, row) for term in terms)]
+    matching = {id(row): _members_that_match(row, terms) for row in rows if row.members and terms}
+    kept = [row for row in rows if _matches(row, terms) or matching.get(id(row))]
     queue = [row for row in kept if row.entry is not None]
     rest = [row for row in kept if row.entry is None]
     rest.sort(key=BY_NAME[sort].sort, reverse=reverse)
-    return queue + rest
+    out = queue
+    for row in rest:
+        if not row.members or row.key not in opened:
+            out.append(row)
+            continue
+        out.append(replace(row, opened=True))
+        out += [replace(member, inside=True) for member in matching.get(id(row)) or row.members]
+    return out
+
+
+def _matches(row: RunRow, terms: Sequence[str]) -> bool:
+    return all(_term_matches(term, row) for term in terms)
+
+
+def _members_that_match(row: RunRow, terms: Sequence[str]) -> list[RunRow]:
+    return [member for member in row.members if _matches(member, terms)]

@@ -38,6 +38,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Band:
+    """The room between two curves, behind them all: by epoch from 1 the lower and the upper value, None for a gap."""
+
+    spans: tuple[tuple[float, float] | None, ...]
+    style: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """Everything a chart shows; two equal pictures look the same."""
 
@@ -47,6 +55,7 @@ class Picture:
     target: float | None = None
     logarithmic: bool = False
     cursor: int | None = None
+    bands: tuple[Band, ...] = ()
 
     def limits(self) -> tuple[float, float]:
         """The range of values to show, in axis units; what another run did later than the last epoch is no part of it."""
@@ -55,6 +64,9 @@ class Picture:
             curve.values[-2:] if curve.sight == "end" else curve.values[: self.epochs]
             for curve in self.curves
             if curve.sight != "own"
+        ]
+        beside += [
+            tuple(span[end] if span else None for span in band.spans) for band in self.bands for end in (0, 1)
         ]
         return limits(self.quantity, self.logarithmic, own, self.target, beside)
 

@@ -26,13 +26,14 @@ from textual_plot import PlotWidget
 from textual_plot.plot_widget import Legend, LinePlot
 
 from tuitrain.tui.paint import axes
-from tuitrain.tui.paint.axes import Curve, Pattern, Picture
+from tuitrain.tui.paint.axes import Band, Curve, Pattern, Picture
 from tuitrain.tui.paint.styles import CLASSES, look
 
 #: Dots of braille along a line, on, off and on again, by pattern; nothing for a line without gaps.
 PATTERNS: dict[Pattern, tuple[int, ...]] = {
     "solid": (), "dash": (5, 4), "dot": (1, 3), "dashdot": (6, 3, 1, 3),
 }  # fmt: skip
+FILL = "░"  # between the two curves of a band
 LETTER_EVERY = 24  # cells from one letter on a curve to the next
 
 
@@ -259,6 +260,8 @@ class Chart(PlotWidget, inherit_bindings=False):
     def _draw_behind(self, canvas: Canvas) -> None:
         box = self._scale_rectangle
         scale = axes.scale(self.picture.quantity, self.picture.logarithmic)
+        for band in reversed(self.picture.bands):  # the first on top
+            self._draw_band(canvas, band)
         if self.picture.target is not None:
             _, y = self.get_pixel_from_coordinate(1.0, scale.to_axis(self.picture.target))
             if box.y <= y < box.bottom:
@@ -269,6 +272,18 @@ class Chart(PlotWidget, inherit_bindings=False):
             if box.x <= x < box.right:
                 style = str(look(self, "accent"))
                 canvas.draw_line(x, 0, x, box.bottom - 1, char="│", style=style)
+
+    def _draw_band(self, canvas: Canvas, band: Band) -> None:
+        """Fills what lies between its two curves, a cell high at least."""
+        scale, box = axes.scale(self.picture.quantity, self.picture.logarithmic), self._scale_rectangle
+        style = str(look(self, band.style))
+        known = [(float(x), span) for x, span in enumerate(band.spans, 1) if span]
+        if not known:
+            return
+        low, high = (self._rows_along([(x, scale.to_axis(span[end])) for x, span in known]) for end in (0, 1))
+        for x in low.keys() & high.keys():
+            for y in range(max(box.y, high[x]), min(box.bottom - 1, low[x]) + 1):
+                canvas.set_pixel(x, y, FILL, style)
 
     def _draw_over(self) -> None:
         """The letters of the curves, and where a curve of the run itself leaves the chart."""
@@ -300,12 +315,16 @@ class Chart(PlotWidget, inherit_bindings=False):
     def _cells_along(self, points: list[tuple[float, float]]) -> dict[int, int]:
         """The row of a curve in each column where it is in sight."""
         box = self._scale_rectangle
+        return {x: y for x, y in self._rows_along(points).items() if box.y <= y < box.bottom}
+
+    def _rows_along(self, points: Sequence[tuple[float, float]]) -> dict[int, int]:
+        """The row of a curve in each column, above and below the chart too."""
+        box = self._scale_rectangle
         cells = [self.get_pixel_from_coordinate(*point) for point in points]
         rows = {cells[-1][0]: float(cells[-1][1])}
         for (x0, y0), (x1, y1) in itertools.pairwise(cells):
             rows |= {x: y0 + (y1 - y0) * (x - x0) / max(1, x1 - x0) for x in range(x0, x1 + 1)}
-        inside = {x: round(y) for x, y in rows.items() if box.x <= x < box.right}
-        return {x: y for x, y in inside.items() if box.y <= y < box.bottom}
+        return {x: round(y) for x, y in rows.items() if box.x <= x < box.right}
 
     def _draw_cut(self, curve: Curve, points: list[tuple[float, float]]) -> None:
         """An arrow where a value lies above or below what is shown; the first with the curve's letter, or the value."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from tuitrain.errors import visible
-from tuitrain.figures import percent_text
+from tuitrain.errors import TuitrainError, visible
+from tuitrain.figures import percent_text, plural
 from tuitrain.tui.paint import text
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
@@ -20,17 +21,20 @@ from tuitrain.tui.runs.curves import LOOKS
 from tuitrain.tui.runs.histories import HistoriesScreen
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.watch.comparison import ComparisonLine, evidence_lines, result_lines, setting_lines
-from tuitrain.watch.runlist import state_look
+from tuitrain.watch.comparison import ComparisonLine, result_lines, setting_lines
+from tuitrain.watch.evidence import figure_rows
+from tuitrain.watch.runlist import RunRow, state_look
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
+    from tuitrain.study.sides import Side
+    from tuitrain.watch.group import Group
 
 LABEL = 24
 
 
 class CompareScreen(HistoriesScreen):
-    """A column a run. What differs comes first; a single seed is said to be no evidence.
+    """A column a run, or a column a group. What differs comes first; then whether it is a gain, or luck.
 
     Below it, or in its place where the terminal is low, the test accuracy of the runs in one chart (tab).
     """
@@ -51,13 +55,34 @@ class CompareScreen(HistoriesScreen):
         Binding("right", "turn(1)", "Runs to the right", show=False, id="compare.right"),
     ]
 
-    def __init__(self, runs: list[RunSummary]) -> None:
-        super().__init__(runs)
+    def __init__(self, runs: Sequence[RunSummary], load: Callable[[], list[Side]]) -> None:
+        """A comparison.
+
+        Args:
+            runs: that have a column each; none where each side has one.
+            load: reads the sides; called in a thread.
+        """
+        super().__init__(list(runs))
+        self._load = load
+        self.sides: list[Side] = []
+        self._shows: list[list[str]] = []
         self._first = 0
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[RunRow]) -> CompareScreen:
+        """Of the rows of a list: single runs have a column each, with groups among them each side has one."""
+        runs = [] if any(row.members for row in rows) else [run for row in rows for run in row.runs]
+
+        def load() -> list[Side]:
+            from tuitrain.study.marked import marked_sides
+
+            return marked_sides(rows)
+
+        return cls(runs, load)
 
     def compose(self) -> ComposeResult:
         """Header, the table, keys."""
-        yield HeaderLine(f"comparing {len(self.runs)} runs")
+        yield HeaderLine(f"comparing {plural(len(self.runs), 'run')}" if self.runs else "comparing groups")
         yield SheetLines()
         yield Field(id="chart-title")
         yield Chart()
@@ -69,23 +94,45 @@ class CompareScreen(HistoriesScreen):
         self.query_one(SheetLines).focus()
         self.query_one(SheetLines).set([[(" reading ...", "")]])
 
+    def read(self) -> None:
+        """The sides and what they show, beside the runs' histories."""
+        from tuitrain.study.marked import what_sides_show
+
+        try:
+            self.sides = self._load()
+            self._shows = what_sides_show(self.sides)
+        except TuitrainError as error:
+            self._shows = [[visible(error)]]
+        super().read()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all is read."""
+        return bool(self._shows)
+
+    @property
+    def columns(self) -> int:
+        """How many there are, of runs or of sides."""
+        return len(self.runs) or len(self.sides)
+
     def on_resize(self) -> None:
         """Where it is low there is room for the table or the chart."""
         self.set_class(self.size.height < TALL, "-low")
 
     def shown(self) -> int:
         """How many columns there is room for."""
-        return max(1, min(len(self.runs), (self.size.width - LABEL - 4) // 20))
+        return max(1, min(self.columns, (self.size.width - LABEL - 4) // 20))
 
     def action_turn(self, by: int) -> None:
         """Other columns, where there are more than fit."""
-        self._first = max(0, min(len(self.runs) - self.shown(), self._first + by))
+        self._first = max(0, min(self.columns - self.shown(), self._first + by))
         self.paint_again()
 
     def paint(self) -> None:
         """Table, chart and whose curve is whose."""
         self.query_one(SheetLines).set(self.table())
-        self.query_one(Chart).show(curves.runs_picture(self.runs, self.histories))
+        picture = curves.runs_picture(self.runs, self.histories) if self.runs else curves.bands(self._groups)
+        self.query_one(Chart).show(picture)
         self.query_one("#chart-title", Field).set(*self._legend())
 
     def table(self) -> list[Parts]:
@@ -104,32 +151,60 @@ class CompareScreen(HistoriesScreen):
                 style = "good bold" if best else ""
                 if line.label == "curve" and index < len(LOOKS):
                     style = LOOKS[index][0]
-                out.add(f"{line.values[index]}{' ◂ better' if best else ''}", style, width)
+                out.add(f"{line.values[index]}{' ◂ better' if best else ''}", style, width - 1).add(" ")
             return out
 
-        settings = setting_lines([r.preset.to_dict() if r.preset is not None else {} for r in self.histories])
-        differs = settings or [ComparisonLine("nothing but the seed", ("",) * len(self.runs))]
-        proof = evidence_lines(self.runs, self.histories) or ["One setting only: nothing to compare."]
-        turned = f" columns {first + 1} to {first + columns} of {len(self.runs)}: ← →"
+        presets = (
+            [r.preset.to_dict() if r.preset is not None else {} for r in self.histories]
+            if self.runs
+            else [side.preset for side in self.sides]
+        )
+        differs = setting_lines(presets) or [ComparisonLine("nothing but the seed", ("",) * self.columns)]
+        turned = f" columns {first + 1} to {first + columns} of {self.columns}: ← →"
         return [
             *(row(ComparisonLine(name, values)) for name, values in self._heads()),
             section("What differs"),
             *map(row, differs),
             section("Results"),
-            *map(row, result_lines(self.runs, self.histories)),
+            *map(row, self._results()),
             section("What it shows"),
-            *(line for said in proof for line in text.wrap(((f" {said}", ""),), self.size.width - 3, 1)),
-            *([[(turned, "dim")]] if columns < len(self.runs) else ()),
+            *(
+                line
+                for lines in self._shows
+                for number, said in enumerate(lines)
+                for line in text.wrap(((f" {said}", "" if number else "bold"),), self.size.width - 3, 1)
+            ),
+            *([[(turned, "dim")]] if columns < self.columns else ()),
         ]
+
+    @property
+    def _groups(self) -> list[Group]:
+        return [side.group for side in self.sides]
+
+    def _results(self) -> list[ComparisonLine]:
+        if self.runs:
+            return result_lines(self.runs, self.histories)
+        return [ComparisonLine(label, tuple(values)) for label, *values in figure_rows(*self._groups)]
 
     def _legend(self) -> Parts:
         """What the chart shows, and whose curve is whose: the table may be out of sight."""
         line = text.Line().add(" test accuracy", "bold")
+        if not self.runs:
+            line.add("  lowest to highest ", "dim").add("░░").add(", mean", "dim")
+            for name, (style, _), group in zip(curves.names(self._groups), LOOKS, self._groups, strict=False):
+                line.add("  ").add(name, style).add(f" {visible(group.label)}")
+            return line
         for name, (style, _), run in zip(curves.names(self.runs), LOOKS, self.runs, strict=False):
             line.add("  ").add(name, style).add(f" {visible(run.preset)} {percent_text(run.best)}")
         return line
 
     def _heads(self) -> list[tuple[str, tuple[str, ...]]]:
+        if not self.runs:
+            names = curves.names(self._groups)
+            return [
+                ("curve", names + ("–",) * (self.columns - len(names))),
+                ("group", tuple(visible(side.text) for side in self.sides)),
+            ]
         states = tuple(" ".join(state_look(run.state)[:2]) for run in self.runs)
         names = curves.names(self.runs)
         return [
@@ -150,4 +225,7 @@ class CompareScreen(HistoriesScreen):
         """The curves in one chart."""
         from tuitrain.tui.runs.overlay import OverlayScreen
 
-        self.app.push_screen(OverlayScreen(self.runs))
+        if self.runs:
+            self.app.push_screen(OverlayScreen(self.runs))
+        else:
+            self.action_chart()

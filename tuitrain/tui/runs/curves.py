@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.tui.monitor.curves import SIGNS
-from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, Sight
+from tuitrain.tui.paint.axes import Band, Curve, Pattern, Picture, Quantity, Sight
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
+    from tuitrain.watch.group import Group
 
 LETTERS = string.ascii_lowercase
 #: Twelve pairs of a colour and a pattern, neighbours differing in both; the letter alone would do.
@@ -82,7 +83,31 @@ def runs_picture(
     return Picture(tuple(curves), max(epochs, 1), view.quantity, target, logarithmic)
 
 
-def names(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+def bands(groups: Sequence[Group]) -> Picture:
+    """The mean of each group over its band, from its lowest seed to its highest."""
+    curves, spans = [], []
+    for letter, (style, pattern), group in zip(LETTERS, LOOKS, groups, strict=False):
+        mean, band = group_curve(group, style, pattern, letter)
+        curves.append(mean)
+        spans.append(band)
+    epochs = max((len(curve.values) for curve in curves), default=1)
+    targets = {group.target for group in groups}
+    target = targets.pop() if len(targets) == 1 else None
+    goal = None if target is None else target / 100
+    return Picture(tuple(curves), max(epochs, 1), "accuracy", goal, bands=tuple(spans))
+
+
+def group_curve(group: Group, style: str, pattern: Pattern = "solid", letter: str = "") -> tuple[Curve, Band]:
+    """The mean of a group's seeds by epoch, and the band from the lowest to the highest."""
+    points = {point.epoch: point for point in group.band}
+    last = max(points, default=0)
+    found = [points.get(epoch) for epoch in range(1, last + 1)]
+    means = tuple(point.mean if point else None for point in found)
+    spans = tuple((point.low, point.high) if point else None for point in found)
+    return Curve("mean", means, style, pattern, letter=letter), Band(spans, style.split()[0])
+
+
+def names(runs: Sequence[object]) -> tuple[str, ...]:
     """The letter and the pattern of each run's curve, as far as there are some."""
     looks = zip(LETTERS, LOOKS, runs, strict=False)
     return tuple(f"{letter} {SIGNS[pattern] * 2}" for letter, (_, pattern), _ in looks)

@@ -28,9 +28,10 @@ class HistoriesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read the runs' logs in a thread."""
-        threading.Thread(target=self._read, daemon=True, name="tuitrain-histories").start()
+        threading.Thread(target=self.read, daemon=True, name="tuitrain-histories").start()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Reads what is painted; in a thread."""
         found, troubles = curves.read_histories(self.runs)
         for trouble in troubles:
             self.app.call_later(self.notify, trouble, severity="error", markup=False)
@@ -40,9 +41,14 @@ class HistoriesScreen(Screen[None]):
         self.histories = found
         self.paint_again()
 
+    @property
+    def ready(self) -> bool:
+        """Whether all is read."""
+        return bool(self.histories)
+
     def paint_again(self) -> None:
         """Paints what there is to paint."""
-        if self.histories and self.is_mounted:
+        if self.ready and self.is_mounted:
             self.paint()
 
     def on_resize(self) -> None:

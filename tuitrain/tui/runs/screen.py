@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,11 +16,13 @@ from tuitrain.figures import percent_text, plural
 from tuitrain.runs import wording
 from tuitrain.runs.index import HELD
 from tuitrain.tui.runs.frontier import FrontierView
+from tuitrain.tui.runs.reader import MarkedReader, RunsReader
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.watch.runlist import RESUMABLE, SORTS, RunRow, all_rows, arrange, details
+from tuitrain.watch.folding import group_details
+from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
 
 if TYPE_CHECKING:
     from tuitrain.runs.edits import RunEdits
@@ -79,14 +80,22 @@ class RunsScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._summaries: list[RunSummary] = []
-        self._loading = False
         self._trouble = ""
 
     @property
     def shell(self) -> Shell:
         """The app."""
         return shell(self)
+
+    @cached_property
+    def reader(self) -> RunsReader:
+        """The list of runs."""
+        return RunsReader(self.shell.settings.runs_dir, self.app.call_later, self._have)
+
+    @cached_property
+    def marked(self) -> MarkedReader:
+        """What the marked rows show."""
+        return MarkedReader(self.app.call_later, self._say_marked)
 
     @cached_property
     def edits(self) -> RunEdits:
@@ -129,50 +138,26 @@ class RunsScreen(Screen[None]):
 
     def reload(self) -> None:
         """Read the list of runs in a thread; one at a time."""
-        if not self._loading:
-            self._loading = True
-            threading.Thread(target=self._read, name="tuitrain-runs", daemon=True).start()
+        self.reader.look()
 
-    def _read(self) -> None:
-        from tuitrain.runs.index import list_runs
-
-        found: list[RunSummary] | None = None
-        trouble = ""
-        try:
-            found = list_runs(self.shell.settings.runs_dir)
-        except TuitrainError as error:
-            trouble = visible(error)
-        except Exception as error:  # one unreadable run must not close the list
-            trouble = visible(f"{type(error).__name__}: {error}")
-        try:
-            self.app.call_later(self._have, found, trouble)
-        except RuntimeError:
-            return
-
-    def _have(self, found: list[RunSummary] | None, trouble: str) -> None:
-        self._loading = False
+    def _have(self, trouble: str) -> None:
         if not self.query(RunTable):  # closed meanwhile
             return
         if trouble and trouble != self._trouble:
             self.notify(trouble, title="runs", severity="error", markup=False)
         self._trouble = trouble
-        if found is not None:
-            self._summaries = found
         self.show_rows()
-
-    def rows(self) -> list[RunRow]:
-        """Every row: the queue of this process, then the runs on disk."""
-        return all_rows(self._summaries, self.shell.manager.entries)
 
     def show_rows(self) -> None:
         """Filter, sort and show."""
         table, wanted = self.table, self.query_one("#filter", Input).value
-        rows = self.rows()
-        shown = arrange(rows, wanted, table.sort, table.reverse)
+        rows = self.reader.rows(self.shell.manager.entries)
+        shown = arrange(rows, wanted, table.sort, table.reverse, table.opened)
         table.show(shown)
-        total = plural(len(self._summaries), "run")
-        context = f"{len(shown)} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
-        live = sum(run.state in HELD for run in self._summaries)
+        total = plural(len(self.reader.summaries), "run")
+        count = sum(max(1, len(row.members)) for row in shown if not row.inside)
+        context = f"{count} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
+        live = sum(run.state in HELD for run in self.reader.summaries)
         waiting = len(self.shell.manager.waiting())
         extra = [f"{live} live"] if live else []
         extra += [f"{waiting} queued"] if waiting else []
@@ -181,13 +166,18 @@ class RunsScreen(Screen[None]):
 
     def strip_lines(self) -> list[str]:
         """For a terminal too small for the table."""
-        lines = [f"tuitrain 3 Runs: {plural(len(self._summaries), 'run')}"]
-        for run in self._summaries[:5]:
+        runs = self.reader.summaries
+        lines = [f"tuitrain 3 Runs: {plural(len(runs), 'run')}"]
+        for run in runs[:5]:
             best = f" {percent_text(run.best)}" if run.best is not None else ""
             lines.append(f"{wording.state_text(run.activity)} {visible(run.preset)}{best}")
         return lines
 
     # -- the pane below ------------------------------------------------------------------------
+
+    def on_run_table_folded(self) -> None:
+        """A group is opened or closed."""
+        self.show_rows()
 
     def on_run_table_marked(self) -> None:
         """Say at once what the marked ones differ in."""
@@ -198,21 +188,21 @@ class RunsScreen(Screen[None]):
         self._say_marked()
 
     def _say_marked(self) -> None:
-        from tuitrain.watch.comparison import short_comparison
-
+        if not self.query(RunTable):  # closed meanwhile
+            return
         table, below = self.table, self.query_one("#below", Static)
-        marked = self._chosen() if table.marked else []
+        rows = [row for row in table.chosen() if row.runs] if table.marked else []
         lines: list[str] = []
-        if len(marked) >= 2:
-            lines = short_comparison(marked)
+        if len(rows) >= 2:
+            lines = self.marked.lines(rows)
         elif table.current is not None:
             row = table.current
             message = row.summary.message if row.summary is not None else ""
-            changed = f"changed  {row.changed}" if table.cuts(row) else ""
+            changed = f"changed  {row.changed}" if table.cuts(row) and not row.inside else ""
             tags = row.tags and f"tags  {row.tags}"
             lines = [text for text in (visible(message), changed, tags, row.note) if text]
         if self.has_class("-frontier"):
-            shown = [row.summary for row in table.rows if row.summary is not None]
+            shown = [run for row in table.rows if not row.inside for run in row.runs]
             self.query_one(FrontierView).show(shown, table.current.summary if table.current else None)
         text = "\n".join(lines)
         below.set_class(bool(text), "-shown")
@@ -225,18 +215,22 @@ class RunsScreen(Screen[None]):
     def on_run_table_opened(self, event: RunTable.Opened) -> None:
         """In the monitor: live, or replayed at once."""
         row = event.row
-        if row.entry is not None:
+        if row.members:
+            self.table.action_open_group(True)
+        elif row.entry is not None:
             self.shell.open_run(self.shell.manager.feed(row.entry))
         elif row.summary is not None:
             self.shell.open_run_named(row.summary.path)
 
     def action_compare(self) -> None:
-        """The marked runs side by side."""
-        chosen = self._two_or_more("compare")
-        if chosen:
-            from tuitrain.tui.runs.compare import CompareScreen
+        """The marked runs and groups side by side."""
+        from tuitrain.tui.runs.compare import CompareScreen
 
-            self.app.push_screen(CompareScreen(chosen))
+        rows = [row for row in self.table.chosen() if row.runs]
+        if len(rows) >= 2:
+            self.app.push_screen(CompareScreen.of_rows(rows))
+        else:
+            self.notify("mark two or more runs with space, then compare them", markup=False, timeout=4)
 
     def action_overlay(self) -> None:
         """The marked runs' curves in one chart."""
@@ -247,15 +241,8 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(OverlayScreen(chosen))
 
     def _chosen(self) -> list[RunSummary]:
-        """The marked runs, else the one under the cursor."""
-        return [row.summary for row in self.table.chosen() if row.summary is not None]
-
-    def _two_or_more(self, what: str) -> list[RunSummary]:
-        chosen = self._chosen()
-        if len(chosen) >= 2:
-            return chosen
-        self.notify(f"mark two or more runs with space, then {what} them", markup=False, timeout=4)
-        return []
+        """The runs of the marked rows, else of the one under the cursor."""
+        return list({run.run: run for row in self.table.chosen() for run in row.runs}.values())
 
     def action_frontier(self) -> None:
         """Accuracy over parameters below the table, or without it again."""
@@ -268,7 +255,8 @@ class RunsScreen(Screen[None]):
 
         row = self.table.current
         if row is not None:
-            self.app.push_screen(Details(visible(row.key), details(row)))
+            text = "\n".join(group_details(row)) if row.members else details(row)
+            self.app.push_screen(Details(visible(row.key), text))
 
     # -- tags, notes, deleting -----------------------------------------------------------------
 
@@ -336,8 +324,7 @@ class RunsScreen(Screen[None]):
 
     def _delete(self, runs: list[RunSummary]) -> None:
         self.edits.delete(runs)
-        for run in runs:
-            self.table.marked.pop(run.run, None)
+        self.table.marked.clear()
         self.reload()
 
     def action_undo(self) -> None:

@@ -25,7 +25,8 @@ class RunTable(LinesView):
 
     Enter opens a run in the monitor: a finished one is replayed at once, a running one is live, also
     when another process trains it. Space marks runs; marked ones are compared (c) or laid over each
-    other in one chart (o).
+    other in one chart (o). The seeds of a study are one row, a group: right shows its runs below it,
+    left hides them.
     """
 
     HELP_TITLE = "Table of runs"
@@ -34,6 +35,8 @@ class RunTable(LinesView):
         *cursor_keys("runs", "run", ends=("home,g", "end,G")),
         Binding("enter", "open", "Open", id="runs.open"),
         Binding("space", "mark", "Mark", id="runs.mark"),
+        Binding("right", "open_group(True)", "Open a group of seeds", show=False, id="runs.open_group"),
+        Binding("left", "open_group(False)", "Close a group of seeds", show=False, id="runs.close_group"),
     ]
     cursor: reactive[int] = reactive(0, repaint=False)
     fixed = 1  # the heading
@@ -49,6 +52,9 @@ class RunTable(LinesView):
     class Marked(Message):
         """The marks changed."""
 
+    class Folded(Message):
+        """A group was opened or closed."""
+
     class Moved(Message):
         """Another row is under the cursor."""
 
@@ -56,6 +62,7 @@ class RunTable(LinesView):
         super().__init__(id=id)
         self.rows: list[RunRow] = []
         self.marked: dict[str, None] = {}
+        self.opened: set[str] = set()  # the keys of groups whose runs are shown
         self.sort, self.reverse = "when", True
         self._columns: list[tuple[Column, int]] = []
 
@@ -79,14 +86,15 @@ class RunTable(LinesView):
 
     def chosen(self) -> list[RunRow]:
         """The marked rows in the order of marking, else the one under the cursor."""
-        by_key = {row.key: row for row in self.rows}
+        by_key = {row.key: row for shown in self.rows for row in (shown, *shown.members)}
         marked = [by_key[key] for key in self.marked if key in by_key]
         return marked or ([self.current] if self.current is not None else [])
 
     def cuts(self, row: RunRow) -> bool:
         """Whether what was changed does not fit its column."""
         return any(
-            column.name == "changed" and cell_len(row.changed) > width for column, width in self._columns
+            column.name == "changed" and cell_len(column.text(row, 0.0)) > width
+            for column, width in self._columns
         )
 
     # -- painting ------------------------------------------------------------------------------
@@ -98,7 +106,7 @@ class RunTable(LinesView):
 
     def build(self, width: int) -> list[Parts]:
         """The lines are made as they come in sight; here only the columns for the width."""
-        self._columns = columns_for(self.room)
+        self._columns = columns_for(self.room, self.rows)
         return []
 
     def cursor_span(self) -> tuple[int, int]:
@@ -149,10 +157,23 @@ class RunTable(LinesView):
         if self.current is not None:
             self.post_message(self.Opened(self.current))
 
+    def action_open_group(self, wanted: bool) -> None:
+        """Show the runs of the group under the cursor, or hide them again."""
+        if self.current is None:
+            return
+        at = self.cursor
+        while not wanted and at > 0 and self.rows[at].inside:
+            at -= 1
+        row = self.rows[at]
+        if row.members and row.opened != wanted:
+            (self.opened.add if wanted else self.opened.discard)(row.key)
+            self.cursor = at
+            self.post_message(self.Folded())
+
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next row."""
         row = self.current
-        if row is None or row.summary is None:
+        if row is None or not row.runs:
             return
         if row.key in self.marked:
             del self.marked[row.key]
