@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from tuitrain.stats.intervals import LEVEL, Estimate, mean, t_quantile
@@ -44,7 +44,8 @@ def compare(right_a: ArrayLike, right_b: ArrayLike, prior: Prior = FINISHED_RUNS
 
     On these images it is the difference of two `mean_accuracy`, each with its own variance, so that neither a side
     that varies more nor one of fewer seeds makes the interval too narrow; degrees of freedom by Satterthwaite. On new
-    images the variance of the images comes on top, s^2(p_B - p_A)/N, which already has one V/K of each side in it.
+    images the variance of the images comes on top, s^2(p_B - p_A)/N, which already has one V/K of each side in it; its
+    degrees of freedom are few where A and B differ on few images.
     Measured coverage: docs/HONEST_NUMBERS.md.
     """
     a, b = _same_images(right_a, right_b, 1)
@@ -64,7 +65,7 @@ def compare(right_a: ArrayLike, right_b: ArrayLike, prior: Prior = FINISHED_RUNS
     difference = float(b.mean() - a.mean())
     of_images = float(each.var(ddof=1)) / images if images > 1 else 0.0
     both = max(of_images + of_seeds - floor, of_seeds)
-    spread_of_both = of_seeds**2 / df + of_images**2 / max(images - 1, 1)
+    spread_of_both = of_seeds**2 / df + of_images**2 / _df_of_variance(each)
     return Comparison(
         Estimate(difference, error, df),
         Estimate(difference, math.sqrt(both), both**2 / spread_of_both),
@@ -160,6 +161,19 @@ def _of_difference(a: Estimate, b: Estimate) -> tuple[float, float]:
     if total == 0:
         return 0.0, a.df + b.df
     return math.sqrt(total), total**2 / (squares[0] ** 2 / a.df + squares[1] ** 2 / b.df)
+
+
+def _df_of_variance(values: NDArray[np.float64]) -> float:
+    """The degrees of freedom of the variance of values (N,): 2N / (kurtosis - 1), N - 1 at most.
+
+    Where most are 0 and a few are large, as with images, a variance is known less well than that of normal values:
+    with N - 1, 300 images were covered in 94 %, now in 95 %.
+    """
+    count, squares = len(values), (values - values.mean()) ** 2
+    if not squares.any():
+        return max(1.0, count - 1)
+    kurtosis = float((squares**2).mean() / squares.mean() ** 2)
+    return max(1.0, min(count - 1, 2 * count / max(kurtosis - 1, 1e-9)))
 
 
 def _same_images(right_a: ArrayLike, right_b: ArrayLike, seeds: int) -> tuple[Right, Right]:

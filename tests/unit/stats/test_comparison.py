@@ -109,6 +109,17 @@ def test_one_seed_against_several_and_against_one() -> None:
         compare(a, a[:, 1:])
 
 
+def test_few_images_that_differ_leave_fewer_degrees_of_freedom() -> None:
+    """B is right on 3 of 3000 images more than A, always: what others would be like is known from three."""
+    a = np.ones((8, 3000), bool)
+    a[:, :3] = False
+    got = compare(a, np.ones((8, 3000), bool))
+    assert got.new_images.df < 10 and 0 in got.new_images.interval() and 0 not in got.these_images.interval()
+    rng = np.random.default_rng(3)
+    many = compare(rng.random((8, 3000)) < 0.5, rng.random((8, 3000)) < 0.5).new_images
+    assert many.df > 15
+
+
 def test_perfect_seeds_are_no_proof() -> None:
     """All right on both sides: the interval still allows a part of an image."""
     got = compare(np.ones((3, 297), bool), np.ones((3, 297), bool)).these_images
