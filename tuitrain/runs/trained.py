@@ -52,7 +52,8 @@ def trained_network(directory: RunDirectory) -> TrainedNetwork:
     path = directory.path / "model.safetensors"
     if path.is_file() and not directory.is_held():
         network: Any = model_file.load_model(path)
-        return _trained(directory.name, network, network.about)
+        last = history.last  # files of earlier versions don't say their epoch
+        return _trained(directory.name, network, {"epoch": last.epoch if last else 0} | network.about)
     for entry in reversed(checkpoint.entries(directory.path / "checkpoints")):
         try:
             stored = checkpoint.load_checkpoint(entry)

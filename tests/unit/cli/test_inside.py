@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def test_what_is_predicted_of_a_judged_image_is_what_the_run_predicted(runs: Pat
     assert f"test image 7 of digits: {kept.predictions[7]}, {kept.confidences[7] * 100:.2f} %" in text
     assert text.count("█") > 3 and "after epoch 3" in text and "@" in text  # the digit, in characters
     assert 0 <= json.loads(run(runs, "predict", "good", "--random", "--json"))["index"] < len(TEST)
+
+
+def test_without_a_model_file_the_newest_whole_checkpoint_is_asked(runs: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(runs / "good", copy)
+    asked = ("predict", str(copy), "--index", "7", "--json")
+    whole = json.loads(run(runs, *asked))
+    (copy / "model.safetensors").unlink()  # as in a run that still goes on, or was killed
+    assert json.loads(run(runs, *asked)) == whole and whole["epoch"] == 3
+    newest = max((copy / "checkpoints").iterdir(), key=lambda path: path.name)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert json.loads(run(runs, *asked))["epoch"] == 2
 
 
 def test_a_picture_of_any_kind_is_brought_into_form(runs: Path, tmp_path: Path) -> None:
