@@ -12,6 +12,7 @@ from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.diff import diff
 from tuitrain.cli.doctor import doctor
 from tuitrain.cli.evaluate import evaluate
+from tuitrain.cli.lr_find import lr_find
 from tuitrain.cli.mistakes import confusion, mistakes
 from tuitrain.cli.predict import predict
 from tuitrain.cli.reproduce import reproduce
@@ -90,6 +91,7 @@ app.command(rich_help_panel=TRAIN)(resume)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
 app.command(rich_help_panel=TRAIN)(compare.duel)
+app.command(name="lr-find", rich_help_panel=TRAIN)(lr_find)
 app.command(rich_help_panel=TRAIN)(reproduce)
 app.command(rich_help_panel=LOOK)(show)
 app.command(rich_help_panel=LOOK)(compare.compare)
