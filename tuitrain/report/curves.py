@@ -211,11 +211,12 @@ def _line(line: Line, scale: _Scale) -> str:
 
 
 def _levels(levels: Iterable[tuple[str, float]], scale: _Scale) -> list[str]:
+    """Lines across, their labels left and right by turns, so that near ones don't meet."""
     out = []
-    for label, value in levels:
-        y = scale.y(100 * value)
+    for n, (label, value) in enumerate(levels):
+        y, (x, anchor) = scale.y(100 * value), ((LEFT + 6, "start"), (RIGHT - 6, "end"))[n % 2]
         out.append(f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        out.append(f'<text x="{LEFT + 6}" y="{y - 5:.1f}">{_text(label)}</text>')
+        out.append(f'<text x="{x}" y="{y - 5:.1f}" text-anchor="{anchor}">{_text(label)}</text>')
     return out
 
 
