@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from support.lab_stage import App, own_folders, settle, text_of
+from tuitrain.lessons.export import csv_text
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.sheet import published, read_sheet
 from tuitrain.tui.lab.screen import LabScreen
@@ -95,12 +96,26 @@ async def test_the_table_has_all_columns_and_goes_to_a_step(tmp_path: Path) -> N
         await pilot.press("t")
         table = app.screen.query_one(StepTable)
         assert isinstance(app.screen, TableScreen) and "columns 1 to 6 of 31" in text_of(app)
+        assert "106 of 106 figures as in the sheet" in text_of(app)
         await pilot.press(*["right"] * 40)
         assert table.shown[-1] == "dE/dw8" and "∂E/∂w8" in text_of(app) and "columns 26 to 31" in text_of(app)
         await pilot.press("end", "up", "enter")
         assert app.screen is screen and screen.state.lesson.step == 198
         await pilot.press("t", "up", "escape")
         assert app.screen is screen and screen.state.lesson.step == 198
+
+
+async def test_figures_of_a_sheet_are_marked_where_they_differ(tmp_path: Path) -> None:
+    rows = Lesson(published()).table()[:3]
+    (tmp_path / "a.csv").write_text(csv_text([*rows[:2], rows[2] | {"E_total": 0.5}]))
+    app = App(runs_dir=tmp_path / "runs", lesson=Lesson(read_sheet(tmp_path / "a.csv")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.press("t", *["right"] * 22)
+        assert "72 of 73 figures as in the sheet; the first other: E at step 2" in text_of(app)
+        table = app.screen.query_one(StepTable)
+        looks = [dict(table.line(step + 1)) for step in range(3)]
+        assert looks[1]["0.121113"] == "good" and looks[2]["0.0660347"] == "warn underline"
 
 
 async def test_curves_of_all_rates_and_what_the_mistake_did(tmp_path: Path) -> None:

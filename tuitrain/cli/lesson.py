@@ -247,7 +247,7 @@ def lesson_json(shown: Lesson) -> dict[str, Any]:
             for term in terms(shown.variant)
         ],
         "curves": [
-            {"lr": lr, "variant": variant, "losses": shown.losses(lr, variant)}
+            {"lr": lr, "variant": variant, "losses": list(shown.losses(lr, variant))}
             for variant in VARIANTS
             for lr in shown.sheet.learning_rates
         ],

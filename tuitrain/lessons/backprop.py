@@ -20,12 +20,14 @@ Variant = Literal["corrected", "published"]
 VARIANTS: tuple[Variant, ...] = ("corrected", "published")
 
 WEIGHTS = tuple(f"w{number}" for number in range(1, 9))
+AFTER = tuple(f"{name}'" for name in WEIGHTS)  # the step
 GRADIENTS = tuple(f"dE/d{name}" for name in WEIGHTS)
 #: The columns of the sheet, in its order.
 COLUMNS = (
     "t1", "t2", "i1", "i2", "w1", "w2", "w3", "w4", "h1", "a_h1", "h2", "a_h2", "w5", "w6", "w7", "w8",
     "o1", "a_o1", "o2", "a_o2", "E1", "E2", "E_total", *GRADIENTS,
 )  # fmt: skip
+GIVEN = (*COLUMNS[:8], *COLUMNS[12:16])  # to begin with; all others are worked out
 #: For each hidden neuron the weights by which the errors of output 1 and of output 2 go back to it.
 WAYS_BACK: dict[Variant, dict[str, tuple[str, str]]] = {
     "corrected": {"h1": ("w5", "w7"), "h2": ("w6", "w8")},
@@ -65,40 +67,40 @@ def work_out(start: Start, weights: Sequence[float], lr: float, variant: Variant
         The 31 columns, what lies between them on the way back (`dE/do1`, `dE2/da_h1`, ...), the learning
         rate `lr`, and the weights after the step (`w1'` to `w8'`).
     """
-    v: Values = dict(zip(("i1", "i2", "t1", "t2"), (*start.inputs, *start.targets), strict=True))
-    v |= zip(WEIGHTS, weights, strict=True)
-    v["lr"] = lr
-    v["h1"] = v["i1"] * v["w1"] + v["i2"] * v["w2"]
-    v["h2"] = v["i1"] * v["w3"] + v["i2"] * v["w4"]
-    v["a_h1"], v["a_h2"] = sigmoid(v["h1"]), sigmoid(v["h2"])
-    v["o1"] = v["a_h1"] * v["w5"] + v["a_h2"] * v["w6"]
-    v["o2"] = v["a_h1"] * v["w7"] + v["a_h2"] * v["w8"]
-    v["a_o1"], v["a_o2"] = sigmoid(v["o1"]), sigmoid(v["o2"])
-    for k in "12":
-        away = v[f"t{k}"] - v[f"a_o{k}"]
-        v[f"E{k}"] = away * away / 2
-    v["E_total"] = v["E1"] + v["E2"]
+    i1, i2, (t1, t2) = *start.inputs, start.targets
+    w1, w2, w3, w4, w5, w6, w7, w8 = weights
+    h1, h2 = i1 * w1 + i2 * w2, i1 * w3 + i2 * w4
+    a_h1, a_h2 = sigmoid(h1), sigmoid(h2)
+    o1, o2 = a_h1 * w5 + a_h2 * w6, a_h1 * w7 + a_h2 * w8
+    a_o1, a_o2 = sigmoid(o1), sigmoid(o2)
+    e1, e2 = (t1 - a_o1) * (t1 - a_o1) / 2, (t2 - a_o2) * (t2 - a_o2) / 2
 
-    for k, (first, second) in (("1", ("w5", "w6")), ("2", ("w7", "w8"))):
-        v[f"dE/da_o{k}"] = v[f"a_o{k}"] - v[f"t{k}"]
-        v[f"da_o{k}/do{k}"] = v[f"a_o{k}"] * (1 - v[f"a_o{k}"])
-        v[f"dE/do{k}"] = v[f"dE/da_o{k}"] * v[f"da_o{k}/do{k}"]
-        v[f"dE/d{first}"], v[f"dE/d{second}"] = v[f"dE/do{k}"] * v["a_h1"], v[f"dE/do{k}"] * v["a_h2"]
-    for k, (first, second) in (("1", ("w1", "w2")), ("2", ("w3", "w4"))):
-        for output, way in zip("12", WAYS_BACK[variant][f"h{k}"], strict=True):
-            v[f"dE{output}/da_h{k}"] = v[f"dE/do{output}"] * v[way]
-        v[f"dE/da_h{k}"] = v[f"dE1/da_h{k}"] + v[f"dE2/da_h{k}"]
-        v[f"da_h{k}/dh{k}"] = v[f"a_h{k}"] * (1 - v[f"a_h{k}"])
-        v[f"dE/dh{k}"] = v[f"dE/da_h{k}"] * v[f"da_h{k}/dh{k}"]
-        v[f"dE/d{first}"], v[f"dE/d{second}"] = v[f"dE/dh{k}"] * v["i1"], v[f"dE/dh{k}"] * v["i2"]
-    for name in WEIGHTS:
-        v[f"{name}'"] = v[name] - lr * v[f"dE/d{name}"]
-    return v
+    slope_o1, slope_o2 = a_o1 * (1 - a_o1), a_o2 * (1 - a_o2)
+    d_o1, d_o2 = (a_o1 - t1) * slope_o1, (a_o2 - t2) * slope_o2
+    back = {"w5": w5, "w6": w6, "w7": w7, "w8": w8}
+    (way11, way21), (way12, way22) = (WAYS_BACK[variant][name] for name in ("h1", "h2"))
+    e1_h1, e2_h1 = d_o1 * back[way11], d_o2 * back[way21]
+    e1_h2, e2_h2 = d_o1 * back[way12], d_o2 * back[way22]
+    slope_h1, slope_h2 = a_h1 * (1 - a_h1), a_h2 * (1 - a_h2)
+    d_h1, d_h2 = (e1_h1 + e2_h1) * slope_h1, (e1_h2 + e2_h2) * slope_h2
+    of_hidden = (d_h1 * i1, d_h1 * i2, d_h2 * i1, d_h2 * i2)
+    gradients = (*of_hidden, d_o1 * a_h1, d_o1 * a_h2, d_o2 * a_h1, d_o2 * a_h2)
+    return {
+        "i1": i1, "i2": i2, "t1": t1, "t2": t2, "lr": lr, **dict(zip(WEIGHTS, weights, strict=True)),
+        "h1": h1, "h2": h2, "a_h1": a_h1, "a_h2": a_h2, "o1": o1, "o2": o2, "a_o1": a_o1, "a_o2": a_o2,
+        "E1": e1, "E2": e2, "E_total": e1 + e2,
+        "dE/da_o1": a_o1 - t1, "da_o1/do1": slope_o1, "dE/do1": d_o1,
+        "dE/da_o2": a_o2 - t2, "da_o2/do2": slope_o2, "dE/do2": d_o2,
+        "dE1/da_h1": e1_h1, "dE2/da_h1": e2_h1, "dE/da_h1": e1_h1 + e2_h1, "da_h1/dh1": slope_h1, "dE/dh1": d_h1,
+        "dE1/da_h2": e1_h2, "dE2/da_h2": e2_h2, "dE/da_h2": e1_h2 + e2_h2, "da_h2/dh2": slope_h2, "dE/dh2": d_h2,
+        **dict(zip(GRADIENTS, gradients, strict=True)),
+        **{after: w - lr * slope for after, w, slope in zip(AFTER, weights, gradients, strict=True)},
+    }  # fmt: skip
 
 
 def weights_after(values: Mapping[str, float]) -> tuple[float, ...]:
     """w1 to w8 after the step."""
-    return tuple(values[f"{name}'"] for name in WEIGHTS)
+    return tuple(values[name] for name in AFTER)
 
 
 def steps(start: Start, lr: float, variant: Variant = "corrected") -> Iterator[Values]:
@@ -117,7 +119,7 @@ def table(start: Start, lr: float, rows: int, variant: Variant = "corrected") ->
 
 def losses(start: Start, lr: float, rows: int, variant: Variant = "corrected") -> list[float]:
     """The total error at each of the first so many steps."""
-    return [values["E_total"] for values in table(start, lr, rows, variant)]
+    return [values["E_total"] for values, _ in zip(steps(start, lr, variant), range(rows), strict=False)]
 
 
 def loss_at(start: Start, weights: Sequence[float]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -31,6 +30,11 @@ class Check:
     first: Figure | None
 
 
+def apart(value: float, figure: float) -> float:
+    """By how much a figure differs from a value; of one above 1, as a part of it."""
+    return abs(value - figure) / max(1.0, abs(figure))
+
+
 def check(sheet: Sheet, variant: Variant) -> Check:
     """The sheet's figures beside those of a variant; those that are said to be the other's are left out."""
     figures = [one for one in sheet.figures if one.variant in (None, variant)]
@@ -40,12 +44,12 @@ def check(sheet: Sheet, variant: Variant) -> Check:
     worked = {lr: table(sheet.start, lr, rows, variant) for lr, rows in longest.items()}
     equal, worst, first = 0, 0.0, None
     for one in figures:
-        apart = abs(worked[one.lr][one.step][one.column] - one.value) / max(1.0, abs(one.value))
-        if math.isnan(apart) or apart > EQUAL:
-            first = first or one
-        else:
+        difference = apart(worked[one.lr][one.step][one.column], one.value)
+        if difference <= EQUAL:  # NaN is not
             equal += 1
-        worst = max(worst, apart)
+        else:
+            first = first or one
+        worst = max(worst, difference)
     return Check(variant, len(figures), equal, worst, first)
 
 

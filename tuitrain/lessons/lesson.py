@@ -40,9 +40,9 @@ class Lesson:
         """Every quantity of every step, with another learning rate or another variant too."""
         return _table(self.sheet.start, lr or self.lr, self.rows, variant or self.variant)
 
-    def losses(self, lr: float | None = None, variant: Variant | None = None) -> list[float]:
+    def losses(self, lr: float | None = None, variant: Variant | None = None) -> Sequence[float]:
         """The total error at every step."""
-        return [values["E_total"] for values in self.table(lr, variant)]
+        return _losses(self.sheet.start, lr or self.lr, self.rows, variant or self.variant)
 
     def measured(self) -> tuple[float, ...]:
         """The eight derivatives at the step without any chain rule (`backprop.measured_gradients`)."""
@@ -68,9 +68,14 @@ class Lesson:
         return replace(self, sheet=replace(self.sheet, start=start, figures=figures))
 
 
-@lru_cache(32)
+@lru_cache(4)  # 10,000 rows take 40 MB
 def _table(start: Start, lr: float, rows: int, variant: Variant) -> tuple[Values, ...]:
     return tuple(backprop.table(start, lr, rows, variant))
+
+
+@lru_cache(128)
+def _losses(start: Start, lr: float, rows: int, variant: Variant) -> tuple[float, ...]:
+    return tuple(backprop.losses(start, lr, rows, variant))
 
 
 def typed_numbers(what: str, names: Sequence[str], text: str) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 from tuitrain import tomltext
 from tuitrain.errors import UsageError, suggest, visible
 from tuitrain.lessons import xlsx
-from tuitrain.lessons.backprop import COLUMNS, GRADIENTS, WEIGHTS, Start, Variant
+from tuitrain.lessons.backprop import COLUMNS, GIVEN, GRADIENTS, WEIGHTS, Start, Variant
 from tuitrain.lessons.xlsx import Grid
 
 MAX_FILE_BYTES = 8 << 20
@@ -38,7 +38,6 @@ _OTHER_NAMES = {
 _VARIANTS: dict[str, Variant] = {
     "published": "published", "sheet": "published", "corrected": "corrected", "correct": "corrected",
 }  # fmt: skip
-_STARTS = (*COLUMNS[:8], *COLUMNS[12:16])  # the columns that are given, not worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +305,7 @@ def _of_grid(grid: Grid, name: str) -> Sheet:
         ),
         (0, [""]),
     )
-    for column in _STARTS:
+    for column in GIVEN:
         if column not in heads:
             raise ValueError(
                 f"the column {column} is missing; name t1, t2, i1, i2 and w1 to w8 in one row of headings"
@@ -315,7 +314,7 @@ def _of_grid(grid: Grid, name: str) -> Sheet:
     rows = list(itertools.takewhile(lambda row: _at(row, place["w1"]) is not None, grid[at + 1 :]))
     if not rows:
         raise ValueError("there is no row below the headings; give the numbers of step 0 there")
-    begin = {column: number(f"{column} in row {at + 2}", _at(rows[0], place[column])) for column in _STARTS}
+    begin = {column: number(f"{column} in row {at + 2}", _at(rows[0], place[column])) for column in GIVEN}
     start = Start(
         (begin["i1"], begin["i2"]), (begin["t1"], begin["t2"]), tuple(begin[name] for name in WEIGHTS)
     )
@@ -330,12 +329,13 @@ def _of_grid(grid: Grid, name: str) -> Sheet:
         Figure(lr or RATES[0], step, column, value)
         for step, row in enumerate(rows[: count if lr else 1])
         for column in COLUMNS
-        if column in place and isinstance(value := _at(row, place[column]), float) and math.isfinite(value)
+        if column in place
+        and column not in (COLUMNS[:4] if step else GIVEN)
+        and isinstance(value := _at(row, place[column]), float)
+        and math.isfinite(value)
     )
     rates = beside_others((lr or RATES[0],))
-    return Sheet(
-        name, start, rates, count if count > 1 else ROWS, figures if len(figures) > len(_STARTS) else ()
-    )
+    return Sheet(name, start, rates, count if count > 1 else ROWS, figures)
 
 
 def _at(row: Sequence[Any], place: int) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tuitrain.lessons.backprop import COLUMNS, GRADIENTS, Start, Values, Variant
+from tuitrain.lessons.backprop import GIVEN, GRADIENTS, Start, Values, Variant
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.terms import Kind, Term, kind, terms
 
@@ -15,7 +15,7 @@ STYLES: dict[Kind, str] = {
     "input": "good", "weight": "bold", "hidden": "primary", "output": "warn", "error": "bad", "slope": "violet",
     "rate": "bold underline",
 }  # fmt: skip
-_GIVEN = frozenset((*COLUMNS[:8], *COLUMNS[12:16], "lr"))
+_FIRST = frozenset((*GIVEN, "lr"))
 
 
 def style_of(quantity: str) -> str:
@@ -53,7 +53,7 @@ class LessonState:
     @property
     def known(self) -> frozenset[str]:
         """The quantities that are given or worked out by now."""
-        return _GIVEN.union(term.quantity for term in self.terms[: self.at + 1])
+        return _FIRST.union(term.quantity for term in self.terms[: self.at + 1])
 
     @property
     def wrong(self) -> frozenset[str]:

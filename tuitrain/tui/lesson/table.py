@@ -9,10 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tuitrain.lessons.backprop import COLUMNS
+from tuitrain.lessons.check import EQUAL, apart, check
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.terms import symbol
 from tuitrain.tui.lesson.drawing import fitted
 from tuitrain.tui.lesson.state import style_of
+from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.shell.footer import KeyFooter
@@ -22,7 +24,10 @@ STEP, COLUMN = 7, 11  # cells
 
 
 class StepTable(LinesView):
-    """A line a training step; Enter goes to it. Left and right show other columns."""
+    """A line a training step; Enter goes to it. Left and right show other columns.
+
+    What a figure of the sheet confirms to 1e-11 is green; where the sheet has another figure, it is underlined.
+    """
 
     HELP_TITLE = "The table"
     DEFAULT_CSS = "StepTable { background: $background; }"
@@ -37,6 +42,11 @@ class StepTable(LinesView):
     def __init__(self, lesson: Lesson) -> None:
         super().__init__()
         self.lesson, self.cursor, self.first = lesson, lesson.step, 0
+        self.figures = {
+            (one.step, one.column): one.value
+            for one in lesson.sheet.figures
+            if one.lr == lesson.lr and one.variant in (None, lesson.variant)
+        }
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -60,8 +70,16 @@ class StepTable(LinesView):
         values, here = self.lesson.table()[step], step == self.cursor
         line = Line().add(f"{step}", "bold" if here else "dim", STEP - 1, right=True)
         for name in self.shown:
-            line.add(fitted(values[name], COLUMN - 2), "", COLUMN, right=True)
+            text = fitted(values[name], COLUMN - 2)
+            line.to(line.x + COLUMN - len(text)).add(text, self._agreement(step, name))
         return self.on_row(line, self.room) if here else line
+
+    def _agreement(self, step: int, name: str) -> str:
+        """The style of a value: good where the sheet has the same, a warning where it has another."""
+        figure = self.figures.get((step, name))
+        if figure is None:
+            return ""
+        return "good" if apart(self.lesson.table()[step][name], figure) <= EQUAL else "warn underline"
 
     def cursor_span(self) -> tuple[int, int]:
         """The cursor's line."""
@@ -99,12 +117,26 @@ class TableScreen(Screen[int | None]):
     def compose(self) -> ComposeResult:
         """Header, table, keys."""
         yield HeaderLine(f"learning rate {self.lesson.lr:g}, {self.lesson.variant}")
+        yield Field(id="figures")
         yield StepTable(self.lesson)
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """The keys are the table's."""
+        self.query_one("#figures", Field).set(*self._figures())
         self.query_one(StepTable).focus()
+
+    def _figures(self) -> Parts:
+        found = check(self.lesson.sheet, self.lesson.variant)
+        if not found.count:
+            return ((" Enter goes to a step.", "dim"),)
+        line = (
+            Line().add(f" {found.equal:,} of {found.count:,} figures", "good").add(" as in the sheet", "dim")
+        )
+        if found.first is not None:
+            line.add("; the first other: ", "dim")
+            line.add(f"{symbol(found.first.column)} at step {found.first.step}", "warn underline")
+        return line
 
     def on_lines_view_focused(self) -> None:
         """Which columns are in sight."""
