@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: A mark and a style for what became of a layer.
 _MARKS = {"same": (" ", "dim"), "changed": ("~", "warn"), "added": ("+", "good"), "removed": ("−", "bad")}
-_TITLE = 20  # cells for a layer
+_TITLES, _PARAMETERS, _FIELD = (12, 28), 20, 9  # cells for a layer, least and most, and for the figures
 
 
 def _argument(name: str) -> Any:
@@ -70,7 +70,8 @@ def diff(
     from tuitrain.cli.painted import show_lines, show_wrapped
     from tuitrain.tui.paint.text import fit
 
-    title = max(_TITLE, min(28, (stdout().width - 40) // 2))
+    least, most = _TITLES
+    title = max(least, min(most, (stdout().width - 5 - _PARAMETERS - _FIELD) // 2))
     show_lines(_network(found, tables, (name, name_new), title))
     if not any(one.status != "same" for one in found):
         show_wrapped((("the networks are the same", "good"),))
@@ -78,7 +79,7 @@ def diff(
     if not settings:
         show_wrapped((("all settings are the same", "good"),))
         return
-    label = max(len(line.label) for line in settings)
+    label = max(18, *(len(line.label) for line in settings))
     show_lines(
         [((f"{'settings that differ':{label + 4}}{fit(name, 28)}  {fit(name_new, 28)}".rstrip(), "dim"),)]
     )
@@ -166,26 +167,25 @@ def _network(
     """A line a layer, and below a changed one what was changed."""
     from tuitrain.tui.paint.text import Line, fit
 
-    heading = (
-        f"   {fit(visible(names[0]), title)} {fit(visible(names[1]), title)} {'parameters':>22} {'field':>12}"
-    )
+    columns = " ".join(fit(visible(name), title) for name in names)
+    heading = f"   {columns} {'parameters':>{_PARAMETERS}}{'field':>{_FIELD}}"
     lines: list[Parts] = [((heading, "dim"),)]
     for one in found:
         mark, style = _MARKS[one.status]
         line = Line().add(f" {mark} ", style)
         for facts in (one.old, one.new):
             line.add(facts.title if facts else "–", style if one.status != "changed" else "", title).add(" ")
-        line.add(_pair(one, lambda facts: f"{facts.parameters:,}"), "", 22, right=True)
-        line.add(_pair(one, lambda facts: facts.field_text), "dim", 13, right=True)
+        line.add(_pair(one, lambda facts: f"{facts.parameters:,}"), "", _PARAMETERS, right=True)
+        line.add(_pair(one, lambda facts: facts.field_text), "dim", _FIELD, right=True)
         lines.append(line)
         lines += [Line().to(5).add(f"{change}", style) for change in one.changes if change.label != "width"]
-        if one.old and one.new and one.old.output_shape != one.new.output_shape:
-            shapes = f"output {shape_text(one.old.output_shape)} → {shape_text(one.new.output_shape)}"
+        if one.old and one.new and one.old.output_shape[1:] != one.new.output_shape[1:]:
+            shapes = f"maps {shape_text(one.old.output_shape)} → {shape_text(one.new.output_shape)}"
             lines.append(Line().to(5).add(shapes, "dim"))
     before, after = tables
     total = Line().add("   total".ljust(5 + 2 * title), "bold")
-    total.add(f"{before.parameters:,} → {after.parameters:,}", "bold", 22, right=True)
-    total.add(f"{before.rows[-1].field_text} → {after.rows[-1].field_text}", "bold", 13, right=True)
+    total.add(f"{before.parameters:,} → {after.parameters:,}", "bold", _PARAMETERS, right=True)
+    total.add(f"{before.rows[-1].field_text} → {after.rows[-1].field_text}", "bold", _FIELD, right=True)
     lines.append(total)
     change = after.parameters - before.parameters
     work = f"{before.mult_adds:,} → {after.mult_adds:,} multiply-adds"
