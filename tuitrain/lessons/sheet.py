@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain import tomltext
-from tuitrain.errors import UsageError, suggest, visible
+from tuitrain.errors import UsageError, shortened, suggest, visible
 from tuitrain.lessons import xlsx
 from tuitrain.lessons.backprop import COLUMNS, GIVEN, GRADIENTS, WEIGHTS, Start, Variant
 from tuitrain.lessons.xlsx import Grid
@@ -80,7 +80,7 @@ def read_sheet(path: Path) -> Sheet:
     try:
         return _read(path)
     except ValueError as error:
-        said = visible(error)
+        said = shortened(visible(error), 300)
         raise UsageError(f"{visible(path)}: {said}{'' if said.endswith('?') else '.'}") from None
 
 

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from html import escape
 from xml.parsers import expat
 
+#: What zipfile and expat raise on what is damaged or of a kind that they don't know.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, expat.ExpatError, NotImplementedError, RuntimeError, EOFError, LookupError, OSError,
+)  # fmt: skip
 Grid = list[list[str | float | None]]
 #: A cell to write: a number or a text, or a formula with the value that it has now.
 Cell = str | float | tuple[str, float] | None
@@ -96,14 +100,7 @@ def read(raw: bytes) -> Grid:
             shared = "xl/sharedStrings.xml"
             texts = _texts(_part(file, shared)) if shared in names else []
             return _cells(_part(file, min(sheets, key=lambda name: (len(name), name))), texts)
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        zlib.error,
-        expat.ExpatError,
-    ) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"no workbook that can be read ({error}); save it as .xlsx again") from None
 
 

@@ -156,6 +156,7 @@ def test_the_same_sheet_in_every_form(tmp_path: Path) -> None:
         ("a.csv", "t1,t2,i1,i2,w1,w2,w3,w4,w5,w6,w7,w8\n1,2,3,4,5,6,7,8,9,a,1,2\n", "w6 in row 2 is 'a', no number"),
         ("a.csv", "t1,t2,i1,i2,w1,w2,w3,w4,w5,w6,w7,w8\n1,2,3,4,5,6,7,8,9,1,1\n", "w8 in row 2 is missing"),
         ("a.xlsx", "no zip", "no workbook that can be read"),
+        ("a.json", json.dumps({"k" * 9999: 1}), "characters left out"),
         ("a.txt", "", "is of no known kind; use a .toml, .json, .csv or .xlsx file."),
         ("../no.toml", None, "no such sheet; check the path."),
     ],
@@ -183,6 +184,7 @@ def test_a_workbook_made_to_do_harm_is_refused(tmp_path: Path) -> None:
         '<worksheet><row r="1"><c r="ZZZ1"><v>1</v></c></row>' + '<row><c r="ZZZ1"><v>1</v></c></row>' * 400
     )
     for sheet, said in (
+        ('<?xml version="1.0" encoding="UTF-u8"?><a/>', "no workbook that can be read"),
         (bomb, "entities"), (wide + "</worksheet>", "far larger"), ("<worksheet>", "no workbook that can be read"),
         ("<a>" + " " * (65 << 20) + "</a>", "far larger"),
     ):  # fmt: skip
