@@ -127,7 +127,7 @@ def test_a_reproduction_holds_claims_against_seeds_and_trains_no_finished_member
     named = ("reproduce", f"{home['HOME']}/claimed.toml", "--epochs", "1", "--name", "again")
     first = tuitrain(home, *named, "--seeds", "1", "--markdown")
     assert first.returncode == 0, first.stderr
-    assert "| claimed · dataset digits, epochs 1 | 410 | 410 | 1 | 1 | best | 99.90 |" in first.stdout
+    assert "| claimed \\* | 410 | 410 | 1 | 1 | best | 99.90 |" in first.stdout
     log = Path(home["TUITRAIN_RUNS_DIR"]) / "again_claimed_seed0" / "events.jsonl"
     before = log.read_bytes()
     done = tuitrain(home, *named, "--seeds", "2", "--json")

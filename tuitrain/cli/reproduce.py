@@ -103,7 +103,6 @@ def _settings(names: Sequence[str], flags: Mapping[str, Any]) -> tuple[Setting, 
     Raises:
         PresetError, UsageError: one can't be trained so.
     """
-    from tuitrain.spec.describe import layers_of, short_changes
     from tuitrain.spec.preset import differences, override
     from tuitrain.spec.repeat import run_command
     from tuitrain.study.plan import Setting
@@ -115,13 +114,10 @@ def _settings(names: Sequence[str], flags: Mapping[str, Any]) -> tuple[Setting, 
         preset.table()
         if preset.train.val_split and preset.train.val_split_seed is None:
             preset = override(preset, {"train.val_split_seed": preset.train.seed})
-        found = differences(base, preset)
-        shown = {key: pair for key, pair in found.items() if key != "train.val_split_seed"}
-        changes = short_changes(shown, layers_of(preset.to_dict()))
-        label = " · ".join(filter(None, (preset.name, changes)))
+        label = preset.name
         if any(label == other.label for other in out):  # files of the same name in two folders
-            label = " · ".join(filter(None, (name, changes)))
-        out.append(Setting(label, preset, found, run_command(base, name, preset)))
+            label = name
+        out.append(Setting(label, preset, differences(base, preset), run_command(base, name, preset)))
     return with_slugs(out)
 
 

@@ -214,7 +214,8 @@ def study_text(
 
         parts += [Text(), ReproductionTable(reproductions(plan, groups)), Text(), *map(Text, verdict)]
         for group in groups:
-            parts += _dim(_named(group, line) for line in missing_lines(group))
+            if group.diverged or group.failed:
+                parts += _dim(_named(group, line) for line in missing_lines(group))
     elif len(groups) == 1:
         first, *rest = group_lines(groups[0])
         parts += [Text(), Text.assemble((visible(groups[0].label), "bold")), Text(first), *_dim(rest)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tuitrain.errors import PresetError, UsageError, nearest, visible
 from tuitrain.runs.index import preset_digest
+from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import find_preset, list_presets
 from tuitrain.study.plan import Plan, Setting, slugs
@@ -75,10 +76,12 @@ def _digest(preset: Preset) -> str:
 def reproductions(plan: Plan, groups: Sequence[Group]) -> list[Reproduction]:
     """What the systems of a study came to, in the order of its plan."""
     return [
-        Reproduction(setting.preset, group, not _changed(setting.changed))
+        Reproduction(setting.preset, group, _changes(setting))
         for setting, group in zip(plan.settings, groups, strict=True)
     ]
 
 
-def _changed(changed: Mapping[str, object]) -> bool:
-    return any(key not in ("train.seed", "train.val_split_seed") for key in changed)
+def _changes(setting: Setting) -> str:
+    unsaid = ("train.seed", "train.val_split_seed")
+    changed = {key: pair for key, pair in setting.changed.items() if key not in unsaid}
+    return short_changes(changed, layers_of(setting.preset.to_dict()))

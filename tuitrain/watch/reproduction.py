@@ -137,12 +137,17 @@ class Reproduction:
     Attributes:
         preset: what is trained.
         group: its seeds, those that have not begun as well.
-        as_published: whether nothing was changed in the preset.
+        changes: what was changed in the preset as published, such as `epochs 3`; empty where nothing was.
     """
 
     preset: Preset
     group: Group
-    as_published: bool = True
+    changes: str = ""
+
+    @property
+    def as_published(self) -> bool:
+        """Whether nothing was changed, so that the claim is a standard for it."""
+        return not self.changes
 
     @cached_property
     def source(self) -> Source:
@@ -177,12 +182,15 @@ class Reproduction:
 
 
 def table_rows(found: Reproduction) -> list[tuple[str, ...]]:
-    """The rows of a system under `HEAD`: of its best epoch and of its last; one that says so where no seed has finished."""
+    """The rows of a system under `HEAD`: of its best epoch and of its last; only one where no seed has finished.
+
+    A star marks one that is not trained as published.
+    """
     source, group = found.source, found.group
     done, planned = len(group.ended), len(group.runs)
     seeds = str(done) if done == planned else f"{done} of {planned}"
     head = (
-        visible(group.label),
+        visible(group.label) + ("" if found.as_published else " *"),
         count_text(found.parameters),
         count_text(source.parameters),
         str(found.preset.train.epochs),
@@ -236,12 +244,18 @@ def reproduction_lines(found: Sequence[Reproduction]) -> list[str]:
             "A claim is the best epoch of one run, picked on the test set; a range of five such runs holds a sixth in "
             "two of three cases."
         )
-    if changed := [visible(one.group.label) for one in found if not one.as_published]:
-        lines.append(f"Not trained as published, so that the claim is no standard: {', '.join(changed)}.")
-    silent = [visible(one.group.label) for one in found if one.source == Source()]
-    if silent:
-        lines.append(f"Nothing is claimed on this data of {', '.join(silent)}.")
+    for changes in dict.fromkeys(one.changes for one in found if not one.as_published):
+        names = _names(found, [one for one in found if one.changes == changes])
+        lines.append(
+            f"* Not trained as published but with {visible(changes)}, so that no claim is a standard: {names}."
+        )
+    if silent := [one for one in found if one.source == Source()]:
+        lines.append(f"Nothing is claimed on this data: {_names(found, silent)}.")
     return lines
+
+
+def _names(all_of: Sequence[Reproduction], some: Sequence[Reproduction]) -> str:
+    return "all" if len(some) == len(all_of) else ", ".join(visible(one.group.label) for one in some)
 
 
 def _outside(judged: Sequence[Reproduction]) -> str:

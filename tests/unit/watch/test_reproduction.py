@@ -97,12 +97,14 @@ def test_one_seed_has_no_range_and_what_was_not_run_says_so() -> None:
 
 
 def test_what_was_not_trained_as_published_is_not_counted() -> None:
-    changed = replace(reproduction(STEP13, *FOUR, label="step13 · epochs 3"), as_published=False)
+    changed = replace(reproduction(STEP13, *FOUR), changes="epochs 3")
     unclaimed = reproduction(load_preset("net0"), *FOUR)
     lines = reproduction_lines([changed, unclaimed])
-    assert [line for line in lines if "Not trained as published" in line and "step13 · epochs 3" in line]
-    assert [line for line in lines if line == "Nothing is claimed on this data of net0."]
+    assert [line for line in lines if "but with epochs 3, so that no claim is a standard: step13." in line]
+    assert "Nothing is claimed on this data: net0." in lines
+    assert "Nothing is claimed on this data: all." in reproduction_lines([unclaimed])
     assert not [line for line in lines if line.startswith("Of ")]
+    assert table_rows(changed)[0][0] == "step13 *" and reproduction_json(changed)["as_published"] is False
 
 
 def test_the_interval_for_one_more_holds_it_in_95_percent_of_cases() -> None:
