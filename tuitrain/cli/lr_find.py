@@ -44,7 +44,7 @@ def lr_find(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Find a learning rate: a few steps with a rate that grows from step to step, and what its curve says.
+    """Find a learning rate: the loss as the rate grows from step to step.
 
     Nothing is saved.
     """

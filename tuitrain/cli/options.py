@@ -248,8 +248,10 @@ def named_by_flag(sentence: str) -> str:
     return sentence
 
 
-def flag_changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
+def flag_changes(preset: Preset, flags: Mapping[str, Any], *, settings: bool = True) -> dict[str, Any]:
     """The values that flags (a command's `locals()`) replace in a preset, by dotted key.
+
+    `settings`: whether the user's settings (the data set) speak where no flag does.
 
     Raises:
         UsageError: a flag can't be read.
@@ -262,7 +264,7 @@ def flag_changes(preset: Preset, flags: Mapping[str, Any]) -> dict[str, Any]:
         out["train.schedule"] = _kind("--schedule", flags["schedule"], SCHEDULES, train["schedule"])
     for flag, key in KEYS.items():
         value = flags.get(flag)
-        if flag == "dataset":
+        if flag == "dataset" and settings:
             value = setting("dataset", value) or None
         if flag == "rotation" and value is not None:
             value = _value(f"[{value}]" if "," in value and "[" not in value else value)

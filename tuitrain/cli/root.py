@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tuitrain.cli import compare, completion, data, lab, lesson, options, presets, runs, steer
+from tuitrain.cli.branch import branch
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.diff import diff
 from tuitrain.cli.doctor import doctor
@@ -88,6 +89,7 @@ def root(
 
 app.command(rich_help_panel=TRAIN)(run)
 app.command(rich_help_panel=TRAIN)(resume)
+app.command(rich_help_panel=TRAIN)(branch)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
 app.command(rich_help_panel=TRAIN)(compare.duel)

@@ -164,6 +164,23 @@ def run(
     threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep",
+            help="How many of the last checkpoints to keep, beside the best; 0 keeps all.",
+            rich_help_panel=options.PLACE,
+        ),
+    ] = 2,
+    pause_after: Annotated[
+        int | None,
+        typer.Option(
+            "--pause-after",
+            min=1,
+            help="Pause after this epoch until `tuitrain resume`.",
+            rich_help_panel=options.PLACE,
+        ),
+    ] = None,
     profile: Annotated[
         bool,
         typer.Option(
@@ -194,6 +211,8 @@ def run(
         raise UsageError(f"{flag} is for several seeds; name them with --seeds.")
     if seeds is not None and seed is not None and not seeds.strip().isdecimal():
         raise UsageError(f"--seed and --seeds {visible(seeds)} both name seeds; leave --seed out.")
+    if seeds is not None and pause_after is not None:
+        raise UsageError("--pause-after is for one run; leave --seeds out.")
     if seeds is not None and events:
         raise UsageError("--events follows one run; with --seeds use --json.")
     base, changed = options.changed_preset(preset, dict(locals()))
@@ -210,7 +229,7 @@ def run(
     from tuitrain.spec.preset import differences
     from tuitrain.training.job import Job
 
-    runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile)
+    runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile, keep)
     job = Job(
         changed, runtime, limit, differences(base, changed), model=model or "", user_network=user_network
     )
@@ -234,14 +253,16 @@ def run(
     from tuitrain.runs.directory import check_place
 
     check_place(place, name)
-    with _importing_torch(), _fetching(quiet) as progress:
+    with import_torch_beside(), _fetching(quiet) as progress:
         from tuitrain.runs.launch import load_data, prepare
 
         data = load_data(changed, data_place, progress)
     session = prepare(job, runs_dir=place, dataset=data, name=name)
+    if pause_after is not None:
+        session.control.pause("--pause-after", after_epoch=pause_after)
     if not (quiet or events):
         _say_estimate(job, config.runs_dir(runs_dir))
-    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain, gain=gain)
+    train_to_end(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain, gain=gain)
 
 
 def _gain_over(points: float, against: str, runs_dir: Path) -> Callable[[str], None]:
@@ -298,7 +319,7 @@ def resume(
 
         continue_run(directory, epochs)
         return
-    with _importing_torch():
+    with import_torch_beside():
         pass
     from tuitrain.runs.launch import prepare_resume
 
@@ -314,7 +335,7 @@ def resume(
             progress=progress,
             model=model,
         )
-    _finish(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
+    train_to_end(session, require_accuracy, json=json, events=events, quiet=quiet, plain=plain)
 
 
 def _say_estimate(job: Job, runs_dir: Path) -> None:
@@ -330,7 +351,7 @@ def _say_estimate(job: Job, runs_dir: Path) -> None:
 
 def _runtime(
     device: str | None = None, deterministic: bool = False, precision: str | None = None, compile_: str | None = None,
-    graph: bool = True, threads: int | None = None, profile: bool = False,
+    graph: bool = True, threads: int | None = None, profile: bool = False, keep: int = 2,
 ) -> Runtime:  # fmt: skip
     """How the machine is used: as these flags say, else the settings, else the defaults."""
     from tuitrain.training.runtime import Runtime
@@ -343,11 +364,12 @@ def _runtime(
         graph=graph,
         threads=config.setting("threads", threads) or None,
         profile=profile,
+        keep=keep,
     )
 
 
 @contextlib.contextmanager
-def _importing_torch() -> Iterator[None]:
+def import_torch_beside() -> Iterator[None]:
     """Imports torch, the longest part of the start, beside what is done meanwhile."""
     failed: list[Exception] = []
 
@@ -429,7 +451,7 @@ def _dry_run(base: Preset, job: Job, data_dir: Path | None, *, json: bool) -> No
     )
 
 
-def _finish(
+def train_to_end(
     session: Session, require: float | None, *, json: bool, events: bool, quiet: bool, plain: bool,
     gain: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip

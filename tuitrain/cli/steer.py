@@ -86,12 +86,28 @@ def _report(directory: RunDirectory, what: str, obeyed: bool, json: bool) -> Non
 
 
 def pause(
-    run: LiveRun = None, no_wait: NoWait = False, runs_dir: options.RunsDir = None, json: options.Json = False
+    run: LiveRun = None,
+    after_epoch: Annotated[
+        int | None, typer.Option("--after-epoch", min=1, help="Train and judge up to this epoch first.")
+    ] = None,
+    no_wait: NoWait = False,
+    runs_dir: options.RunsDir = None,
+    json: options.Json = False,
 ) -> None:
     """Pause a live run after the current step."""
+    from tuitrain.runs.index import summarise
     from tuitrain.runs.steering import RemoteControl
 
     directory = live_run(run, runs_dir)
+    if after_epoch is not None:
+        done = summarise(directory.path).epochs
+        if after_epoch <= done:
+            raise UsageError(
+                f"--after-epoch {after_epoch}: the run has finished {plural(done, 'epoch')} already; name a later one."
+            )
+        RemoteControl(directory).pause(after_epoch=after_epoch)
+        _report(directory, f"a pause after epoch {after_epoch}", False, json)
+        return
     RemoteControl(directory).pause()
     obeyed = not no_wait and wait_until(lambda: phase_of(directory) == "paused" or not directory.is_held())
     _report(directory, "paused" if obeyed else "pause", obeyed, json)

@@ -87,10 +87,11 @@ def prepare(
         runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment),
         model_source=user_network.source if user_network else None,
     )  # fmt: skip
-    return Session(factory, directory, summary=_summary(job), control=control)
+    return Session(factory, directory, summary=summary_of(job), control=control, keep=job.runtime.keep)
 
 
-def _summary(job: Job) -> Callable[[], str]:
+def summary_of(job: Job) -> Callable[[], str]:
+    """What makes the text of `summary.txt`."""
     from tuitrain.training.model import torchinfo_summary
 
     return job.user_network.summary if job.user_network is not None else lambda: torchinfo_summary(job.preset)
@@ -176,7 +177,9 @@ def prepare_resume(
         return trainer
 
     directory.acquire()
-    return Session(factory, directory, resume=True, summary=_summary(job), control=control)
+    return Session(
+        factory, directory, resume=True, summary=summary_of(job), control=control, keep=job.runtime.keep
+    )
 
 
 def _user_network_again(

@@ -227,7 +227,9 @@ def check_challenge(
     """
     challenge = preset.challenge
     if epochs is None:
-        epochs = len(history) if cut_off or (finished and history) else preset.train.epochs
+        # A branch has fewer of its own than its network was trained for.
+        done = max((epoch.epoch for epoch in history), default=0)
+        epochs = done if cut_off or (finished and history) else preset.train.epochs
     return (
         _parameters(challenge, table if isinstance(table, int) else table.parameters)
         + _epochs(challenge, epochs, cut_off=cut_off)

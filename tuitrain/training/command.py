@@ -22,13 +22,14 @@ class Command:
 
     Attributes:
         action: what is to be done.
-        value: a learning rate, or a number of epochs.
+        value: a learning rate, or a number of epochs; of a pause, the epoch after which, at once where left out.
         when: of a stop: after this step, or after this epoch and its evaluation.
         reason: of a stop, for people.
         source: who sent it: keyboard, signal, a shell.
 
     Raises:
-        UsageError: a learning rate that is no finite number above 0; a number of epochs not from 1 to 10,000.
+        UsageError: a learning rate that is no finite number above 0; a number of epochs, or an epoch to pause after, not
+            from 1 to 10,000.
     """
 
     action: Action
@@ -43,6 +44,12 @@ class Command:
             raise UsageError(f"learning rate {self.value}: use a finite number above 0.")
         if self.action == "add_epochs" and not (1 <= value <= MOST_EPOCHS and value == int(value)):
             raise UsageError(f"{self.value} more epochs: use a number from 1 to {MOST_EPOCHS}.")
+        if (
+            self.action == "pause"
+            and self.value is not None
+            and not (1 <= value <= MOST_EPOCHS and value == int(value))
+        ):
+            raise UsageError(f"a pause after epoch {self.value}: use a number from 1 to {MOST_EPOCHS}.")
 
     def to_json(self) -> dict[str, Any]:
         """The object of a line of `control.jsonl`."""
@@ -61,7 +68,7 @@ class Command:
         if action is None:
             return None
         try:
-            if action not in ("set_lr", "add_epochs"):
+            if action not in ("set_lr", "add_epochs") and (action != "pause" or value is None):
                 value = None
             elif isinstance(value, bool) or not isinstance(value, int | float):
                 return None
@@ -87,9 +94,13 @@ class Steering:
         """Ends the run, its state saved: after this step, or after this epoch and its evaluation."""
         self.post(Command("stop", when=when, reason=reason, source=source))
 
-    def pause(self, source: str = "") -> None:
-        """Waits after this step until `resume` or `stop`."""
-        self.post(Command("pause", source=source))
+    def pause(self, source: str = "", *, after_epoch: int | None = None) -> None:
+        """Waits after this step, or after an epoch and its evaluation, until `resume` or `stop`.
+
+        Raises:
+            UsageError: an epoch not from 1 to 10,000.
+        """
+        self.post(Command("pause", after_epoch, source=source))
 
     def resume(self, source: str = "") -> None:
         """Goes on after a pause."""

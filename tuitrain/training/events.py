@@ -44,7 +44,8 @@ class RunStarted:
     was named (`file.py:Net`), and the file's `sha256`. It is for readers: nothing is ever imported by it.
     `git` is empty, or says of the folder that the run was started in: `commit`, `branch` and `dirty` (whether a
     tracked file was changed). `data_sha256` has the SHA-256 of each data file, unpacked, as it was read. `study` is the
-    name of the study that the run is a member of, or empty.
+    name of the study that the run is a member of, or empty. `parent` is empty, or says of a branch the `run` that it
+    began from, and after which `epoch`; its own epochs begin after that one.
     """
 
     run: str
@@ -70,6 +71,7 @@ class RunStarted:
     git: dict[str, Any] = field(default_factory=dict)
     data_sha256: dict[str, str] = field(default_factory=dict)
     study: str = ""
+    parent: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
 

@@ -28,6 +28,7 @@ class Job:
         model: a network in Python in the place of the preset's, as the user named it (`file.py:Net`), or nothing.
         user_network: that network, once its file was run.
         study: the name of the study that the run is a member of; empty for a run by itself.
+        parent: of a branch, the `run` that it began from, after which `epoch`; else empty.
     """
 
     preset: Preset
@@ -38,6 +39,7 @@ class Job:
     model: str = ""
     user_network: UserNetwork | None = None
     study: str = ""
+    parent: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, started: RunStarted, preset: Preset) -> Job:
@@ -54,7 +56,13 @@ class Job:
         """
         runtime = Runtime.from_dict(started.runtime)
         return cls(
-            preset, runtime, started.budget, dict(started.changed), started.command, study=started.study
+            preset,
+            runtime,
+            started.budget,
+            dict(started.changed),
+            started.command,
+            study=started.study,
+            parent=dict(started.parent),
         )
 
     def command_line(self, base: Preset, name: str, usual: Runtime, extra: Mapping[str, Any]) -> str:
@@ -81,6 +89,7 @@ class Job:
             "--compile": flag("compile"),
             "--no-graph": not self.runtime.graph,
             "--threads": flag("threads"),
+            "--keep": None if self.runtime.keep == default.keep else self.runtime.keep,
             **extra,
         })  # fmt: skip
 

@@ -27,6 +27,7 @@ class Runtime:
         graph: on CUDA, the whole step as one CUDA graph.
         threads: of the CPU; None measures at the start and takes the fastest.
         profile: times the parts of a step and says where the time went.
+        keep: how many of the last checkpoints are kept, beside the best; 0 keeps all.
 
     Raises:
         UsageError: a value that is none of these.
@@ -40,6 +41,7 @@ class Runtime:
     graph: bool = True
     threads: int | None = None
     profile: bool = False
+    keep: int = 2
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", self.device):  # before any data is fetched
@@ -49,6 +51,10 @@ class Runtime:
         for name, allowed in (("precision", PRECISIONS), ("compile", COMPILE)):
             if getattr(self, name) not in allowed:
                 raise UsageError(f"--{name} {visible(getattr(self, name))}: use one of {', '.join(allowed)}.")
+        if not 0 <= self.keep <= 10_000:
+            raise UsageError(
+                f"--keep {self.keep}: use a number of checkpoints from 1 to 10,000, or 0 for all."
+            )
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise UsageError(f"--threads {self.threads}: use a number from 1 to 1024.")
 

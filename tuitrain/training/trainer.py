@@ -57,6 +57,7 @@ class Trainer:
         git: of the folder the run was started in, as RunStarted has it.
         resume: the state to go on from.
         epochs: how many epochs there shall be in all; where left out, as the state or the preset says.
+        begins: whether the run begins with that state, as a branch of another does.
 
     Raises:
         PresetError: the network can't be built, or can't be trained with this batch size.
@@ -73,6 +74,7 @@ class Trainer:
         git: dict[str, Any] | None = None,
         resume: TrainerState | None = None,
         epochs: int | None = None,
+        begins: bool = False,
     ) -> None:
         self.job, self.dataset, self.run_name, self.git = job, dataset, run_name, git or {}
         self.preset, self.runtime, self.user_network = job.preset, job.runtime, job.user_network
@@ -92,7 +94,7 @@ class Trainer:
         if resume is not None:
             resume = with_todays_names(resume, self.network)
             self._take_up(resume)
-        self._resumed = resume
+        self._resumed, self._begins = resume, begins
         if epochs is not None:
             self.position.epochs = self.schedule.epochs = max(epochs, self.position.epoch)
             if epochs > self.position.epoch:
@@ -103,6 +105,7 @@ class Trainer:
         self._compiling: Compilation | None = None  # then the network is not ours to look at
         self._data_wait_s = 0.0
         self._announced = False
+        self._pause_after, self._pause_source = 0, ""
         self._seen: tuple[int, Evaluation, Tensor | None] | None = None
         self._state = resume or self._capture()
 
@@ -221,6 +224,8 @@ class Trainer:
         self._read(stepper)
         yield Phase("evaluating", now.epoch + 1)
         yield self._end_epoch(stepper)
+        if self._pause_after == now.epoch and now.epoch < now.epochs:
+            control.pause(source=self._pause_source)
         if control.pending:
             yield from self._obey(control)
         if self._stop is not None and self._stop.when == "epoch":
@@ -324,6 +329,8 @@ class Trainer:
                 self._read(self._stepper)
             event = Control("paused", now.epoch, now.step, command.value, source=command.source)
             match command.action:
+                case "pause" if command.value is not None and command.value > now.epoch:
+                    self._pause_after, self._pause_source = int(command.value), command.source
                 case "pause" if not paused:
                     paused = True
                     self._watch.hold()
@@ -424,7 +431,7 @@ class Trainer:
     def _first_event(self) -> Event:
         now = self.position
         self._announced = True
-        if self._resumed is not None:
+        if self._resumed is not None and not self._begins:
             return Control("restarted", now.epoch, now.step, detail=str(self.device), source="trainer")
         return RunStarted(
             run=self.run_name,
@@ -450,6 +457,7 @@ class Trainer:
             git=self.git,
             data_sha256=self.dataset.sha256,
             study=self.job.study,
+            parent=dict(self.job.parent),
         )
 
     def _elapsed(self) -> float:

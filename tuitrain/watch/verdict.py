@@ -11,7 +11,7 @@ from tuitrain.runs import wording
 from tuitrain.runs.history import LAST_EPOCHS, History
 from tuitrain.spec.challenge import Point
 from tuitrain.spec.preset import Claims
-from tuitrain.training.events import EpochFinished
+from tuitrain.training.events import EpochFinished, RunStarted
 
 NO_CLAIM = "–"
 NO_CHALLENGE = "no challenge was set for this preset"
@@ -152,6 +152,8 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
         return []
     judge, published = history.judged_by, history.published
     out = [f"At the end {gap_and_wait(history.epochs, judge)}."]
+    if (parent := branch_text(started)) is not None:
+        out.append(f"It is {parent}; the epochs up to there were that run's.")
     if judge == "test":
         out.append(
             "The best epoch was picked on the test set itself; hold out images with --val-split to avoid that."
@@ -163,6 +165,16 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
         about = f"{visible(published.dataset)}; this run used {visible(started.dataset)}"
         out.append(f"The source's claims are about {about}.")
     return out
+
+
+def branch_text(started: RunStarted) -> str | None:
+    """`a branch of run step13-a after epoch 7`; None of a run that began by itself."""
+    parent = started.parent
+    if not parent:
+        return None
+    return (
+        f"a branch of run {visible(parent.get('run', '?'))} after epoch {visible(parent.get('epoch', '?'))}"
+    )
 
 
 def gap_and_wait(epochs: Sequence[EpochFinished], judge: str = "test") -> str:

@@ -383,3 +383,19 @@ def test_a_run_leaves_no_memory_behind() -> None:
         run(tiny(epochs=1))
     assert process.memory_info().rss - before < 20 << 20
     assert (process.num_threads(), process.num_fds()) == (threads, descriptors)
+
+
+def test_a_pause_after_an_epoch_waits_for_its_end_and_goes_on_to_the_same_bits() -> None:
+    whole, _ = run(tiny())
+    control = RunControl()
+    control.pause("a test", after_epoch=2)
+    trainer = Trainer(Job(tiny(), CPU), stripes())
+    seen: list[Event] = []
+    for event in trainer.run(control):
+        seen.append(event)
+        if isinstance(event, Control) and event.action == "paused":
+            assert (event.epoch, event.step, event.source) == (2, 0, "a test")
+            control.resume()
+    names = [type(event).__name__ for event in seen if isinstance(event, Control | EpochFinished)]
+    assert names == ["EpochFinished", "EpochFinished", "Control", "Control", "EpochFinished"]
+    assert trainer.state().sha256() == whole.state().sha256()
