@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 #: On the terminal two figures stand above each other; where there is no room the last columns are left out.
-_TITLES = ("", "parameters,\nclaimed", "trained", "", "published", "mean\nhere", "lowest to\nhighest", "published\nis",
-           "at\ntarget", "95 % for\none more")  # fmt: skip
+_TITLES = (
+    "", "parameters,\nclaimed", "trained", "", "published", "mean\nhere", "published\nis", "lowest to\nhighest",
+    "at\ntarget", "95 % for\none more",
+)  # fmt: skip
 _LEFT = {"preset", "accuracy"}
 
 
@@ -45,12 +47,14 @@ class ReproductionTable:
 
 def _lines(found: Reproduction) -> list[tuple[str, ...]]:
     """The rows of a system for the terminal: what both have in common is spread over the two."""
+    rows = table_rows(found)
     out: list[tuple[str, ...]] = []
-    for n, row in enumerate(table_rows(found)):
-        label, parameters, claimed, epochs, seeds, accuracy, published, mean, span, more, place, target = row
+    for n in range(2):
+        label, parameters, claimed, epochs, seeds, *figures = rows[min(n, len(rows) - 1)]
+        accuracy, published, mean, span, more, place, target = figures if n < len(rows) else [""] * 7
         trained = f"{seeds} {'seed' if seeds == '1' else 'seeds'}" if n else plural(int(epochs), "epoch")
         common = ("", claimed, trained) if n else (label, parameters, trained)
-        out.append((*common, accuracy, published, mean, span, place, target, more))
+        out.append((*common, accuracy, published, mean, place, span, target, more))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ def _published(started: RunStarted) -> Ghost | None:
     return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
 
 
+@functools.cache
 def published_on(preset: str, dataset: str) -> PublishedLog | None:
     """What the source of a built-in preset logged of this data set's test images; None where it did not."""
     from tuitrain.spec.preset_files import published_log
