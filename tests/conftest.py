@@ -1,5 +1,6 @@
 """Fixtures that every room shares."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -46,3 +47,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is imported by now stays: looking through it again at each collection is most of what a tiny run costs."""
+    gc.collect()
+    gc.freeze()

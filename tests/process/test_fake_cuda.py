@@ -37,9 +37,12 @@ def _sound(found: list[dict[str, Any]]) -> None:
     assert not wrong
 
 
-def test_a_step_is_legal_in_a_capture_and_within_its_budget() -> None:
-    found = _run("--only", "budget step13 64", "tiny every augmentation", "tiny rmsprop", "seeds tiny fp32")
+def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_found() -> None:
+    sections = ("budget step13 64", "tiny every augmentation", "tiny rmsprop", "seeds tiny fp32")
+    *found, broken = _run("--only", *sections, "--then", "item", "tiny sgd")
     _sound(found)
+    # One of the faults in the quick run, in the same process; the others are long.
+    assert (broken["section"], {one["kind"] for one in broken["faults"]}) == ("tiny sgd", {"wait"})
     assert [len(line["captures"]) for line in found if line["section"] == "budget step13 64"] == [3]
     _within_budget(found)
 
@@ -59,11 +62,6 @@ def test_a_fault_is_found(fault: str) -> None:
     found = _run("--only", "tiny sgd", "--teeth", fault)
     kinds = {one["kind"] for line in found for one in line["faults"]}
     assert faults.FAULTS[fault][0] in kinds
-
-
-def test_a_wait_in_a_step_is_found() -> None:
-    """One of the teeth in the quick run; the others are long."""
-    test_a_fault_is_found("item")
 
 
 @pytest.mark.long

@@ -68,7 +68,7 @@ async def test_a_dirty_cell_looks_as_if_the_whole_screen_had_been_rendered(size,
     async with lab(tmp_path, size=size) as (app, pilot, _):
         await pilot.press(*keys)
         await settle(app, pilot)
-        assert compare(app, random.Random(f"{size}{keys}"), 60) > 1000
+        assert compare(app, random.Random(f"{size}{keys}"), 15) > 500
 
 
 async def test_what_is_not_dirty_is_not_rendered(tmp_path, monkeypatch) -> None:

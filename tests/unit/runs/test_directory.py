@@ -41,14 +41,14 @@ def hostile_names(count: int) -> list[str]:
     return parts + ["".join(rng.choices(parts, k=rng.randint(1, 5))) for _ in range(count - len(parts))]
 
 
-def test_500_hostile_names_stay_in_the_runs_folder(tmp_path: Path) -> None:
+def test_hostile_names_stay_in_the_runs_folder(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     runs = tmp_path / "home" / "runs"
     runs.mkdir(parents=True)
     (runs / "link").symlink_to(outside)
     before = {path for path in tmp_path.rglob("*") if runs not in path.parents}
-    for name in [*hostile_names(500), "link", "link/x"]:
+    for name in [*hostile_names(120), "link", "link/x"]:
         safe = safe_name(name)
         assert safe and "/" not in safe and not safe.startswith((".", "-")) and safe.isprintable(), name
         assert len(safe.encode()) <= 170

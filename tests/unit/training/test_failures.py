@@ -1,6 +1,7 @@
 """What goes wrong in training: a loss that is not finite, and memory that runs out."""
 
 import math
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def test_a_learning_rate_far_too_high_diverges_and_says_so() -> None:
     assert trainer.state().finite()
 
 
-@pytest.mark.parametrize("at", range(20))
+@pytest.mark.parametrize("at", [0, 1, 4, 5, 7, 9, 14, 15, 19])  # an epoch is five steps
 def test_a_loss_that_stops_being_finite_is_found_within_its_epoch(
     at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,15 +97,18 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+@cache
+def undisturbed() -> str:
+    return run(tiny())[0].state().sha256()
+
+
 @pytest.mark.parametrize("place", list(PLACES))
 @pytest.mark.slow
 def test_out_of_memory_names_a_batch_size_and_the_next_run_works(
-    place: str, kind: str, monkeypatch: pytest.MonkeyPatch
+    place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = run(tiny())[0].state().sha256()
     owner, name, call = PLACES[place]
-    for again in range(2):
+    for again, kind in enumerate(("cuda", "cpu")):
         original = getattr(owner, name)
         failing = Failing(original, no_memory(kind), call + again)
         with monkeypatch.context() as patch:
@@ -113,7 +117,7 @@ def test_out_of_memory_names_a_batch_size_and_the_next_run_works(
         end = finished(events)
         assert end.outcome == "out_of_memory" and "--batch-size 32" in end.message
         assert trainer._stepper is None and trainer.state().finite()
-        assert run(tiny())[0].state().sha256() == wanted
+        assert run(tiny())[0].state().sha256() == undisturbed()
 
 
 @pytest.mark.parametrize(("batch", "smaller"), [(2, 1), (3, 2), (64, 32), (100, 64), (1000, 512)])
