@@ -44,7 +44,7 @@ def lr_find(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Find a learning rate: the loss as the rate grows from step to step.
+    """Find a learning rate: the loss as the rate grows step by step.
 
     Nothing is saved.
     """

@@ -67,7 +67,7 @@ def reproduce(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Train published systems with several seeds each, and hold what they claim against what they come to here.
+    """Train published systems with several seeds; test their claims.
 
     At the end come a table and, for each system, the published curve over the band of our seeds as an SVG picture in
     the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.
