@@ -113,6 +113,8 @@ def ask(place: Path, line: str, *python: str, **variables: str) -> subprocess.Co
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
+        ("tuitrain reproduce s", {"step1", "step13"}),
+        ("tuitrain reproduce e", {"era-s7"}),
         ("tuitrain runs ", {"show", "path", "rm", "tag", "note"}),
         ("tuitrain show mi", {"mine"}),
         ("tuitrain runs tag ", {"latest", RUN}),

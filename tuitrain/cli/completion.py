@@ -171,6 +171,15 @@ def offer_presets(incomplete: str) -> Iterator[str]:
     return (entry.name for entry in list_presets() if _fits(entry.name, incomplete))
 
 
+def offer_families(incomplete: str) -> Iterator[str]:
+    """Offers the families of presets, and the presets."""
+    from tuitrain.spec.preset_files import list_presets
+
+    entries = list_presets()
+    found = dict.fromkeys([*(entry.family for entry in entries), *(entry.name for entry in entries)])
+    return (name for name in found if _fits(name, incomplete))
+
+
 def offer_runs(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     """Offers the names of runs, the newest first, and `latest`."""
     from tuitrain.runs.names import looks_like_run

@@ -28,7 +28,7 @@ def reproduce(
         list[str],
         typer.Argument(
             help="Families (era-s7), presets or TOML files; a family called as one of its presets is NAME/.",
-            autocompletion=completion.offer_presets,
+            autocompletion=completion.offer_families,
             show_default=False,
         ),
     ],
