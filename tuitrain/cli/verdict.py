@@ -24,6 +24,7 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
     from tuitrain.watch.verdict import verdict_of
 
     found, started = verdict_of(history), history.started
+    seeds = _seeds_so_far(directory, history)
     glyph, kind = glyph_and_kind(history.outcome)
     word, _, rest = found.title.partition("  ")
     head = Text.assemble(
@@ -39,9 +40,29 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
         for figure in found.figures:
             grid.add_row(*(figure.label, figure.here, figure.claimed)[: len(grid.columns)])
         first, *worth = found.remarks
-        parts += [Text(), grid, Text(), Text(first), *(Text(remark, style="dim") for remark in worth), Text()]
+        parts += [Text(), grid, Text(), Text(first), *(Text(remark, style="dim") for remark in worth)]
+        parts += [*([Text(seeds)] if seeds else []), Text()]
     parts += checklist(found.points, found.challenge)[:-1]
     if started and started.command:
         parts += [Text(), Text.assemble(("repeat  ", "bold"), visible(started.command))]
     parts.append(Text.assemble(("run     ", "bold"), visible(directory)))
     return Group(*parts)
+
+
+def _seeds_so_far(directory: Path, history: History) -> str | None:
+    """The mean of all seeds of this setting that are there, if there are others."""
+    from tuitrain.errors import TuitrainError
+    from tuitrain.runs.index import list_runs, setting_digest
+
+    started, run = history.started, directory.absolute()
+    if started is None or not history.has_result:
+        return None
+    try:
+        setting = setting_digest(started)
+        if all(one.setting != setting or one.seed == started.seed for one in list_runs(run.parent)):
+            return None
+        from tuitrain.study.sides import seeds_so_far  # numpy and scipy: only where there is something to say
+
+        return seeds_so_far(run, started)
+    except (TuitrainError, OSError):
+        return None

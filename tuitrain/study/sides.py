@@ -11,6 +11,7 @@ from typing import Any
 
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
+from tuitrain.figures import plural
 from tuitrain.runs import names
 from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary, find_run, list_runs, preset_digest, setting_digest
@@ -19,8 +20,9 @@ from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.study.reading import StudyReader, seed_run
 from tuitrain.study.store import StudyDirectory, find_study, list_studies
+from tuitrain.training.events import RunStarted
 from tuitrain.watch.evidence import Evidence
-from tuitrain.watch.group import Group
+from tuitrain.watch.group import Group, mean_text
 
 _CHANGE = re.compile(r"\+(?=[A-Za-z_.\[\]0-9]+=)")
 
@@ -185,6 +187,18 @@ def runs_of_setting(runs_dir: Path, digest: str, preset_name: str = "", label: s
     paths = {seed: Path(by_seed[seed].path) for seed in sorted(by_seed)}
     group = Group(label, tuple(seed_run(path, seed) for seed, path in paths.items()))
     return _with_right(group, list(paths.values()))
+
+
+def seeds_so_far(run: Path, started: RunStarted) -> str | None:
+    """What all finished runs of a run's setting in its folder come to, if there are more seeds than its own.
+
+    As in `With 3 other seeds of this setting: mean 99.31 % (99.24 to 99.38), sd 0.05, 4 seeds`.
+    """
+    group = runs_of_setting(run.parent, setting_digest(started))
+    others = len([one for one in group.ended if one.seed != started.seed]) if group is not None else 0
+    if group is None or not others:
+        return None
+    return f"With {plural(others, 'other seed')} of this setting: {mean_text(group)}."
 
 
 def _of_preset(runs_dir: Path, text: str, preset: Preset) -> Side:
