@@ -16,7 +16,10 @@ from tuitrain.cli.root import app
 from tuitrain.errors import ExitCode
 from tuitrain.runs.history import History
 from tuitrain.runs.run_json import run_json
+from tuitrain.spec.preset_files import load_preset
 from tuitrain.training import events
+from tuitrain.watch.group import Group
+from tuitrain.watch.reproduction import Reproduction, reproduction_json
 
 FROZEN = Path(__file__).parent / "interface.json"
 
@@ -47,6 +50,9 @@ def interface() -> dict[str, object]:
         "show --json layers": sorted(shown["layers"][0]),
         "lesson backprop --json": sorted(lesson),
         "lesson backprop --json terms": sorted(lesson["terms"][0]),
+        "reproduce --json": sorted(
+            reproduction_json(Reproduction(load_preset("step13"), Group("step13", ())))
+        ),
         "flags": _flags(),
     }
 

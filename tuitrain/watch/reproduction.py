@@ -277,6 +277,7 @@ def reproduction_json(found: Reproduction) -> dict[str, Any]:
         "label": found.group.label,
         "dataset": found.preset.train.dataset,
         "as_published": found.as_published,
+        "changes": found.changes,
         "parameters": found.parameters,
         "claimed_parameters": source.parameters,
         "epochs": found.preset.train.epochs,
