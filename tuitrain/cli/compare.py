@@ -54,7 +54,8 @@ def compare(
         raise UsageError("compare: name two or more runs, studies or presets.")
     folder = config.runs_dir(runs_dir)
     wanted = config.setting("dataset", dataset)
-    found = [find_side(folder, text, {"train.dataset": wanted} if wanted else None) for text in sides]
+    changes = {"train.dataset": wanted} if wanted else None
+    found = told_apart([find_side(folder, text, changes) for text in sides])
     for first, second in itertools.combinations(found, 2):
         refuse_shared_runs(first, second)
     for side in found[1:]:

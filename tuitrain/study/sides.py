@@ -140,7 +140,7 @@ def _of_run(runs_dir: Path, text: str) -> Side:
     run = seed_run(directory.path, started.seed)
     if not run.ended:  # stopped by hand: here it counts as it is
         run = replace(run, history=replace(history, finished=replace(history.finished, outcome="completed")))
-    group = _with_right(Group(directory.name, (run,)), [directory.path])
+    group = _with_right(Group(directory.name if text == "latest" else text, (run,)), [directory.path])
     return Side(text, group, dict(started.preset), setting_digest(started))
 
 
@@ -219,6 +219,17 @@ def _with_right(group: Group, paths: Sequence[Path]) -> Group:
     with contextlib.suppress(RunDirectoryError):  # of runs from before predictions were kept
         right = right_of_runs(paths)
     return Group(group.label, group.runs, right)
+
+
+def told_apart(sides: Sequence[Side]) -> list[Side]:
+    """The sides with labels that differ: where two have the same, as they were named."""
+    labels = [side.group.label for side in sides]
+    return [
+        replace(side, group=replace(side.group, label=f"{side.group.label} ({side.text})"))
+        if labels.count(side.group.label) > 1
+        else side
+        for side in sides
+    ]
 
 
 def refuse_shared_runs(a: Side, b: Side) -> None:

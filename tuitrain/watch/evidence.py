@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -161,7 +162,9 @@ def evidence_lines(evidence: Evidence) -> list[str]:
     lines = [headline(evidence)]
     found = evidence.comparison
     if evidence.same_settings:
-        lines.append("The settings are the same but for names: what differs is luck, or the machine.")
+        lines.append(
+            "The settings are the same but for names and seeds: what differs is luck, or the machine."
+        )
     if (counts := evidence.mcnemar) is not None and evidence.finding != "identical":
         only_a, only_b, p_value = counts
         lines.append(
@@ -246,13 +249,17 @@ def figure_rows(*groups: Group) -> list[tuple[str, ...]]:
         ("  95 % interval", *(_mean_interval(group) for group in groups)),
         ("  sd between seeds", *(sd_text(group).removeprefix("sd ") for group in groups)),
         ("  noise floor", *(points_text(group.spread.floor) if group.spread else "–" for group in groups)),
-        ("  worst seed", *(accuracy_text(min(group.accuracies, default=None)) for group in groups)),
-        ("  best seed", *(accuracy_text(max(group.accuracies, default=None)) for group in groups)),
+        ("  worst seed", *(_of_several(group, min) for group in groups)),
+        ("  best seed", *(_of_several(group, max) for group in groups)),
         ("best epoch, mean", *(_mean_best(group) for group in groups)),
         ("at target at the end", *(str(group.at_target("end") or "–") for group in groups)),
         ("two seeds differ on", *(_images(group.disagreement) for group in groups)),
     ]
     return [row for row in rows if any(text != "–" for text in row[1:])]
+
+
+def _of_several(group: Group, which: Callable[[Sequence[float]], float]) -> str:
+    return accuracy_text(which(group.accuracies)) if len(group.accuracies) > 1 else "–"
 
 
 def _mean_interval(group: Group) -> str:
