@@ -47,7 +47,7 @@ def compare(
 
     A preset stands for all its finished runs, of each seed the newest. The first is compared with each other.
     """
-    from tuitrain.study.sides import evidence_of, find_side, refuse_shared_runs
+    from tuitrain.study.sides import evidence_of, find_side, refuse_shared_runs, told_apart
     from tuitrain.watch.evidence import check_comparable
 
     if len(sides) < 2:
