@@ -274,7 +274,8 @@ def screen(session: Session) -> dict[str, Any]:
             terminal = Terminal(
                 [sys.executable, "-m", "tuitrain", "attach", "screen"], columns=100, rows=30, env=env
             )
-            terminal.read(4)
+            terminal.wait_for("epoch")
+            terminal.read(1)
             late = {"pause (key)": _late(run, "paused", lambda: os.write(terminal.fd, b" "), terminal)}
             os.write(terminal.fd, b" ")
             terminal.read(1)
@@ -296,12 +297,16 @@ def screen(session: Session) -> dict[str, Any]:
         return {"late": late, "detached_goes_on": goes_on, "screen": terminal.text.splitlines()}
 
 
-def _until(done: Callable[[], bool], seconds: float) -> None:
+def _until(done: Callable[[], bool], seconds: float, terminal: Any = None) -> None:
+    """Waits; what a terminal prints is read meanwhile, or its program would wait too."""
     end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:
             raise RuntimeError(f"not there after {seconds:.0f} s")
-        time.sleep(0.02)
+        if terminal is None:
+            time.sleep(0.02)
+        else:
+            terminal.read(0.05)
 
 
 def _progress(run: Path) -> dict[str, Any] | None:
@@ -321,9 +326,7 @@ def _late(run: Path, action: str, act: Callable[[], Any], terminal: Any = None) 
 
     before, seen, begun = len(answers()), _progress(run), time.time()
     act()
-    if terminal is not None:
-        terminal.read(0.5)
-    _until(lambda: len(answers()) > before, 20)
+    _until(lambda: len(answers()) > before, 20, terminal)
     answer = answers()[-1]
     if seen is None:
         return {"seconds": round(answer["time"] - begun, 3)}
