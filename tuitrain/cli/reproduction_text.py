@@ -52,10 +52,16 @@ def _lines(found: Reproduction) -> list[tuple[str, ...]]:
     for n in range(2):
         label, parameters, claimed, epochs, seeds, *figures = rows[min(n, len(rows) - 1)]
         accuracy, published, mean, span, more, place, target = figures if n < len(rows) else [""] * 7
-        trained = f"{seeds} {'seed' if seeds == '1' else 'seeds'}" if n else plural(int(epochs), "epoch")
+        trained = _seeds(seeds) if n else plural(int(epochs), "epoch")
         common = ("", claimed, trained) if n else (label, parameters, trained)
         out.append((*common, accuracy, published, mean, place, span, target, more))
     return out
+
+
+def _seeds(cell: str) -> str:
+    """`3 seeds, 1 diverged` of `3, 1 diverged`."""
+    number, comma, rest = cell.partition(",")
+    return f"{number} {'seed' if number == '1' else 'seeds'}{comma}{rest}"
 
 
 def reproduction_markdown(found: Sequence[Reproduction]) -> str:

@@ -196,7 +196,10 @@ def table_rows(found: Reproduction) -> list[tuple[str, ...]]:
         str(found.preset.train.epochs),
     )
     if found.best is None or found.last is None:
-        return [(*head, seeds, "best", _claimed_best(source), "not run", "–", "–", "–", "–")]
+        state = "diverged" if group.diverged else "not run"
+        return [(*head, seeds, "best", _claimed_best(source), state, "–", "–", "–", "–")]
+    if group.diverged:
+        seeds += f", {len(group.diverged)} diverged"
     ever, end = found.at_target or (None, None)
     best = (seeds, "best", _claimed_best(source), *_draws_cells(found.best), _share_text(ever))
     last = (seeds, "last", percent_text(source.last), *_draws_cells(found.last), _share_text(end))

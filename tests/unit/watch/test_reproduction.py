@@ -96,6 +96,17 @@ def test_one_seed_has_no_range_and_what_was_not_run_says_so() -> None:
     assert reproduction_json(one)["best"]["one_more_run"] is None
 
 
+def test_diverged_seeds_count_and_are_told() -> None:
+    ended = reproduction(STEP13, *FOUR[:2]).group.runs
+    early = SeedRun(7, "seed7", "diverged", history([], 7, "diverged"), 1.0)
+    late = SeedRun(8, "seed8", "diverged", history([0.98, 0.1], 8, "diverged"), 1.0)
+    some = Reproduction(STEP13, Group("step13", (*ended, early, late)))
+    assert table_rows(some)[0][HEAD.index("seeds")] == "4, 2 diverged"
+    assert some.last is not None and some.last.range.low == 0.1
+    (row,) = table_rows(Reproduction(STEP13, Group("step13", (early,))))
+    assert row[HEAD.index("mean here")] == "diverged"
+
+
 def test_what_was_not_trained_as_published_is_not_counted() -> None:
     changed = replace(reproduction(STEP13, *FOUR), changes="epochs 3")
     unclaimed = reproduction(load_preset("net0"), *FOUR)
