@@ -15,7 +15,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.study import Jobs, Plain, Quiet, Together, end_duel, load_once, train_study
+from tuitrain.cli.study_train import Jobs, Plain, Quiet, Together, finish_study, load_once, train_study
 from tuitrain.errors import RequirementError, UsageError
 from tuitrain.figures import signed_points_text
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuitrain.study.plan import Plan, Setting
-    from tuitrain.study.reading import StudyReader
     from tuitrain.study.sides import Side
     from tuitrain.watch.evidence import Evidence
 
@@ -73,7 +72,7 @@ def comparison_text(a: Side, b: Side) -> RenderableType:
     from rich.console import Group as Stack
     from rich.text import Text
 
-    from tuitrain.cli.study import figure_table
+    from tuitrain.cli.study_text import figure_table
     from tuitrain.study.sides import evidence_of
     from tuitrain.watch.comparison import setting_lines
     from tuitrain.watch.evidence import evidence_lines
@@ -165,9 +164,9 @@ def duel(
     Looking after each pair is paid for: the interval holds however often one looks. Exit code 0 if B is better,
     7 if it is not, or if that stays undecided.
     """
-    from tuitrain.study.duel import duel_of, duel_plan
+    from tuitrain.study.duel import duel_plan
     from tuitrain.study.store import create_study
-    from tuitrain.watch.duel import duel_lines, start_line
+    from tuitrain.watch.duel import start_line
 
     if gain is not None and not (math.isfinite(gain) and gain > 0):
         raise UsageError(f"--gain {gain:g}: use a number of points above 0, such as 0.05.")
@@ -186,14 +185,11 @@ def duel(
     study = create_study(folder, plan)
     plan = replace(plan, name=study.name)
 
-    def enough(reader: StudyReader) -> bool:
-        return until == "decided" and duel_of(plan, reader.groups()).decided
-
     groups, code = train_study(
-        study, plan, jobs=jobs, together=together, data_dir=data_place, quiet=quiet, plain=plain, enough=enough,
-        below=lambda groups: duel_lines(duel_of(plan, groups)),
+        study, plan, jobs=jobs, together=together, data_dir=data_place, quiet=quiet, plain=plain,
+        until_decided=until == "decided",
     )  # fmt: skip
-    end_duel(study, plan, groups, code, json=json, quiet=quiet)
+    raise typer.Exit(finish_study(study, plan, groups, code, json=json, quiet=quiet))
 
 
 def _two_settings(

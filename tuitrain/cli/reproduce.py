@@ -14,7 +14,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import stderr
-from tuitrain.cli.study import Jobs, Plain, Quiet, end_reproduction, load_once, train_study
+from tuitrain.cli.study_train import Jobs, Plain, Quiet, finish_study, load_once, train_study
 from tuitrain.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def reproduce(
         load_once(data, data_place, quiet)
     study, plan = _begin(folder, wanted, by_name=name is not None)
     groups, code = train_study(study, plan, jobs=jobs, data_dir=data_place, quiet=quiet, plain=plain)
-    end_reproduction(study, plan, groups, code, json=json, quiet=quiet, markdown=markdown)
+    raise typer.Exit(finish_study(study, plan, groups, code, json=json, quiet=quiet, markdown=markdown))
 
 
 def _settings(names: Sequence[str], flags: Mapping[str, Any]) -> tuple[Setting, ...]:

@@ -20,6 +20,7 @@ from tuitrain.cli.reproduce import reproduce
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
 from tuitrain.cli.study import study_app
+from tuitrain.cli.sweep import sweep
 from tuitrain.version import __version__
 
 app = typer.Typer(
@@ -92,6 +93,7 @@ app.command(rich_help_panel=TRAIN)(resume)
 app.command(rich_help_panel=TRAIN)(branch)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
+app.command(rich_help_panel=TRAIN)(sweep)
 app.command(rich_help_panel=TRAIN)(compare.duel)
 app.command(name="lr-find", rich_help_panel=TRAIN)(lr_find)
 app.command(rich_help_panel=TRAIN)(reproduce)

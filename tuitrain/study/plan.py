@@ -15,7 +15,7 @@ from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
-Kind = Literal["seeds", "duel", "reproduction"]
+Kind = Literal["seeds", "duel", "reproduction", "sweep"]
 #: The version of `plan.json`; raised when an older program would misread it.
 SCHEMA = 1
 MAX_MEMBERS = 100_000

@@ -1,0 +1,233 @@
+"""Trains a study from a command, shows it until it ends, says what it came to, and gives the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr
+from tuitrain.errors import ExitCode, RequirementError, visible
+from tuitrain.figures import accuracy_text, reaches_target
+from tuitrain.runs.signals import data_stream
+
+if TYPE_CHECKING:
+    from tuitrain.study.plan import Plan
+    from tuitrain.study.store import StudyDirectory
+    from tuitrain.study.training import StudyTraining
+    from tuitrain.training.job import Job
+    from tuitrain.watch.group import Group
+
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        help="How many seeds train at the same time; default: one a core, on a GPU one.",
+        rich_help_panel=options.PLACE,
+    ),
+]
+Together = Annotated[
+    bool | None,
+    typer.Option(
+        "--together/--one-by-one",
+        help="Stack seeds into one network and train them at once; default: on CUDA.",
+        rich_help_panel=options.PLACE,
+        show_default=False,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
+]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", help="One line per seed, also on a terminal.", rich_help_panel=options.OUTPUT),
+]
+
+
+def plan_of_seeds(job: Job, seeds: str, name: str | None) -> Plan:
+    """The plan of `run --seeds`.
+
+    Raises:
+        UsageError: the seeds can't be read, or stand in the way of something.
+    """
+    from tuitrain.spec.describe import layers_of, short_changes
+    from tuitrain.study.plan import Plan, Setting, seeds_of, study_name, with_seed
+    from tuitrain.study.store import fresh_study_name
+
+    preset = job.preset
+    changed = {key: pair for key, pair in job.changed.items() if key != "train.seed"}
+    label = " · ".join(
+        filter(None, (job.model or preset.name, short_changes(changed, layers_of(preset.to_dict()))))
+    )
+    wanted = seeds_of(seeds, preset.train.seed)
+    if (
+        preset.train.val_split and preset.train.val_split_seed is None
+    ):  # all are to be judged by the same images
+        from tuitrain.spec.preset import override
+
+        preset = override(preset, {"train.val_split_seed": wanted[0]})
+    network = job.user_network.to_dict() if job.user_network else {}
+    return Plan(
+        study_name(name) if name else fresh_study_name(preset.name),
+        "seeds",
+        (Setting(label, preset, changed, job.command),),
+        wanted,
+        job.runtime,
+        job.budget,
+        with_seed(job.command, f"--seeds {seeds.replace(' ', '')}"),
+        user_network=network,
+        began=time.time(),
+    )
+
+
+def train_study(
+    study: StudyDirectory,
+    plan: Plan,
+    *,
+    jobs: int | None,
+    data_dir: Path | None,
+    model: str = "",
+    together: bool | None = None,
+    quiet: bool,
+    plain: bool,
+    until_decided: bool = True,
+) -> tuple[list[Group], int]:
+    """Trains what a study has not trained yet, shown until it ends; returns its groups and an exit code.
+
+    Args:
+        study: held by this process; released at the end.
+        plan: its plan.
+        jobs: how many members at a time.
+        data_dir: where the data lies.
+        model: the user's network, as named.
+        together: whether seeds are stacked into one network; None for what pays on the device.
+        quiet: whether nothing is shown.
+        plain: whether lines are shown in place of a picture.
+        until_decided: whether a duel ends when it is decided.
+    """
+    from tuitrain.cli.study_text import is_decided, verdict_lines
+    from tuitrain.cli.study_view import SHOW_S, choose_view
+    from tuitrain.runs.signals import guarded
+    from tuitrain.study.local import local_for
+    from tuitrain.study.reading import StudyReader
+    from tuitrain.study.training import StudyTraining
+    from tuitrain.study.workers import Workers
+
+    try:
+        local = local_for(plan, jobs, together)
+        plan = replace(plan, runtime=local.runtime)
+        reader = StudyReader(study.runs_dir, plan)
+        view, shown = choose_view(lambda groups: verdict_lines(plan, groups), quiet=quiet, plain=plain), 0.0
+
+        def look() -> None:
+            nonlocal shown
+            if time.monotonic() - shown >= SHOW_S:
+                with contextlib.suppress(OSError, ValueError):
+                    view.show(reader.groups())
+                shown = time.monotonic()
+
+        workers = Workers(local.at_once)
+        training = StudyTraining(
+            study, plan, workers, at_once=local.at_once, together=local.together, data_dir=data_dir, model=model,
+            enough=lambda: until_decided and is_decided(plan, reader),
+        )  # fmt: skip
+        try:
+            with guarded(training) as signals:
+                training.run(look)
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                view.show(reader.groups())
+                view.close()
+            workers.shutdown(wait=False, cancel_futures=True)
+        groups = reader.groups()
+        return groups, int(signals.exit_code) or _exit_code(training, groups)
+    finally:
+        study.release()
+
+
+def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
+    from tuitrain.cli.console import complain
+
+    bad = [
+        ending
+        for ending in training.endings.values()
+        if ending.outcome not in ("completed", "diverged", "stopped")
+    ]
+    for message in dict.fromkeys(ending.message for ending in bad if ending.message):
+        complain(message)
+    if bad:
+        return bad[0].exit_code or ExitCode.FAILED
+    if all(group.ended and len(group.diverged) == len(group.ended) for group in groups):
+        return ExitCode.DIVERGED
+    return ExitCode.DONE
+
+
+def finish_study(
+    study: StudyDirectory, plan: Plan, groups: Sequence[Group], code: int, *, json: bool, quiet: bool, markdown: bool = False,
+) -> int:  # fmt: skip
+    """Says what a study came to: text on stderr, its folder, JSON object or table (Markdown) on stdout; returns the code."""
+    from tuitrain.cli.study_text import final_code, keep_results, more_json, study_markdown, study_text
+    from tuitrain.watch.study_json import study_json
+
+    more = more_json(plan, groups) | keep_results(study, plan, groups)
+    if not quiet:
+        with contextlib.suppress(OSError, ValueError):
+            stderr().print(study_text(plan, groups, study.path), soft_wrap=True)
+    if json:
+        emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | more)
+    elif markdown:
+        data_stream().write(study_markdown(plan, groups))
+    elif not (quiet or data_stream().isatty()):
+        data_stream().write(f"{study.path}\n")
+    return final_code(plan, groups, code)
+
+
+def load_once(dataset: str, data_dir: Path | None, quiet: bool) -> int:
+    """Fetches and verifies the data here, rather than in each member's process; returns its number of test images."""
+    from tuitrain.cli.fetch_progress import FetchProgress
+    from tuitrain.data.load import load_dataset
+
+    with FetchProgress() as progress:
+        return len(load_dataset(dataset, data_dir, progress=None if quiet else progress).test)
+
+
+def train_seeds(
+    job: Job, plan: Plan, *, runs_dir: Path, data_dir: Path | None, jobs: int | None,
+    together: bool | None, require: float | None, gain: Callable[[str], None] | None, json: bool, quiet: bool, plain: bool,
+) -> None:  # fmt: skip
+    """`run --seeds`: several seeds of one setting, as a study.
+
+    Raises:
+        RequirementError: the mean of the last epoch is below `require`, in percent.
+    """
+    from tuitrain.study.store import create_study
+
+    study = create_study(runs_dir, plan)
+    plan = replace(plan, name=study.name)
+    groups, code = train_study(
+        study,
+        plan,
+        jobs=jobs,
+        data_dir=data_dir,
+        model=job.model,
+        together=together,
+        quiet=quiet,
+        plain=plain,
+    )
+    code = finish_study(study, plan, groups, code, json=json, quiet=quiet)
+    if code == ExitCode.DONE and require is not None:
+        mean = groups[0].mean
+        if mean is None or not reaches_target(mean.value, require):
+            got = accuracy_text(mean.value) if mean else "nothing"
+            raise RequirementError(
+                f"--require-accuracy {require:g}: the mean of the last epoch was {got}; the study is {visible(study.path)}."
+            )
+    if code == ExitCode.DONE and gain is not None:
+        gain(study.name)
+    raise typer.Exit(code)
