@@ -36,7 +36,7 @@ class App(TuitrainApp):
     def _after_first_paint(self) -> None:
         pass
 
-    def start_run(self, job: Job) -> None:
+    def start_run(self, job: Job, parent: object = None) -> None:
         self.started.append(job)
 
     def copy_to_clipboard(self, text: str) -> None:

@@ -42,7 +42,10 @@ class FakeControl:
             event = Control(epoch=8, step=665, **fields)  # type: ignore[arg-type]
             self.feed.coming.append(Record(event, 1795186830.0, 30.0))
 
-    def pause(self, source: str = "") -> None:
+    def pause(self, source: str = "", *, after_epoch: int | None = None) -> None:
+        if after_epoch is not None:
+            self._tell("pause", after_epoch, source)
+            return
         self._tell("pause", source)
         self._answer(action="paused", source=source)
         self.feed.phase = "paused" if self.answers else self.feed.phase
@@ -142,7 +145,7 @@ class StageApp(App[None]):
         if ascii_only:
             self._filters.append(AsciiFilter())
 
-    def start_run(self, job: Job) -> None:
+    def start_run(self, job: Job, parent: object = None) -> None:
         self.started.append(job)
 
     def resume_run(self, run: str) -> None:

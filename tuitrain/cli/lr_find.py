@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,12 +11,6 @@ from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.errors import visible
-from tuitrain.figures import loss_text, rate_text
-
-if TYPE_CHECKING:
-    from tuitrain.spec.preset import Preset
-    from tuitrain.training.lr_range import RangeTest
-    from tuitrain.tui.paint.text import Parts
 
 CHART_LINES = 14
 
@@ -76,56 +70,19 @@ def lr_find(
         )
         return
     from tuitrain.cli.painted import painted
+    from tuitrain.tui.paint.rates import rate_curve
+    from tuitrain.watch.rates import rate_sentences, rate_to_take
 
-    for parts in curve(found):
+    lines = rate_curve(found.points, found.suggested, min(100, stdout().width - 1), CHART_LINES)
+    if lines:
+        stdout().print(painted((("loss", "bold"), (" over the learning rate", ""))), soft_wrap=True)
+    for parts in lines:
         stdout().print(painted(parts), soft_wrap=True)
-    for sentence in sentences(found, changed):
+    for sentence in rate_sentences(found, changed):
         stdout().print(sentence, soft_wrap=True)
-
-
-def curve(found: RangeTest) -> list[Parts]:
-    """The loss over the learning rate, on a logarithmic scale, with the suggestion marked."""
-    from tuitrain.tui.paint.plot import XY, plot
-
-    finite = [point for point in found.points if math.isfinite(point.loss)]
-    if not finite:
-        return []
-    most = 1.5 * finite[0].loss  # what explodes would flatten the rest
-    points = tuple((math.log10(p.lr), min(p.loss, most)) for p in finite)
-    curves = [XY(points, "primary", "")]
-    if (suggested := found.suggested) is not None:
-        at = min(finite, key=lambda p: abs(p.lr - suggested))
-        curves.append(XY(((math.log10(at.lr), at.loss),), "accent", "●"))
-    ends = range(math.ceil(points[0][0]), math.floor(points[-1][0]) + 1)
-    labels = [(float(power), f"{10.0**power:g}") for power in ends]
-    return [
-        (("loss", "bold"), (" over the learning rate", "")),
-        *plot(curves, min(100, stdout().width - 1), CHART_LINES, labels),
-    ]
-
-
-def sentences(found: RangeTest, preset: Preset) -> list[str]:
-    """What the curve says."""
-    from tuitrain.training.lr_range import rounded_rate
-
-    own = preset.train.optimizer.lr
-    if found.suggested is None or found.lowest is None or found.peak is None:
-        out = [
-            "The loss does not fall at any of these rates; try others (--from, --to) or more steps (--steps)."
-        ]
+    rate = rate_to_take(found, changed)
+    if rate is None:
+        stdout().print("Try others (--from, --to), or more steps (--steps).", soft_wrap=True)
     else:
-        lowest = min(point.loss for point in found.points if math.isfinite(point.loss))
-        out = [
-            f"Suggested: {rate_text(rounded_rate(found.suggested))}, where the loss falls fastest "
-            f"(lowest, {loss_text(lowest)}, at {rate_text(rounded_rate(found.lowest))}).",
-            f"For the peak of a one-cycle schedule: up to {rate_text(rounded_rate(found.peak))}, a third of the rate at the "
-            "lowest loss.",
-        ]
-    if found.exploded is not None:
-        out.append(f"From {rate_text(rounded_rate(found.exploded))} on the loss explodes.")
-    out.append(f"{visible(preset.name)} has {rate_text(own)}.")
-    if found.suggested is not None:
-        out.append(
-            f"Try it: tuitrain run --preset {visible(preset.name)} --lr {rounded_rate(found.suggested):g}"
-        )
-    return out
+        command = f"tuitrain run --preset {visible(changed.name)} --lr {rate:g}"
+        stdout().print(f"Try it: {command}", soft_wrap=True)

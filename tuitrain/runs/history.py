@@ -113,6 +113,14 @@ class History:
         return self.epochs[-1] if self.epochs else None
 
     @property
+    def done(self) -> int:
+        """The number of the latest finished epoch; of a branch before its first, that of its parent's."""
+        if self.epochs:
+            return self.epochs[-1].epoch
+        epoch = self.started.parent.get("epoch", 0) if self.started is not None else 0
+        return epoch if isinstance(epoch, int) else 0
+
+    @property
     def outcome(self) -> str:
         """How it ended; `unfinished` while it goes on, or where it was killed."""
         return self.finished.outcome if self.finished is not None else "unfinished"

@@ -211,13 +211,20 @@ NAMES = ("name", "title", "family", "source", "story", "schema", "claims", "chal
 
 
 def setting_digest(start: RunStarted) -> str:
-    """A digest that is the same for runs that train the same thing, but for the seed, to the same precision."""
-    return preset_digest(
-        start.preset, start.own_network.get("sha256"), start.runtime.get("precision", "fp32")
-    )
+    """A digest that is the same for runs that train the same thing, but for the seed, to the same precision.
+
+    Branches are the same only if they begin from the same place.
+    """
+    precision = start.runtime.get("precision", "fp32")
+    return preset_digest(start.preset, start.own_network.get("sha256"), precision, start.parent)
 
 
-def preset_digest(preset: Mapping[str, Any], network: str | None = None, precision: str = "fp32") -> str:
+def preset_digest(
+    preset: Mapping[str, Any],
+    network: str | None = None,
+    precision: str = "fp32",
+    parent: Mapping[str, Any] | None = None,
+) -> str:
     """The same of a preset's plain form; `network` is the digest of a network in Python in its place."""
     data = {key: value for key, value in preset.items() if key not in NAMES}
     train = data.get("train")
@@ -225,7 +232,8 @@ def preset_digest(preset: Mapping[str, Any], network: str | None = None, precisi
         data["train"] = {key: value for key, value in train.items() if key != "seed" and value is not None}
     if network:
         data["model"] = network
-    text = json.dumps([data, precision], sort_keys=True, default=str)
+    parts = [data, precision, parent] if parent else [data, precision]
+    text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -10,7 +10,8 @@ import dataclasses
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,7 @@ class QueueEntry:
     state: EntryState = "queued"
     phase: str = "queued"
     resumes: RunDirectory | None = None
+    parent: RunDirectory | None = None
     withdrawn: bool = False
     session: Session | None = None
     error: str = ""
@@ -142,19 +144,24 @@ class SessionManager:
         self._make_session = make_session or make_session_with_torch
         self._lock = threading.Condition()
         self._lanes: dict[str, threading.Thread] = {}
+        self._held = False
         self._closing = False
 
     # -- asking --------------------------------------------------------------------------------
 
-    def start(self, job: Job) -> EntryFeed:
+    def start(self, job: Job, parent: RunDirectory | None = None) -> EntryFeed:
         """Train now, or as soon as the runs before it on the same device are over.
+
+        Args:
+            job: what to train, and how.
+            parent: of a branch, the run that it begins from; where left out, it is looked for by its name.
 
         Raises:
             UsageError: the app is closing.
         """
         if self._closing:
             raise UsageError("tuitrain is closing; start the run again afterwards.")
-        return self._put(QueueEntry(job))
+        return self._put(QueueEntry(job, parent=parent))
 
     def _put(self, entry: QueueEntry) -> EntryFeed:
         with self._lock:
@@ -221,6 +228,24 @@ class SessionManager:
                 return EntryFeed(self, entry)
         return DirectoryFeed(directory)
 
+    @contextmanager
+    def between_runs(self) -> Iterator[None]:
+        """A time in which this process begins no run: for a test that uses the device and torch's settings.
+
+        Raises:
+            UsageError: a run of this process trains or waits, or another such test runs.
+        """
+        with self._lock:
+            if self._held or self.busy():
+                raise UsageError(f"this process is busy ({self.describe()}); try again when it is done.")
+            self._held = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held = False
+                self._lock.notify_all()
+
     # -- looking -------------------------------------------------------------------------------
 
     def busy(self) -> bool:
@@ -277,7 +302,7 @@ class SessionManager:
     def _drive(self, device: str) -> None:
         while True:
             with self._lock:
-                while (entry := self._next(device)) is None or self._closing:
+                while (entry := self._next(device)) is None or self._held or self._closing:
                     if self._closing:
                         return
                     self._lock.wait()
@@ -363,7 +388,24 @@ def make_session_with_torch(entry: QueueEntry, runs_dir: Path, data_dir: Path | 
         from tuitrain.training.user_network import load_user_network
 
         job = dataclasses.replace(job, user_network=load_user_network(job.model))
+    if job.parent:
+        return _branch_session(entry, runs_dir, data_dir)
     dataset = load_data(job.preset, data_dir)
     if entry.withdrawn:
         raise UsageError("left before it began.")
     return prepare(job, runs_dir=runs_dir, dataset=dataset, control=entry.control)
+
+
+def _branch_session(entry: QueueEntry, runs_dir: Path, data_dir: Path | None) -> Session:
+    from tuitrain.runs.branch import prepare_branch
+    from tuitrain.runs.index import find_run
+
+    parent = entry.parent or find_run(runs_dir, str(entry.job.parent["run"]))
+    return prepare_branch(
+        parent,
+        int(entry.job.parent["epoch"]),
+        entry.job,
+        runs_dir=runs_dir,
+        data_dir=data_dir,
+        control=entry.control,
+    )

@@ -142,8 +142,3 @@ def read_curve(points: Sequence[RatePoint]) -> RangeTest:
     ]  # over two steps, in nats a factor of e
     steepest = falling[min(range(len(slopes)), key=slopes.__getitem__) + 1] if slopes else least
     return RangeTest(tuple(points), steepest.lr, least.lr, exploded)
-
-
-def rounded_rate(rate: float) -> float:
-    """A rate to two digits, as people write it."""
-    return float(f"{rate:.1e}")

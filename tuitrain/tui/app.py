@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tuitrain.lessons.lesson import Lesson
+    from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.training.job import Job
 
@@ -296,10 +297,10 @@ class TuitrainApp(TerminalApp):
         changed = differences(base, preset)
         self.start_run(Job(preset, place.runtime, place.budget, changed, model=self.start_model))
 
-    def start_run(self, job: Job) -> None:
-        """Start a run and show it in the monitor."""
+    def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
+        """Start a run and show it in the monitor; `parent` is the run that a branch begins from."""
         try:
-            feed = self.manager.start(job)
+            feed = self.manager.start(job, parent)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tuitrain.spec.preset import PublishedLog
-    from tuitrain.training.events import RunStarted
+    from tuitrain.training.events import EpochFinished, RunStarted
 
-PUBLISHED, EARLIER = "published", "best here"
+PUBLISHED, EARLIER, PARENT = "published", "best here", "parent"
 
 
 def ghosts(started: RunStarted, runs_dir: Path | None) -> tuple[Ghost, ...]:
-    """The preset's published curve and the best earlier run of it on this machine, where there are such."""
+    """The preset's published curve, and the best earlier run of it on this machine; of a branch, its parent."""
     found: list[Ghost] = []
     published = _published(started)
     if published is not None:
         found.append(published)
-    earlier = _earlier(started, runs_dir) if runs_dir is not None else None
+    earlier = None
+    if runs_dir is not None:
+        earlier = _parent(started, runs_dir) or _earlier(started, runs_dir)
     if earlier is not None:
         found.append(earlier)
     return tuple(found)
@@ -72,12 +75,30 @@ def _earlier(started: RunStarted, runs_dir: Path) -> Ghost | None:
             return None
     except (TuitrainError, OSError):
         return None
+    return _curve(EARLIER, epochs)
+
+
+def _parent(started: RunStarted, runs_dir: Path) -> Ghost | None:
+    """The run that a branch began from; None of others, and where it is not here."""
+    from tuitrain.runs.history import History
+    from tuitrain.runs.index import find_run
+
+    if not started.parent:
+        return None
+    try:
+        epochs = History.of(find_run(runs_dir, str(started.parent.get("run"))).events()).epochs
+    except (TuitrainError, OSError):
+        return None
+    return _curve(PARENT, epochs) if epochs else None
+
+
+def _curve(name: str, epochs: Sequence[EpochFinished]) -> Ghost:
     accuracy: list[float | None] = [None] * max(e.epoch for e in epochs)
     loss = list(accuracy)
     for e in epochs:
         accuracy[e.epoch - 1] = e.test_acc if math.isfinite(e.test_acc) else None
         loss[e.epoch - 1] = e.test_loss if math.isfinite(e.test_loss) else None
-    return Ghost(EARLIER, tuple(accuracy), tuple(loss))
+    return Ghost(name, tuple(accuracy), tuple(loss))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def remaining_s(
     planned: int,
     steps_per_epoch: int,
     progress: StepProgress | None,
+    begun_after: int = 0,
 ) -> float | None:
     """Seconds to the end of the run, or None while there is nothing to tell it from.
 
@@ -65,8 +66,9 @@ def remaining_s(
         planned: epochs that the run is to have.
         steps_per_epoch: optimizer steps of one epoch.
         progress: the latest report; of a finished epoch it counts for nothing.
+        begun_after: of a branch, the epoch after which it began.
     """
-    done = epochs[-1].epoch if epochs else 0
+    done = epochs[-1].epoch if epochs else begun_after
     if planned <= done:
         return 0.0
     warm = [e for e in epochs if e.epoch != pace.first_epoch][-EPOCHS:]

@@ -135,7 +135,7 @@ class MonitorState:
     @property
     def epoch(self) -> int:
         """The epoch it is in, from 1; the last finished one when the run is over."""
-        done = self.epochs[-1].epoch if self.epochs else 0
+        done = self.history.done
         if self.over:
             return done
         return min(max(done + 1, self.progress.epoch if self.progress else 1), max(1, self.planned))
@@ -150,7 +150,7 @@ class MonitorState:
     @property
     def step(self) -> int:
         """Steps done of the epoch it is in."""
-        done = self.epochs[-1].epoch if self.epochs else 0
+        done = self.history.done
         if self.progress is not None and self.progress.epoch > done:
             return self.progress.step
         return self.steps if self.over and self.epochs else 0
@@ -160,7 +160,7 @@ class MonitorState:
         """How much of the run is done, 0 to 1."""
         if not self.planned:
             return 0.0
-        done = float(self.epochs[-1].epoch if self.epochs else 0)
+        done = float(self.history.done)
         if not self.over and self.steps:
             done += min(1.0, self.step / self.steps)
         return min(1.0, done / self.planned)
@@ -170,7 +170,7 @@ class MonitorState:
         """Seconds to the end, or None where it can't be told."""
         if self.over:
             return None
-        return remaining_s(self.pace, self.epochs, self.planned, self.steps, self.progress)
+        return remaining_s(self.pace, self.epochs, self.planned, self.steps, self.progress, self.history.done)
 
     @property
     def elapsed_s(self) -> float:
@@ -295,7 +295,7 @@ def _event(state: MonitorState, event: Event, time: float) -> MonitorState:
             new = MonitorState(
                 history=state.history,
                 phase="loading data",
-                pace=Pace().restarted(1),
+                pace=Pace().restarted(state.history.done + 1),
                 asks=state.asks,
                 alive=state.alive,
             )

@@ -250,6 +250,14 @@ class LabState:
         self._last = (self.source, copy.deepcopy(self.editor.data), dict(self.editor.settings))
         return job
 
+    def trial(self) -> Job:
+        """The same, only to try something out.
+
+        Raises:
+            PresetError: it can't be trained.
+        """
+        return self._job(self.editor.checked())
+
     def repeat_last(self) -> bool:
         """Back to what was ordered last; False where nothing was."""
         if self._last is None:

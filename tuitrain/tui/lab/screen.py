@@ -65,6 +65,7 @@ class LabScreen(Screen[None]):
         Binding("ctrl+r", "redo", "Redo", show=False, id="lab.redo"),
         Binding("slash", "search", "Search presets", show=False, id="lab.search"),
         Binding("v", "see_data", "Data", id="lab.data"),
+        Binding("l", "find_rate", "Find a learning rate", show=False, id="lab.find_rate"),
         Binding("s", "save", "Save", id="lab.save"),
         Binding("y", "copy_command", "Copy command", id="lab.copy_command"),
         Binding("Y", "copy_toml", "Copy as TOML", show=False, id="lab.copy_toml"),
@@ -336,6 +337,24 @@ class LabScreen(Screen[None]):
             self.after_edit()
         else:
             self.app.bell()
+
+    def action_find_rate(self) -> None:
+        """How large a learning rate the network bears; Enter there puts one into the form."""
+        from tuitrain.tui.lab.rate_finder import RateFinder
+
+        if reason := self.first_error():
+            self.say(f"one field is not valid yet: {reason}", "not tried")
+            return
+        try:
+            self.app.push_screen(RateFinder(self.state.trial()), self._take_rate)
+        except TuitrainError as error:
+            self.say(str(error), "not tried")
+
+    def _take_rate(self, rate: float | None) -> None:
+        if rate is not None:
+            self.query_one(FormView).forget()
+            self.editor.set_value("train.optimizer.lr", rate)
+            self.after_edit()
 
     # -- taking along --------------------------------------------------------------------------
 

@@ -107,3 +107,19 @@ def epochs_dialog(planned: int) -> NumberDialog:
     """Ask for more epochs."""
     body = f"Now {figures.plural(planned, 'epoch')} in all. How many more?"
     return NumberDialog("Add epochs", body, "1", check_epochs)
+
+
+def pause_dialog(epoch: int, planned: int) -> NumberDialog:
+    """Ask after which epoch to pause; `epoch` is the one that the run is in."""
+
+    def check(text: str) -> float | str:
+        try:
+            value = int(text)
+        except ValueError:
+            return "type the number of an epoch"
+        if value >= planned:
+            return f"with epoch {planned} the run ends; name an earlier one"
+        return float(value) if value >= epoch else f"the run is in epoch {epoch} already"
+
+    body = f"Now in epoch {epoch} of {planned}. It trains and judges up to the end of the epoch, then waits."
+    return NumberDialog("Pause after epoch", body, str(min(epoch, max(1, planned - 1))), check)

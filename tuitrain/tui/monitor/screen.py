@@ -16,7 +16,7 @@ from textual.screen import Screen
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.monitor import curves
-from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, rate_dialog
+from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from tuitrain.runs.feed import RunFeed
     from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
+    from tuitrain.training.job import Job
 
 VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
 MACHINE_S = 2.0  # between two looks at the sensors
-STEERING = frozenset({"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs"})
-STEERING_KEYS = frozenset({"space", "x", "s", "l", "E"})
+STEERING = frozenset(
+    {"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs", "pause_after"}
+)
+STEERING_KEYS = frozenset({"space", "x", "s", "l", "E", "P"})
 SOURCE = "keyboard"
 
 
@@ -66,6 +69,8 @@ class MonitorScreen(Screen[None]):
         Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
         Binding("s", "checkpoint", "Save a checkpoint now", show=False, id="monitor.checkpoint"),
         Binding("E", "add_epochs", "More epochs", show=False, id="monitor.add_epochs"),
+        Binding("P", "pause_after", "Pause after an epoch", show=False, id="monitor.pause_after"),
+        Binding("B", "branch", "Branch from an epoch", show=False, id="monitor.branch"),
         Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
         Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
         Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
@@ -301,6 +306,8 @@ class MonitorScreen(Screen[None]):
             return self.watched.can_go_on
         if action == "another_seed":
             return self.state.finished is not None
+        if action == "branch":
+            return self.state.started is not None and self.watched.directory is not None
         if action == "report":
             return self.state.finished is not None and self._shown.has_report
         if action in STEERING and over:
@@ -385,6 +392,35 @@ class MonitorScreen(Screen[None]):
                 )
 
         self.app.push_screen(epochs_dialog(self.state.planned), take)
+
+    def action_pause_after(self) -> None:
+        """Ask after which epoch to pause."""
+
+        def take(value: float | None) -> None:
+            if value is not None:
+                epoch = int(value)
+                self._ask(
+                    "paused", f"pausing after epoch {epoch}", lambda run: run.pause(SOURCE, after_epoch=epoch)
+                )
+
+        self.app.push_screen(pause_dialog(self.state.epoch, self.state.planned), take)
+
+    def action_branch(self) -> None:
+        """Begin another run where this one stood."""
+        from tuitrain.tui.monitor.branching import branch_dialog
+
+        directory = self.watched.directory
+        if directory is None:
+            return
+
+        def take(job: Job | None) -> None:
+            if job is not None:
+                shell(self).start_run(job, directory)
+
+        try:
+            self.app.push_screen(branch_dialog(directory), take)
+        except TuitrainError as error:
+            self.notify(visible(error), title="no branch", severity="error", markup=False)
 
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""

@@ -23,7 +23,13 @@ class XY:
     mark: str = ""
 
 
-def plot(curves: Sequence[XY], width: int, height: int, x_labels: Sequence[tuple[float, str]]) -> list[Parts]:
+def plot(
+    curves: Sequence[XY],
+    width: int,
+    height: int,
+    x_labels: Sequence[tuple[float, str]],
+    across: tuple[float, float] | None = None,
+) -> list[Parts]:
     """Curves over axes that hold all of them.
 
     Args:
@@ -31,18 +37,19 @@ def plot(curves: Sequence[XY], width: int, height: int, x_labels: Sequence[tuple
         width: in cells, with the numbers at the left.
         height: in lines, with the numbers below.
         x_labels: places on the lower axis, and what is written there; where two would touch, the second is left out.
+        across: the ends of the lower axis, which hold all points; those of the points where left out.
     """
     values = [y for curve in curves for _, y in curve.points]
     places = [x for curve in curves for x, _ in curve.points]
     low, high = min(values), max(values)
     pad = PAD * (high - low) or max(abs(high) * 0.1, 1e-6)
     low, high = low - pad, high + pad
-    left, right = min(places), max(places)
-    across, down = max(2, width - LABELS - 1), max(2, height - 2)
+    left, right = across or (min(places), max(places))
+    columns, down = max(2, width - LABELS - 1), max(2, height - 2)
 
     def dot(x: float, y: float) -> tuple[int, int]:
         share = (x - left) / (right - left) if right > left else 0.5
-        return round(share * (across * 2 - 1)), round((high - y) / (high - low) * (down * 4 - 1))
+        return round(share * (columns * 2 - 1)), round((high - y) / (high - low) * (down * 4 - 1))
 
     cells: dict[tuple[int, int], tuple[int | str, str]] = {}
     for curve in reversed(curves):
@@ -67,15 +74,15 @@ def plot(curves: Sequence[XY], width: int, height: int, x_labels: Sequence[tuple
             .add(fit(ticks.get(y, ""), LABELS - 1, right=True), "dim")
             .add(" ┤" if y in ticks else " │", "dim")
         )
-        for x in range(across):
+        for x in range(columns):
             what, style = cells.get((x, y), (" ", ""))
             line.add(what if isinstance(what, str) else chr(0x2800 + what), style)
         rows.append(line)
-    rows.append(Line().to(LABELS).add("└" + "─" * across, "dim"))
+    rows.append(Line().to(LABELS).add("└" + "─" * columns, "dim"))
     below = Line()
     for place, text in x_labels:
         column = LABELS + 1 + dot(place, low)[0] // 2 - len(text) // 2
-        column = max(0, min(column, LABELS + 1 + across - len(text)))
+        column = max(0, min(column, LABELS + 1 + columns - len(text)))
         if column > below.x or not below:
             below.to(column).add(text, "dim")
     return [*rows, below]

@@ -74,13 +74,26 @@ def runs_picture(
     curves = []
     for letter, (style, pattern), run, result in zip(LETTERS, LOOKS, runs, found, strict=False):
         last = max((epoch.epoch for epoch in result.epochs), default=0)
-        by_epoch = {epoch.epoch: float(getattr(epoch, view.field)) for epoch in result.epochs}
+        by_epoch = _forked_at(result, found, view.field)
+        by_epoch |= {epoch.epoch: float(getattr(epoch, view.field)) for epoch in result.epochs}
         values = tuple(by_epoch.get(number) for number in range(1, last + 1))
         sight: Sight = "beside" if run.state == "diverged" else "own"  # it would flatten all others
         curves.append(Curve(run.run, values, style, pattern, sight, letter))
     epochs = max((len(curve.values) for curve in curves), default=1)
     target = common_target(found) if view.field == "test_acc" else None
     return Picture(tuple(curves), max(epochs, 1), view.quantity, target, logarithmic)
+
+
+def _forked_at(branch: History, found: Sequence[History], field: str) -> dict[int, float]:
+    """Where a branch parts from its parent: the parent's value, by its epoch; empty where it isn't among them."""
+    parent = branch.started.parent if branch.started is not None else {}
+    return {
+        epoch.epoch: float(getattr(epoch, field))
+        for other in found
+        if other.started is not None and parent and other.started.run == parent.get("run")
+        for epoch in other.epochs
+        if epoch.epoch == parent.get("epoch")
+    }
 
 
 def bands(groups: Sequence[Group]) -> Picture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -27,6 +28,7 @@ from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
 if TYPE_CHECKING:
     from tuitrain.runs.edits import RunEdits
     from tuitrain.runs.index import RunSummary
+    from tuitrain.training.job import Job
     from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
 
@@ -53,6 +55,7 @@ class RunsScreen(Screen[None]):
         Binding("o", "overlay", "Overlay", id="runs.overlay"),
         Binding("plus,equals_sign", "add", "Queue", key_display="+", id="runs.queue"),
         Binding("R", "resume", "Resume", show=False, id="runs.resume"),
+        Binding("B", "branch", "Branch from an epoch", show=False, id="runs.branch"),
         Binding("t", "tag", "Tag", id="runs.tag"),
         Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
         Binding("w", "details", "Everything of a row", show=False, id="runs.details"),
@@ -416,6 +419,24 @@ class RunsScreen(Screen[None]):
             self.notify(
                 f"this run is {run.state}; stopped and cut-off runs can go on", markup=False, timeout=4
             )
+
+    def action_branch(self) -> None:
+        """Begin another run where this one stood at the end of an epoch."""
+        run = self._summary_here()
+        if run is not None:
+            self._try(lambda: self._ask_branch(run.path))
+
+    def _ask_branch(self, path: str) -> None:
+        from tuitrain.runs.directory import RunDirectory
+        from tuitrain.tui.monitor.branching import branch_dialog
+
+        directory = RunDirectory.open(Path(path))
+
+        def take(job: Job | None) -> None:
+            if job is not None:
+                self.shell.start_run(job, directory)
+
+        self.app.push_screen(branch_dialog(directory), take)
 
     def action_earlier(self) -> None:
         """A waiting run one place up."""

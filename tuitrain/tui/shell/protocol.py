@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
 
     from tuitrain.lessons.lesson import Lesson
+    from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.queue import SessionManager
     from tuitrain.training.job import Job
@@ -37,8 +38,8 @@ class Shell(Protocol):
     start_lesson: Lesson | None
     torch_ready: bool
 
-    def start_run(self, job: Job) -> None:
-        """Start a run and show it in the monitor."""
+    def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
+        """Start a run and show it in the monitor; `parent` is the run that a branch begins from."""
 
     def resume_run(self, run: str) -> None:
         """Go on with a run that was stopped or cut off, and show it.

@@ -1,0 +1,193 @@
+"""The learning-rate finder: the curve grows while the test runs in a thread; Enter takes what it suggests."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from tuitrain.errors import DataError, TuitrainError, visible
+from tuitrain.figures import plural, rate_text
+from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.rates import rate_curve
+from tuitrain.tui.paint.text import Parts
+from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.protocol import shell
+from tuitrain.watch.rates import rate_sentences, rate_to_take
+
+if TYPE_CHECKING:
+    from tuitrain.runs.queue import SessionManager
+    from tuitrain.training.job import Job
+    from tuitrain.training.lr_range import RangeTest, RatePoint
+
+
+class RateSearch:
+    """A range test in a thread of its own, which a screen looks at.
+
+    Attributes:
+        doing: what it does, in words.
+        points: the steps so far.
+        ends: the lowest and the highest rate of the test.
+        found: what it showed; None until it is done.
+        problem: why there is no result; empty where there is none.
+    """
+
+    def __init__(self, job: Job, manager: SessionManager, data_dir: Path | None) -> None:
+        self._job, self._manager, self._data_dir = job, manager, data_dir
+        self._ended = threading.Event()
+        self.doing = "loading torch"
+        self.points: Sequence[RatePoint] = ()
+        self.ends: tuple[float, float] | None = None
+        self.found: RangeTest | None = None
+        self.problem = ""
+
+    def begin(self) -> None:
+        """Starts it."""
+        threading.Thread(target=self._work, name="rate-finder", daemon=True).start()
+
+    def end(self) -> None:
+        """Ends it after its present step."""
+        self._ended.set()
+
+    def _work(self) -> None:
+        try:
+            with self._manager.between_runs():
+                self._search()
+        except TuitrainError as error:
+            self.problem = visible(error)
+        except Exception as error:  # a thread must not die silently: what went wrong is shown
+            traceback.print_exc()
+            self.problem = visible(f"{type(error).__name__}: {error}")
+
+    def _search(self) -> None:
+        from tuitrain.training.import_torch import import_torch
+
+        import_torch()
+        from tuitrain.data.verify import dataset_status
+        from tuitrain.runs.launch import load_data
+        from tuitrain.training.lr_range import HIGH, LOW, range_test
+
+        job = self._job
+        if job.model:
+            from tuitrain.training.user_network import load_user_network
+
+            job = dataclasses.replace(job, user_network=load_user_network(job.model))
+        # Compiling takes longer than the test.
+        job = dataclasses.replace(job, runtime=dataclasses.replace(job.runtime, compile="off"))
+        self.doing = "loading data"
+        name = job.preset.train.dataset
+        if not (status := dataset_status(name, self._data_dir)).ok:  # a test fetches nothing
+            raise DataError(f"{status}; start a run, which fetches it, or run `tuitrain data fetch {name}`.")
+        dataset = load_data(job.preset, self._data_dir)
+        self.doing, self.ends = "training", (LOW, HIGH)
+        if not self._ended.is_set():
+            found = range_test(job, dataset, look=self._look)
+            self.points, self.found = found.points, found
+
+    def _look(self, points: Sequence[RatePoint]) -> bool:
+        self.points = tuple(points)
+        return self._ended.is_set()
+
+
+class RateCurve(LinesView, can_focus=False):
+    """The curve as far as it is known."""
+
+    DEFAULT_CSS = "RateCurve { height: 12; margin: 1 0; }"
+
+    def __init__(self, search: RateSearch) -> None:
+        super().__init__()
+        self._search = search
+
+    def build(self, width: int) -> Sequence[Parts]:
+        """The loss over the learning rate."""
+        search, height = self._search, self.size.height
+        suggested = search.found.suggested if search.found is not None else None
+        return rate_curve(search.points, suggested, width, height, search.ends)
+
+
+class RateFinder(Dialog[float | None]):
+    """Finds a learning rate for what is in the form; the result is the rate to take, or None."""
+
+    HELP_TITLE = "Find a learning rate"
+    HELP = (
+        "A network of its own is trained for 200 steps, each with a larger learning rate. Where the loss falls "
+        "fastest is a rate that training bears well. Nothing is saved, and a later run is not changed by it."
+    )
+    DEFAULT_CSS = """
+    RateFinder > Vertical { width: 78; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Take it", id="rates.take"),
+        Binding("escape", "dismiss(None)", "Leave", id="rates.leave"),
+    ]
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._job = job
+        self._said: object = None
+
+    def compose(self) -> ComposeResult:
+        """Title, curve, what it says."""
+        app = shell(self)
+        self._search = RateSearch(self._job, app.manager, app.settings.data_dir)
+        name = visible(self._job.model or self._job.preset.name)
+        with Vertical():
+            yield Static(f"Loss over the learning rate: {name}", classes="title", markup=False)
+            yield RateCurve(self._search)
+            yield Static("", id="rates-said", markup=False)
+            yield Static("", id="rates-keys", classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin, and look at the screen's pace."""
+        settings = shell(self).settings
+        self._search.begin()
+        self.set_interval((4.0 if settings.low_bandwidth else 1.0) / settings.refresh_hz, self.look)
+        self.look()
+
+    def on_unmount(self) -> None:
+        """The test ends with its dialog."""
+        self._search.end()
+
+    @property
+    def rate(self) -> float | None:
+        """What Enter takes."""
+        found = self._search.found
+        return None if found is None else rate_to_take(found, self._job.preset)
+
+    def look(self) -> None:
+        """Shows what is known."""
+        search, rate = self._search, self.rate
+        state = (len(search.points), search.doing, search.found, search.problem)
+        if state == self._said:
+            return
+        self._said = state
+        self.query_one(RateCurve).rebuild()
+        self.query_one(RateCurve).display = not search.problem
+        if search.problem:
+            said, keys = search.problem, "esc leaves"
+        elif search.found is None:
+            step = search.points[-1] if search.points else None
+            said = f"{search.doing} …"
+            if step is not None:
+                said = f"{plural(len(search.points), 'step')}, learning rate {rate_text(step.lr)} …"
+            keys = "esc ends it"
+        else:
+            said = " ".join(rate_sentences(search.found, self._job.preset))
+            keys = "esc leaves" if rate is None else f"enter takes {rate:g} into the form, esc leaves"
+        self.query_one("#rates-said", Static).update(said)
+        self.query_one("#rates-keys", Static).update(keys)
+
+    def action_take(self) -> None:
+        """The suggestion goes into the form."""
+        if self.rate is None:
+            self.app.bell()
+        else:
+            self.dismiss(self.rate)
