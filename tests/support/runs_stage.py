@@ -17,10 +17,14 @@ from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import write_user
 from tuitrain.runs.inspect import Evaluations
+from tuitrain.spec.describe import short_changes
 from tuitrain.spec.preset import differences, override
 from tuitrain.spec.preset_files import load_preset
+from tuitrain.study.plan import Plan, Setting
+from tuitrain.study.store import StudyDirectory, create_study
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
 from tuitrain.training.inspection import LastEvaluation
+from tuitrain.training.runtime import Runtime
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.runs import table
 from tuitrain.tui.runs.screen import RunsScreen
@@ -106,12 +110,13 @@ def make_group(
 ) -> list[RunDirectory]:
     """The runs of a study: each seed with what it got right at last; the last `open_seeds` of them were killed."""
     out = []
+    first -= (epochs + first) % 3  # so that each run's last epoch has the accuracy of its predictions
     for seed in range(seeds):
         ended = seed < seeds - open_seeds
         rng = np.random.default_rng([seed, len(slug), round(best * 1e4)])
         wrong = rng.permutation(130)[: round((1 - best) * 10_000) + int(rng.integers(-5, 6))]
         directory = make_run(
-            runs, first + seed, preset, best=1 - len(wrong) / 10_000, study=study, epochs=epochs if ended else 3,
+            runs, first + 3 * seed, preset, best=1 - len(wrong) / 10_000, study=study, epochs=epochs if ended else 3,
             name="_".join(filter(None, (study, slug, f"seed{seed}"))), outcome="completed" if ended else None,
             **(changes | {"train__seed": seed}),
         )  # fmt: skip
@@ -123,6 +128,33 @@ def make_group(
             inspect.write(directory.path, Evaluations(seen, None))
         out.append(directory)
     return out
+
+
+def make_study(
+    runs: Path,
+    study: str,
+    seeds: int,
+    preset: str = "step13",
+    *,
+    more_seeds: int = 0,
+    first: int = 20,
+    open_seeds: int = 0,
+    **changes: Any,
+) -> StudyDirectory:
+    """A study with its plan; of its seeds the last `more_seeds` have not begun."""
+    base = load_preset(preset)
+    new = override(base, {key.replace("__", "."): value for key, value in changes.items()})
+    changed = differences(base, new)
+    label = " · ".join(filter(None, (preset, short_changes(changed, []))))
+    command = f"tuitrain run --preset {preset} --seed 0"
+    plan = Plan(
+        study, "seeds", (Setting(label, new, changed, command),), tuple(range(seeds + more_seeds)), Runtime(device="cpu"),
+        command=command.replace("--seed 0", f"--seeds {seeds + more_seeds}"), began=NOW,
+    )  # fmt: skip
+    directory = create_study(runs, plan)
+    directory.release()
+    make_group(runs, study, seeds, preset, first=first, open_seeds=open_seeds, **changes)
+    return directory
 
 
 def some_runs(runs: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain import config
+from tuitrain.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -83,30 +84,43 @@ def open_run(
     *,
     watch_only: bool,
 ) -> None:
-    """Opens the monitor on a run; with `plain`, prints its epochs until it ends.
+    """Opens the monitor on a run or a study; with `plain`, prints a run's epochs until it ends.
 
     Raises:
         UsageError: there is no terminal to draw on, and `plain` was not asked for.
-        RunDirectoryError: there is no such run.
+        RunDirectoryError: there is no such run or study.
     """
     from tuitrain.runs.index import find_run
     from tuitrain.tui.terminal.launch import check_terminal
 
     folder = config.runs_dir(runs_dir)
+    if (study := _study_called(folder, run)) is not None:
+        if plain:
+            raise UsageError(f"--plain shows a run; of a study use `tuitrain study show {visible(study)}`.")
+        check_terminal("the monitor of a study", f"tuitrain study show {study}")
+        _attach(folder, looks, study=study, watch_only=watch_only)
+        return
     directory = find_run(folder, run)
     if plain:
         _follow_plain(directory)
         return
     check_terminal("the monitor of a run", f"tuitrain tail -f {directory.name}")
-    show_app(
-        {
-            "runs_dir": folder,
-            "data_dir": config.data_dir(None),
-            "attach": str(directory.path),
-            "watch_only": watch_only,
-        },
-        looks,
-    )
+    _attach(folder, looks, attach=str(directory.path), watch_only=watch_only)
+
+
+def _attach(folder: Path, looks: ScreenOptions, **what: Any) -> None:
+    show_app({"runs_dir": folder, "data_dir": config.data_dir(None), **what}, looks)
+
+
+def _study_called(folder: Path, name: str) -> str | None:
+    """The study of a name, if no run is called exactly so; `latest` is a run."""
+    from tuitrain.runs.names import run_names
+    from tuitrain.study.store import find_study
+
+    if name == "latest" or "/" in name or name in run_names(folder):
+        return None
+    study = find_study(folder, name)
+    return study.name if study is not None else None
 
 
 def open_demo(looks: ScreenOptions, plain: bool) -> None:

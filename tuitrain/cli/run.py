@@ -237,14 +237,15 @@ def run(
     job = replace(job, command=job.command_line(base, preset, _runtime(), extra))
     if dry_run:
         if seeds is not None:
-            from tuitrain.cli.study_train import plan_of_seeds
+            from tuitrain.study.starting import plan_of_seeds
 
             job = replace(job, command=plan_of_seeds(job, seeds, name).command)
         _dry_run(base, job, data_dir, json=json)
         return
     gain = None if require_gain is None or against is None else _gain_over(require_gain, against, place)
     if seeds is not None:
-        from tuitrain.cli.study_train import load_once, plan_of_seeds, train_seeds
+        from tuitrain.cli.study_train import load_once, train_seeds
+        from tuitrain.study.starting import plan_of_seeds
 
         plan = plan_of_seeds(job, seeds, name)
         load_once(changed.train.dataset, data_place, quiet)

@@ -147,28 +147,20 @@ def resume(
     plain: Plain = False,
 ) -> None:
     """Continue a study that was stopped or killed, or give it more seeds; what is finished is not trained again."""
-    from tuitrain.study.plan import seeds_of
+    from tuitrain.study.starting import add_seeds, refuse_user_network
     from tuitrain.study.store import the_study
 
     directory = the_study(config.runs_dir(runs_dir), study)
     directory.acquire()
     try:
         plan = directory.plan()
-        if plan.user_network and model is None:
-            raise UsageError(
-                f"study {visible(directory.name)} trains a network in Python ({visible(plan.user_network.get('model', ''))}), "
-                f"which is run only when you name it: `tuitrain study resume {visible(directory.name)} --model FILE.py:NAME`."
-            )
+        if model is None:
+            refuse_user_network(plan)
         if double:
             plan = _doubled(plan)
-        elif seeds is not None and plan.kind == "duel":
-            raise UsageError(
-                "--seeds: a duel has its pairs from the beginning; double one that may be, with --double."
-            )
-        elif seeds is not None:
-            plan = plan.with_seeds(seeds_of(seeds, max(plan.seeds) + 1))
-        if double or seeds is not None:
             directory.write_plan(plan)
+        elif seeds is not None:
+            plan = add_seeds(directory, seeds)
     except BaseException:
         directory.release()
         raise

@@ -50,42 +50,6 @@ Plain = Annotated[
 ]
 
 
-def plan_of_seeds(job: Job, seeds: str, name: str | None) -> Plan:
-    """The plan of `run --seeds`.
-
-    Raises:
-        UsageError: the seeds can't be read, or stand in the way of something.
-    """
-    from tuitrain.spec.describe import layers_of, short_changes
-    from tuitrain.study.plan import Plan, Setting, seeds_of, study_name, with_seed
-    from tuitrain.study.store import fresh_study_name
-
-    preset = job.preset
-    changed = {key: pair for key, pair in job.changed.items() if key != "train.seed"}
-    label = " · ".join(
-        filter(None, (job.model or preset.name, short_changes(changed, layers_of(preset.to_dict()))))
-    )
-    wanted = seeds_of(seeds, preset.train.seed)
-    if (
-        preset.train.val_split and preset.train.val_split_seed is None
-    ):  # all are to be judged by the same images
-        from tuitrain.spec.preset import override
-
-        preset = override(preset, {"train.val_split_seed": wanted[0]})
-    network = job.user_network.to_dict() if job.user_network else {}
-    return Plan(
-        study_name(name) if name else fresh_study_name(preset.name),
-        "seeds",
-        (Setting(label, preset, changed, job.command),),
-        wanted,
-        job.runtime,
-        job.budget,
-        with_seed(job.command, f"--seeds {seeds.replace(' ', '')}"),
-        user_network=network,
-        began=time.time(),
-    )
-
-
 def train_study(
     study: StudyDirectory,
     plan: Plan,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +12,7 @@ from tuitrain.errors import visible
 from tuitrain.figures import RICH_COLOURS, accuracy_text, duration_text, elapsed_text, glyph_and_kind, plural
 from tuitrain.runs import wording
 from tuitrain.watch.group import Group, SeedRun, mean_text
+from tuitrain.watch.study_pace import StudyPace, fraction_done
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,8 +89,7 @@ class Redrawn:
         from rich.live import Live
 
         self._groups: Sequence[Group] = ()
-        self._lines, self._begun = lines, time.monotonic()
-        self._before: float | None = None  # the share that was done when this began
+        self._lines, self._pace = lines, StudyPace()
         self._live = Live(console=stderr(), refresh_per_second=4, get_renderable=self.picture, transient=True)
         self._live.start()
 
@@ -117,9 +116,9 @@ class Redrawn:
         total = sum(len(group.runs) for group in groups)
         grid = Table.grid(padding=(0, 2))
         grid.add_row(
-            ProgressBar(total=1.0, completed=self._fraction, width=30),
+            ProgressBar(total=1.0, completed=fraction_done(groups), width=30),
             f"{done} of {plural(total, 'run')}",
-            f"ETA {duration_text(self._left_s())}",
+            f"ETA {duration_text(self._pace.left_s(groups))}",
         )
         parts: list[RenderableType] = [grid]
         for group in groups:
@@ -145,16 +144,3 @@ class Redrawn:
         return Text.assemble(
             (glyph, RICH_COLOURS.get(kind, "dim")), f" {label}seed {run.seed}  {epochs}  {last}"
         )
-
-    @property
-    def _fraction(self) -> float:
-        total = sum(len(group.runs) for group in self._groups)
-        return sum(group.fraction * len(group.runs) for group in self._groups) / max(1, total)
-
-    def _left_s(self) -> float | None:
-        """The time left, if the rest takes as long as what was done since this began."""
-        now, fraction = time.monotonic(), self._fraction
-        if self._before is None:
-            self._before = fraction
-        done = fraction - self._before
-        return (now - self._begun) / done * (1 - fraction) if done > 0.02 else None

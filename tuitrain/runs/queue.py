@@ -1,4 +1,4 @@
-"""The runs this process trains: started in threads of their own, in line by device.
+"""The runs and studies this process trains: started in threads of their own, in line by device.
 
 The UI thread only asks. Importing torch, loading data and training happen in the threads here;
 what the UI sees of a run is its feed, which exists from the moment the run was asked for.
@@ -10,12 +10,12 @@ import dataclasses
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from tuitrain import paths
 from tuitrain.errors import TuitrainError, UsageError, visible
@@ -26,15 +26,61 @@ if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import FeedUpdate, RunFeed
     from tuitrain.runs.session import Session
+    from tuitrain.training.events import Record
     from tuitrain.training.job import Job
 
 EntryState = Literal["queued", "starting", "training", "ended", "failed", "cancelled"]
 FINISHED = frozenset({"ended", "failed", "cancelled"})
 
 
+class QueuedSession(Protocol):
+    """What the queue asks of a session: one of a run, or of several that train as one (a study).
+
+    Attributes:
+        records: of the run so far.
+    """
+
+    @property
+    def directory(self) -> RunDirectory | None:
+        """Of the run; None of several."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """Its events so far."""
+
+    @property
+    def exit_code(self) -> int:
+        """How it ended."""
+
+    @property
+    def error(self) -> object:
+        """What was raised or, of several runs, is to be said; nothing where all went well."""
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+
+    def join(self) -> bool:
+        """Wait until it has ended."""
+
+    def detached(self, source: str) -> None:
+        """The terminal is gone; it goes on."""
+
+    def abandon(self, message: str, source: str) -> bool:
+        """Record that it was stopped, if it does not do so in time."""
+
+
+MakeSession = Callable[["QueueEntry", Path, Path | None], QueuedSession]
+
+
 @dataclass(eq=False)
 class QueueEntry:
-    """A run of the queue: waiting, starting, training, or over."""
+    """A run of the queue, or a study: waiting, starting, training, or over.
+
+    Attributes:
+        make: makes its session; None for the usual one of a run.
+        study: the name of the study that it trains; empty for a run.
+        seeds: of a study, how many in words.
+    """
 
     job: Job
     state: EntryState = "queued"
@@ -42,7 +88,10 @@ class QueueEntry:
     resumes: RunDirectory | None = None
     parent: RunDirectory | None = None
     withdrawn: bool = False
-    session: Session | None = None
+    session: QueuedSession | None = None
+    make: MakeSession | None = None
+    study: str = ""
+    seeds: str = ""
     error: str = ""
     exit_code: int = 0
     asked: float = field(default_factory=time.monotonic)
@@ -56,7 +105,9 @@ class QueueEntry:
     @property
     def title(self) -> str:
         """The preset's name with what was changed in it."""
-        return " · ".join(filter(None, (visible(self.job.model or self.job.preset.name), self.change)))
+        return " · ".join(
+            filter(None, (visible(self.job.model or self.job.preset.name), self.change, self.seeds))
+        )
 
     @cached_property
     def change(self) -> str:
@@ -116,7 +167,7 @@ class EntryFeed:
 
         entry = self.entry
         if self._inner is None and entry.session is not None:
-            self._inner = SessionFeed(entry.session)
+            self._inner = SessionFeed(cast("Session", entry.session))
         if self._inner is not None:
             return self._inner.poll()
         records: list[Record] = []
@@ -135,7 +186,7 @@ class SessionManager:
         *,
         runs_dir: Path,
         data_dir: Path | None = None,
-        make_session: Callable[[QueueEntry, Path, Path | None], Session] | None = None,
+        make_session: MakeSession | None = None,
     ) -> None:
         """No thread is started before the first run; `make_session` is replaced in tests."""
         self.runs_dir, self.data_dir = runs_dir, data_dir
@@ -159,11 +210,16 @@ class SessionManager:
         Raises:
             UsageError: the app is closing.
         """
+        return self.put(QueueEntry(job, parent=parent))
+
+    def put(self, entry: QueueEntry) -> EntryFeed:
+        """Put something in line, as `start` does.
+
+        Raises:
+            UsageError: the app is closing.
+        """
         if self._closing:
             raise UsageError("tuitrain is closing; start the run again afterwards.")
-        return self._put(QueueEntry(job, parent=parent))
-
-    def _put(self, entry: QueueEntry) -> EntryFeed:
         with self._lock:
             self.entries.append(entry)
             self._lane(entry.job.runtime.device)
@@ -199,7 +255,7 @@ class SessionManager:
         from tuitrain.runs.launch import recall
 
         job, _, _ = recall(directory)
-        return self._put(QueueEntry(job, resumes=directory))
+        return self.put(QueueEntry(job, resumes=directory))
 
     def move(self, entry: QueueEntry, by: int) -> None:
         """Move a waiting entry up (-1) or down (+1) among the waiting ones."""
@@ -313,7 +369,7 @@ class SessionManager:
 
     def _run(self, entry: QueueEntry) -> None:
         try:
-            session = self._make_session(entry, self.runs_dir, self.data_dir)
+            session = (entry.make or self._make_session)(entry, self.runs_dir, self.data_dir)
             session.start()
             entry.session = session
             entry.state, entry.phase = "training", "training"
@@ -322,6 +378,8 @@ class SessionManager:
             session.join()
             entry.exit_code = int(session.exit_code)
             entry.state = "ended"
+            if entry.study and session.error:  # the log of a run says it itself
+                entry.error, entry.state = visible(session.error), "failed"
         except TuitrainError as error:
             entry.error, entry.exit_code, entry.state = visible(error), int(error.exit_code), "failed"
         except Exception as error:  # a thread must not die silently: what went wrong is shown

@@ -64,3 +64,16 @@ class StudyListing:
             except RunDirectoryError:  # of runs from before predictions were kept
                 right, accuracies = None, [member.last for member in ended if member.last is not None]
             self._means[key] = (names, mean_of(accuracies, right))
+
+
+def study_names(runs_dir: Path) -> list[tuple[str, str]]:
+    """(name, what is trained) of every study whose plan can be read; for the palette."""
+    out = []
+    for study in list_studies(runs_dir):
+        try:
+            plan = study.plan()
+        except RunDirectoryError:
+            continue
+        labels = ", ".join(setting.label for setting in plan.settings[:3])
+        out.append((study.name, f"{plan.kind}: {labels}"))
+    return out

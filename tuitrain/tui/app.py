@@ -20,7 +20,7 @@ from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
-from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, SpeaksInLines
+from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, ShowsStudies, SpeaksInLines
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
+    from tuitrain.study.store import StudyDirectory
+    from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
 
 
@@ -56,6 +58,12 @@ def _lesson() -> Screen[Any]:
     return LessonScreen()
 
 
+def _group() -> Screen[Any]:
+    from tuitrain.tui.study.group import GroupScreen
+
+    return GroupScreen()
+
+
 def _opening() -> Screen[Any]:
     from tuitrain.tui.shell.opening import OpeningScreen
 
@@ -78,6 +86,7 @@ class TuitrainApp(TerminalApp):
         "opening": _opening,
         "lab": _lab,
         "monitor": _monitor,
+        "group": _group,
         "runs": _runs,
         "lesson": _lesson,
     }
@@ -123,6 +132,7 @@ class TuitrainApp(TerminalApp):
         data_dir: Path | None = None,
         overrides: dict[str, Any] | None = None,
         attach: str | None = None,
+        study: str | None = None,
         watch_only: bool = False,
         low_bandwidth: bool = False,
         ascii_only: bool = False,
@@ -143,7 +153,8 @@ class TuitrainApp(TerminalApp):
             data_dir: folder of the datasets.
             overrides: dotted preset keys and their values, on top of the preset.
             attach: a run to open in the monitor at once.
-            watch_only: the attached run is only looked at.
+            study: a study to open in the monitor at once.
+            watch_only: the attached run or study is only looked at.
             low_bandwidth: paint once a second and as little as possible.
             ascii_only: no character outside ASCII; also where the locale is not UTF-8.
             mouse: whether the app has the mouse; without it the terminal marks text, as in a shell.
@@ -154,7 +165,8 @@ class TuitrainApp(TerminalApp):
             frame_first: paint an empty frame before the first screen is even imported.
             manager: the sessions; made here unless given.
         """
-        self.first_mode = "lesson" if lesson else "lab" if attach is None else "monitor"
+        watched = "group" if study is not None else "monitor" if attach is not None else ""
+        self.first_mode = "lesson" if lesson else watched or "lab"
         self.start_lesson, self._before_lesson = lesson, ""
         self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
         self.settings, self.config_problem = Settings.read(
@@ -164,7 +176,8 @@ class TuitrainApp(TerminalApp):
         self.animation_level = "none"  # every frame of an animation takes time from training
         self.start_preset, self.start_model = preset, model or ""
         self.start_overrides = dict(overrides or {})
-        self.attach_to = attach
+        self.attach_to, self.study_to_open = attach, study
+        self.watched_mode = "monitor"  # what `2` shows: the monitor of a run, or that of a study
         self.watch_only = watch_only
         self.start_at_once = start
         self.demo = demo
@@ -243,7 +256,9 @@ class TuitrainApp(TerminalApp):
             from tuitrain.tui.shell.warmup import warm_up
 
             warm_up(self._torch_is_ready)
-        if self.attach_to is not None:
+        if self.study_to_open is not None:
+            self.open_study(self.study_to_open, readonly=self.watch_only)
+        elif self.attach_to is not None:
             self._open_attached(self.attach_to)
         elif self.demo:
             from tuitrain.tui.shell.tour import Tour
@@ -268,13 +283,13 @@ class TuitrainApp(TerminalApp):
     async def action_mode(self, mode: str) -> None:
         """Go to `lab`, `monitor` or `runs`."""
         if not isinstance(self.screen, ModalScreen):  # a dialog is answered first
-            await self.switch_mode(mode)
+            await self.switch_mode(self.watched_mode if mode == "monitor" else mode)
 
     async def action_leave_for(self, mode: str) -> None:
         """Go there from anywhere: what is typed stands, a dialog is closed without an answer."""
         while isinstance(self.screen, ModalScreen):
             await self.screen.dismiss(None)
-        await self.switch_mode(mode)
+        await self.action_mode(mode)
 
     def mode_screen(self, mode: str) -> Screen[Any] | None:
         """The base screen of a mode, None until it was first shown."""
@@ -316,16 +331,58 @@ class TuitrainApp(TerminalApp):
 
         self.open_run(self.manager.resume(find_run(self.settings.runs_dir, run)))
 
+    def start_seeds(self, job: Job, seeds: str) -> None:
+        """Train several seeds as a study, and show it in the monitor."""
+        from tuitrain.study.queueing import start_seeds
+
+        try:
+            study = start_seeds(self.manager, job, seeds)
+        except TuitrainError as error:
+            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
+            return
+        self.open_study(study.name)
+
+    def resume_study(self, study: StudyDirectory, more_seeds: str = "") -> None:
+        """Go on with a study, with more seeds where they are named (`4`, `20-29`), and show it."""
+        from tuitrain.study.queueing import resume_study
+
+        try:
+            resume_study(self.manager, study, more_seeds)
+        except TuitrainError as error:
+            self.notify(visible(error), title="not resumed", severity="error", markup=False, timeout=12)
+            return
+        self.open_study(study.name)
+
     def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
         self.shown_feed = feed
         self.run_worker(self._open_run(feed, readonly), group="open_run", exclusive=True)
 
     async def _open_run(self, feed: RunFeed, readonly: bool) -> None:
+        self.watched_mode = "monitor"
         await self.switch_mode("monitor")
         screen = self.mode_screen("monitor")
         if isinstance(screen, ShowsRuns):
             screen.show_feed(feed, readonly)
+
+    def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
+        """Show a study in the monitor, beginning with the setting of this digest."""
+        from tuitrain.study.store import the_study
+        from tuitrain.study.watching import StudyWatcher
+
+        try:
+            watcher = StudyWatcher(the_study(self.settings.runs_dir, name))
+        except TuitrainError as error:
+            self.notify(visible(error), severity="error", markup=False, timeout=12)
+            return
+        self.run_worker(self._open_study(watcher, setting, readonly), group="open_run", exclusive=True)
+
+    async def _open_study(self, watcher: StudyWatcher, setting: str, readonly: bool) -> None:
+        self.watched_mode = "group"
+        await self.switch_mode(self.watched_mode)
+        screen = self.mode_screen(self.watched_mode)
+        if isinstance(screen, ShowsStudies):
+            screen.show_study(watcher, watcher.setting_of(setting), readonly)
 
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows; a screen may say it better."""
@@ -356,14 +413,14 @@ class TuitrainApp(TerminalApp):
         else:
             self.action_leave()
 
-    def open_run_named(self, name: str) -> None:
+    def open_run_named(self, name: str, readonly: bool = False) -> None:
         """Show a run in the monitor by its name."""
         try:
             feed = self.manager.feed_of(name)
         except TuitrainError as error:
             self.notify(visible(error), severity="error", markup=False)
             return
-        self.open_run(feed)
+        self.open_run(feed, readonly)
 
     # -- leaving -------------------------------------------------------------------------------
 

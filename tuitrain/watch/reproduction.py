@@ -80,6 +80,18 @@ class Source:
         return cls(parameters, best, next(epochs, None), last, curve)
 
 
+def source_of_group(group: Group) -> Source:
+    """What the source of a group's network says; empty where a network in Python was trained in its place."""
+    started = next((run.history for run in group.runs if run.history.started is not None), None)
+    preset = started.preset if started is not None and started.user_network is None else None
+    return Source.of(preset) if preset is not None else Source()
+
+
+def claim_text(source: Source) -> str:
+    """`claim 99.40 %: best of one run`, which is of its best epoch; empty without a claim."""
+    return f"claim {accuracy_text(source.best)}: best of one run" if source.best is not None else ""
+
+
 def _fraction(percent: float | None) -> float | None:
     """0.994 of 99.4, which a division by 100 gives with an error behind its digits."""
     return None if percent is None else round(percent / 100, 8)

@@ -125,7 +125,7 @@ def row_of_entry(entry: QueueEntry, number: int) -> RunRow:
         key=f"queue {number}",
         state=state,
         preset=visible(entry.job.preset.name),
-        changed=entry.change or "–",
+        changed=" · ".join(filter(None, (entry.seeds, entry.change))) or "–",
         parameters=entry.parameters,
         best=None,
         last=None,

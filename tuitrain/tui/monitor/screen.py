@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.runs.index import setting_digest
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
@@ -64,6 +65,7 @@ class MonitorScreen(Screen[None]):
         Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
         Binding("a", "another_seed", "Another seed", id="monitor.another_seed"),
         Binding("enter", "report", "Report", id="monitor.report"),
+        Binding("M", "members", "Group", id="monitor.members"),
         Binding("d", "detach", "Detach", id="monitor.detach"),
         Binding("tab", "step_view(1)", "Next view", show=False, id="monitor.next_view"),
         Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
@@ -304,6 +306,8 @@ class MonitorScreen(Screen[None]):
         over = self.state.over or self.watched.feed is None
         if action == "go_on":
             return self.watched.can_go_on
+        if action == "members":
+            return bool(self.state.started and self.state.started.study)
         if action == "another_seed":
             return self.state.finished is not None
         if action == "branch":
@@ -421,6 +425,12 @@ class MonitorScreen(Screen[None]):
             self.app.push_screen(branch_dialog(directory), take)
         except TuitrainError as error:
             self.notify(visible(error), title="no branch", severity="error", markup=False)
+
+    def action_members(self) -> None:
+        """The group of seeds that the run is one of."""
+        started = self.state.started
+        if started is not None:
+            shell(self).open_study(started.study, setting_digest(started), self.watched.readonly)
 
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""

@@ -219,7 +219,10 @@ class RunsScreen(Screen[None]):
         """In the monitor: live, or replayed at once."""
         row = event.row
         if row.members:
-            self.table.action_open_group(True)
+            run = row.runs[0]
+            self.shell.open_study(run.study, run.setting)
+        elif row.entry is not None and row.entry.study:
+            self.shell.open_study(row.entry.study)
         elif row.entry is not None:
             self.shell.open_run(self.shell.manager.feed(row.entry))
         elif row.summary is not None:
@@ -410,7 +413,13 @@ class RunsScreen(Screen[None]):
 
     def action_resume(self) -> None:
         """Go on with a run that was stopped or cut off."""
-        run = self._summary_here()
+        row, run = self.table.current, self._summary_here()
+        if row is not None and row.members:
+            from tuitrain.study.store import the_study
+
+            self._try(
+                lambda: self.shell.resume_study(the_study(self.shell.settings.runs_dir, row.runs[0].study))
+            )
         if run is None:
             return
         if run.state in RESUMABLE:

@@ -17,6 +17,8 @@ from tuitrain.tui.shell.strip import TextStrip
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+#: Modes that are the monitor too, of a study.
+STUDIES = ("group", "duel")
 MODES = (("lab", "1", "Lab"), ("monitor", "2", "Monitor"), ("runs", "3", "Runs"))
 
 
@@ -61,6 +63,7 @@ class HeaderLine(Painted):
         here = self.app.current_mode
         if here == "opening":
             here = shell(self).first_mode
+        here = "monitor" if here in STUDIES else here
         width, line = self.size.width, Line().add(" ").add("tuitrain", "primary bold")
         for mode, key, title in MODES:
             start = line.add(" " if width < 40 else "  ").x

@@ -78,10 +78,14 @@ class EverythingProvider(Provider):
         yield "Screenshot", "save the screen as SVG", app.deliver_screenshot
 
     def _presets_and_runs(self) -> list[Command]:
+        from tuitrain.study.listing import study_names
+
         app = shell(self.screen)
         commands: list[Command] = []
         for name, family in app.manager.preset_names():
             commands.append((f"Preset: {visible(name)}", visible(family), partial(app.choose_preset, name)))
+        for name, what in study_names(app.settings.runs_dir):
+            commands.append((f"Study: {visible(name)}", visible(what), partial(app.open_study, name)))
         for name, what in app.manager.run_names():
             commands.append((f"Run: {visible(name)}", visible(what), partial(app.open_run_named, name)))
         return commands

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.queue import SessionManager
+    from tuitrain.study.store import StudyDirectory
+    from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
     from tuitrain.tui.settings import Settings
 
@@ -48,11 +50,20 @@ class Shell(Protocol):
             TuitrainError: there is no such run, or it can't go on.
         """
 
+    def start_seeds(self, job: Job, seeds: str) -> None:
+        """Train several seeds (`8`, `3,7,11`, `20-29`) as a study, and show it in the monitor."""
+
+    def resume_study(self, study: StudyDirectory, more_seeds: str = "") -> None:
+        """Go on with a study, with more seeds where they are named, and show it."""
+
     def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
 
-    def open_run_named(self, name: str) -> None:
+    def open_run_named(self, name: str, readonly: bool = False) -> None:
         """Show a run in the monitor by its name."""
+
+    def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
+        """Show a study in the monitor by its name, beginning with the setting of a digest (`RunSummary.setting`)."""
 
     def choose_preset(self, name: str) -> None:
         """Show a preset in the lab."""
@@ -78,6 +89,14 @@ class ShowsRuns(Protocol):
 
     def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run from its beginning."""
+
+
+@runtime_checkable
+class ShowsStudies(Protocol):
+    """A screen that shows a study: the monitor of a group, or of a duel."""
+
+    def show_study(self, watcher: StudyWatcher, setting: int = 0, readonly: bool = False) -> None:
+        """Show a study, beginning with one of its settings."""
 
 
 @runtime_checkable

@@ -1,0 +1,139 @@
+"""The monitor of a group of seeds: what it shows, how one comes to it and to its members, what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from support.runs_stage import NoLab, fix, make_group, make_study, runs_shown, text_of, until
+from tuitrain.runs.directory import RunDirectory
+from tuitrain.study.watching import StudyWatcher
+from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.runs.compare import CompareScreen
+from tuitrain.tui.study.group import GroupScreen
+
+
+@pytest.fixture(autouse=True)
+def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fix(monkeypatch, tmp_path)
+
+
+def said(app: NoLab) -> str:
+    """What is on the screen, in one line."""
+    return " ".join(text_of(app).split())
+
+
+async def group_shown(pilot: Pilot[Any], app: NoLab) -> GroupScreen:
+    """The monitor of the first group of the list, once its figures are there."""
+    await runs_shown(pilot, 1)
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, GroupScreen) and app.screen.looked is not None)
+    assert isinstance(app.screen, GroupScreen)
+    return app.screen
+
+
+async def test_a_group_is_opened_from_its_row_and_leads_to_its_members(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "runs", "one", 6, more_seeds=2)
+    app = NoLab(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await group_shown(pilot, app)
+        assert screen.looked is not None and screen.looked.state == "stopped"
+        text = said(app)
+        assert "mean, 99.3" in text and "sd 0.05, 6 seeds" in text and "6 of 8 finished" in text
+        assert "target 99.4 %: 1 of 6 (3 to 56 %) at the end" in text
+        assert "worst 99.32 % (seed 2), best 99.40 % (seed 0)" in text
+        assert "░" in text and "· published" in text and "64 images" in text
+        assert "R Resume" in text and "+ More seeds" in text and "x Stop" not in text
+        assert screen.member_at(7) is None, "it has not begun"
+        await pilot.press("tab")
+        await until(pilot, lambda: "Two seeds differ on" in text_of(app))
+        assert "2 seeds of 8 not finished." in text_of(app)
+        await pilot.press("tab", "end")
+        await until(pilot, lambda: "○ waiting 7" in said(app))
+        await pilot.press("home", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "seed 1" in text_of(app))
+        await pilot.press("M")
+        await until(pilot, lambda: app.screen is screen and screen.looked is not None)
+        await pilot.press("1", "2")
+        await until(pilot, lambda: app.screen is screen)
+        assert app.watched_mode == "group" and study.name == "one"
+
+
+async def test_more_seeds_and_going_on_are_asked_of_the_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(tmp_path / "runs", "one", 4, open_seeds=1)
+    app = NoLab(tmp_path / "runs")
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(app, "resume_study", lambda study, more="": asked.append((study.name, more)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await group_shown(pilot, app)
+        await pilot.press("R")
+        await pilot.press("plus")
+        await until(pilot, lambda: "a number of them, from 4 on" in said(app))
+        await pilot.press("backspace", *"8-9", "enter")
+        await until(pilot, lambda: len(asked) == 2)
+        assert asked == [("one", ""), ("one", "8-9")]
+
+
+async def test_a_group_is_compared_with_a_preset(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    make_study(runs, "one", 4, train__dropout=0.3)
+    make_group(runs, "two", 4, best=0.9945, first=1)
+    app = NoLab(runs)
+    async with app.run_test(size=(80, 40)) as pilot:
+        await runs_shown(pilot, 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, GroupScreen) and app.screen.looked is not None)
+        await pilot.press("c")
+        await until(pilot, lambda: "Compare with" in text_of(app))
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: isinstance(app.screen, CompareScreen) and "is worse than step13" in said(app)
+        )
+
+
+async def test_a_study_that_is_not_there_is_said(tmp_path: Path) -> None:
+    make_group(tmp_path / "runs", "gone", 3)
+    app = NoLab(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await runs_shown(pilot, 1)
+        await pilot.press("enter")
+        await until(pilot, lambda: any("no study 'gone'" in note.message for note in app._notifications))
+        assert app.current_mode == "runs"
+
+
+async def test_nothing_is_drawn_where_nothing_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path / "runs", "one", 5, open_seeds=1)
+    app = NoLab(tmp_path / "runs")
+    drawn: list[int] = []
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await group_shown(pilot, app)
+        watcher, before = screen.watcher, screen.looked
+        assert watcher is not None
+        monkeypatch.setattr(GroupScreen, "show", lambda self, seen: drawn.append(1))
+        monkeypatch.setattr(Chart, "paint", lambda self: drawn.append(2))
+        for _ in range(3):
+            screen.look()
+            await until(pilot, lambda: not screen._looking)
+        assert screen.looked is before and not drawn
+        log = RunDirectory(study.runs_dir / "one_seed4").path / "events.jsonl"
+        lines = log.read_text().splitlines()
+        log.write_text("\n".join(lines[:-1]) + "\n")
+        screen.look()
+        await until(pilot, lambda: drawn), "one epoch fewer"
+
+
+def test_a_plan_that_grew_is_read_again(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "runs", "one", 3)
+    watcher = StudyWatcher(study)
+    assert len(watcher.look().group.runs) == 3 and watcher.look().state == "done"
+    study.write_plan(watcher.plan.with_seeds((7, 8)))
+    seen = watcher.look()
+    assert [run.seed for run in seen.group.runs] == [0, 1, 2, 7, 8] and seen.state == "stopped"

@@ -1,0 +1,46 @@
+"""Pictures of the monitors of a study; `pytest --snapshot-update` makes them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from support.runs_stage import NoLab, fix, make_study, runs_shown, text_of, until
+from tuitrain.tui.paint.chart import Chart
+
+#: Size, keys once the study is shown, a text to wait for, and how the app is opened.
+CASES: dict[str, tuple[tuple[int, int], list[str], str, dict[str, Any]]] = {
+    "group_80": ((80, 24), ["down", "right"], "▸ ✓ done          1", {}),
+    "group_120": ((120, 36), [], "Two seeds differ", {}),
+    "group_light_120": ((120, 36), ["tab"], "Two seeds differ", {"theme": "light"}),
+    "group_plain_80": ((80, 24), ["tab"], "Two seeds differ", {"plain": True}),
+    "group_ascii_80": ((80, 24), [], "64 images", {"ascii_only": True}),
+}
+
+
+@pytest.fixture(autouse=True)
+def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fix(monkeypatch, tmp_path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    size, keys, wanted, how = CASES[name]
+    if how.pop("plain", False):
+        monkeypatch.setenv("NO_COLOR", "1")
+    make_study(Path("runs"), "one", 8, more_seeds=4, open_seeds=2, train__dropout=0.05)
+    app = NoLab(Path("runs"), **how)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await runs_shown(pilot, 1)
+        await pilot.press("enter")
+        await until(pilot, lambda: getattr(app.screen, "looked", None) is not None)
+        await pilot.press(*keys)
+        await until(pilot, lambda: wanted in text_of(app))
+        await until(pilot, lambda: all(c._datasets for c in app.screen.query(Chart) if c.is_on_screen))
+        await pilot.pause(0.3)
+
+    assert snap_compare(app, terminal_size=size, run_before=before)

@@ -1,0 +1,78 @@
+"""A study in the queue of the app: trained in its turn by real processes, stopped with the queue, gone on with."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from support.groups_made import plan
+from tuitrain.errors import UsageError
+from tuitrain.runs.queue import SessionManager
+from tuitrain.spec.preset import override
+from tuitrain.spec.preset_files import load_preset
+from tuitrain.study.queueing import entry_of, resume_study, start_seeds, start_study
+from tuitrain.study.reading import StudyReader
+from tuitrain.study.store import create_study
+from tuitrain.training.job import Job
+from tuitrain.training.runtime import Runtime
+
+PRESET = override(load_preset("step13"), {"train.dataset": "digits", "train.epochs": 1})
+
+
+def job(epochs: int = 1) -> Job:
+    preset = override(PRESET, {"train.epochs": epochs})
+    return Job(
+        preset, Runtime(device="cpu", threads=1, compile="off"), changed={"train.epochs": [14, epochs]}
+    )
+
+
+@pytest.mark.slow
+def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
+    manager = SessionManager(runs_dir=tmp_path / "runs")
+    study = start_seeds(manager, job(), "2")
+    entry = entry_of(manager, study.name)
+    assert entry is not None and entry.title == "step13 · epochs 1 · 2 seeds"
+    with pytest.raises(UsageError, match="already"):
+        resume_study(manager, study)
+    assert manager.join(120) and entry.exit_code == 0 and not entry.error
+    (group,) = StudyReader(study.runs_dir, study.plan()).groups()
+    assert [run.state for run in group.runs] == ["done", "done"] and not study.is_held()
+
+    resume_study(manager, study, "9-9")
+    assert manager.join(120)
+    (group,) = StudyReader(study.runs_dir, study.plan()).groups()
+    assert [run.seed for run in group.ended] == [0, 1, 9]
+    with pytest.raises(UsageError, match="given twice"):
+        resume_study(manager, study, "8-9")
+
+    long = start_seeds(manager, job(50), "3")
+    end = time.monotonic() + 60
+    while not any(run.history.epochs for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    manager.stop_all("left the app", "keyboard")
+    assert manager.join(30)
+    states = [run.state for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs]
+    assert states == ["stopped", "stopped", "waiting"] or states[0] == "stopped"
+    assert not long.is_held()
+
+
+def test_a_study_waits_for_its_turn_and_can_be_taken_out(tmp_path: Path) -> None:
+    manager = SessionManager(runs_dir=tmp_path / "runs", make_session=lambda *wanted: time.sleep(5))  # type: ignore[arg-type, return-value]
+    manager.start(job())  # on the same device, and takes its time
+    study = start_study(manager, plan("one"))
+    entry = entry_of(manager, study.name)
+    assert entry is not None and entry.state == "queued" and not study.is_held()
+    manager.feed(entry).control.stop()
+    assert entry.state == "cancelled" and entry_of(manager, study.name) is None
+
+
+def test_a_network_in_python_is_not_run_unless_it_is_named(tmp_path: Path) -> None:
+    manager = SessionManager(runs_dir=tmp_path / "runs")
+    study = create_study(tmp_path / "runs", plan("one", user_network={"model": "net.py:Net", "sha256": "0"}))
+    study.release()
+    with pytest.raises(UsageError, match=r"only when you name it"):
+        resume_study(manager, study)
+    assert not manager.entries and not study.is_held()

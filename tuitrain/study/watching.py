@@ -1,0 +1,122 @@
+"""A study that is watched: what its monitor shows, read in a thread a few times a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuitrain.study.duel import duel_of
+from tuitrain.study.reading import StudyReader
+from tuitrain.study.store import PLAN, StudyDirectory
+from tuitrain.watch.duel import Duel, duel_lines
+from tuitrain.watch.group import Group, group_lines, study_state
+from tuitrain.watch.reproduction import Source, source_of_group
+from tuitrain.watch.study_pace import StudyPace
+
+if TYPE_CHECKING:
+    from tuitrain.study.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class StudyLook:
+    """A study as it stands.
+
+    Attributes:
+        plan: of the study.
+        groups: one a setting.
+        state: of the whole, a word of `figures.glyph_and_kind`.
+        held: whether a process trains it.
+        left_s: seconds that it still takes; None where that is not known.
+        setting: which of its settings is looked at.
+        source: what the source of its network claims.
+        says: what is said of it, a sentence each; of a duel, of that.
+        duel: of a study of two settings.
+    """
+
+    plan: Plan
+    groups: tuple[Group, ...]
+    state: str
+    held: bool
+    left_s: float | None
+    setting: int
+    source: Source
+    says: tuple[str, ...]
+    duel: Duel | None = None
+
+    @property
+    def group(self) -> Group:
+        """The group that is looked at."""
+        return self.groups[self.setting]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing trains."""
+        return self.state != "live"
+
+
+class StudyWatcher:
+    """Looks at a study again and again; as long as nothing has changed it gives the same look."""
+
+    def __init__(self, directory: StudyDirectory) -> None:
+        """A study.
+
+        Raises:
+            RunDirectoryError: its plan can't be read.
+        """
+        self.directory = directory
+        self.setting = 0
+        self.plan = directory.plan()
+        self._changed = self._plan_time()
+        self._reader = StudyReader(directory.runs_dir, self.plan)
+        self._pace = StudyPace()
+        self._seen: tuple[object, StudyLook] | None = None
+
+    def _plan_time(self) -> int:
+        try:
+            return (self.directory.path / PLAN).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def setting_of(self, digest: str) -> int:
+        """Which of the settings has this digest (`RunSummary.setting`); the first where none has."""
+        from tuitrain.runs.index import preset_digest
+
+        network, precision = self.plan.user_network.get("sha256"), self.plan.runtime.precision
+        digests = [preset_digest(one.preset.to_dict(), network, precision) for one in self.plan.settings]
+        return digests.index(digest) if digest in digests else 0
+
+    def look(self) -> StudyLook:
+        """Reads what is new, and works out what is shown.
+
+        Raises:
+            RunDirectoryError: the plan can't be read any more.
+        """
+        if (changed := self._plan_time()) != self._changed:
+            self.plan, self._changed = self.directory.plan(), changed
+            self._reader = StudyReader(self.directory.runs_dir, self.plan)
+        groups, held = tuple(self._reader.groups()), self.directory.is_held()
+        marks = [
+            (run.state, len(run.history.epochs), round(run.fraction, 3)) for g in groups for run in g.runs
+        ]
+        key = (marks, held, self.setting, self._changed)
+        if self._seen is None or self._seen[0] != key:
+            self._seen = (key, self._worked_out(groups, held))
+        return self._seen[1]
+
+    def _worked_out(self, groups: tuple[Group, ...], held: bool) -> StudyLook:
+        setting = min(self.setting, len(groups) - 1)
+        shown = groups[setting]
+        duel = duel_of(self.plan, groups) if self.plan.kind == "duel" else None
+        says, more = group_lines(shown), None
+        state = study_state(groups, held=held)
+        if duel is not None:
+            says = duel_lines(duel)
+            more = 2.0 * duel.to_go if duel.to_go is not None else None
+            state = "done" if duel.decided and state == "stopped" else state
+            _ = duel.looks
+        _ = [
+            (shown.band, shown.disagreement_of(run)) for run in shown.runs
+        ]  # worked out here, not on the screen
+        left_s = self._pace.left_s(groups, more)
+        source = source_of_group(shown)
+        return StudyLook(self.plan, groups, state, held, left_s, setting, source, tuple(says), duel)

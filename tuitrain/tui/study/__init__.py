@@ -1,0 +1,1 @@
+"""The monitor of a study: a group of seeds, or a duel."""
