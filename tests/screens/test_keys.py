@@ -48,6 +48,7 @@ LETTERS = {
     "x": ("stop", "monitor.stop study.stop"),
     "y": ("copy", "lab.copy_command text.copy"),
     "z": ("zoom", "data.zoom"),
+    "A": ("the run of A", "duel.open_a"),
     "B": ("branch", "monitor.branch runs.branch"),
     "D": ("delete", "network.delete runs.delete"),
     "E": ("more epochs", "monitor.add_epochs"),

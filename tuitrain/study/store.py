@@ -159,6 +159,11 @@ def create_study(runs_dir: Path, plan: Plan) -> StudyDirectory:
     raise RunDirectoryError(f"no free name like '{visible(base)}' is left; choose another --name.")
 
 
+def study_path(runs_dir: Path, name: str) -> Path:
+    """Where a study of this name is."""
+    return runs_dir / STUDIES / name
+
+
 def fresh_study_name(label: str) -> str:
     """`2026-11-25T21-10-12_step13_7f3a`."""
     stamp = time.strftime("%Y-%m-%dT%H-%M-%S")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import Any
 
 from tuitrain.study.member import begin_worker
@@ -22,6 +25,10 @@ class Workers(Executor):
     def __init__(self, count: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tuitrain.study.preload"])
+        with contextlib.redirect_stderr(
+            sys.__stderr__
+        ):  # while the app shows its screen, stderr has no descriptor
+            forkserver.ensure_running()
         self._pools: list[ProcessPoolExecutor] = []
         self._own = threading.local()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="member")

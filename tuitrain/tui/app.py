@@ -64,6 +64,12 @@ def _group() -> Screen[Any]:
     return GroupScreen()
 
 
+def _duel() -> Screen[Any]:
+    from tuitrain.tui.study.duel import DuelScreen
+
+    return DuelScreen()
+
+
 def _opening() -> Screen[Any]:
     from tuitrain.tui.shell.opening import OpeningScreen
 
@@ -87,6 +93,7 @@ class TuitrainApp(TerminalApp):
         "lab": _lab,
         "monitor": _monitor,
         "group": _group,
+        "duel": _duel,
         "runs": _runs,
         "lesson": _lesson,
     }
@@ -378,7 +385,7 @@ class TuitrainApp(TerminalApp):
         self.run_worker(self._open_study(watcher, setting, readonly), group="open_run", exclusive=True)
 
     async def _open_study(self, watcher: StudyWatcher, setting: str, readonly: bool) -> None:
-        self.watched_mode = "group"
+        self.watched_mode = "duel" if watcher.plan.kind == "duel" else "group"
         await self.switch_mode(self.watched_mode)
         screen = self.mode_screen(self.watched_mode)
         if isinstance(screen, ShowsStudies):

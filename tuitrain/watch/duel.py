@@ -138,13 +138,16 @@ def expected_sd(accuracy: float, images: int) -> float:
 def start_line(plan: Plan, sd: float, source: str) -> str:
     """What the duel can find, said before it begins."""
     finds = smallest_gain(sd, plan.max_pairs)
-    looks_for = (
-        f"looks for a gain of {points_text(plan.gain)} points or more; " if plan.gain is not None else ""
-    )
+    looks_for = f"{looks_for_text(plan)}; " if plan.gain is not None else ""
     return (
         f"{looks_for}at most {plan.max_pairs} pairs, which find a true gain of {points_text(finds)} in 8 of 10 duels "
         f"(with a standard deviation of {points_text(sd)} between seeds, {source})"
     )
+
+
+def looks_for_text(plan: Plan) -> str:
+    """`looks for a gain of 0.05 points or more`; empty where it looks for none."""
+    return f"looks for a gain of {points_text(plan.gain)} points or more" if plan.gain is not None else ""
 
 
 def duel_line(duel: Duel) -> str:

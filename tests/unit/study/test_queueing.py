@@ -17,6 +17,7 @@ from tuitrain.study.reading import StudyReader
 from tuitrain.study.store import create_study
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
+from tuitrain.tui.terminal.summary import summary_lines
 
 PRESET = override(load_preset("step13"), {"train.dataset": "digits", "train.epochs": 1})
 
@@ -47,6 +48,10 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="given twice"):
         resume_study(manager, study, "8-9")
 
+    lines = [str(line) for line in summary_lines(manager, detached=False)]
+    assert lines[0] == "✓ done  step13 · epochs 1 · 3 seeds" and "mean " in lines[1], "the newest whole"
+    assert lines[3].strip() == f"look at it again with: tuitrain attach {study.name}"
+    assert lines[4:] == ["✓ done  step13 · epochs 1 · 2 seeds"]
     long = start_seeds(manager, job(50), "3")
     end = time.monotonic() + 60
     while not any(run.history.epochs for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs):

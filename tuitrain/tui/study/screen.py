@@ -176,9 +176,14 @@ class StudyScreen(Screen[None]):
     def _open(self, event: Members.Opened) -> None:
         event.stop()
         run = self.member_at(event.index)
-        if run is None or self.watcher is None:
+        if run is None:
             self.app.bell()
         else:
+            self.open_member(run)
+
+    def open_member(self, run: str) -> None:
+        """Show a run in its own monitor."""
+        if self.watcher is not None:
             shell(self).open_run_named(str(self.watcher.directory.runs_dir / run), self.readonly)
 
     # -- steering --------------------------------------------------------------------------------

@@ -31,8 +31,17 @@ def summary_lines(
     begun = [entry for entry in manager.entries if entry.session is not None or entry.error]
     lines: list[Text] = []
     if begun:
-        lines += _lines_of(_RunResult.of_entry(begun[-1]), detached)
-        lines += [_one_line(_RunResult.of_entry(entry)) for entry in reversed(begun[:-1])][:5]
+        newest = begun[-1]
+        lines += (
+            _lines_of_study(manager, newest)
+            if newest.study
+            else _lines_of(_RunResult.of_entry(newest), detached)
+        )
+        for entry in list(reversed(begun[:-1]))[:5]:
+            head = (
+                _lines_of_study(manager, entry)[0] if entry.study else _one_line(_RunResult.of_entry(entry))
+            )
+            lines.append(head)
     elif watched is not None:
         lines += _lines_of(_RunResult.of_directory(watched), watched.is_held())
     waiting = manager.waiting()
@@ -113,6 +122,28 @@ def _lines_of(run: _RunResult, running: bool) -> list[Text]:
             )
         )
     return [*lines, Text(f"  {visible(directory.path)}"), _next_command(run, running)]
+
+
+def _lines_of_study(manager: SessionManager, entry: QueueEntry) -> list[Text]:
+    """The same of several seeds."""
+    from tuitrain.study.reading import StudyReader
+    from tuitrain.study.store import StudyDirectory, study_path
+    from tuitrain.watch.group import mean_text, study_state
+
+    study = StudyDirectory(study_path(manager.runs_dir, entry.study))
+    groups, name = StudyReader(study.runs_dir, study.plan()).groups(), visible(study.name)
+    state = "live" if entry.live else study_state(groups, held=False)
+    glyph, kind = glyph_and_kind(state)
+    word = "training" if state == "live" else wording.state_text(state)
+    lines = [Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {entry.title}")]
+    lines += [Text(f"  {visible(group.label)}: {mean_text(group)}") for group in groups[:3]]
+    lines += [Text(f"  {entry.error}")] if entry.error else []
+    commands = {
+        "live": f"goes on without a screen; come back with: tuitrain attach {name}",
+        "done": f"look at it again with: tuitrain attach {name}",
+    }
+    command = commands.get(state, f"go on with: tuitrain study resume {name}")
+    return [*lines, Text(f"  {visible(study.path)}"), Text(f"  {command}", style="bold")]
 
 
 def _next_command(run: _RunResult, running: bool) -> Text:

@@ -1,0 +1,227 @@
+"""The monitor of a duel: the interval that shrinks with each pair, the line of zero, and the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from tuitrain import figures
+from tuitrain.errors import visible
+from tuitrain.tui.paint.cells import Bar, Field, SectionLine
+from tuitrain.tui.paint.intervals import Row, interval_lines
+from tuitrain.tui.paint.lines import LinesView, SheetLines
+from tuitrain.tui.paint.text import Line, Parts, fit, wrap
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.tui.study.members import Members
+from tuitrain.tui.study.screen import StudyScreen, sentences, state_parts
+from tuitrain.watch.duel import Duel, looks_for_text
+from tuitrain.watch.evidence import figure_rows, signed_interval
+from tuitrain.watch.group import SeedRun
+from tuitrain.watch.runlist import state_look
+
+if TYPE_CHECKING:
+    from tuitrain.study.watching import StudyLook
+
+
+class Intervals(LinesView, can_focus=False):
+    """What each look has left of the interval."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._duel: Duel | None = None
+
+    def show(self, duel: Duel) -> None:
+        """Show a duel's looks."""
+        self._duel = duel
+        self.rebuild()
+
+    def build(self, width: int) -> Sequence[Parts]:
+        """The axis and the intervals."""
+        if self._duel is None:
+            return []
+        rows = [
+            Row(
+                str(look.pairs),
+                look.difference,
+                look.interval.low,
+                look.interval.high,
+                f"{figures.signed_points_text(look.difference)} ({signed_interval(look.interval)})",
+            )
+            for look in self._duel.looks
+        ]
+        return interval_lines(rows, width, self.size.height, self._duel.plan.gain)
+
+
+class DuelHead(Vertical):
+    """How it stands: state, pairs, the gain that is looked for, the sentence."""
+
+    DEFAULT_CSS = """
+    DuelHead { height: 5; width: 1fr; }
+    DuelHead Horizontal { height: 1; width: 1fr; }
+    DuelHead #left { width: 22; }
+    DuelHead #pairs-label { width: 6; }
+    DuelHead #pairs { width: 22; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Two lines of figures, three of the sentence."""
+        with Horizontal():
+            yield Field(id="state")
+            yield Field(right=True, id="left")
+        with Horizontal():
+            yield Field((("pairs ", "dim"),), id="pairs-label")
+            yield Bar(id="pairs-bar")
+            yield Field(id="pairs")
+        for _ in range(3):
+            yield Field(classes="-said")
+
+    def show(self, seen: StudyLook, duel: Duel, state: str) -> None:
+        """Show a duel."""
+        over = state not in ("live", "queued")
+        wanted = looks_for_text(duel.plan)
+        self.query_one("#state", Field).set(
+            *state_parts("done" if over and duel.decided else state), (f"  {wanted}", "dim")
+        )
+        left = self.query_one("#left", Field)
+        if over:
+            took = sum(run.history.seconds for group in seen.groups for run in group.runs)
+            left.set(("took ", "dim"), (figures.elapsed_text(took), "bold"))
+        else:
+            word = "ETA " if duel.to_go is not None else "at most "
+            left.set((word, "dim"), (figures.duration_text(seen.left_s), "bold"))
+        done, most = len(duel.pairs), duel.plan.last
+        style = "good" if duel.decided else "warn" if over else "primary"
+        self.query_one("#pairs-bar", Bar).set(done / most, style)
+        self.query_one("#pairs", Field).set((f" {done} of at most {most}", ""))
+        lines = wrap(((visible(seen.says[0]), "bold"),), self.size.width or 78)
+        for number, field in enumerate(self.query(".-said").results(Field)):
+            field.set(*(lines[number] if number < len(lines) else ()))
+
+
+HEAD = Line().add(
+    "    seed        A        B    B − A   only A right   only B right   images", "dim underline"
+)
+
+
+class DuelScreen(StudyScreen):
+    """B against A with the same seeds, until it is decided; looking at it does not change what it says."""
+
+    HELP_TITLE = "Monitor of a duel"
+    DEFAULT_CSS = """
+    DuelScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
+    DuelScreen.-tall DuelHead, DuelScreen.-very-tall DuelHead { margin: 1 0; }
+    DuelScreen #middle { height: 1fr; width: 1fr; }
+    DuelScreen Intervals { height: 1fr; width: 1fr; }
+    DuelScreen #says { display: none; width: 1fr; margin-left: 2; }
+    DuelScreen.-two #says { display: block; width: 44; }
+    DuelScreen.-says Intervals { display: none; }
+    DuelScreen.-says #says { display: block; width: 1fr; margin: 0; }
+    DuelScreen Members { height: 7; }
+    DuelScreen.-tall Members { height: 10; }
+    DuelScreen.-very-tall Members { height: 12; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("A", "open_a", "Open the run of A", show=False, id="duel.open_a"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Header, how it stands, intervals and figures, pairs, keys."""
+        yield HeaderLine()
+        with Vertical(id="study"):
+            yield DuelHead()
+            yield SectionLine("B − A in points, at each look", id="looks-head")
+            with Horizontal(id="middle"):
+                yield Intervals()
+                yield SheetLines(id="says")
+            yield SectionLine("Pairs", id="members-head")
+            yield Members()
+        yield KeyFooter()
+        yield TextStrip()
+
+    def context(self, seen: StudyLook) -> str:
+        """Who is against whom."""
+        a, b = seen.groups[0].label, seen.groups[1].label
+        return f"duel  {a}  ▸  {b.removeprefix(a).lstrip(' ·') or b}"
+
+    def show(self, seen: StudyLook) -> None:
+        """Sentence, intervals, figures, pairs."""
+        duel = seen.duel
+        if duel is None:
+            return
+        self.query_one(DuelHead).show(seen, duel, self.state)
+        self.query_one(Intervals).show(duel)
+        says = self.query_one("#says", SheetLines)
+        width = (says.size.width or self.size.width) - 3
+        says.set([*_figures(duel, width), [], *sentences(seen.says, width)])
+        self.query_one("#members-head", SectionLine).set(
+            after=((f"A {visible(duel.a.label)}", "dim"), ("   ", ""), (f"B {visible(duel.b.label)}", "dim"))
+        )
+        self.query_one(Members).show(HEAD, pair_rows(duel))
+
+    def member_at(self, index: int) -> str | None:
+        """The run of B of a pair, or where it has not begun that of A."""
+        return self._run_of(index, ("b", "a"))
+
+    def action_open_a(self) -> None:
+        """Open the run of A of the pair under the cursor."""
+        run = self._run_of(self.query_one(Members).cursor, ("a",))
+        if run is not None:
+            self.open_member(run)
+        else:
+            self.app.bell()
+
+    def _run_of(self, index: int, sides: Sequence[str]) -> str | None:
+        duel = self.looked.duel if self.looked is not None else None
+        runs: list[SeedRun] = []
+        if duel is not None and 0 <= index < len(duel.a.runs):
+            runs = [{"a": duel.a, "b": duel.b}[side].runs[index] for side in sides]
+        return next((run.run for run in runs if run.state != "waiting"), None)
+
+
+def pair_rows(duel: Duel) -> list[Parts]:
+    """A line for each pair that has begun; those that don't count yet with how far they are."""
+    counted = {pair.seed: pair for pair in duel.pairs}
+    rows: list[Parts] = []
+    for run_a, run_b in zip(duel.a.runs, duel.b.runs, strict=True):
+        if run_a.state == run_b.state == "waiting":
+            break
+        line = Line().add(str(run_a.seed), "", 6, right=True)
+        pair = counted.get(run_a.seed)
+        if pair is None:
+            rows.append(
+                line.add(_stands(run_a), "dim", 9, right=True).add(_stands(run_b), "dim", 9, right=True)
+            )
+            continue
+        line.add(figures.percent_text(pair.a), "", 9, right=True)
+        line.add(figures.percent_text(pair.b), "", 9, right=True)
+        style = "good" if pair.b > pair.a else "warn" if pair.b < pair.a else ""
+        line.add(figures.signed_points_text(pair.b - pair.a), style, 9, right=True)
+        rows.append(line.add(str(pair.only_a), "", 26, right=True).add(str(pair.only_b), "", 9, right=True))
+    return rows
+
+
+def _stands(run: SeedRun) -> str:
+    """How far a run is that does not count yet."""
+    if run.ended:
+        return figures.percent_text(run.accuracy)
+    if run.state == "waiting" or not run.history.planned:
+        return "–"
+    return f"{state_look(run.state)[0]} {len(run.history.epochs)}/{run.history.planned}"
+
+
+def _figures(duel: Duel, width: int) -> list[Parts]:
+    """The figures of both side by side."""
+    cells = max(8, min(20, (width - 21) // 2))
+    head = Line().add("", "", 21).add("A", "bold", cells, right=True).add("B", "bold", cells, right=True)
+    rows: list[Parts] = [head]
+    for label, a, b in figure_rows(duel.a, duel.b):
+        rows.append(
+            Line().add(fit(label, 21), "dim").add(a, "", cells, right=True).add(b, "", cells, right=True)
+        )
+    return rows
