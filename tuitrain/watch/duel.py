@@ -13,6 +13,7 @@ from tuitrain import jsonio
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, plural, points_text
 from tuitrain.stats.intervals import Interval
+from tuitrain.stats.noise_floor import FINISHED_RUNS
 from tuitrain.stats.sequential import (
     FIRST_LOOK,
     Decision,
@@ -26,9 +27,6 @@ from tuitrain.stats.sequential import (
 )
 from tuitrain.watch.evidence import signed_interval
 from tuitrain.watch.group import Group, Right
-
-#: The variance between seeds of settled runs, over that of independent mistakes.
-USUAL_EXCESS = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +130,7 @@ def expected_sd(accuracy: float, images: int) -> float:
     their mistakes, so this is more than is usually found.
     """
     wrong = max(1 - accuracy, 1 / images)
-    return math.sqrt(USUAL_EXCESS * wrong * (1 - wrong) / images)
+    return math.sqrt(FINISHED_RUNS.excess * wrong * (1 - wrong) / images)
 
 
 def start_line(plan: Plan, sd: float, source: str) -> str:

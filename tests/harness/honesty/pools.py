@@ -10,10 +10,12 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +66,9 @@ SETTINGS = {
     for setting in (
         Setting("digits", "digits", 0.3, 15, 64, seeds=128),
         Setting("digits-low", "digits", 0.1, 15, 64, seeds=64),
-        Setting("mnist-2", "mnist", 0.3, 2, 128, seeds=128),
-        Setting("mnist-2-low", "mnist", 0.15, 2, 128, seeds=64),
-        Setting("mnist-5", "mnist", 0.3, 5, 128, seeds=64),
-        Setting("mnist-15", "mnist", 0.3, 15, 128, seeds=48),
+        Setting("mnist-2", "mnist", 0.3, 2, 128, seeds=96),
+        Setting("mnist-5", "mnist", 0.3, 5, 128, seeds=40),
+        Setting("mnist-2-low", "mnist", 0.15, 2, 128, seeds=32),
     )
 }
 
@@ -98,7 +99,8 @@ def make(
     if not missing:
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=spawn) as executor:
+    workers = min(processes, len(missing))
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as executor:
         waiting = [executor.submit(train_member, setting, seed, folder, data_dir) for seed in missing]
         try:
             for done, future in enumerate(as_completed(waiting), 1):
@@ -151,6 +153,18 @@ def load(setting: Setting, root: Path, seeds: Sequence[int] | None = None) -> Po
     if len(judged) != 1:
         raise ValueError(f"{folder}: its members were judged by different images; remove the folder")
     return Pool(setting, np.stack(rows, axis=1))
+
+
+def end_with_parent() -> None:
+    """Ends this process as soon as the one that started it is gone, however that was ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _file(folder: Path, seed: int) -> Path:
