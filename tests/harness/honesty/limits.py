@@ -113,7 +113,7 @@ def _least(what: str, wanted: str, rows: list[tuple[Figures, float]], least: flo
     if not rows:
         return Limit(what, wanted, "not measured", True)
     cell, value = min(rows, key=lambda one: one[1])
-    return Limit(what, wanted, f"at least {percent(value)} ({cell['title']})", value >= least)
+    return Limit(what, wanted, f"at least {percent(value)} ({cell['title']})", _shown(value) >= least)
 
 
 def _between(what: str, rows: list[tuple[Figures, float]]) -> Limit:
@@ -124,5 +124,10 @@ def _between(what: str, rows: list[tuple[Figures, float]]) -> Limit:
         what,
         "94 to 97 %",
         f"{percent(least)} ({low['title']}) to {percent(most)} ({high['title']})",
-        least >= 0.94 and most <= 0.97,
+        _shown(least) >= 0.94 and _shown(most) <= 0.97,
     )
+
+
+def _shown(share: float) -> float:
+    """As `percent` shows it, so that 95.0 % is at least 95 %."""
+    return round(share, 3)

@@ -26,6 +26,8 @@ BEGIN, END = "<!-- figures of the harness -->", "<!-- end of the figures -->"
 def main(words: list[str]) -> int:
     """Make, measure and print; 1 where a limit of the issue is broken."""
     args = _parsed(words)
+    if args.print:
+        return _told(json.loads(FIGURES.read_text()), args)
     chosen = [name for name in SETTINGS if args.only is None or name in args.only]
     if args.data_dir is None:
         chosen = [name for name in chosen if SETTINGS[name].dataset == "digits"]
@@ -35,19 +37,7 @@ def main(words: list[str]) -> int:
     figures = measured(
         chosen, args.pools, args.processes, Count(args.duels, args.draws, max(1, args.draws // 2))
     )
-    text = markdown(figures)
-    print(text)
-    if args.json:
-        args.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-    if args.markdown:
-        args.markdown.write_text(text)
-    if args.write:
-        FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
-        PAGE.write_text(page(PAGE.read_text(), text))
-    broken = [one for one in limits(figures) if not one.kept]
-    for one in broken:
-        print(f"NOT KEPT: {one.what}: wanted {one.wanted}, measured {one.measured}")
-    return int(bool(broken))
+    return _told(figures, args)
 
 
 def measured(pools: list[str], root: Path, processes: int, count: Count) -> dict[str, Any]:
@@ -78,6 +68,23 @@ def measured(pools: list[str], root: Path, processes: int, count: Count) -> dict
         json.dumps(figures), parse_float=lambda text: float(f"{float(text):.5g}")
     )
     return plain
+
+
+def _told(figures: dict[str, Any], args: argparse.Namespace) -> int:
+    """Prints and writes the tables; 1 where a limit is broken."""
+    text = markdown(figures)
+    print(text)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    if args.markdown:
+        args.markdown.write_text(text)
+    if args.write:
+        FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+        PAGE.write_text(page(PAGE.read_text(), text))
+    broken = [one for one in limits(figures) if not one.kept]
+    for one in broken:
+        print(f"NOT KEPT: {one.what}: wanted {one.wanted}, measured {one.measured}")
+    return int(bool(broken))
 
 
 def page(text: str, tables: str) -> str:
@@ -122,6 +129,9 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--duels", type=int, default=10_000, help="duels a row; default %(default)s")
     parser.add_argument(
         "--draws", type=int, default=5000, help="draws of fixed numbers of seeds; default %(default)s"
+    )
+    parser.add_argument(
+        "--print", action="store_true", help=f"the tables of {FIGURES.name}, without measuring"
     )
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
