@@ -9,7 +9,8 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.run import Events, Plain, Quiet, RequireAccuracy, Threads, import_torch_beside, train_to_end
+from tuitrain.cli.machine_options import Threads, device_option
+from tuitrain.cli.session import Events, Plain, Quiet, RequireAccuracy, import_torch_beside, train_to_end
 from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
 
 
@@ -33,10 +34,7 @@ def branch(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the new run.", rich_help_panel=options.PLACE)
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="In the place of the run's.", rich_help_panel=options.PLACE),
-    ] = None,
+    device: Annotated[str | None, device_option("the run's")] = None,
     threads: Threads = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,

@@ -15,7 +15,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.study_train import Jobs, Plain, Quiet, Together, finish_study, load_once, train_study
+from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, Together, runtime_of
+from tuitrain.cli.session import Plain, Quiet
+from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import RequirementError, UsageError
 from tuitrain.figures import signed_points_text
 
@@ -139,16 +141,9 @@ def duel(
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the study.", rich_help_panel=options.PLACE)
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="CPU threads of each run.", rich_help_panel=options.PLACE)
-    ] = None,
+    device: Device = None,
+    precision: Precision = None,
+    threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
     data_dir: options.DataDir = None,
@@ -256,14 +251,8 @@ def _duel_plan(
     from tuitrain.stats.sequential import smallest_gain
     from tuitrain.study.plan import Plan, study_name
     from tuitrain.study.store import fresh_study_name
-    from tuitrain.training.runtime import Runtime
 
-    runtime = Runtime(
-        device=config.setting("device", flags["device"]),
-        precision=config.setting("precision", flags["precision"]),
-        compile=config.setting("compile", None),
-        threads=config.setting("threads", flags["threads"]) or None,
-    )
+    runtime = runtime_of(flags["device"], precision=flags["precision"], threads=flags["threads"])
     wanted = gain / 100 if gain is not None else math.ceil(smallest_gain(sd, max_seeds) * 1e4) / 1e4
     return Plan(
         study_name(name) if name else fresh_study_name(f"{settings[0].preset.name}-duel"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
+from tuitrain.cli.machine_options import Device, Threads, runtime_of
 from tuitrain.errors import visible
 
 CHART_LINES = 14
@@ -28,13 +30,8 @@ def lr_find(
     low: Annotated[float, typer.Option("--from", help="The first learning rate.")] = 1e-5,
     high: Annotated[float, typer.Option("--to", help="The last learning rate.")] = 10.0,
     steps: Annotated[int, typer.Option("--steps", help="Steps from one to the other.")] = 200,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="CPU threads.", rich_help_panel=options.PLACE)
-    ] = None,
+    device: Device = None,
+    threads: Threads = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
@@ -46,13 +43,8 @@ def lr_find(
     from tuitrain.runs.launch import load_data
     from tuitrain.training.job import Job
     from tuitrain.training.lr_range import range_test
-    from tuitrain.training.runtime import Runtime
 
-    runtime = Runtime(
-        device=config.setting("device", device),
-        compile="off",
-        threads=config.setting("threads", threads) or None,
-    )
+    runtime = replace(runtime_of(device, threads=threads), compile="off")
     found = range_test(
         Job(changed, runtime), load_data(changed, config.data_dir(data_dir)), low=low, high=high, steps=steps
     )

@@ -14,7 +14,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import stderr
-from tuitrain.cli.study_train import Jobs, Plain, Quiet, finish_study, load_once, train_study
+from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, runtime_of
+from tuitrain.cli.session import Plain, Quiet
+from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -46,16 +48,9 @@ def reproduce(
             rich_help_panel=options.PLACE,
         ),
     ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="CPU threads of each run.", rich_help_panel=options.PLACE)
-    ] = None,
+    device: Device = None,
+    precision: Precision = None,
+    threads: Threads = None,
     jobs: Jobs = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
@@ -73,18 +68,12 @@ def reproduce(
     the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.
     """
     from tuitrain.study.reproduction import presets_named
-    from tuitrain.training.runtime import Runtime
 
     if json and markdown:
         raise UsageError("--json and --markdown both write to stdout; use one of them.")
     flags = {"set_": set_, "epochs": epochs, "dataset": dataset}
     settings = _settings(presets_named(presets), flags)
-    runtime = Runtime(
-        device=config.setting("device", device),
-        precision=config.setting("precision", precision),
-        compile=config.setting("compile", None),
-        threads=config.setting("threads", threads) or None,
-    )
+    runtime = runtime_of(device, precision=precision, threads=threads)
     folder, data_place = config.runs_dir(runs_dir), config.data_dir(data_dir)
     said = {"--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--set": set_, "--device": device,
             "--precision": precision, "--threads": threads}  # fmt: skip

@@ -3,86 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuitrain import config
-from tuitrain.cli import completion, options
-from tuitrain.cli.console import complain, emit_json, stderr
-from tuitrain.cli.study_train import Jobs, Together
-from tuitrain.errors import DeviceError, ExitCode, RequirementError, UsageError, visible
-from tuitrain.figures import accuracy_text, glyph_and_kind, reaches_target
-from tuitrain.runs.signals import data_stream, set_stdout_apart
+from tuitrain.cli import options
+from tuitrain.cli.console import emit_json, stderr
+from tuitrain.cli.machine_options import (
+    Compile,
+    Deterministic,
+    Device,
+    Graph,
+    Jobs,
+    Precision,
+    Threads,
+    Together,
+    device_option,
+    runtime_of,
+)
+from tuitrain.cli.session import (
+    Events,
+    Plain,
+    Quiet,
+    RequireAccuracy,
+    fetching,
+    import_torch_beside,
+    train_to_end,
+)
+from tuitrain.errors import UsageError, visible
+from tuitrain.runs.signals import set_stdout_apart
 
 if TYPE_CHECKING:
-    from tuitrain.cli.live import RunView
-    from tuitrain.data.dataset import Progress
-    from tuitrain.runs.session import Session
     from tuitrain.spec.preset import Preset
     from tuitrain.training.job import Job
-    from tuitrain.training.runtime import Runtime
 
-POLL_S = 0.1
-
-
-def _device(default: str) -> Any:
-    return typer.Option(
-        "--device",
-        help=f"auto, cpu, cuda, cuda:N or mps; default: {default}.",
-        rich_help_panel=options.PLACE,
-        autocompletion=completion.offer_choices(("auto", "cpu", "cuda", "mps")),
-    )
-
-
-Deterministic = Annotated[
-    bool,
-    typer.Option(
-        "--deterministic",
-        help="The same result to the last bit every time, on a GPU too; slower.",
-        rich_help_panel=options.PLACE,
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        "--precision",
-        help="fp32, tf32 or bf16; default: fp32.",
-        rich_help_panel=options.PLACE,
-        autocompletion=completion.offer_choices(("fp32", "tf32", "bf16")),
-    ),
-]
-Compile = Annotated[
-    str | None,
-    typer.Option(
-        "--compile",
-        help="auto, on or off; default: auto.",
-        rich_help_panel=options.PLACE,
-        autocompletion=completion.offer_choices(("auto", "on", "off")),
-    ),
-]
-Graph = Annotated[
-    bool,
-    typer.Option(
-        "--graph/--no-graph", help="On CUDA, replay the step as one graph.", rich_help_panel=options.PLACE
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads", help="CPU threads; default: as measured at the start.", rich_help_panel=options.PLACE
-    ),
-]
-RequireAccuracy = Annotated[
-    float | None,
-    typer.Option("--require-accuracy", min=0, max=100, help="Exit with 7 if the best accuracy, in percent, is lower.",
-                 rich_help_panel=options.OUTPUT),
-]  # fmt: skip
 RequireGain = Annotated[
     float | None,
     typer.Option(
@@ -96,12 +54,6 @@ Against = Annotated[
     typer.Option("--against", help="For --require-gain: a run, a study, or a preset with changes.",
                  rich_help_panel=options.OUTPUT),
 ]  # fmt: skip
-Events = Annotated[
-    bool,
-    typer.Option(
-        "--events", help="The event stream as JSON lines on stdout.", rich_help_panel=options.OUTPUT
-    ),
-]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -109,13 +61,6 @@ Model = Annotated[
         help="Your own network, FILE.py:NAME: a class or function without arguments. The file is executed.",
         show_default=False,
     ),
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
-]
-Plain = Annotated[
-    bool,
-    typer.Option("--plain", help="One line per epoch, also on a terminal.", rich_help_panel=options.OUTPUT),
 ]
 
 
@@ -156,7 +101,7 @@ def run(
         ),
     ] = None,
     budget: options.Budget = None,
-    device: Annotated[str | None, _device("auto")] = None,
+    device: Device = None,
     deterministic: Deterministic = False,
     precision: Precision = None,
     compile_: Compile = None,
@@ -229,12 +174,12 @@ def run(
     from tuitrain.spec.preset import differences
     from tuitrain.training.job import Job
 
-    runtime = _runtime(device, deterministic, precision, compile_, graph, threads, profile, keep)
+    runtime = runtime_of(device, deterministic, precision, compile_, graph, threads, profile, keep)
     job = Job(
         changed, runtime, limit, differences(base, changed), model=model or "", user_network=user_network
     )
     extra = {"--data-dir": data_dir, "--budget": limit, "--require-accuracy": require_accuracy}
-    job = replace(job, command=job.command_line(base, preset, _runtime(), extra))
+    job = replace(job, command=job.command_line(base, preset, runtime_of(), extra))
     if dry_run:
         if seeds is not None:
             from tuitrain.study.starting import plan_of_seeds
@@ -254,7 +199,7 @@ def run(
     from tuitrain.runs.directory import check_place
 
     check_place(place, name)
-    with import_torch_beside(), _fetching(quiet) as progress:
+    with import_torch_beside(), fetching(quiet) as progress:
         from tuitrain.runs.launch import load_data, prepare
 
         data = load_data(changed, data_place, progress)
@@ -298,7 +243,7 @@ def resume(
     ] = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
-    device: Annotated[str | None, _device("the run's")] = None,
+    device: Annotated[str | None, device_option("the run's")] = None,
     require_accuracy: RequireAccuracy = None,
     json: options.Json = False,
     events: Events = False,
@@ -327,7 +272,7 @@ def resume(
     if model is not None:  # before its code runs, which may print, or go to another folder
         set_stdout_apart()
         directory = type(directory).open(directory.path.absolute())
-    with _fetching(quiet) as progress:
+    with fetching(quiet) as progress:
         session = prepare_resume(
             directory,
             data_dir=config.data_dir(data_dir),
@@ -348,79 +293,6 @@ def _say_estimate(job: Job, runs_dir: Path) -> None:
     if found is not None:
         with contextlib.suppress(OSError, ValueError):
             stderr().print(f"this takes {found.text}", soft_wrap=True)
-
-
-def _runtime(
-    device: str | None = None, deterministic: bool = False, precision: str | None = None, compile_: str | None = None,
-    graph: bool = True, threads: int | None = None, profile: bool = False, keep: int = 2,
-) -> Runtime:  # fmt: skip
-    """How the machine is used: as these flags say, else the settings, else the defaults."""
-    from tuitrain.training.runtime import Runtime
-
-    return Runtime(
-        device=config.setting("device", device),
-        deterministic=deterministic,
-        precision=config.setting("precision", precision),
-        compile=config.setting("compile", compile_),
-        graph=graph,
-        threads=config.setting("threads", threads) or None,
-        profile=profile,
-        keep=keep,
-    )
-
-
-@contextlib.contextmanager
-def import_torch_beside() -> Iterator[None]:
-    """Imports torch, the longest part of the start, beside what is done meanwhile."""
-    failed: list[Exception] = []
-
-    def work() -> None:
-        try:
-            importlib.import_module("torch")
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=work, name="import-torch", daemon=True)
-    thread.start()
-    try:
-        yield
-    except ImportError:  # what needs torch says that it can't be tried twice
-        thread.join()
-        if not failed:
-            raise
-    thread.join()
-    if failed:
-        raise DeviceError(
-            f"torch can't be imported: {visible(failed[0])[:300]}; look at `pip check` and the memory limit (ulimit -v)."
-        )
-
-
-@contextlib.contextmanager
-def _fetching(quiet: bool) -> Iterator[Progress | None]:
-    """A progress bar on stderr for what is fetched; nothing is shown where nothing is fetched."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    if quiet or not stderr().is_terminal:
-        yield None
-        return
-    bar: Progress | None = None
-    tasks: dict[str, Any] = {}
-
-    def progress(what: str, done: int, total: int | None) -> None:
-        nonlocal bar
-        if bar is None:
-            bar = Progress(TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
-                           console=stderr(), transient=True)  # fmt: skip
-            bar.start()
-        if what not in tasks:
-            tasks[what] = bar.add_task(what, total=total)
-        bar.update(tasks[what], completed=done, total=total)
-
-    try:
-        yield progress
-    finally:
-        if bar is not None:
-            bar.stop()
 
 
 def _dry_run(base: Preset, job: Job, data_dir: Path | None, *, json: bool) -> None:
@@ -450,73 +322,3 @@ def _dry_run(base: Preset, job: Job, data_dir: Path | None, *, json: bool) -> No
         f"\ndevice  {device}\ndata    {data}\nrepeat  {job.command}\nnothing was trained (--dry-run)",
         soft_wrap=True,
     )
-
-
-def train_to_end(
-    session: Session, require: float | None, *, json: bool, events: bool, quiet: bool, plain: bool,
-    gain: Callable[[str], None] | None = None,
-) -> None:  # fmt: skip
-    """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
-    from tuitrain.cli.live import choose_view
-    from tuitrain.runs.signals import guarded
-
-    view = choose_view(session.records, events=events, quiet=quiet, plain=plain)
-    with guarded(session) as signals:
-        session.start()
-        _follow(session, view)
-    _say(session, json=json, events=events, quiet=quiet)
-    code: int = signals.exit_code or session.exit_code
-    if code == ExitCode.DONE and require is not None:
-        best = session.recorder.history.best
-        if best is None or not reaches_target(best.test_acc, require):
-            got = accuracy_text(best.test_acc) if best else "nothing"
-            raise RequirementError(
-                f"--require-accuracy {require:g}: the best was {got}; the run is in {session.directory.path}."
-            )
-    if code == ExitCode.DONE and gain is not None:
-        gain(session.directory.name)
-    raise typer.Exit(code)
-
-
-def _follow(session: Session, view: RunView) -> None:
-    """Shows records and progress until the run has ended; a broken output stops only the showing."""
-    seen, listening = len(session.records), True
-    while True:
-        ended = session.join(POLL_S)
-        records = session.records[seen:]
-        seen += len(records)
-        if listening:
-            try:
-                for record in records:
-                    view.record(record)
-                view.progress(session.snapshot)
-            except (OSError, ValueError):
-                listening = False
-        if ended and seen == len(session.records):
-            break
-    with contextlib.suppress(OSError, ValueError):
-        view.close()
-
-
-def _say(session: Session, *, json: bool, events: bool, quiet: bool) -> None:
-    from tuitrain.cli.verdict import verdict_text
-    from tuitrain.runs import wording
-
-    history, directory = session.recorder.history, session.directory.path
-    with contextlib.suppress(OSError, ValueError):
-        if not quiet:
-            stderr().print(verdict_text(history, directory), soft_wrap=True)
-        elif (done := history.finished) is None or glyph_and_kind(done.outcome)[1] == "bad":
-            why = (done.message if done else "") or f"the run has ended early; look at {directory}/log.txt"
-            complain(f"{wording.state_text(history.outcome)}: {why}")
-        if session.recorder.trouble:
-            stderr().print(f"the run directory is not complete: {session.recorder.trouble}", soft_wrap=True)
-    from tuitrain.cli.markdown import append_summary
-
-    append_summary(history)
-    if json:
-        from tuitrain.runs.run_json import run_json
-
-        emit_json(run_json(history, directory))
-    elif not (events or quiet or data_stream().isatty()):
-        data_stream().write(f"{directory}\n")  # so that a script can go on with it

@@ -12,7 +12,9 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.study_train import Jobs, Plain, Quiet, Together, finish_study, train_study
+from tuitrain.cli.machine_options import Jobs, Together
+from tuitrain.cli.session import Plain, Quiet
+from tuitrain.cli.study_train import finish_study, train_study
 from tuitrain.errors import UsageError, visible
 from tuitrain.figures import accuracy_text
 

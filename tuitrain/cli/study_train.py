@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.errors import ExitCode, RequirementError, visible
 from tuitrain.figures import accuracy_text, reaches_target
@@ -23,31 +22,6 @@ if TYPE_CHECKING:
     from tuitrain.study.training import StudyTraining
     from tuitrain.training.job import Job
     from tuitrain.watch.group import Group
-
-Jobs = Annotated[
-    int | None,
-    typer.Option(
-        "--jobs",
-        help="How many seeds train at the same time; default: one a core, on a GPU one.",
-        rich_help_panel=options.PLACE,
-    ),
-]
-Together = Annotated[
-    bool | None,
-    typer.Option(
-        "--together/--one-by-one",
-        help="Stack seeds into one network and train them at once; default: on CUDA.",
-        rich_help_panel=options.PLACE,
-        show_default=False,
-    ),
-]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only notices and errors.", rich_help_panel=options.OUTPUT)
-]
-Plain = Annotated[
-    bool,
-    typer.Option("--plain", help="One line per seed, also on a terminal.", rich_help_panel=options.OUTPUT),
-]
 
 
 def train_study(

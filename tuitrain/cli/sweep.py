@@ -12,7 +12,9 @@ import typer
 
 from tuitrain import config, tomltext
 from tuitrain.cli import options
-from tuitrain.cli.study_train import Jobs, Plain, Quiet, Together, finish_study, load_once, train_study
+from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, Together, runtime_of
+from tuitrain.cli.session import Plain, Quiet
+from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, nearest, visible
 from tuitrain.spec.repeat import quoted
 
@@ -40,15 +42,9 @@ def sweep(
     set_: options.Set = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the study.", rich_help_panel=options.PLACE)] = None,
     budget: options.Budget = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel=options.PLACE)
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option("--precision", help="fp32, tf32 or bf16.", rich_help_panel=options.PLACE)
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", help="CPU threads of each run.", rich_help_panel=options.PLACE)
-    ] = None,
+    device: Device = None,
+    precision: Precision = None,
+    threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
     data_dir: options.DataDir = None,
@@ -68,7 +64,6 @@ def sweep(
     from tuitrain.study.grid import combinations, refuse_large
     from tuitrain.study.plan import Plan, seeds_of, study_name
     from tuitrain.study.store import create_study, fresh_study_name
-    from tuitrain.training.runtime import Runtime
 
     wanted: dict[str, Any] = {"preset": preset, "seeds": seeds, "dataset": dataset, "name": name}
     values: dict[str, list[Any]] = dict(map(_grid_flag, grid or []))
@@ -89,12 +84,7 @@ def sweep(
     limit = config.setting("budget", budget) or None
     for setting in settings:
         options.refuse_over_budget(setting.preset, limit)
-    runtime = Runtime(
-        device=config.setting("device", device),
-        precision=config.setting("precision", precision),
-        compile=config.setting("compile", None),
-        threads=config.setting("threads", threads) or None,
-    )
+    runtime = runtime_of(device, precision=precision, threads=threads)
     given_name = wanted["name"]
     plan = Plan(
         study_name(str(given_name)) if given_name else fresh_study_name(f"{base.name}-sweep"),
