@@ -89,6 +89,7 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     assert alone.returncode == 0, alone.stderr
     killed, whole = hashes(home, "killed"), hashes(home, "whole")
     assert len(killed) == 4 and {key: killed[key] for key in whole} == whole
+    assert len(list(runs.glob("whole_seed*/report.md"))) == 2
 
 
 def test_a_duel_and_a_comparison_say_what_they_found(home) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
 from tuitrain.figures import elapsed_text, glyph_and_kind, plural
+from tuitrain.report.markdown import escaped, fenced, grid
 from tuitrain.runs import wording
 
 if TYPE_CHECKING:
@@ -17,22 +16,6 @@ if TYPE_CHECKING:
 
 #: The file whose Markdown GitHub shows on the page of a job.
 SUMMARY = "GITHUB_STEP_SUMMARY"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@])")
-_RIGHT = {"params", "best", "last", "≥target", "epochs", "took"}
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it stands, in a cell of a table too."""
-    return _SPECIAL.sub(r"\\\1", visible(text))
-
-
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] | None = None) -> str:
-    """A table; cells are escaped, columns of figures right-aligned: those of runs, or all but `left`."""
-    right = _RIGHT if left is None else set(head) - set(left)
-    lines = [head, ["---:" if name in right else "---" for name in head]]
-    out = [f"| {' | '.join(map(escaped, head))} |", f"|{'|'.join(lines[1])}|"]
-    out += [f"| {' | '.join(map(escaped, cells))} |" for cells in rows]
-    return "\n".join(out) + "\n"
 
 
 def result_text(history: History) -> str:
@@ -55,16 +38,16 @@ def result_text(history: History) -> str:
             ("device", started.device_name or started.device),
             ("seed", str(started.seed)),
         ]
-        out += [grid(("figure", "value"), facts), *map(escaped, found.remarks), ""]
+        out += [grid(("figure", "value"), facts, ("figure", "value")), *map(escaped, found.remarks), ""]
     points = [
         ({True: "✓ met", False: "✗ missed", None: "open"}[p.met], p.point, p.wanted, p.got)
         for p in found.points
     ]
     if points:
-        out += [escaped(found.challenge), "", grid(("challenge", "point", "wanted", "got"), points)]
+        head = ("challenge", "point", "wanted", "got")
+        out += [escaped(found.challenge), "", grid(head, points, head)]
     if started and started.command:
-        fence = "`" * (2 + max(map(len, re.findall("`+", started.command)), default=1))
-        out += [f"{fence}sh", visible(started.command), fence, ""]
+        out.append(fenced(started.command, "sh"))
     return "\n".join(out) + "\n"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuitrain.cli.markdown import escaped, grid
 from tuitrain.figures import plural
+from tuitrain.report.markdown import escaped, grid
 from tuitrain.watch.reproduction import HEAD, Reproduction, reproduction_lines, table_rows
 
 if TYPE_CHECKING:

@@ -74,10 +74,10 @@ def runs(
         emit_json([summary.to_dict() for summary in found])
         return
     if markdown:
-        from tuitrain.cli.markdown import grid
+        from tuitrain.report.markdown import grid
 
-        rows = map(run_cells, found)
-        sys.stdout.write(grid(COLUMNS, ([cells[name] for name in COLUMNS] for cells in rows)))
+        cells = ([run_cells(summary)[name] for name in COLUMNS] for summary in found)
+        sys.stdout.write(grid(COLUMNS, cells, [name for name in COLUMNS if name not in _RIGHT]))
         return
     if not found:
         stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")

@@ -102,8 +102,10 @@ def train_to_end(
 ) -> None:  # fmt: skip
     """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
     from tuitrain.cli.live import choose_view
+    from tuitrain.report import report_files
     from tuitrain.runs.signals import guarded
 
+    session.reporter = report_files
     view = choose_view(session.records, events=events, quiet=quiet, plain=plain)
     with guarded(session) as signals:
         session.start()

@@ -51,6 +51,7 @@ def train_study(
     """
     from tuitrain.cli.study_text import is_decided, verdict_lines
     from tuitrain.cli.study_view import SHOW_S, choose_view
+    from tuitrain.report import report_files
     from tuitrain.runs.signals import guarded
     from tuitrain.study.local import local_for
     from tuitrain.study.reading import StudyReader
@@ -73,6 +74,7 @@ def train_study(
         workers = Workers(local.at_once)
         training = StudyTraining(
             study, plan, workers, at_once=local.at_once, together=local.together, data_dir=data_dir, model=model,
+            reporter=report_files,
             enough=lambda: until_decided and is_decided(plan, reader),
         )  # fmt: skip
         try:

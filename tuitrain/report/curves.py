@@ -1,4 +1,4 @@
-"""Accuracy over the epochs as an SVG picture that fits a light page and a dark one, by the reader's own setting."""
+"""Accuracy or loss over the epochs as an SVG picture that fits a light page and a dark one, as the reader has set."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING, Literal
 
 from tuitrain.errors import visible
-from tuitrain.watch.group import BandPoint
+
+if TYPE_CHECKING:
+    from tuitrain.watch.group import BandPoint
 
 WIDTH, HEIGHT = 640, 360
 #: The place of the plot in the picture.
@@ -16,6 +19,9 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 622, 40, 292
 #: The first share of the epochs, which are far below the rest, may leave the picture at its lower edge.
 WARM_UP = 0.2
 _STEPS = (
+    0.001,
+    0.002,
+    0.005,
     0.01,
     0.02,
     0.05,
@@ -27,8 +33,12 @@ _STEPS = (
     5.0,
     10.0,
     20.0,
-)  # between the lines of the grid, in points
+)  # between the lines of the grid, in points, or in nats
 _MOST_LINES = 7
+#: From so many epochs on single ones are not marked.
+_MOST_DOTS = 60
+#: How a curve looks: what was trained here, what others published, its training images, and further runs.
+Look = Literal["here", "there", "train", "third", "fourth", "fifth"]
 
 #: What is drawn in which colour: on a light page, on a dark one. Plain rules, as not every viewer knows CSS variables.
 _COLOURS = {
@@ -38,9 +48,13 @@ _COLOURS = {
     ".grid": ("stroke", "#d1d9e0", "#3d444d"),
     ".level": ("stroke", "#1f2328", "#f0f6fc"),
     ".band": ("fill", "#0969da", "#4493f8"),
+    ".mark": ("stroke", "#bc4c00", "#f0883e"),
     ".here": ("stroke", "#0969da", "#4493f8"),
     ".there": ("stroke", "#bc4c00", "#f0883e"),
-    ".mark": ("stroke", "#bc4c00", "#f0883e"),
+    ".train": ("stroke", "#8c959f", "#6e7681"),
+    ".third": ("stroke", "#1a7f37", "#3fb950"),
+    ".fourth": ("stroke", "#8250df", "#ab7df8"),
+    ".fifth": ("stroke", "#bf3989", "#db61a2"),
 }
 _STYLE = """text { font: 12px system-ui, sans-serif; }
 .title { font-size: 14px; font-weight: 600; }
@@ -48,10 +62,12 @@ _STYLE = """text { font: 12px system-ui, sans-serif; }
 .level { stroke-dasharray: 6 4; }
 .band { fill-opacity: 0.2; }
 .line, .mark { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.dot { stroke-width: 5; stroke-linecap: round; }
 """
 
 
-def _style() -> str:
+def style() -> str:
+    """The looks that all our pictures share, for a `<style>` element."""
     light, dark = (
         "\n".join(f"{what} {{ {key}: {colours[n]}; }}" for what, (key, *colours) in _COLOURS.items())
         for n in (0, 1)
@@ -61,23 +77,29 @@ def _style() -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve: its value in each epoch from the first on, as fractions, None where there is none.
+    """A curve: its value in each epoch from the first on, as fractions or losses, None where there is none.
 
-    `look` is `here` for what was trained here, and `there` for what others published.
+    `look` is its colour.
     """
 
     label: str
     values: tuple[float | None, ...]
-    look: str = "here"
+    look: Look = "here"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A ring around one value, a fraction, in one epoch."""
+    """A ring around one value, a fraction, in one epoch; published, or of what was trained `here`."""
 
     label: str
     epoch: int
     value: float
+    here: bool = False
+
+    @property
+    def look(self) -> str:
+        """Its classes."""
+        return "mark here" if self.here else "mark"
 
 
 @dataclass(frozen=True)
@@ -92,6 +114,7 @@ class Chart:
         levels: values that are drawn across, with their labels.
         marks: values that stand out.
         epochs: how long the axis is at least.
+        percent: whether values are fractions that are shown as percentages.
     """
 
     title: str
@@ -101,26 +124,33 @@ class Chart:
     levels: tuple[tuple[str, float], ...] = ()
     marks: tuple[Mark, ...] = ()
     epochs: int = 1
+    percent: bool = True
+
+    @property
+    def factor(self) -> float:
+        """What values are multiplied by where they are shown."""
+        return 100.0 if self.percent else 1.0
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """From epochs and percent to the picture's units."""
+    """From epochs and values to the picture's units; `low`, `high` and `step` are `factor` times a value."""
 
     epochs: int
     low: float
     high: float
     step: float
+    factor: float
 
     def x(self, epoch: float) -> float:
         return LEFT + (RIGHT - LEFT) * (epoch - 1) / max(1, self.epochs - 1)
 
-    def y(self, percent: float) -> float:
-        share = (percent - self.low) / (self.high - self.low)
+    def y(self, value: float) -> float:
+        share = (self.factor * value - self.low) / (self.high - self.low)
         return BOTTOM - (BOTTOM - TOP) * min(max(share, -10.0), 10.0)
 
     def place(self, epoch: float, value: float) -> str:
-        return f"{self.x(epoch):.1f},{self.y(100 * value):.1f}"
+        return f"{self.x(epoch):.1f},{self.y(value):.1f}"
 
 
 def svg(chart: Chart) -> str:
@@ -129,7 +159,7 @@ def svg(chart: Chart) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{_text(chart.title)}</title>",
-        f"<style>\n{_style()}\n</style>",
+        f"<style>\n{style()}\n</style>",
         f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{BOTTOM - TOP}"/></clipPath>',
         f'<rect class="page" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         f'<text class="title" x="{LEFT}" y="24">{_text(chart.title)}</text>',
@@ -139,7 +169,8 @@ def svg(chart: Chart) -> str:
         *(_line(line, scale) for line in chart.lines),
         "</g>",
         *_levels(chart.levels, scale),
-        *(_ring(scale.x(mark.epoch), scale.y(100 * mark.value)) for mark in chart.marks),
+        *(dot for line in chart.lines for dot in _dots(line, scale)),
+        *(_ring(mark, scale) for mark in chart.marks),
         *_legend(chart),
         "</svg>",
     ]
@@ -158,16 +189,16 @@ def _scale(chart: Chart) -> _Scale:
     from_epoch = math.ceil(epochs * WARM_UP) if epochs > 4 else 0
     values = [(point.epoch, value) for point in chart.band for value in (point.low, point.high)]
     values += [(epoch, value) for line in chart.lines for epoch, value in _known(line.values)]
-    shown = [100 * value for epoch, value in values if epoch > from_epoch] or [
-        100 * value for _, value in values
-    ]
-    shown += [100 * value for _, value in chart.levels] + [100 * mark.value for mark in chart.marks]
-    low, high = min(shown, default=0.0), max(shown, default=100.0)
+    found = [value for epoch, value in values if epoch > from_epoch] or [value for _, value in values]
+    found += [value for _, value in chart.levels] + [mark.value for mark in chart.marks]
+    shown = [chart.factor * value for value in found]
+    low, high = min(shown, default=0.0), max(shown, default=chart.factor)
     step = next((step for step in _STEPS if (high - low) / step <= _MOST_LINES - 2), _STEPS[-1])
     bottom, top = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if bottom == top:
         bottom -= 1
-    return _Scale(epochs, bottom * step, min(top * step, max(100.0, high)), step)
+    most = max(100.0, high) if chart.percent else math.inf
+    return _Scale(epochs, bottom * step, min(top * step, most), step, chart.factor)
 
 
 def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
@@ -175,20 +206,21 @@ def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
 
 
 def _grid(scale: _Scale) -> list[str]:
-    digits = 2 if scale.step < 0.1 else 1 if scale.step < 1 else 0
+    digits = max(0, -math.floor(math.log10(scale.step) + 1e-9))
     out = []
     for n in range(round((scale.high - scale.low) / scale.step) + 1):
-        percent = scale.low + n * scale.step
-        y = f"{scale.y(percent):.1f}"
+        shown = scale.low + n * scale.step
+        y = f"{scale.y(shown / scale.factor):.1f}"
         out.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>')
-        out.append(f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{percent:.{digits}f}</text>')
+        out.append(f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{shown:.{digits}f}</text>')
     every = max(1, math.ceil(scale.epochs / 20))
     out += [
         f'<text x="{scale.x(epoch):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{epoch}</text>'
         for epoch in range(1, scale.epochs + 1)
         if epoch == 1 or epoch % every == 0
     ]
-    out.append(f'<text x="{LEFT - 8}" y="24" text-anchor="end">%</text>')
+    if scale.factor == 100.0:
+        out.append(f'<text x="{LEFT - 8}" y="24" text-anchor="end">%</text>')
     out.append(f'<text x="{RIGHT}" y="{BOTTOM + 36}" text-anchor="end">epoch</text>')
     return out
 
@@ -207,21 +239,38 @@ def _line(line: Line, scale: _Scale) -> str:
     for epoch, value in _known(line.values):
         path.append(f"{'L' if epoch == before + 1 and before else 'M'}{scale.place(epoch, value)}")
         before = epoch
-    return f'<path class="line {"there" if line.look == "there" else "here"}" d="{" ".join(path)}"/>'
+    return f'<path class="line {line.look}" d="{" ".join(path)}"/>'
+
+
+def _dots(line: Line, scale: _Scale) -> list[str]:
+    """A dot for each epoch, which tells its value under the pointer."""
+    if scale.epochs > _MOST_DOTS:
+        return []
+    out = []
+    for epoch, value in _known(line.values):
+        if TOP - 1 <= scale.y(value) <= BOTTOM + 1:
+            shown = f"{100 * value:.2f} %" if scale.factor == 100.0 else f"{value:.4f}"
+            said = _text(f"{line.label}, epoch {epoch}: {shown}")
+            out.append(
+                f'<path class="dot {line.look}" d="M{scale.place(epoch, value)}h0"><title>{said}</title></path>'
+            )
+    return out
 
 
 def _levels(levels: Iterable[tuple[str, float]], scale: _Scale) -> list[str]:
     """Lines across, their labels left and right by turns, so that near ones don't meet."""
     out = []
     for n, (label, value) in enumerate(levels):
-        y, (x, anchor) = scale.y(100 * value), ((LEFT + 6, "start"), (RIGHT - 6, "end"))[n % 2]
+        y, (x, anchor) = scale.y(value), ((LEFT + 6, "start"), (RIGHT - 6, "end"))[n % 2]
         out.append(f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         out.append(f'<text x="{x}" y="{y - 5:.1f}" text-anchor="{anchor}">{_text(label)}</text>')
     return out
 
 
-def _ring(x: float, y: float) -> str:
-    return f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+def _ring(mark: Mark, scale: _Scale) -> str:
+    return (
+        f'<circle class="{mark.look}" cx="{scale.x(mark.epoch):.1f}" cy="{scale.y(mark.value):.1f}" r="5"/>'
+    )
 
 
 def _legend(chart: Chart) -> list[str]:
@@ -229,10 +278,11 @@ def _legend(chart: Chart) -> list[str]:
     items: list[tuple[str, str]] = []
     if chart.band:
         items.append((chart.band_label, '<rect class="band" x="{x}" y="{top}" width="22" height="10"/>'))
-    for line in chart.lines:
-        look = "there" if line.look == "there" else "here"
-        items.append((line.label, f'<path class="line {look}" d="M{{x}},{{y}} h22"/>'))
-    items += [(mark.label, '<circle class="mark" cx="{middle}" cy="{y}" r="5"/>') for mark in chart.marks]
+    items += [(line.label, f'<path class="line {line.look}" d="M{{x}},{{y}} h22"/>') for line in chart.lines]
+    items += [
+        (mark.label, f'<circle class="{mark.look}" cx="{{middle}}" cy="{{y}}" r="5"/>')
+        for mark in chart.marks
+    ]
     out = []
     for n, (label, drawn) in enumerate(items):
         x, y = LEFT + (n % 2) * 270, BOTTOM + 38 + (n // 2) * 20

@@ -148,8 +148,9 @@ def prepare_branch(
         return Trainer(job, dataset, run_name=branch.name, git=git(), resume=state, begins=True)
 
     return Session(
-        factory, branch, resume=True, summary=summary_of(job), control=control, keep=job.runtime.keep
-    )
+        factory, branch, resume=True, summary=summary_of(job), control=control, keep=job.runtime.keep,
+        dataset=dataset,
+    )  # fmt: skip
 
 
 def begun_from(state: Any, job: Job) -> Any:

@@ -3,6 +3,7 @@
 runs/2026-11-20T15-30-12_step13_7f3a/
   preset.toml  events.jsonl  progress.json  control.jsonl  log.txt  summary.txt  metrics.csv
   tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  model.py.txt  user.json  run.lock
+  report.md  accuracy.svg  loss.svg  confusion.svg  mistakes.svg  report.html
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.runs import durable, eventlog, locking, names, posted, progress
+from tuitrain.runs import durable, eventlog, locking, names, posted, progress, report_files
 from tuitrain.runs.posted import PostedCommands
 from tuitrain.runs.progress import Live
 from tuitrain.training.events import SCHEMA, Record, StepProgress
@@ -36,6 +37,7 @@ PRESET_MARK = "What really ran."
 FILES = (
     "preset.toml", "events.jsonl", locking.PROGRESS, posted.FILE, "log.txt", "output.txt", "summary.txt", "metrics.csv",
     "inspection.safetensors", "model.safetensors", MODEL_SOURCE, "user.json", locking.LOCK_NAME,
+    *report_files.FILES,
 )  # fmt: skip
 FOLDERS = ("checkpoints", "tensorboard")
 _READ_BYTES = 1 << 20

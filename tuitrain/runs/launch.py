@@ -87,7 +87,9 @@ def prepare(
         runs_dir, preset.name, name=name, preset_toml=preset.to_toml(comment),
         model_source=user_network.source if user_network else None,
     )  # fmt: skip
-    return Session(factory, directory, summary=summary_of(job), control=control, keep=job.runtime.keep)
+    return Session(
+        factory, directory, summary=summary_of(job), control=control, keep=job.runtime.keep, dataset=dataset
+    )
 
 
 def summary_of(job: Job) -> Callable[[], str]:
@@ -178,8 +180,9 @@ def prepare_resume(
 
     directory.acquire()
     return Session(
-        factory, directory, resume=True, summary=summary_of(job), control=control, keep=job.runtime.keep
-    )
+        factory, directory, resume=True, summary=summary_of(job), control=control, keep=job.runtime.keep,
+        dataset=dataset,
+    )  # fmt: skip
 
 
 def _user_network_again(

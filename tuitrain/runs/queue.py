@@ -25,6 +25,7 @@ from tuitrain.training.command import Command, RunControl, Steering
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import FeedUpdate, RunFeed
+    from tuitrain.runs.report_files import Reporter
     from tuitrain.runs.session import Session
     from tuitrain.training.events import Record
     from tuitrain.training.job import Job
@@ -37,8 +38,10 @@ class QueuedSession(Protocol):
     """What the queue asks of a session: one of a run, or of several that train as one (a study).
 
     Attributes:
-        records: of the run so far.
+        reporter: makes the report that each run leaves in its directory. Set before `start`.
     """
+
+    reporter: Reporter | None
 
     @property
     def directory(self) -> RunDirectory | None:
@@ -187,12 +190,17 @@ class SessionManager:
         runs_dir: Path,
         data_dir: Path | None = None,
         make_session: MakeSession | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
-        """No thread is started before the first run; `make_session` is replaced in tests."""
+        """No thread is started before the first run; `make_session` is replaced in tests.
+
+        `reporter` makes the report that each run leaves in its directory.
+        """
         self.runs_dir, self.data_dir = runs_dir, data_dir
         self.entries: list[QueueEntry] = []
         self.on_session: Callable[[QueueEntry], None] | None = None
         self._make_session = make_session or make_session_with_torch
+        self._reporter = reporter
         self._lock = threading.Condition()
         self._lanes: dict[str, threading.Thread] = {}
         self._held = False
@@ -370,6 +378,7 @@ class SessionManager:
     def _run(self, entry: QueueEntry) -> None:
         try:
             session = (entry.make or self._make_session)(entry, self.runs_dir, self.data_dir)
+            session.reporter = self._reporter
             session.start()
             entry.session = session
             entry.state, entry.phase = "training", "training"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours
+from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours, report_files
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.keeper import Keeper
 from tuitrain.runs.recorder import Recorder
@@ -37,6 +37,8 @@ from tuitrain.training.events import (
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from tuitrain.data.dataset import Dataset
 
 OUTCOME_CODES = {
     "completed": ExitCode.DONE,
@@ -89,6 +91,10 @@ class Session:
         resume: go on from the newest checkpoint that is whole.
         summary: gives the text of `summary.txt`; called on the training thread before training.
         keep: how many of the last checkpoints are kept, beside the best.
+        dataset: whose test images judge the run; for the pictures of its report.
+
+    Attributes:
+        reporter: makes the report that the run leaves in its directory; there is none without it. Set before `start`.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class Session:
         summary: Callable[[], str] | None = None,
         control: RunControl | None = None,
         keep: int = 2,
+        dataset: Dataset | None = None,
     ) -> None:
         self.directory = directory
         self.control = control or RunControl()
@@ -108,6 +115,8 @@ class Session:
         self.error: BaseException | None = None
         self._evaluations = inspect.read(directory.path) if resume else inspect.Evaluations()
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
+        self._dataset = dataset
+        self.reporter: report_files.Reporter | None = None
         self._saved: tuple[int, int] | None = None
         self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
@@ -204,10 +213,26 @@ class Session:
     def _close(self) -> None:
         self._publish(Phase("saving"))
         self._keeper.finish()
+        self._write_report()
         self.recorder.finish()
         neighbours.withdraw_run(self.directory)
         with contextlib.suppress(OSError):
             (self.directory.path / "progress.json").unlink(missing_ok=True)
+
+    def _write_report(self) -> None:
+        """What goes wrong with it never fails a run."""
+        history, data = self.recorder.history, self._dataset
+        if self.reporter is None or not report_files.is_reported(history):
+            return
+        images, classes = (data.test.images, data.classes) if data is not None else (None, ())
+        try:
+            texts = self.reporter(history, self._evaluations, images, classes)
+            report_files.write(self.directory.path, texts)
+        except OSError as error:
+            self.recorder.failed(report_files.REPORT, error)
+        except Exception as error:
+            told = f"its report could not be made: {type(error).__name__}: {visible(error)}{self._say_traceback(error)}"
+            self.note(Notice(told, remedy="`tuitrain report` tries again", code="no_report"))
 
     def _end_badly(self, message: str) -> None:
         if self.recorder.finished is None:
@@ -259,6 +284,8 @@ class Session:
 
     def _drive(self, trainer: TrainerLike, damaged: Sequence[checkpoint.CheckpointEntry] = ()) -> None:
         self._write_summary()
+        if self.reporter is not None and self._resume:
+            report_files.remove(self.directory.path)  # it tells of an earlier end
         events = trainer.run(self.control)
         try:
             for event in events:

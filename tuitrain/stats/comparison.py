@@ -106,18 +106,6 @@ def seed_correlation(right_a: ArrayLike, right_b: ArrayLike) -> float:
     return covariance / total if total > 0 else 0.0
 
 
-def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> float:
-    """The exact two-sided p-value that two trained networks (N,), (N,) are equally good on images of this kind.
-
-    It is about these two networks, not about their settings: two seeds of one setting are told apart in 10 to 50 %.
-    """
-    a, b = _same_images(np.atleast_2d(right_a), np.atleast_2d(right_b), 1)
-    if len(a) > 1 or len(b) > 1:
-        raise ValueError("McNemar's test is of one network against one other")
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
-
-
 def power(sd: float, difference: float, seeds: int, level: float = LEVEL, more_df: float = 0) -> float:
     """The probability that `seeds` of each side show this true difference, with the right sign (noncentral t).
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain.errors import RunDirectoryError, TuitrainError, visible
 from tuitrain.runs import names
+from tuitrain.runs.report_files import Reporter
 from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Order:
     """What a worker gets: the run's name, where it is kept, what to train, and where the data lies.
 
-    `model_sha256` is that of the user's network, whose file must still be the same.
+    `model_sha256` is that of the user's network, whose file must still be the same; `reporter`, a function of a module,
+    makes the report that the run leaves in its directory.
     """
 
     run: str
@@ -33,6 +35,7 @@ class Order:
     data_dir: Path | None
     job: Job
     model_sha256: str = ""
+    reporter: Reporter | None = None
 
 
 @dataclass(frozen=True)
@@ -92,15 +95,18 @@ def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) 
     if names.looks_like_run(path):
         if result_of(path):
             return None
-        return prepare_resume(
+        session = prepare_resume(
             RunDirectory.open(path), data_dir=order.data_dir, model=model or None, unsaid=job, trainer=trainer
         )
+        session.reporter = order.reporter
+        return session
     if model:
         job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
     dataset = _data(
         job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir
     )
     session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run, trainer=trainer)
+    session.reporter = order.reporter
     if session.directory.name != order.run:
         session.directory.close()
         raise RunDirectoryError(

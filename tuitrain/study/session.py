@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuitrain.errors import ExitCode, TuitrainError
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.report_files import Reporter
 from tuitrain.study.duel import duel_of
 from tuitrain.study.local import local_for
 from tuitrain.study.reading import StudyReader
@@ -26,6 +27,7 @@ class StudySession:
     Attributes:
         directory: none: it is no run.
         records: none: its members have them.
+        reporter: makes the report that each member leaves in its directory.
     """
 
     directory: RunDirectory | None = None
@@ -58,11 +60,13 @@ class StudySession:
             enough=(lambda: duel_of(plan, self._reader.groups()).decided) if plan.kind == "duel" else lambda: False,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name=f"study-{study.name}", daemon=True)
+        self.reporter: Reporter | None = None
         self.error = ""
         self.exit_code: int = ExitCode.DONE
 
     def start(self) -> None:
         """Begins."""
+        self._training.reporter = self.reporter
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:

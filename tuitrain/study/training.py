@@ -14,6 +14,7 @@ from tuitrain.figures import plural
 from tuitrain.runs import locking, names
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import summarise
+from tuitrain.runs.report_files import Reporter
 from tuitrain.runs.steering import RemoteControl
 from tuitrain.study.member import Ending, Order, result_of
 from tuitrain.study.plan import Member, Plan
@@ -56,6 +57,7 @@ class StudyTraining:
         together: how many members of a setting are trained by one call, at once; on a GPU they fill it.
         data_dir: where the data lies, for the members.
         model: the user's network, as named on the command line.
+        reporter: a function of a module that makes the report that each member leaves in its directory.
         enough: asked after each member that ended, and before the first: whether no more shall be trained.
     """
 
@@ -69,11 +71,12 @@ class StudyTraining:
         together: int = 1,
         data_dir: Path | None = None,
         model: str = "",
+        reporter: Reporter | None = None,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self.study, self.plan, self.executor = study, plan, executor
         self.at_once, self.together = max(1, at_once), max(1, together)
-        self.data_dir, self.model, self.enough = data_dir, model, enough
+        self.data_dir, self.model, self.reporter, self.enough = data_dir, model, reporter, enough
         self._control = StudyControl(self)
         self.stop_reason = ""
         self._running = False
@@ -174,7 +177,7 @@ class StudyTraining:
     def _order(self, member: Member) -> Order:
         job = self.plan.job(member, self.model)
         sha256 = self.plan.user_network.get("sha256", "")
-        return Order(member.run, self.study.runs_dir.absolute(), self.data_dir, job, sha256)
+        return Order(member.run, self.study.runs_dir.absolute(), self.data_dir, job, sha256, self.reporter)
 
     def _take(self, future: Future[list[Ending]], batch: list[Member]) -> list[Member]:
         """Keeps how members ended; returns those to be tried again, as their process died."""

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen, Screen
 
 from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.report import report_files
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
@@ -190,7 +191,7 @@ class TuitrainApp(TerminalApp):
         self.demo = demo
         self.torch_ready = False
         self.shown_feed: RunFeed | None = None
-        self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir)
+        self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir, reporter=report_files)
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
         self._choose_theme()

@@ -14,6 +14,7 @@ from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.figures import accuracy_text, plural, points_text, signed_points_text
 from tuitrain.stats import comparison
 from tuitrain.stats.intervals import Estimate, Interval
+from tuitrain.stats.mcnemar import mcnemar
 from tuitrain.watch.group import Group, interval_text, sd_text
 
 Finding = Literal["better", "worse", "no evidence", "identical", "two networks", "nothing"]
@@ -102,7 +103,7 @@ class Evidence:
         if self.seeds != (1, 1) or self.a.right is None or self.b.right is None:
             return None
         a, b = self.a.right[0], self.b.right[0]
-        return int((a & ~b).sum()), int((b & ~a).sum()), comparison.mcnemar(a, b)
+        return int((a & ~b).sum()), int((b & ~a).sum()), mcnemar(a, b)
 
 
 def check_comparable(a: Group, b: Group) -> None:

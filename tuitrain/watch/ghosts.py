@@ -37,10 +37,15 @@ def ghosts(started: RunStarted, runs_dir: Path | None) -> tuple[Ghost, ...]:
 
 
 def _published(started: RunStarted) -> Ghost | None:
+    log = published_run(started)
+    return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
+
+
+def published_run(started: RunStarted) -> PublishedLog | None:
+    """The published log that a run can be held against; None where there is none."""
     if started.judged_by != "test" or started.own_network:
         return None  # it tells how the preset's own network did on the test set
-    log = published_on(started.name, started.dataset)
-    return Ghost(PUBLISHED, log.test_acc, log.test_loss) if log else None
+    return published_on(started.name, started.dataset)
 
 
 @functools.cache

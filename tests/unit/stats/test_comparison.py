@@ -15,12 +15,12 @@ from support.seeds_simulated import images, seeds
 from tuitrain.stats.comparison import (
     compare,
     compare_accuracies,
-    mcnemar,
     power,
     seed_correlation,
     seeds_needed,
     smallest_difference,
 )
+from tuitrain.stats.mcnemar import mcnemar
 from tuitrain.stats.noise_floor import FINISHED_RUNS, cochran_q, noise_floor
 
 sides = st.tuples(st.integers(2, 6), st.integers(2, 6), st.integers(2, 30)).flatmap(
@@ -148,6 +148,13 @@ def test_mcnemar_is_the_exact_binomial_test(only_a: int, only_b: int) -> None:
     b = np.array([False] * only_a + [True] * only_b + [True] * 5)
     expected = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     assert mcnemar(a, b) == pytest.approx(expected)
+
+
+def test_mcnemar_counts_thousands_of_images_and_refuses_several_networks() -> None:
+    a, b = np.arange(8000) < 3900, np.arange(8000) >= 3900
+    assert mcnemar(a, b) == pytest.approx(stats.binomtest(3900, 8000).pvalue)
+    with pytest.raises(ValueError, match="one network against one other"):
+        mcnemar(np.ones((2, 5)), np.ones((2, 5)))
 
 
 # How many seeds.
