@@ -148,7 +148,7 @@ def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bo
     pairs = seen.pairs()
     worst = pairs[0][2] if pairs else 0
     named = classes and list(classes) != [str(i) for i in range(10)]
-    heading = " true│said" + "".join(f"{i:5}" for i in range(10)) + "   right %"
+    heading = " true│pred" + "".join(f"{i:5}" for i in range(10)) + "   right %"
     rows: list[Parts] = []
     for i in range(10):
         parts: list[Part] = [(f"    {i}│    ", "dim")]
