@@ -12,15 +12,22 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from support.groups_made import group
 from tuitrain.cli.root import app
 from tuitrain.errors import ExitCode
 from tuitrain.runs.history import History
 from tuitrain.runs.run_json import run_json
 from tuitrain.spec.preset_files import load_preset
+from tuitrain.stats.sequential import Plan
 from tuitrain.training import events
+from tuitrain.watch.duel import Duel, duel_json
+from tuitrain.watch.evidence import Evidence, evidence_json
 from tuitrain.watch.group import Group
+from tuitrain.watch.leaderboard import Leaderboard, Place, leaderboard_json
 from tuitrain.watch.reproduction import Reproduction, reproduction_json
+from tuitrain.watch.study_json import group_json, study_json
 
+_GROUP = group("made", [[True, False], [True, True]])
 FROZEN = Path(__file__).parent / "interface.json"
 
 
@@ -48,6 +55,14 @@ def interface() -> dict[str, object]:
         "run --json": sorted(run_json(History(), Path("x"))),
         "show --json": sorted(shown),
         "show --json layers": sorted(shown["layers"][0]),
+        "run --seeds --json": sorted(study_json("", Path("x"), "seeds", "", [])),
+        "run --seeds --json groups": sorted(group_json(_GROUP)),
+        "run --seeds --json groups runs": sorted(group_json(_GROUP)["runs"][0]),
+        "compare --json": sorted(["a", "b", "settings", *evidence_json(Evidence(_GROUP, _GROUP))]),
+        "duel --json": sorted(duel_json(Duel(_GROUP, _GROUP, Plan()))),
+        "sweep --json leaderboard": sorted(
+            leaderboard_json(Leaderboard(("lr",), (Place(_GROUP, (0.1,), 1),)))[0]
+        ),
         "lesson backprop --json": sorted(lesson),
         "lesson backprop --json terms": sorted(lesson["terms"][0]),
         "reproduce --json": sorted(
