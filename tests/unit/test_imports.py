@@ -43,13 +43,13 @@ def test_what_breaks_a_contract_is_found(tmp_path: Path) -> None:
     add("tui/settings.py", f"{for_types}import typer")
     add("training/clock.py", "def later():\n    import rich.table")
     add("runs/exports.py", f"{for_types}import tensorboard")
-    (tmp_path / "tuitrain" / "report.py").write_text("")
+    (tmp_path / "tuitrain" / "attic.py").write_text("")
     said = lint_imports(tmp_path)
     assert "7 broken." in said, said
     for evidence in (
         "tuitrain.spec.validation -> tuitrain.data.idx", "No cycles are allowed in tuitrain.data",
         "tuitrain.cli.console -> textual", "tuitrain.tui.settings -> typer", "tuitrain.training.clock -> rich",
-        "tuitrain.data.idx -> numpy", "tuitrain.runs.exports -> tensorboard", "- tuitrain.report",
+        "tuitrain.data.idx -> numpy", "tuitrain.runs.exports -> tensorboard", "- tuitrain.attic",
     ):  # fmt: skip
         assert evidence in said, f"{evidence}\n{said}"
 
