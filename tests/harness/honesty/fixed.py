@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from harness.honesty.duels import Side
-from tuitrain.stats.comparison import compare, compare_accuracies, mcnemar
+from tuitrain.stats.comparison import compare, compare_accuracies
 from tuitrain.stats.intervals import Interval
+from tuitrain.stats.mcnemar import mcnemar
 from tuitrain.stats.noise_floor import FINISHED_RUNS, Prior, mean_accuracy, noise_floor, spread
 from tuitrain.stats.permutation import permutation_test
 

@@ -232,7 +232,7 @@ def test_coverage_of_few_seeds(count: int, excess: float) -> None:
 def test_coverage_over_the_range(count: int, excess: float) -> None:
     got = _coverage(excess, count, draws=4000, seed=count)
     print(f"\nexcess {excess}, {count} seeds: {got}")
-    least, most = (0.94, 0.98) if count > 2 else (0.93, 0.99)
+    least, most = (0.94, 0.985) if count > 2 else (0.93, 0.99)
     assert least < got["covered"] < most
     assert got["new"] > (
         0.93 if count > 2 else 0.91
