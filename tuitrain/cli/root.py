@@ -12,6 +12,7 @@ from tuitrain.cli.branch import branch
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.diff import diff
 from tuitrain.cli.doctor import doctor
+from tuitrain.cli.draw import draw
 from tuitrain.cli.evaluate import evaluate
 from tuitrain.cli.lr_find import lr_find
 from tuitrain.cli.mistakes import confusion, mistakes
@@ -108,6 +109,7 @@ app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)
 app.add_typer(config_app, name="config", rich_help_panel=LOOK)
 app.command(rich_help_panel=INSIDE)(predict)
+app.command(rich_help_panel=INSIDE)(draw)
 app.command(rich_help_panel=INSIDE)(mistakes)
 app.command(rich_help_panel=INSIDE)(confusion)
 app.command(rich_help_panel=INSIDE)(evaluate)

@@ -14,6 +14,8 @@ from tuitrain.data.catalog import DIGITS, SETS, class_names
 from tuitrain.errors import DataError, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL.Image import Image
 
 SIDE = 28
@@ -65,7 +67,7 @@ def read_picture(path: Path, dataset: str = "mnist") -> Picture:
         raise DataError(f"{visible(path)} shows nothing: all its pixels are about as bright as its edge.")
     if float(np.median(levels[border])) >= FAINT:
         done.append("its background made black")
-    return _fit(drawn, dataset in SETS and class_names(dataset) == DIGITS, done)
+    return fitted(drawn, dataset, done)
 
 
 def _border(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -95,10 +97,17 @@ def _without_background(levels: NDArray[np.float32], border: NDArray[np.bool_]) 
     return drawn
 
 
-def _fit(levels: NDArray[np.float32], is_digit: bool, done: list[str]) -> Picture:
-    """What is drawn, in the middle of an image."""
+def fitted(levels: NDArray[np.float32], dataset: str, done: Sequence[str] = ()) -> Picture:
+    """What is drawn, in the middle of an image, as the images of a set are.
+
+    Args:
+        levels: grey levels (H, W) from 0 to 255, bright on black, not all of them black.
+        dataset: see `read_picture`.
+        done: what was done to it before.
+    """
     from PIL import Image
 
+    is_digit, done = dataset in SETS and class_names(dataset) == DIGITS, list(done)
     ink = levels > INK * levels.max()
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     drawn = levels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

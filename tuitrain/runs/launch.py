@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from tuitrain.training.user_network import UserNetwork
 
 
-def load_data(preset: Preset, data_dir: Path | None, progress: Progress | None = None) -> Dataset:
-    """The verified data of a preset, with a validation split if the preset has one.
+def load_data(
+    preset: Preset, data_dir: Path | None, progress: Progress | None = None, *, fetch: bool = True
+) -> Dataset:
+    """The verified data of a preset, with a validation split if the preset has one; see `load_dataset`.
 
     Raises:
         DataError: missing, damaged or unreachable.
         UsageError: nothing is left to train on.
     """
-    dataset = load_dataset(preset.train.dataset, data_dir, progress=progress)
+    dataset = load_dataset(preset.train.dataset, data_dir, progress=progress, fetch=fetch)
     return (
         hold_out(dataset, preset.train.val_split, preset.train.split_seed)
         if preset.train.val_split

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import CheckpointError, RunDirectoryError, visible
 from tuitrain.runs import checkpoint, model_file
+from tuitrain.runs.directory import MODEL_SOURCE
 from tuitrain.runs.history import History
+from tuitrain.runs.index import HELD, list_runs
 
 if TYPE_CHECKING:
     from torch import nn
 
     from tuitrain.runs.directory import RunDirectory
+    from tuitrain.runs.index import RunSummary
     from tuitrain.spec.preset import Preset
 
 
@@ -33,6 +37,32 @@ class TrainedNetwork:
     preset: Preset
     epoch: int
     step: int
+
+
+def network_mark(path: Path) -> object:
+    """What changes whenever a run has kept another network; None while it has kept none."""
+    kept = checkpoint.entries(path / "checkpoints")
+    try:
+        modified = (path / "model.safetensors").stat().st_mtime_ns
+    except OSError:
+        modified = 0
+    return (modified, kept[-1].path.name if kept else "") if modified or kept else None
+
+
+def runs_with_network(runs_dir: Path) -> list[RunSummary]:
+    """The runs of a folder whose network can be asked, or may be soon: with one that was kept, or that go on.
+
+    The newest come first; networks in Python are left out, as their code is not kept.
+
+    Raises:
+        RunDirectoryError: the folder can't be read.
+    """
+    return [
+        run
+        for run in list_runs(runs_dir)
+        if not (Path(run.path) / MODEL_SOURCE).exists()
+        and (run.state in HELD or network_mark(Path(run.path)) is not None)
+    ]
 
 
 def trained_network(directory: RunDirectory) -> TrainedNetwork:

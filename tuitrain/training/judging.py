@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,6 +37,18 @@ class Judge:
             for start in range(0, len(pixels), self._batch)
         ]
         return torch.cat(parts).numpy() if parts else np.zeros((0, 10), np.float32)
+
+
+def use_one_core() -> None:
+    """Let the calling thread compute on one core from now on; other threads are as they were.
+
+    One image is too little for two, and where all are busy, waiting for the second takes up to a second.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # of this thread, but also what new threads begin with, so that is put back
+    other = threading.Thread(target=torch.set_num_threads, args=(before,))
+    other.start()
+    other.join()
 
 
 def losses(log_probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.float32]:

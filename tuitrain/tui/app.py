@@ -21,7 +21,14 @@ from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
-from tuitrain.tui.shell.protocol import Shell, ShowsPresets, ShowsRuns, ShowsStudies, SpeaksInLines
+from tuitrain.tui.shell.protocol import (
+    AsksNetworks,
+    Shell,
+    ShowsPresets,
+    ShowsRuns,
+    ShowsStudies,
+    SpeaksInLines,
+)
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
 
 if TYPE_CHECKING:
@@ -71,6 +78,12 @@ def _duel() -> Screen[Any]:
     return DuelScreen()
 
 
+def _draw() -> Screen[Any]:
+    from tuitrain.tui.draw.screen import DrawScreen
+
+    return DrawScreen()
+
+
 def _opening() -> Screen[Any]:
     from tuitrain.tui.shell.opening import OpeningScreen
 
@@ -97,6 +110,7 @@ class TuitrainApp(TerminalApp):
         "duel": _duel,
         "runs": _runs,
         "lesson": _lesson,
+        "draw": _draw,
     }
     COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
     ENABLE_COMMAND_PALETTE = True
@@ -149,6 +163,7 @@ class TuitrainApp(TerminalApp):
         start: bool = False,
         demo: bool = False,
         lesson: Lesson | None = None,
+        drawing: str | None = None,
         frame_first: bool = False,
         manager: SessionManager | None = None,
     ) -> None:
@@ -170,12 +185,14 @@ class TuitrainApp(TerminalApp):
             start: train the preset at once.
             demo: a short tour that explains itself.
             lesson: a lesson to open at once.
+            drawing: opens the field to draw on at once, for the network of this run's path; empty for the newest run.
             frame_first: paint an empty frame before the first screen is even imported.
             manager: the sessions; made here unless given.
         """
-        watched = "group" if study is not None else "monitor" if attach is not None else ""
-        self.first_mode = "lesson" if lesson else watched or "lab"
-        self.start_lesson, self._before_lesson = lesson, ""
+        asked = {"lesson": lesson, "draw": drawing, "group": study, "monitor": attach}
+        self.first_mode = next((mode for mode, what in asked.items() if what is not None), "lab")
+        self.start_lesson, self.start_drawing = lesson, drawing or ""
+        self._came_from: dict[str, str] = {}  # by a mode that Esc leaves, the one before it
         self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
         self.settings, self.config_problem = Settings.read(
             runs_dir=runs_dir, data_dir=data_dir, low_bandwidth=low_bandwidth, ascii_only=ascii_only, mouse=mouse, theme=theme,
@@ -410,14 +427,37 @@ class TuitrainApp(TerminalApp):
 
     def open_lesson(self) -> None:
         """Show the lesson."""
-        if self.current_mode != "lesson":
-            self._before_lesson = self.current_mode
-            self.run_worker(self.action_leave_for("lesson"), group="lesson", exclusive=True)
+        self.run_worker(self._open_aside("lesson"), group="aside", exclusive=True)
 
     def leave_lesson(self) -> None:
-        """Back to the screen before the lesson; from one that the app was opened with, to the shell."""
-        if self._before_lesson:
-            self.run_worker(self.action_leave_for(self._before_lesson), group="lesson", exclusive=True)
+        """Back to the screen before the lesson."""
+        self._leave_aside("lesson")
+
+    def open_drawing(self, run: str = "") -> None:
+        """Show the field to draw on, for the network of a run, by its path."""
+        self.start_drawing = run or self.start_drawing
+        self.run_worker(self._open_drawing(run), group="aside", exclusive=True)
+
+    async def _open_drawing(self, run: str) -> None:
+        await self._open_aside("draw")
+        screen = self.mode_screen("draw")
+        if run and isinstance(screen, AsksNetworks):
+            screen.draw_for(run)
+
+    def leave_drawing(self) -> None:
+        """Back to the screen before the field to draw on."""
+        self._leave_aside("draw")
+
+    async def _open_aside(self, mode: str) -> None:
+        if self.current_mode != mode:
+            self._came_from[mode] = self.current_mode
+            await self.action_leave_for(mode)
+
+    def _leave_aside(self, mode: str) -> None:
+        """Back to the screen before; from one that the app was opened with, to the shell."""
+        before = self._came_from.get(mode)
+        if before:
+            self.run_worker(self.action_leave_for(before), group="aside", exclusive=True)
         else:
             self.action_leave()
 

@@ -73,6 +73,7 @@ class MonitorScreen(Screen[None]):
         Binding("E", "add_epochs", "More epochs", show=False, id="monitor.add_epochs"),
         Binding("P", "pause_after", "Pause after an epoch", show=False, id="monitor.pause_after"),
         Binding("B", "branch", "Branch from an epoch", show=False, id="monitor.branch"),
+        Binding("h", "draw", "Draw a digit by hand for it", show=False, id="monitor.draw"),
         Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
         Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
         Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
@@ -383,6 +384,11 @@ class MonitorScreen(Screen[None]):
                 self._ask("learning_rate", f"learning rate {value:g}", lambda run: run.set_lr(value, SOURCE))
 
         self.app.push_screen(rate_dialog(self.state.lr), take)
+
+    def action_draw(self) -> None:
+        """Draw a digit, and see what the run's network says of it."""
+        directory = self.watched.directory
+        shell(self).open_drawing(str(directory.path) if directory is not None else "")
 
     def action_add_epochs(self) -> None:
         """Ask for more epochs."""

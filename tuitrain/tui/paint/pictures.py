@@ -190,7 +190,7 @@ def chances(
     room = max(4, min(40, width - label - 12))
     rows: list[Parts] = []
     for number, (name, share) in enumerate(zip(names, probabilities.tolist(), strict=True)):
-        style = "" if actual is None else "good" if number == actual else "bad"
+        style = "accent" if actual is None else "good" if number == actual else "bad"
         style = f"bold {style}".strip() if number == said else "good" if number == actual else "dim"
         mark = "▸" if number == said else "·" if number == actual else " "
         rows.append(

@@ -59,6 +59,7 @@ class RunsScreen(Screen[None]):
         Binding("t", "tag", "Tag", id="runs.tag"),
         Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
         Binding("w", "details", "Everything of a row", show=False, id="runs.details"),
+        Binding("h", "draw", "Draw a digit by hand for it", show=False, id="runs.draw"),
         Binding("n", "note", "Note", show=False, id="runs.note"),
         Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
         Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),
@@ -263,6 +264,11 @@ class RunsScreen(Screen[None]):
         if row is not None:
             text = "\n".join(group_details(row)) if row.members else details(row)
             self.app.push_screen(Details(visible(row.key), text))
+
+    def action_draw(self) -> None:
+        """Draw a digit, and see what the run's network says of it."""
+        run = self._summary_here()
+        self.shell.open_drawing(run.path if run is not None else "")
 
     # -- tags, notes, deleting -----------------------------------------------------------------
 

@@ -73,6 +73,7 @@ class EverythingProvider(Provider):
             "a network of eight weights, term by term",
             shell(self.screen).open_lesson,
         )
+        yield "Draw a digit", "what a network says of it", shell(self.screen).open_drawing
         for name in sorted(app.available_themes):
             yield f"Theme: {name}", "colours of the screen", partial(setattr, app, "theme", name)
         yield "Screenshot", "save the screen as SVG", app.deliver_screenshot

@@ -28,6 +28,7 @@ class Shell(Protocol):
         start_overrides: dotted preset keys and their values, on top of that preset.
         start_model: a network in Python that the user named (`file.py:Net`), or nothing.
         start_lesson: the lesson that the app was opened with, or None.
+        start_drawing: path of the run whose network is asked of drawings first; empty for the newest.
         torch_ready: whether torch is imported.
     """
 
@@ -38,6 +39,7 @@ class Shell(Protocol):
     start_overrides: dict[str, Any]
     start_model: str
     start_lesson: Lesson | None
+    start_drawing: str
     torch_ready: bool
 
     def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
@@ -74,6 +76,12 @@ class Shell(Protocol):
     def leave_lesson(self) -> None:
         """Back to the screen before the lesson."""
 
+    def open_drawing(self, run: str = "") -> None:
+        """Show the field to draw on, for the network of a run, by its path."""
+
+    def leave_drawing(self) -> None:
+        """Back to the screen before the field to draw on."""
+
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows."""
 
@@ -105,6 +113,14 @@ class ShowsPresets(Protocol):
 
     def choose_preset(self, name: str) -> None:
         """Show a preset by its name or path."""
+
+
+@runtime_checkable
+class AsksNetworks(Protocol):
+    """A screen that asks a run's network of what is drawn on it."""
+
+    def draw_for(self, run: str) -> None:
+        """Ask the network of a run, by its path."""
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""The screen to draw a digit on, and what networks say of it."""
