@@ -17,6 +17,7 @@ from tuitrain.cli.evaluate import evaluate
 from tuitrain.cli.lr_find import lr_find
 from tuitrain.cli.mistakes import confusion, mistakes
 from tuitrain.cli.predict import predict
+from tuitrain.cli.report import report
 from tuitrain.cli.reproduce import reproduce
 from tuitrain.cli.run import resume, run
 from tuitrain.cli.show import show
@@ -108,6 +109,7 @@ app.add_typer(data.app, name="data", rich_help_panel=LOOK)
 app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)
 app.add_typer(config_app, name="config", rich_help_panel=LOOK)
+app.command(rich_help_panel=INSIDE)(report)
 app.command(rich_help_panel=INSIDE)(predict)
 app.command(rich_help_panel=INSIDE)(draw)
 app.command(rich_help_panel=INSIDE)(mistakes)

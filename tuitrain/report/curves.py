@@ -18,22 +18,6 @@ WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 58, 622, 40, 292
 #: The first share of the epochs, which are far below the rest, may leave the picture at its lower edge.
 WARM_UP = 0.2
-_STEPS = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    20.0,
-)  # between the lines of the grid, in points, or in nats
 _MOST_LINES = 7
 #: From so many epochs on single ones are not marked.
 _MOST_DOTS = 60
@@ -79,7 +63,7 @@ def style() -> str:
 class Line:
     """A curve: its value in each epoch from the first on, as fractions or losses, None where there is none.
 
-    `look` is its colour.
+    `look` is its colour; without a label the legend leaves it out.
     """
 
     label: str
@@ -155,13 +139,14 @@ class _Scale:
 
 def svg(chart: Chart) -> str:
     """The picture, a whole SVG file; texts in it are escaped."""
-    scale = _scale(chart)
+    scale, legend = _scale(chart), _legend(chart)
+    height = HEIGHT + 20 * max(0, -(-len(legend) // 4) - 2)  # two rows fit; a row is two items of two parts
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{_text(chart.title)}</title>",
         f"<style>\n{style()}\n</style>",
         f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{BOTTOM - TOP}"/></clipPath>',
-        f'<rect class="page" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>',
         f'<text class="title" x="{LEFT}" y="24">{_text(chart.title)}</text>',
         *_grid(scale),
         '<g clip-path="url(#plot)">',
@@ -171,7 +156,7 @@ def svg(chart: Chart) -> str:
         *_levels(chart.levels, scale),
         *(dot for line in chart.lines for dot in _dots(line, scale)),
         *(_ring(mark, scale) for mark in chart.marks),
-        *_legend(chart),
+        *legend,
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -186,19 +171,33 @@ def _scale(chart: Chart) -> _Scale:
     epochs = max(
         [chart.epochs, *(point.epoch for point in chart.band), *(len(line.values) for line in chart.lines)]
     )
-    from_epoch = math.ceil(epochs * WARM_UP) if epochs > 4 else 0
+    shortest = min([len(line.values) for line in chart.lines], default=epochs)  # must be seen too
+    from_epoch = math.ceil(shortest * WARM_UP) if shortest > 4 else 0
     values = [(point.epoch, value) for point in chart.band for value in (point.low, point.high)]
     values += [(epoch, value) for line in chart.lines for epoch, value in _known(line.values)]
     found = [value for epoch, value in values if epoch > from_epoch] or [value for _, value in values]
     found += [value for _, value in chart.levels] + [mark.value for mark in chart.marks]
     shown = [chart.factor * value for value in found]
     low, high = min(shown, default=0.0), max(shown, default=chart.factor)
-    step = next((step for step in _STEPS if (high - low) / step <= _MOST_LINES - 2), _STEPS[-1])
+    bottom, top, step = grid_lines(low, high, _MOST_LINES, 0.01 if chart.percent else 0.001)
+    most = max(100.0, high) if chart.percent else math.inf
+    return _Scale(epochs, bottom, min(top, most), step, chart.factor)
+
+
+def grid_lines(low: float, high: float, most: int, least: float) -> tuple[float, float, float]:
+    """The lowest line of a grid around two values, the highest, and what lies between two: 1, 2 or 5 of some decimal.
+
+    Args:
+        low, high: finite.
+        most: how many lines there may be.
+        least: what lies between two at least.
+    """
+    steps = (number * 10.0**power for power in range(-3, 300) for number in (1, 2, 5))
+    step = next(step for step in steps if step >= least * 0.999 and (high - low) / step <= most - 2)
     bottom, top = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     if bottom == top:
         bottom -= 1
-    most = max(100.0, high) if chart.percent else math.inf
-    return _Scale(epochs, bottom * step, min(top * step, most), step, chart.factor)
+    return bottom * step, top * step, step
 
 
 def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
@@ -263,7 +262,8 @@ def _levels(levels: Iterable[tuple[str, float]], scale: _Scale) -> list[str]:
     for n, (label, value) in enumerate(levels):
         y, (x, anchor) = scale.y(value), ((LEFT + 6, "start"), (RIGHT - 6, "end"))[n % 2]
         out.append(f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        out.append(f'<text x="{x}" y="{y - 5:.1f}" text-anchor="{anchor}">{_text(label)}</text>')
+        at = y - 5 if y > TOP + 12 else y + 14  # not into the title
+        out.append(f'<text x="{x}" y="{at:.1f}" text-anchor="{anchor}">{_text(label)}</text>')
     return out
 
 
@@ -278,7 +278,11 @@ def _legend(chart: Chart) -> list[str]:
     items: list[tuple[str, str]] = []
     if chart.band:
         items.append((chart.band_label, '<rect class="band" x="{x}" y="{top}" width="22" height="10"/>'))
-    items += [(line.label, f'<path class="line {line.look}" d="M{{x}},{{y}} h22"/>') for line in chart.lines]
+    items += [
+        (line.label, f'<path class="line {line.look}" d="M{{x}},{{y}} h22"/>')
+        for line in chart.lines
+        if line.label
+    ]
     items += [
         (mark.label, f'<circle class="{mark.look}" cx="{{middle}}" cy="{{y}}" r="5"/>')
         for mark in chart.marks

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from tuitrain.errors import visible
 from tuitrain.report.markdown import escaped, fenced, grid
+
+#: A command in a sentence.
+_CODE = re.compile(r"`([^`]+)`")
+#: So many characters fit into a tile in its usual size.
+_LONG = 10
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,12 @@ def markdown(document: Document, prefix: str = "") -> str:
             case Heading():
                 out.append(f"## {escaped(block.text)}")
             case Paragraph():
-                out.append(f"**{escaped(block.text)}**" if block.emphasis else escaped(block.text))
+                out.append(f"**{_said(block.text)}**" if block.emphasis else _said(block.text))
             case Tiles():
                 labels, values = zip(*((tile.label, _noted(tile)) for tile in block.tiles), strict=True)
                 out.append(grid(labels, [values], labels).rstrip())
             case Facts():
-                rows = (f"- **{escaped(topic)}:** {escaped(text)}" for topic, text in block.rows)
+                rows = (f"- **{escaped(topic)}:** {_said(text)}" for topic, text in block.rows)
                 out.append("\n".join(rows))
             case Table():
                 out.append(grid(block.head, block.rows, block.left).rstrip())
@@ -131,6 +137,16 @@ def markdown(document: Document, prefix: str = "") -> str:
             case Code():
                 out.append(fenced(block.text, "sh").rstrip())
     return "\n\n".join(out) + "\n"
+
+
+def _said(text: str) -> str:
+    """A sentence, with the commands in it as code."""
+    return "".join(f"`{part}`" if n % 2 else escaped(part) for n, part in enumerate(_parts(text)))
+
+
+def _parts(text: str) -> list[str]:
+    """What stands outside of backticks and within, by turns; what is shown is harmless."""
+    return _CODE.split(visible(text))
 
 
 def _noted(tile: Tile) -> str:
@@ -163,8 +179,10 @@ p { margin: 8px 0; max-width: 78ch; }
 .tile:first-child .value { font-size: 34px; }
 .label { color: var(--soft); font-size: 13px; }
 .value { font-size: 24px; line-height: 40px; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tile .value.long { font-size: 19px; }
+code { font: 0.92em ui-monospace, monospace; }
 .note { color: var(--soft); font-size: 13px; }
-dl { display: grid; grid-template-columns: 150px 1fr; gap: 10px 20px; margin: 12px 0; }
+dl { display: grid; grid-template-columns: 180px 1fr; gap: 10px 20px; margin: 12px 0; }
 dt { font-weight: 600; } dd { margin: 0; max-width: 78ch; }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; margin: 12px 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
@@ -178,6 +196,7 @@ tr.strong td { font-weight: 600; } tr.faint td { color: var(--soft);
 .pictures { display: grid; gap: 12px; margin: 12px 0; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
 figure { margin: 0; border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; background: var(--card); }
+figure:only-child { max-width: 720px; }
 figure svg { display: block; width: 100%; height: auto; }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 16px; overflow-x: auto;
   font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -216,17 +235,23 @@ def _text(text: str) -> str:
     return escape(visible(text))
 
 
+def _prose(text: str) -> str:
+    return "".join(
+        f"<code>{escape(part)}</code>" if n % 2 else escape(part) for n, part in enumerate(_parts(text))
+    )
+
+
 def _html(block: Heading | Paragraph | Tiles | Facts | Table | Code) -> str:
     match block:
         case Heading():
             return f"<h2>{_text(block.text)}</h2>"
         case Paragraph():
-            text = _text(block.text)
+            text = _prose(block.text)
             return f"<p><strong>{text}</strong></p>" if block.emphasis else f"<p>{text}</p>"
         case Tiles():
             return f'<div class="tiles">\n{"".join(map(_tile, block.tiles))}</div>'
         case Facts():
-            rows = (f"<dt>{_text(topic)}</dt><dd>{_text(text)}</dd>" for topic, text in block.rows)
+            rows = (f"<dt>{_text(topic)}</dt><dd>{_prose(text)}</dd>" for topic, text in block.rows)
             return "<dl>\n" + "\n".join(rows) + "\n</dl>"
         case Table():
             return _table(block)
@@ -238,7 +263,7 @@ def _tile(tile: Tile) -> str:
     note = f'<div class="note">{_text(tile.note)}</div>' if tile.note else ""
     return (
         f'<div class="tile"><div class="label">{_text(tile.label)}</div>'
-        f'<div class="value {tile.kind}">{_text(tile.value)}</div>{note}</div>\n'
+        f'<div class="value {tile.kind}{" long" if len(tile.value) > _LONG else ""}">{_text(tile.value)}</div>{note}</div>\n'
     )
 
 

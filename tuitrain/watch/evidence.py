@@ -196,6 +196,27 @@ def evidence_lines(evidence: Evidence) -> list[str]:
     return lines
 
 
+#: What is to be known of a step from one run to the next.
+SINGLE_RUNS = (
+    "Each step is one run of one seed, and two seeds of one setting often differ as much: "
+    "`tuitrain compare` tells gain from luck where each has several."
+)
+
+
+def step_line(evidence: Evidence) -> str:
+    """A step from one run to the next in a sentence, at their last epochs."""
+    if evidence.difference is None or evidence.finding == "identical":
+        return headline(evidence)
+    text = f"Last epoch {signed_points_text(evidence.difference.value)} points"
+    if (counts := evidence.mcnemar) is None:
+        return f"{text}."
+    only_a, only_b, p_value = counts
+    return (
+        f"{text}: only {visible(evidence.b.label)} is right on {only_b} images, only {visible(evidence.a.label)} on "
+        f"{only_a} (McNemar's test: p = {p_value:.2g})."
+    )
+
+
 def signed_interval(span: Interval) -> str:
     """`−0.04 to +0.06`, in points."""
     return f"{signed_points_text(span.low)} to {signed_points_text(span.high)}"
