@@ -37,7 +37,11 @@ SETTINGS: dict[str, Setting] = {
     "low_bandwidth": Setting(bool, False, "at most 1 KB/s of screen"),
     "ascii": Setting(bool, False, "draw with ASCII only"),
     "mouse": Setting(bool, True, "let the app have the mouse; false leaves it to the terminal"),
+    "notify": Setting(bool, True, "let the terminal tell when a run of more than half a minute ends"),
+    "on_finish": Setting(str, "", "shell command for the end of each run, with its JSON on stdin"),
 }
+#: A folder that one only works in, a fresh clone say, has no say in these: they run commands.
+PERSONAL = ("on_finish",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,12 @@ def resolve_setting(name: str, flag: Any = None) -> Value:
         return Value(_parse(name, os.environ[env], env), env)
     for path in _files():
         data = read_config_file(path)
-        if name in data:
+        if name in data and name in PERSONAL and not (path == user_config_file() and trust.obeyed(path)):
+            trust.refuse(
+                f"{path.absolute()} {name}",
+                f"{visible(path)}: {name} runs a command and is obeyed only in {visible(user_config_file())} of your own.",
+            )
+        elif name in data:
             return Value(_parse(name, data[name], visible(path)), visible(path))
     return Value(SETTINGS[name].default, "default")
 

@@ -24,11 +24,14 @@ def obeyed(path: Path) -> bool:
         why = "can be written by other users and is ignored; run `chmod go-w` on it"
     else:
         return True
-    sentence = f"{visible(path)} {why}."
-    new = _refused.setdefault(str(path.absolute()), sentence) is sentence
-    if new and "_TUITRAIN_COMPLETE" not in os.environ:  # a shell that completes a word shows no sentence
-        print(f"tuitrain: {sentence}", file=sys.stderr, flush=True)
+    refuse(str(path.absolute()), f"{visible(path)} {why}.")
     return False
+
+
+def refuse(what: str, sentence: str) -> None:
+    """Says on stderr, once, that something is not obeyed; a shell that completes a word is told nothing."""
+    if _refused.setdefault(what, sentence) is sentence and "_TUITRAIN_COMPLETE" not in os.environ:
+        print(f"tuitrain: {sentence}", file=sys.stderr, flush=True)
 
 
 def refused() -> list[str]:

@@ -18,6 +18,7 @@ from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
     from tuitrain.cli.live import RunView
+    from tuitrain.cli.manners import Title
     from tuitrain.data.dataset import Progress
     from tuitrain.runs.session import Session
 
@@ -101,16 +102,23 @@ def train_to_end(
     gain: Callable[[str], None] | None = None,
 ) -> None:  # fmt: skip
     """Starts a session, shows it until it ends, says the verdict, and exits with its code."""
+    from tuitrain.cli import manners
     from tuitrain.cli.live import choose_view
     from tuitrain.report import report_files
     from tuitrain.runs.signals import guarded
+    from tuitrain.watch.manners import ended_message
 
     session.reporter = report_files
     view = choose_view(session.records, events=events, quiet=quiet, plain=plain)
-    with guarded(session) as signals:
+    with manners.titled() if not plain else contextlib.nullcontext() as title, guarded(session) as signals:
         session.start()
-        _follow(session, view)
+        _follow(session, view, title)
     _say(session, json=json, events=events, quiet=quiet)
+    history = session.recorder.history
+    if not plain:
+        manners.notify(ended_message(history))
+    # After SIGTERM there is no time to wait.
+    manners.run_command(history, session.directory.path, wait=signals.exit_code != ExitCode.SIGTERM)
     code: int = signals.exit_code or session.exit_code
     if code == ExitCode.DONE and require is not None:
         best = session.recorder.history.best
@@ -124,8 +132,10 @@ def train_to_end(
     raise typer.Exit(code)
 
 
-def _follow(session: Session, view: RunView) -> None:
+def _follow(session: Session, view: RunView, title: Title | None) -> None:
     """Shows records and progress until the run has ended; a broken output stops only the showing."""
+    from tuitrain.watch.manners import title_text
+
     seen, listening = len(session.records), True
     while True:
         ended = session.join(POLL_S)
@@ -136,6 +146,8 @@ def _follow(session: Session, view: RunView) -> None:
                 for record in records:
                     view.record(record)
                 view.progress(session.snapshot)
+                if title is not None:
+                    title.show(title_text(session.recorder.history))
             except (OSError, ValueError):
                 listening = False
         if ended and seen == len(session.records):

@@ -13,7 +13,7 @@ import typer
 
 from tuitrain.cli.console import emit_json, stderr
 from tuitrain.errors import ExitCode, RequirementError, visible
-from tuitrain.figures import accuracy_text, reaches_target
+from tuitrain.figures import accuracy_text, plural, reaches_target
 from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def train_study(
         plain: whether lines are shown in place of a picture.
         until_decided: whether a duel ends when it is decided.
     """
+    from tuitrain.cli.manners import notify
     from tuitrain.cli.study_text import is_decided, verdict_lines
     from tuitrain.cli.study_view import SHOW_S, choose_view
     from tuitrain.report import report_files
@@ -57,7 +58,9 @@ def train_study(
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.training import StudyTraining
     from tuitrain.study.workers import Workers
+    from tuitrain.watch.manners import LONG_S, Message
 
+    began = time.monotonic()
     try:
         local = local_for(plan, jobs, together)
         plan = replace(plan, runtime=local.runtime)
@@ -86,6 +89,9 @@ def train_study(
                 view.close()
             workers.shutdown(wait=False, cancel_futures=True)
         groups = reader.groups()
+        if not plain and time.monotonic() - began > LONG_S:
+            ended = sum(len(group.ended) for group in groups)
+            notify(Message(f"tuitrain: {study.name}", f"the study is over, {plural(ended, 'run')} ended"))
         return groups, int(signals.exit_code) or _exit_code(training, groups)
     finally:
         study.release()

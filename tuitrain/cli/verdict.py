@@ -21,6 +21,7 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
     from rich.text import Text
 
     from tuitrain.cli.show import checklist
+    from tuitrain.tui.terminal.telling import linked
     from tuitrain.watch.verdict import verdict_of
 
     found, started = verdict_of(history), history.started
@@ -45,7 +46,7 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
     parts += checklist(found.points, found.challenge)[:-1]
     if started and started.command:
         parts += [Text(), Text.assemble(("repeat  ", "bold"), visible(started.command))]
-    parts.append(Text.assemble(("run     ", "bold"), visible(directory)))
+    parts.append(Text.assemble(("run     ", "bold"), linked(directory)))
     return Group(*parts)
 
 

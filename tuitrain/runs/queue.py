@@ -199,6 +199,7 @@ class SessionManager:
         self.runs_dir, self.data_dir = runs_dir, data_dir
         self.entries: list[QueueEntry] = []
         self.on_session: Callable[[QueueEntry], None] | None = None
+        self.on_end: Callable[[QueueEntry], None] | None = None  # in the thread of the run
         self._make_session = make_session or make_session_with_torch
         self._reporter = reporter
         self._lock = threading.Condition()
@@ -386,6 +387,8 @@ class SessionManager:
                 self.on_session(entry)
             session.join()
             entry.exit_code = int(session.exit_code)
+            if self.on_end is not None:  # before the process may go
+                self.on_end(entry)
             entry.state = "ended"
             if entry.study and session.error:  # the log of a run says it itself
                 entry.error, entry.state = visible(session.error), "failed"

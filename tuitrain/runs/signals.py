@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 #: the two seconds is for a machine on which every wait takes many times as long as it should.
 DEADLINE_S = 1.0
 _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO}
-_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class SessionLike(Protocol):
@@ -60,6 +59,9 @@ class Signals:
         self.sessions: list[SessionLike] = []
         self.prepared = False
         self.apart: TolerantStream | None = None  # our own way to stdout, once it is set apart
+        self.last_words = (
+            b"\x1b[?25h"  # for the terminal, before the process ends at once: its cursor, its title
+        )
         self._leaving = threading.Lock()
 
     def install(self) -> None:
@@ -119,7 +121,7 @@ class Signals:
             with contextlib.suppress(OSError):
                 if os.isatty(2):
                     os.set_blocking(2, False)
-                    os.write(2, _SHOW_CURSOR)
+                    os.write(2, self.last_words)
         finally:
             exit_at_once(code)
 

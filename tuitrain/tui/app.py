@@ -7,6 +7,9 @@ imports afterwards (see `warmup`).
 from __future__ import annotations
 
 import gc
+import sys
+import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -16,7 +19,11 @@ from textual.screen import ModalScreen, Screen
 
 from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
+<<<<<<< HEAD
 from tuitrain.report import report_files
+=======
+from tuitrain.runs import on_finish
+>>>>>>> a0cdb67 (wip: manners)
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
@@ -30,6 +37,7 @@ from tuitrain.tui.shell.protocol import (
     SpeaksInLines,
 )
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
+from tuitrain.watch.manners import ended_message, title_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +45,17 @@ if TYPE_CHECKING:
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
+<<<<<<< HEAD
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
+=======
+    from tuitrain.runs.history import History
+    from tuitrain.runs.queue import QueueEntry
+>>>>>>> a0cdb67 (wip: manners)
     from tuitrain.training.job import Job
+
+#: Between two looks at the terminal's title.
+TITLE_S = 1.0
 
 
 def _lab() -> Screen[Any]:
@@ -266,6 +282,8 @@ class TuitrainApp(TerminalApp):
         trust.obeyed(project_preset_dir())
         for sentence in trust.refused():
             self.notify(sentence, severity="warning", markup=False, timeout=12)
+        self.manager.on_end = self._run_ended
+        self.set_interval(TITLE_S, self._show_title)
         self.call_after_refresh(self.call_later, self._after_frame)
 
     async def _after_frame(self) -> None:
@@ -302,6 +320,37 @@ class TuitrainApp(TerminalApp):
             self.exit("quit", return_code=int(error.exit_code), message=visible(error))
             return
         self.open_run(feed, readonly=self.watch_only)
+
+    def _run_ended(self, entry: QueueEntry) -> None:
+        """In the thread of the run: a word to who doesn't look, and what the user wants done."""
+        if entry.session is None:
+            return
+        history = entry.session.recorder.history
+        self.call_later(self._tell_end, history)
+        finishing = on_finish.begin(history, entry.session.directory.path)
+        if finishing is not None:
+            threading.Thread(target=self._await_command, args=(finishing,), daemon=True).start()
+
+    def _await_command(self, finishing: on_finish.Finishing) -> None:
+        if problem := finishing.wait():
+            print(problem, file=sys.stderr)  # the log of the run
+            self.call_later(partial(self.notify, problem, severity="warning", markup=False, timeout=12))
+
+    def _tell_end(self, history: History) -> None:
+        message = ended_message(history)
+        if message is not None and self.settings.notify and not self.is_looked_at:
+            self.tell(message)
+
+    def _show_title(self) -> None:
+        """Accuracy and epoch of what trains here, else of the run that is shown."""
+        sessions = [entry.session for entry in self.manager.training() if entry.session is not None]
+        monitor = self.mode_screen("monitor")
+        if sessions:
+            self.retitle(title_text(sessions[0].recorder.history))
+        elif isinstance(monitor, ShowsRuns) and (history := monitor.live_history()) is not None:
+            self.retitle(title_text(history))
+        else:
+            self.retitle("tuitrain")
 
     # -- modes and runs ------------------------------------------------------------------------
 

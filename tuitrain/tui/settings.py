@@ -66,6 +66,7 @@ class Settings:
     low_bandwidth: bool = False
     ascii_only: bool = False
     mouse: bool = True
+    notify: bool = True
     theme: str | None = None
     place: RunDefaults = field(default_factory=RunDefaults)
     keys: dict[str, str] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Settings:
         theme: str | None = None,
     ) -> tuple[Settings, str | None]:
         """What the flags say, then the environment and the config files; and what is wrong with those."""
-        problem, keys, hz, place = None, dict[str, str](), REFRESH_HZ, RunDefaults()
+        problem, keys, hz, place, notify = None, dict[str, str](), REFRESH_HZ, RunDefaults(), True
         try:
             keys = config.keymap()
             theme = theme or config.setting("theme") or None
@@ -90,6 +91,7 @@ class Settings:
             low_bandwidth = low_bandwidth or config.setting("low_bandwidth")
             ascii_only = ascii_only or config.setting("ascii")
             mouse = mouse and config.setting("mouse")
+            notify = config.setting("notify")
             place = RunDefaults.read()
         except TuitrainError as error:
             problem = str(error)
@@ -100,6 +102,7 @@ class Settings:
             low_bandwidth=low_bandwidth,
             ascii_only=ascii_only or not speaks_utf8(),
             mouse=mouse,
+            notify=notify,
             theme=theme,
             place=place,
             keys=keys,

@@ -32,6 +32,7 @@ from tuitrain.watch.watched_run import REPORT, MakeSensors, WatchedRun
 
 if TYPE_CHECKING:
     from tuitrain.runs.feed import RunFeed
+    from tuitrain.runs.history import History
     from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
     from tuitrain.training.job import Job
@@ -157,6 +158,11 @@ class MonitorScreen(Screen[None]):
             self.query_one(HeaderLine).context = self.watched.title
             self.query_one(Views).choose("charts")
             self._redraw()
+
+    def live_history(self) -> History | None:
+        """What the run has told, while it goes on; else None."""
+        state = self.state
+        return None if state.over or state.started is None else state.history
 
     def _redraw(self) -> None:
         self._views_due = self._machine_due = self._news_due = 0.0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
+    from tuitrain.runs.history import History
     from tuitrain.runs.queue import SessionManager
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
@@ -97,6 +98,9 @@ class ShowsRuns(Protocol):
 
     def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run from its beginning."""
+
+    def live_history(self) -> History | None:
+        """What the run has told, while it goes on; else None."""
 
 
 @runtime_checkable

@@ -22,7 +22,8 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-from tuitrain.tui.terminal.codes import RESTORE
+from tuitrain.tui.terminal.codes import KEEP_TITLE, OLD_TITLE, RESTORE
+from tuitrain.tui.terminal.telling import listens
 
 #: With more than this waiting, frames are dropped.
 MAX_PENDING_BYTES = 64 * 1024
@@ -172,6 +173,11 @@ class TuitrainDriver(LinuxDriver):
         if self._writer is not None:
             self._writer.write(data)
 
+    def tell(self, data: str) -> None:
+        """Send what isn't text to a terminal that listens to it."""
+        if listens(self.tty_fd):
+            self.write(data)
+
     def frame(self, data: str) -> None:
         """Send a frame; dropped while the terminal doesn't read."""
         if self._writer is not None:
@@ -199,6 +205,7 @@ class TuitrainDriver(LinuxDriver):
         self._writer = writer
         writer.start()
         self.suspended = False
+        self.tell(KEEP_TITLE)
         super().start_application_mode()  # type: ignore[no-untyped-call]
         inner, self._writer_thread = self._writer_thread, None
         if inner is not None:
@@ -215,6 +222,7 @@ class TuitrainDriver(LinuxDriver):
         """Give the terminal back."""
         if self.gone or self.suspended:
             return
+        self.tell(OLD_TITLE)
         super().stop_application_mode()
         self.suspended = True
 

@@ -10,10 +10,11 @@ import traceback
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from rich.color import ColorSystem
+from textual import events
 from textual.app import App
 from textual.screen import Screen
 
-from tuitrain.tui.terminal import compositor
+from tuitrain.tui.terminal import compositor, telling
 from tuitrain.tui.terminal.driver import TuitrainDriver
 from tuitrain.tui.terminal.painter import Painter
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from tuitrain.runs.queue import SessionManager
     from tuitrain.tui.settings import Settings
+    from tuitrain.watch.manners import Message
+
+#: Without a key for so long, nobody is taken to look.
+AWAY_S = 60.0
 
 Leaving = Literal["quit", "detach", "stop", "hangup", "terminated"]
 
@@ -53,6 +58,8 @@ class TerminalApp(App[Leaving]):
         self.terminal_fd = 1
         self._painter = Painter()
         self._resumed_at = 0.0
+        self._title = ""
+        self._touched = time.monotonic()  # when a key or the mouse was used last
 
     def on_mount(self) -> None:
         """Take the signals as soon as there is a loop to answer them."""
@@ -131,6 +138,7 @@ class TerminalApp(App[Leaving]):
                 return
             driver.suspend_application_mode()
         self._resumed_at = now
+        self._title = ""
         driver.start_application_mode()
         self.paint_whole()
 
@@ -144,6 +152,32 @@ class TerminalApp(App[Leaving]):
         """The terminal can't be read or written any more."""
         if self.child is not None:
             self.child.hangup()
+
+    # -- beside the screen ---------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Whoever presses a key looks."""
+        if isinstance(event, events.InputEvent):
+            self._touched = time.monotonic()
+        await super().on_event(event)
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether somebody seems to look: the terminal has the focus, and a key or the mouse was used of late."""
+        return self.app_focus and time.monotonic() - self._touched < AWAY_S
+
+    def retitle(self, text: str) -> None:
+        """Gives the terminal another title."""
+        if self.terminal is not None and text != self._title:
+            self._title = text
+            self.terminal.tell(telling.title(text))
+
+    def tell(self, message: Message) -> None:
+        """Has the terminal tell somebody who doesn't look."""
+        if self.terminal is not None:
+            self.terminal.tell(telling.notification(message))
+
+    # -- leaving -------------------------------------------------------------------------------
 
     def abandon_terminal(self) -> None:
         """Touch the terminal no more."""

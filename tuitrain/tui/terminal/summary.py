@@ -14,6 +14,7 @@ from tuitrain.figures import RICH_COLOURS, accuracy_text, count_text, elapsed_te
 from tuitrain.runs import wording
 from tuitrain.runs.history import History
 from tuitrain.spec.describe import layers_of, short_changes
+from tuitrain.tui.terminal.telling import linked
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -121,7 +122,7 @@ def _lines_of(run: _RunResult, running: bool) -> list[Text]:
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
-    return [*lines, Text(f"  {visible(directory.path)}"), _next_command(run, running)]
+    return [*lines, Text.assemble("  ", linked(directory.path)), _next_command(run, running)]
 
 
 def _lines_of_study(manager: SessionManager, entry: QueueEntry) -> list[Text]:

@@ -1,0 +1,41 @@
+"""What a terminal is told of a run beside what it shows: its title, and that the run has ended."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tuitrain.errors import visible
+from tuitrain.figures import accuracy_text
+from tuitrain.runs import wording
+from tuitrain.runs.history import History
+
+#: A run that took longer is told of when it ends; nobody waits so long before the screen.
+LONG_S = 30.0
+
+
+class Message(NamedTuple):
+    """A notification: its heading and its text, each in one line."""
+
+    title: str
+    body: str
+
+
+def ended_message(history: History) -> Message | None:
+    """What is told of a run that has ended; None where it took no long time, or goes on."""
+    if history.finished is None or history.seconds < LONG_S:
+        return None
+    name = visible(history.started.name) if history.started is not None else "run"
+    return Message(f"tuitrain: {name}", wording.end_text(history))
+
+
+def title_text(history: History) -> str:
+    """A run in a few words: accuracy, epoch, preset."""
+    parts = []
+    if history.last is not None:
+        parts.append(accuracy_text(history.last.test_acc))
+    if history.planned:
+        parts.append(
+            f"epoch {min(history.done + (history.finished is None), history.planned)}/{history.planned}"
+        )
+    parts.append(visible(history.started.name) if history.started is not None else "starting")
+    return " · ".join(parts)
