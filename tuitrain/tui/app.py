@@ -19,11 +19,9 @@ from textual.screen import ModalScreen, Screen
 
 from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
-<<<<<<< HEAD
 from tuitrain.report import report_files
-=======
 from tuitrain.runs import on_finish
->>>>>>> a0cdb67 (wip: manners)
+from tuitrain.runs.history import History
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
@@ -45,13 +43,9 @@ if TYPE_CHECKING:
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
-<<<<<<< HEAD
+    from tuitrain.runs.queue import QueueEntry
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
-=======
-    from tuitrain.runs.history import History
-    from tuitrain.runs.queue import QueueEntry
->>>>>>> a0cdb67 (wip: manners)
     from tuitrain.training.job import Job
 
 #: Between two looks at the terminal's title.
@@ -223,6 +217,10 @@ class TuitrainApp(TerminalApp):
         self.start_at_once = start
         self.demo = demo
         self.torch_ready = False
+        self._titled: tuple[object, int] = (
+            None,
+            0,
+        )  # whose title the terminal has, after how many of its events
         self.shown_feed: RunFeed | None = None
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir, reporter=report_files)
         for house_theme in themes.THEMES:
@@ -323,11 +321,13 @@ class TuitrainApp(TerminalApp):
 
     def _run_ended(self, entry: QueueEntry) -> None:
         """In the thread of the run: a word to who doesn't look, and what the user wants done."""
-        if entry.session is None:
+        if (
+            entry.session is None or entry.directory is None
+        ):  # several that train as one: its runs tell nothing
             return
-        history = entry.session.recorder.history
+        history = History.of(entry.session.records)
         self.call_later(self._tell_end, history)
-        finishing = on_finish.begin(history, entry.session.directory.path)
+        finishing = on_finish.begin(history, entry.directory.path)
         if finishing is not None:
             threading.Thread(target=self._await_command, args=(finishing,), daemon=True).start()
 
@@ -343,10 +343,13 @@ class TuitrainApp(TerminalApp):
 
     def _show_title(self) -> None:
         """Accuracy and epoch of what trains here, else of the run that is shown."""
-        sessions = [entry.session for entry in self.manager.training() if entry.session is not None]
+        trained = next((e.session for e in self.manager.training() if e.session and e.directory), None)
         monitor = self.mode_screen("monitor")
-        if sessions:
-            self.retitle(title_text(sessions[0].recorder.history))
+        if trained is not None:
+            records = trained.records
+            if len(records) != self._titled[1] or trained is not self._titled[0]:
+                self._titled = (trained, len(records))
+                self.retitle(title_text(History.of(records)))
         elif isinstance(monitor, ShowsRuns) and (history := monitor.live_history()) is not None:
             self.retitle(title_text(history))
         else:
