@@ -387,8 +387,7 @@ class SessionManager:
                 self.on_session(entry)
             session.join()
             entry.exit_code = int(session.exit_code)
-            if self.on_end is not None:  # before the process may go
-                self.on_end(entry)
+            self._tell_end(entry)  # before the process may go
             entry.state = "ended"
             if entry.study and session.error:  # the log of a run says it itself
                 entry.error, entry.state = visible(session.error), "failed"
@@ -400,6 +399,13 @@ class SessionManager:
             entry.error += f"; the traceback is in {visible(paths.log_file())}"
             entry.state = "failed"
         entry.phase = entry.state
+
+    def _tell_end(self, entry: QueueEntry) -> None:
+        if self.on_end is not None:
+            try:
+                self.on_end(entry)
+            except Exception:  # no fault of the run's
+                traceback.print_exc()
 
     # -- ending --------------------------------------------------------------------------------
 

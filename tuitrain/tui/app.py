@@ -20,8 +20,6 @@ from textual.screen import ModalScreen, Screen
 from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.report import report_files
-from tuitrain.runs import on_finish
-from tuitrain.runs.history import History
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.settings import Settings
@@ -35,7 +33,6 @@ from tuitrain.tui.shell.protocol import (
     SpeaksInLines,
 )
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
-from tuitrain.watch.manners import ended_message, title_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +40,8 @@ if TYPE_CHECKING:
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
+    from tuitrain.runs.history import History
+    from tuitrain.runs.on_finish import Finishing
     from tuitrain.runs.queue import QueueEntry
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
@@ -321,28 +320,34 @@ class TuitrainApp(TerminalApp):
 
     def _run_ended(self, entry: QueueEntry) -> None:
         """In the thread of the run: a word to who doesn't look, and what the user wants done."""
-        if (
-            entry.session is None or entry.directory is None
-        ):  # several that train as one: its runs tell nothing
+        if entry.session is None or entry.directory is None:  # of several that train as one, nothing is told
             return
+        from tuitrain.runs import on_finish
+        from tuitrain.runs.history import History
+
         history = History.of(entry.session.records)
         self.call_later(self._tell_end, history)
         finishing = on_finish.begin(history, entry.directory.path)
         if finishing is not None:
             threading.Thread(target=self._await_command, args=(finishing,), daemon=True).start()
 
-    def _await_command(self, finishing: on_finish.Finishing) -> None:
+    def _await_command(self, finishing: Finishing) -> None:
         if problem := finishing.wait():
             print(problem, file=sys.stderr)  # the log of the run
             self.call_later(partial(self.notify, problem, severity="warning", markup=False, timeout=12))
 
     def _tell_end(self, history: History) -> None:
+        from tuitrain.watch.manners import ended_message
+
         message = ended_message(history)
         if message is not None and self.settings.notify and not self.is_looked_at:
             self.tell(message)
 
     def _show_title(self) -> None:
         """Accuracy and epoch of what trains here, else of the run that is shown."""
+        from tuitrain.runs.history import History
+        from tuitrain.watch.manners import title_text
+
         trained = next((e.session for e in self.manager.training() if e.session and e.directory), None)
         monitor = self.mode_screen("monitor")
         if trained is not None:
