@@ -15,7 +15,7 @@ from tuitrain.training.events import EpochFinished, RunFinished
 from tuitrain.training.job import Job
 from tuitrain.training.trainer import Trainer
 
-EPOCHS = 8
+EPOCHS = 6
 PLAIN = tiny(epochs=EPOCHS)
 
 
@@ -41,7 +41,7 @@ def history(*accuracies: float, epoch_s: float = 1.0) -> list[EpochFinished]:
         ({"max_seconds": 3.0}, [0.1, 0.2], ""),
         ({"max_seconds": 3.0}, [0.1, 0.2, 0.3], "max_seconds"),
         ({"patience": 1, "max_seconds": 3.0}, [0.1, 0.2, 0.3], "max_seconds"),
-        ({}, [0.5] * 8, ""),
+        ({}, [0.5] * EPOCHS, ""),
     ],
 )
 def test_what_ends_a_run(settings: dict[str, Any], accuracies: list[float], why: str) -> None:
