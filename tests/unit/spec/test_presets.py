@@ -211,7 +211,7 @@ KEYS = st.text(max_size=12) | st.sampled_from(
 LAYER_LIKE = st.dictionaries(st.sampled_from(["conv", "maxpool", "then", "kernel"]), VALUES, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     changed=st.dictionaries(KEYS, VALUES | st.lists(VALUES | st.lists(LAYER_LIKE), min_size=2, max_size=2)),
     layers=st.lists(LAYER_LIKE | VALUES, max_size=3),
@@ -268,7 +268,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=SETTINGS, name=st.sampled_from(["step13", "twelvek", "drill5"]))
 def test_the_repeating_command_repeats_exactly(changes: dict[str, object], name: str) -> None:
     from typer.testing import CliRunner

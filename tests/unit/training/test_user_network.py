@@ -216,7 +216,7 @@ def test_one_module_runs_files_and_only_a_flags_places_ask_it_to() -> None:
     }
     assert asking == {
         "tuitrain/cli/user_network.py", "tuitrain/runs/launch.py",
-        "tuitrain/tui/lab/lookups.py", "tuitrain/runs/queue.py",
+        "tuitrain/tui/lab/lookups.py", "tuitrain/tui/lab/rate_finder.py", "tuitrain/runs/queue.py", "tuitrain/study/member.py",
     }  # fmt: skip
 
 
