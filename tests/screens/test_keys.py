@@ -63,7 +63,7 @@ LETTERS = {
     "R": ("resume", "runs.resume monitor.go_on study.go_on"),
     "S": ("smooth", "monitor.smooth"),
     "U": ("unmark all", "runs.unmark"),
-    "V": ("verdict", "monitor.verdict"),
+    "V": ("verdict; in the lab, a duel for one", "monitor.verdict lab.duel"),
     "Y": ("copy the preset", "lab.copy_toml"),
     "Z": ("reset all", "form.reset_all network.reset"),
 }  # fmt: skip

@@ -33,7 +33,7 @@ class Manager:
         self.asked: list[Job] = []
         self.entries: list[Any] = []
 
-    def start(self, job: Job) -> None:
+    def start(self, job: Job, parent: object = None) -> None:
         self.asked.append(job)
         raise Started("not here")
 

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import NoLab, fix, make_group, make_study, runs_shown, text_of, until
+from support.runs_stage import NoLab, fix, make_duel, make_group, make_study, runs_shown, text_of, until
+from tuitrain import figures
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.stats import noise_floor
 from tuitrain.study.watching import StudyWatcher
 from tuitrain.tui.monitor.screen import MonitorScreen
 from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.intervals import Row, interval_lines
 from tuitrain.tui.runs.compare import CompareScreen
+from tuitrain.tui.study.duel import DuelScreen
 from tuitrain.tui.study.group import GroupScreen
 
 
@@ -130,6 +134,25 @@ async def test_nothing_is_drawn_where_nothing_has_changed(
         await until(pilot, lambda: drawn), "one epoch fewer"
 
 
+def test_statistics_are_worked_out_again_only_when_a_seed_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(tmp_path / "runs", "one", 6, open_seeds=1)
+    counted: list[int] = []
+    real = noise_floor.disagreements
+    monkeypatch.setattr(noise_floor, "disagreements", lambda right: counted.append(1) or real(right))
+    watcher = StudyWatcher(study)
+    first = watcher.look()
+    log = study.runs_dir / "one_seed5" / "events.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join(lines[:-1]) + "\n")
+    before, second = len(counted), watcher.look()
+    assert second is not first and len(counted) == before, "an epoch changes no statistics"
+    assert second.group.mean == first.group.mean and second.group.disagreement == first.group.disagreement
+    (study.runs_dir / "one_seed4" / "events.jsonl").write_text("\n".join(lines) + "\n")  # not ended any more
+    assert len(watcher.look().group.ended) == 4 and len(counted) > before
+
+
 def test_a_plan_that_grew_is_read_again(tmp_path: Path) -> None:
     study = make_study(tmp_path / "runs", "one", 3)
     watcher = StudyWatcher(study)
@@ -137,3 +160,48 @@ def test_a_plan_that_grew_is_read_again(tmp_path: Path) -> None:
     study.write_plan(watcher.plan.with_seeds((7, 8)))
     seen = watcher.look()
     assert [run.seed for run in seen.group.runs] == [0, 1, 2, 7, 8] and seen.state == "stopped"
+
+
+async def test_a_duel_shows_its_looks_and_its_pairs(tmp_path: Path) -> None:
+    make_duel(tmp_path / "runs", "one", 6)
+    app = NoLab(tmp_path / "runs", study="one")
+    async with app.run_test(size=(80, 30)) as pilot:
+        app.open_study("one")
+        await until(pilot, lambda: isinstance(app.screen, DuelScreen) and app.screen.looked is not None)
+        screen = app.screen
+        assert isinstance(screen, DuelScreen) and screen.looked is not None
+        duel = screen.looked.duel
+        assert duel is not None and len(duel.looks) == 4
+        text = said(app)
+        assert "6 of at most 24" in text and "looks for a gain of 0.06 points or more" in text
+        assert "95 % interval" in text and "worse ‹" in text and "› better" in text
+        assert screen.looked.says[0] in text, "what it comes to is watch's sentence"
+        for look in duel.looks:
+            assert f"({figures.signed_points_text(look.interval.low)} to" in text
+        await pilot.press("tab")
+        await until(pilot, lambda: "noise floor" in text_of(app))
+        await pilot.press("tab", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "dropout 0.05" in text_of(app))
+        await pilot.press("M")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "dropout" not in text_of(app))
+
+
+def test_intervals_have_zero_in_their_middle_and_end_in_arrows() -> None:
+    rows = [
+        Row("3", 0.001, -0.02, 0.022, "a"),
+        Row("5", 0.001, -0.003, 0.005, "b"),
+        Row("6", 0.002, 0.001, 0.003, "c"),
+        Row("7", -0.002, -0.003, -0.001, "d"),
+    ]
+    lines = ["".join(text for text, _ in line) for line in interval_lines(rows, 60, 9, 0.002)]
+    zero = lines[0].index(" 0 ") + 1
+    goal = lines[2].index("┆")
+    assert goal > zero and lines[4][goal] == "┆", "the gain has a line, through intervals and beside them"
+    assert lines[1][5] == "‹" and "›" in lines[1], "wider than the axis"
+    assert lines[2][zero] == "┼" and lines[3][zero] == "│" == lines[4][zero]
+    assert lines[3].index("├") > zero > lines[4].index("┤")
+    few = interval_lines(rows, 60, 3)
+    assert len(few) == 3 and few[1][0][0].strip() == "3" and few[2][0][0].strip() == "7"
+    assert len(interval_lines(rows, 20, 9)) == 5 and interval_lines([], 60, 5)

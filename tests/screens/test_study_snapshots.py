@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import NoLab, fix, make_study, runs_shown, text_of, until
+from support.runs_stage import NoLab, fix, make_duel, make_study, runs_shown, text_of, until
 from tuitrain.tui.paint.chart import Chart
 
 #: Size, keys once the study is shown, a text to wait for, and how the app is opened.
@@ -17,6 +17,10 @@ CASES: dict[str, tuple[tuple[int, int], list[str], str, dict[str, Any]]] = {
     "group_120": ((120, 36), [], "Two seeds differ", {}),
     "group_light_120": ((120, 36), ["tab"], "Two seeds differ", {"theme": "light"}),
     "group_plain_80": ((80, 24), ["tab"], "Two seeds differ", {"plain": True}),
+    "duel_80": ((80, 24), ["down"], "at most 24", {"duel": True}),
+    "duel_120": ((120, 36), [], "noise floor", {"duel": True}),
+    "duel_light_ascii_80": ((80, 24), [], "at most 24", {"duel": True, "theme": "light", "ascii_only": True}),
+    "duel_plain_120": ((120, 36), [], "noise floor", {"duel": True, "plain": True}),
     "group_ascii_80": ((80, 24), [], "64 images", {"ascii_only": True}),
 }
 
@@ -31,11 +35,15 @@ def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.Monke
     size, keys, wanted, how = CASES[name]
     if how.pop("plain", False):
         monkeypatch.setenv("NO_COLOR", "1")
-    make_study(Path("runs"), "one", 8, more_seeds=4, open_seeds=2, train__dropout=0.05)
+    duel = how.pop("duel", False)
+    if duel:
+        make_duel(Path("runs"), "one", 9)
+    else:
+        make_study(Path("runs"), "one", 8, more_seeds=4, open_seeds=2, train__dropout=0.05)
     app = NoLab(Path("runs"), **how)
 
     async def before(pilot: Pilot[Any]) -> None:
-        await runs_shown(pilot, 1)
+        await runs_shown(pilot, 1 + duel)
         await pilot.press("enter")
         await until(pilot, lambda: getattr(app.screen, "looked", None) is not None)
         await pilot.press(*keys)

@@ -113,7 +113,7 @@ def make_group(
     first -= (epochs + first) % 3  # so that each run's last epoch has the accuracy of its predictions
     for seed in range(seeds):
         ended = seed < seeds - open_seeds
-        rng = np.random.default_rng([seed, len(slug), round(best * 1e4)])
+        rng = np.random.default_rng([seed, len(slug) + 7 * (slug == "b"), round(best * 1e4)])
         wrong = rng.permutation(130)[: round((1 - best) * 10_000) + int(rng.integers(-5, 6))]
         directory = make_run(
             runs, first + 3 * seed, preset, best=1 - len(wrong) / 10_000, study=study, epochs=epochs if ended else 3,
@@ -154,6 +154,25 @@ def make_study(
     directory = create_study(runs, plan)
     directory.release()
     make_group(runs, study, seeds, preset, first=first, open_seeds=open_seeds, **changes)
+    return directory
+
+
+def make_duel(
+    runs: Path, study: str, pairs: int, *, most: int = 24, gain: float = 0.0006, better: float = 0.0
+) -> StudyDirectory:
+    """A duel of step13 with dropout 0.05 after so many pairs; B is better by so much (a fraction)."""
+    base = load_preset("step13")
+    new = override(base, {"train.dropout": 0.05})
+    command = "tuitrain run --preset step13 --seed 0"
+    settings = (
+        Setting("step13", base, {}, command, "a"),
+        Setting("step13 · dropout 0.05", new, differences(base, new), command, "b"),
+    )
+    plan = Plan(study, "duel", settings, tuple(range(most)), Runtime(device="cpu"), gain=gain, began=NOW)
+    directory = create_study(runs, plan)
+    directory.release()
+    make_group(runs, study, pairs, best=0.9925, slug="a")
+    make_group(runs, study, pairs, best=0.9925 + better, slug="b", first=200, train__dropout=0.05)
     return directory
 
 

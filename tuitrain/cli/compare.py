@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from tuitrain.figures import signed_points_text
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tuitrain.study.plan import Plan, Setting
+    from tuitrain.study.plan import Setting
     from tuitrain.study.sides import Side
     from tuitrain.watch.evidence import Evidence
 
@@ -160,6 +159,7 @@ def duel(
     7 if it is not, or if that stays undecided.
     """
     from tuitrain.study.duel import duel_plan
+    from tuitrain.study.starting import plan_of_duel, sd_to_expect
     from tuitrain.study.store import create_study
     from tuitrain.watch.duel import start_line
 
@@ -169,12 +169,15 @@ def duel(
         raise UsageError(
             "duel: name what differs, as another preset or with --set, such as --set train.dropout=0.05."
         )
-    flags = {"device": device, "precision": precision, "threads": threads}
     settings = _two_settings(preset, other, set_ or [], both or [], config.setting("dataset", dataset))
     folder, data_place = config.runs_dir(runs_dir), config.data_dir(data_dir)
     images = load_once(settings[0].preset.train.dataset, data_place, quiet)
-    sd, source = _sd_to_expect(folder, settings[0], images)
-    plan = _duel_plan(preset, settings, flags, gain, max_seeds, seed, extendable, name, sd)
+    sd, source = sd_to_expect(folder, settings[0], images)
+    runtime = runtime_of(device, precision=precision, threads=threads)
+    plan = plan_of_duel(
+        settings, tuple(range(seed, seed + max_seeds)), runtime, sd, gain=gain / 100 if gain is not None else None,
+        name=name, extendable=extendable,
+    )  # fmt: skip
     if not quiet:
         stderr().print(start_line(duel_plan(plan), sd, source), soft_wrap=True)
     study = create_study(folder, plan)
@@ -224,47 +227,6 @@ def _two_settings(
     if a.label == b.label:
         a, b = replace(a, label=f"A {a.label}"), replace(b, label=f"B {b.label}")
     return a, b
-
-
-def _sd_to_expect(runs_dir: Path, setting: Setting, images: int) -> tuple[float, str]:
-    """The standard deviation between seeds to reckon with, and where that is from."""
-    from tuitrain.runs.index import preset_digest
-    from tuitrain.study.sides import runs_of_setting
-    from tuitrain.watch.duel import expected_sd
-
-    preset = setting.preset
-    group = runs_of_setting(runs_dir, preset_digest(preset.to_dict()))
-    if group is not None and group.spread is not None:
-        return group.spread.sd, f"as {len(group.accuracies)} earlier seeds of A have shown"
-    claims = preset.claims.on(preset.train.dataset)
-    claimed = claims.test_accuracy if claims is not None else None
-    accuracy = claimed or preset.target_accuracy or 99.0
-    return expected_sd(
-        accuracy / 100, preset.train.val_split or images
-    ), f"the most to reckon with for settled runs of {accuracy:g} %"
-
-
-def _duel_plan(
-    preset: str, settings: tuple[Setting, Setting], flags: dict[str, Any], gain: float | None, max_seeds: int, seed: int,
-    extendable: bool, name: str | None, sd: float,
-) -> Plan:  # fmt: skip
-    from tuitrain.stats.sequential import smallest_gain
-    from tuitrain.study.plan import Plan, study_name
-    from tuitrain.study.store import fresh_study_name
-
-    runtime = runtime_of(flags["device"], precision=flags["precision"], threads=flags["threads"])
-    wanted = gain / 100 if gain is not None else math.ceil(smallest_gain(sd, max_seeds) * 1e4) / 1e4
-    return Plan(
-        study_name(name) if name else fresh_study_name(f"{settings[0].preset.name}-duel"),
-        "duel",
-        settings,
-        tuple(range(seed, seed + max_seeds)),
-        runtime,
-        None,
-        gain=wanted,
-        doublings=0 if extendable else None,
-        began=time.time(),
-    )
 
 
 def check_gain(runs_dir: Path, text: str, against: str, wanted: float) -> None:

@@ -8,23 +8,13 @@ from tuitrain.errors import UsageError, visible
 from tuitrain.figures import plural
 from tuitrain.runs.queue import QueuedSession, QueueEntry, SessionManager
 from tuitrain.study.plan import Plan
-from tuitrain.study.starting import add_seeds, plan_of_seeds, refuse_user_network
+from tuitrain.study.starting import add_seeds, refuse_user_network
 from tuitrain.study.store import StudyDirectory, create_study
 from tuitrain.training.job import Job
 
 
-def start_seeds(manager: SessionManager, job: Job, seeds: str) -> StudyDirectory:
-    """Trains several seeds of a job, now or as soon as what is before them on the same device is over.
-
-    Raises:
-        UsageError: the seeds can't be read, or the app is closing.
-        RunDirectoryError: the study can't be written.
-    """
-    return start_study(manager, plan_of_seeds(job, seeds))
-
-
 def start_study(manager: SessionManager, plan: Plan) -> StudyDirectory:
-    """The same of a plan.
+    """Trains a plan, now or as soon as what is before it on the same device is over.
 
     Raises:
         UsageError: the app is closing.

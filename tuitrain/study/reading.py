@@ -36,6 +36,7 @@ class StudyReader:
     def __init__(self, runs_dir: Path, plan: Plan) -> None:
         self.runs_dir, self.plan = runs_dir, plan
         self._read: dict[str, _Read] = {}
+        self._groups: list[Group] = []
         self._right: dict[int, tuple[tuple[str, ...], Right | None]] = {}
 
     def groups(self) -> list[Group]:
@@ -44,7 +45,9 @@ class StudyReader:
         for index, setting in enumerate(self.plan.settings):
             members = [self.plan.member(index, seed) for seed in self.plan.seeds]
             group = Group(setting.label, tuple(map(self._seed_run, members)))
-            out.append(Group(group.label, group.runs, self._right_of(index, group)))
+            whole = Group(group.label, group.runs, self._right_of(index, group))
+            out.append(whole.keeping(self._groups[index] if self._groups else None))
+        self._groups = out
         return out
 
     def _seed_run(self, member: Member) -> SeedRun:

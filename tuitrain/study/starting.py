@@ -1,15 +1,22 @@
-"""What a study begins with: the plan of several seeds of a run, and more seeds for one that there is."""
+"""What a study begins with: the plan of several seeds of a run, or of a duel, and more seeds for one that there is."""
 
 from __future__ import annotations
 
+import math
 import time
+from pathlib import Path
 
 from tuitrain.errors import UsageError, visible
+from tuitrain.runs.index import preset_digest
 from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.spec.preset import override
+from tuitrain.stats.sequential import smallest_gain
 from tuitrain.study.plan import Plan, Setting, seeds_of, study_name, with_seed
+from tuitrain.study.sides import runs_of_setting
 from tuitrain.study.store import StudyDirectory, fresh_study_name
 from tuitrain.training.job import Job
+from tuitrain.training.runtime import Runtime
+from tuitrain.watch.duel import expected_sd
 
 
 def plan_of_seeds(job: Job, seeds: str, name: str | None = None) -> Plan:
@@ -37,6 +44,54 @@ def plan_of_seeds(job: Job, seeds: str, name: str | None = None) -> Plan:
         user_network=network,
         began=time.time(),
     )
+
+
+def plan_of_duel(
+    settings: tuple[Setting, Setting], seeds: tuple[int, ...], runtime: Runtime, sd: float, *, gain: float | None = None,
+    name: str | None = None, extendable: bool = False,
+) -> Plan:  # fmt: skip
+    """The plan of a duel.
+
+    Args:
+        settings: A and B, judged by the same images.
+        seeds: of at most so many pairs.
+        runtime: how the machine is used.
+        sd: the standard deviation between seeds to reckon with, a fraction.
+        gain: that is looked for, a fraction; None for the one that so many pairs can find.
+        name: of the study.
+        extendable: whether half of the error is kept, so that it can be doubled.
+    """
+    wanted = gain if gain is not None else math.ceil(smallest_gain(sd, len(seeds)) * 1e4) / 1e4
+    return Plan(
+        study_name(name) if name else fresh_study_name(f"{settings[0].preset.name}-duel"),
+        "duel",
+        settings,
+        seeds,
+        runtime,
+        None,
+        gain=wanted,
+        doublings=0 if extendable else None,
+        began=time.time(),
+    )
+
+
+def sd_to_expect(runs_dir: Path, setting: Setting, images: int) -> tuple[float, str]:
+    """The standard deviation between seeds to reckon with, a fraction, and where that is from.
+
+    Args:
+        runs_dir: where earlier seeds of the setting may be.
+        setting: A of a duel.
+        images: that judge its runs.
+    """
+    preset = setting.preset
+    group = runs_of_setting(runs_dir, preset_digest(preset.to_dict()))
+    if group is not None and group.spread is not None:
+        return group.spread.sd, f"as {len(group.accuracies)} earlier seeds of A have shown"
+    claims = preset.claims.on(preset.train.dataset)
+    claimed = claims.test_accuracy if claims is not None else None
+    accuracy = claimed or preset.target_accuracy or 99.0
+    sd = expected_sd(accuracy / 100, preset.train.val_split or images)
+    return sd, f"the most to reckon with for settled runs of {accuracy:g} %"
 
 
 def add_seeds(study: StudyDirectory, seeds: str) -> Plan:

@@ -28,7 +28,7 @@ class StudyLook:
         held: whether a process trains it.
         left_s: seconds that it still takes; None where that is not known.
         setting: which of its settings is looked at.
-        source: what the source of its network claims.
+        source: what the source of its network claims; None before a run has begun.
         says: what is said of it, a sentence each; of a duel, of that.
         duel: of a study of two settings.
     """
@@ -39,7 +39,7 @@ class StudyLook:
     held: bool
     left_s: float | None
     setting: int
-    source: Source
+    source: Source | None
     says: tuple[str, ...]
     duel: Duel | None = None
 
@@ -106,7 +106,10 @@ class StudyWatcher:
     def _worked_out(self, groups: tuple[Group, ...], held: bool) -> StudyLook:
         setting = min(self.setting, len(groups) - 1)
         shown = groups[setting]
-        duel = duel_of(self.plan, groups) if self.plan.kind == "duel" else None
+        before = self._seen[1] if self._seen is not None and self._seen[1].plan is self.plan else None
+        duel = None
+        if self.plan.kind == "duel":
+            duel = duel_of(self.plan, groups).keeping(before.duel if before is not None else None)
         says, more = group_lines(shown), None
         state = study_state(groups, held=held)
         if duel is not None:
@@ -118,5 +121,7 @@ class StudyWatcher:
             (shown.band, shown.disagreement_of(run)) for run in shown.runs
         ]  # worked out here, not on the screen
         left_s = self._pace.left_s(groups, more)
-        source = source_of_group(shown)
+        begun = any(run.history.started is not None for run in shown.runs)
+        known = before is not None and before.setting == setting and before.source is not None
+        source = before.source if known and before is not None else source_of_group(shown) if begun else None
         return StudyLook(self.plan, groups, state, held, left_s, setting, source, tuple(says), duel)

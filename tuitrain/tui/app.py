@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.on_finish import Finishing
     from tuitrain.runs.queue import QueueEntry
+    from tuitrain.study.plan import Plan
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
@@ -413,12 +414,12 @@ class TuitrainApp(TerminalApp):
 
         self.open_run(self.manager.resume(find_run(self.settings.runs_dir, run)))
 
-    def start_seeds(self, job: Job, seeds: str) -> None:
-        """Train several seeds as a study, and show it in the monitor."""
-        from tuitrain.study.queueing import start_seeds
+    def start_study(self, plan: Plan) -> None:
+        """Train a study, and show it in the monitor."""
+        from tuitrain.study.queueing import start_study
 
         try:
-            study = start_seeds(self.manager, job, seeds)
+            study = start_study(self.manager, plan)
         except TuitrainError as error:
             self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
             return

@@ -57,6 +57,14 @@ class Duel:
     b: Group
     plan: Plan
 
+    def keeping(self, before: Duel | None) -> Duel:
+        """The same, with what an earlier look at it has worked out, if no other run has ended since."""
+        if before is not None and before.a.right is self.a.right and before.b.right is self.b.right:
+            for name in ("_rows", "_finished_seeds", "decision", "looks"):
+                if name in before.__dict__:
+                    self.__dict__[name] = before.__dict__[name]
+        return self
+
     @cached_property
     def _rows(self) -> tuple[Right, Right] | None:
         """Right and wrong of the finished prefix of pairs, in the order of seeds."""

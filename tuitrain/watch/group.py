@@ -108,6 +108,14 @@ class Group:
         """Those with a result."""
         return tuple(run for run in self.runs if run.ended)
 
+    def keeping(self, before: Group | None) -> Group:
+        """The same, with what an earlier look at it has worked out, if no other seed has ended since."""
+        if before is not None and before.right is self.right and self.right is not None:
+            for name in ("accuracies", "mean", "spread", "_disagreements", "disagreement"):
+                if name in before.__dict__:
+                    self.__dict__[name] = before.__dict__[name]
+        return self
+
     @property
     def diverged(self) -> tuple[SeedRun, ...]:
         """Those that diverged: results too."""

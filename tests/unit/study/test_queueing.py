@@ -12,8 +12,9 @@ from tuitrain.errors import UsageError
 from tuitrain.runs.queue import SessionManager
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.study.queueing import entry_of, resume_study, start_seeds, start_study
+from tuitrain.study.queueing import entry_of, resume_study, start_study
 from tuitrain.study.reading import StudyReader
+from tuitrain.study.starting import plan_of_seeds
 from tuitrain.study.store import create_study
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
@@ -32,7 +33,7 @@ def job(epochs: int = 1) -> Job:
 @pytest.mark.slow
 def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     manager = SessionManager(runs_dir=tmp_path / "runs")
-    study = start_seeds(manager, job(), "2")
+    study = start_study(manager, plan_of_seeds(job(), "2"))
     entry = entry_of(manager, study.name)
     assert entry is not None and entry.title == "step13 · epochs 1 · 2 seeds"
     with pytest.raises(UsageError, match="already"):
@@ -52,7 +53,7 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert lines[0] == "✓ done  step13 · epochs 1 · 3 seeds" and "mean " in lines[1], "the newest whole"
     assert lines[3].strip() == f"look at it again with: tuitrain attach {study.name}"
     assert lines[4:] == ["✓ done  step13 · epochs 1 · 2 seeds"]
-    long = start_seeds(manager, job(50), "3")
+    long = start_study(manager, plan_of_seeds(job(50), "3"))
     end = time.monotonic() + 60
     while not any(run.history.epochs for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs):
         assert time.monotonic() < end

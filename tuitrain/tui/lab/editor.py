@@ -50,6 +50,7 @@ class _Step:
 #: What the lab sets beside the preset: a budget for this network, and how the machine is used.
 SETTINGS: dict[str, Any] = {
     "lab.budget": None,
+    "lab.seeds": "1",
     "lab.device": "auto",
     "lab.precision": "fp32",
     "lab.compile": "auto",

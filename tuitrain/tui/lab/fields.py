@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from tuitrain.spec.describe import label_of, value_text
 from tuitrain.spec.layers import sides_text
 
-Kind = Literal["float", "int", "choice", "toggle", "list", "sides"]
+Kind = Literal["float", "int", "choice", "toggle", "list", "sides", "seeds"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class Field:
     @property
     def typed(self) -> bool:
         """Whether its value is typed, not chosen."""
-        return self.kind in ("float", "int", "list", "sides")
+        return self.kind in ("float", "int", "list", "sides", "seeds")
 
     def range_text(self) -> str:
         """The range in a few words, for beside the field."""
         if self.kind in ("choice", "toggle"):
             return "←/→ choose" if self.kind == "choice" else "space switches"
+        if self.kind == "seeds":
+            return "8, or 3,7,11, or 20-29"
         low, high = self.low, self.high
         big = high is None or high >= 1e8
         if low is None and big:
@@ -74,6 +76,8 @@ class Field:
             if self.optional:
                 return None
             raise ValueError("type a number")
+        if self.kind == "seeds":
+            return _seeds(text)
         if self.kind == "list":
             values = [self._one(part.strip(), self.whole) for part in text.split(",") if part.strip()]
             if self.length and len(values) != self.length:
@@ -122,6 +126,8 @@ class Field:
         if self.kind == "choice":
             at = self.choices.index(value) if value in self.choices else 0
             return self.choices[(at + direction) % len(self.choices)]
+        if self.kind == "seeds":
+            return str(max(1, int(value) + direction)) if str(value).isdigit() else value
         if self.kind == "list" or value is None:
             return value
         if self.kind == "sides" and not isinstance(value, int):
@@ -141,6 +147,8 @@ class Field:
 
     def show(self, value: Any) -> str:
         """A value as it stands in the form."""
+        if self.kind == "seeds":
+            return str(value)
         if self.kind == "choice":
             return self.names.get(str(value), str(value))
         if value is None and self.optional:
@@ -148,6 +156,24 @@ class Field:
         if self.kind == "sides":
             return sides_text(value)
         return f"{value:,}" if self.kind == "int" and self.key == "lab.budget" else value_text(value)
+
+
+def _seeds(text: str) -> str:
+    """Several seeds as they are typed, without spaces.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    from tuitrain.errors import UsageError
+    from tuitrain.study.plan import seeds_of
+
+    try:
+        several = len(seeds_of(text)) > 1
+    except UsageError as error:
+        raise ValueError("each once" if "twice" in str(error) else "8, or 3,7,11, or 20-29") from None
+    if not several and text != "1":
+        raise ValueError("one seed goes into seed")
+    return text.replace(" ", "")
 
 
 def _bound(value: float) -> str:

@@ -29,7 +29,7 @@ TITLES = {
 }
 #: The form from top to bottom: keys of `[train]` (a table with all of its own) and of the lab, and headings.
 LAYOUT: tuple[str | Item, ...] = (
-    "dropout", "optimizer.lr", "batch_size", "rotation", "epochs", "optimizer", "schedule", "seed",
+    "dropout", "optimizer.lr", "batch_size", "rotation", "epochs", "optimizer", "schedule", "seed", "lab.seeds",
     "lab.device", "lab.budget", "dataset", "val_split",
     Item("augmentation"), "shift", "zoom", "shear", "erase", "crop", "brightness", "contrast", "fill", "augment_p",
     Item("loss and input"), "label_smoothing", "l1", "normalize",
@@ -41,6 +41,8 @@ _LAB = {
     field.key: field
     for field in (
         Field("lab.device", "device", "choice", "Where to train; auto takes the GPU if there is one."),
+        Field("lab.seeds", "seeds", "seeds",
+              "How many seeds to train, from the seed above on, or which: 8, or 3,7,11, or 20-29. Several are a study."),
         Field("lab.budget", "budget", "int", "Most parameters the network may have; empty: no limit.",
               1, 20_000_000, step=500, optional=True, empty="none"),
         Field("lab.precision", "precision", "choice",

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tuitrain.errors import PresetError, TuitrainError, visible
+from tuitrain.errors import PresetError, TuitrainError, UsageError, visible
 from tuitrain.figures import estimate_text
 from tuitrain.spec.challenge import Point, check_challenge
-from tuitrain.spec.describe import Change, preset_changes
+from tuitrain.spec.describe import Change, layers_of, preset_changes, short_changes
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import Preset, differences, override
 from tuitrain.spec.preset_files import list_presets, load_preset, save_preset
 from tuitrain.spec.table import NetworkTable
+from tuitrain.study.plan import Setting, with_seed
 from tuitrain.training.job import Job
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.evaluation import LayerRow, layer_rows, table_rows
@@ -236,9 +237,16 @@ class LabState:
         """How long a training would take, without where that is known from in short."""
         if self.estimate is None:
             return ""
-        return estimate_text(self.estimate.seconds) if short else self.estimate.text
+        each = " each" if self.seeds else ""
+        return f"{estimate_text(self.estimate.seconds)}{each}" if short else f"{self.estimate.text}{each}"
 
     # -- the run -------------------------------------------------------------------------------
+
+    @property
+    def seeds(self) -> str:
+        """Which seeds are to be trained, as `--seeds` takes them; empty for the one of the form."""
+        wanted = str(self.editor.settings["lab.seeds"])
+        return "" if wanted == "1" else wanted
 
     def order(self) -> Job:
         """The run that the form says; kept for `repeat_last`.
@@ -249,6 +257,35 @@ class LabState:
         job = self._job(self.editor.checked())
         self._last = (self.source, copy.deepcopy(self.editor.data), dict(self.editor.settings))
         return job
+
+    def duel_settings(self) -> tuple[Setting, Setting]:
+        """A, the preset as it was chosen, on the data of the form, and B, what the form says.
+
+        Raises:
+            PresetError: it can't be trained.
+            UsageError: the two are the same.
+        """
+        preset = self.editor.checked()
+        same = ("dataset", "val_split", "val_split_seed")
+        shared = {f"train.{key}": getattr(preset.train, key) for key in same}
+        if (
+            preset.train.val_split and preset.train.val_split_seed is None
+        ):  # both are judged by the same images
+            shared["train.val_split_seed"] = preset.train.seed
+        sides = [
+            override(one, {k: v for k, v in shared.items() if v is not None}) for one in (self.base, preset)
+        ]
+        own = differences(*sides)
+        own.pop("train.seed", None)
+        if not own:
+            raise UsageError("nothing differs from the preset; change something first.")
+        words = short_changes(own, layers_of(sides[1].to_dict()))
+        labels = (self.base.name, f"{self.base.name} · {words}")
+        a, b = (
+            Setting(label, side, differences(self.base, side), self._job(side).command, slug)
+            for label, side, slug in zip(labels, sides, "ab", strict=True)
+        )
+        return a, b
 
     def trial(self) -> Job:
         """The same, only to try something out.
@@ -269,7 +306,8 @@ class LabState:
 
     def command(self) -> str:
         """The headless command of the form."""
-        return self._job(self.preset).command
+        command = self._job(self.preset).command
+        return with_seed(command, f"--seeds {self.seeds}") if self.seeds else command
 
     def _job(self, preset: Preset) -> Job:
         editor, place = self.editor, self.settings.place

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
+from tuitrain.study.plan import Plan
 from tuitrain.training.job import Job
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.form import FormView
@@ -72,6 +73,7 @@ class LabScreen(Screen[None]):
         Binding("w", "see_changes", "What changed", show=False, id="lab.changes"),
         Binding("b", "budget", "Budget", show=False, id="lab.budget"),
         Binding("a", "again", "Same again, same seed", show=False, id="lab.again"),
+        Binding("V", "duel", "Duel: this against the preset", show=False, id="lab.duel"),
         Binding("ctrl+backspace", "reset_everything", "Reset form and network", show=False, id="lab.reset"),
     ]
 
@@ -227,6 +229,14 @@ class LabScreen(Screen[None]):
     def start(self, job: Job) -> None:
         """Starts a run."""
         shell(self).start_run(job)
+
+    def start_study(self, plan: Plan) -> None:
+        """Starts several runs, as a study."""
+        shell(self).start_study(plan)
+
+    def action_duel(self) -> None:
+        """A duel of what the form says against the preset as it was chosen."""
+        self._starter.duel()
 
     def action_start(self) -> None:
         """Trains what the form says."""

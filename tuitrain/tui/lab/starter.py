@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.training.job import Job
@@ -13,6 +13,12 @@ from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.question import Question
 
+if TYPE_CHECKING:
+    from tuitrain.study.plan import Plan, Setting
+    from tuitrain.training.runtime import Runtime
+
+#: Of a duel; what `tuitrain duel` takes too where nothing else is said.
+MOST_PAIRS = 64
 #: For so long after a start, another Enter is taken for the same one.
 ONE_START_S = 2.0
 
@@ -28,6 +34,7 @@ class _Front(Protocol):
     def look_at_data(self) -> None: ...
     def show_progress(self, text: str) -> None: ...
     def start(self, job: Job) -> None: ...
+    def start_study(self, plan: Plan) -> None: ...
 
 
 class Starter:
@@ -118,11 +125,72 @@ class Starter:
         self.front.look_at_data()
 
     def _start_now(self) -> None:
+        seeds = self.state.seeds
         try:
             job = self.state.order()
+            plan = _plan_of_seeds(job, seeds) if seeds else None
         except TuitrainError as error:
             self.front.say(str(error), "not started")
             return
+        if job.model and plan is not None:
+            self.front.say(
+                "copy its command (y): only there several seeds of a network in Python can be trained",
+                "not started",
+            )
+            return
         self._started_at = time.monotonic()
         self.front.say(f"starting {job.model or job.preset.name} …", timeout=2)
-        self.front.start(job)
+        if plan is not None:
+            self.front.start_study(plan)
+        else:
+            self.front.start(job)
+
+    def duel(self) -> None:
+        """Asks for, and starts, a duel of what the form says against the preset as it was chosen."""
+        if reason := self.front.first_error() or self.state.refused(
+            "a duel of it begins with `tuitrain duel`"
+        ):
+            self.front.say(reason, "no duel")
+            return
+        try:
+            settings = self.state.duel_settings()
+        except TuitrainError as error:
+            self.front.say(str(error), "no duel")
+            return
+        self.front.go_on(self._duel(settings, self.state.trial().runtime, self.state.preset.train.seed))
+
+    async def _duel(self, settings: tuple[Setting, Setting], runtime: Runtime, first: int) -> None:
+        try:
+            plan, says = await asyncio.to_thread(self._plan_of_duel, settings, runtime, first)
+        except (TuitrainError, OSError) as error:
+            self.front.say(str(error), "no duel")
+            return
+        a, b = (visible(setting.label) for setting in settings)
+        question = ConfirmDialog(
+            "Start a duel?",
+            f"{b} against {a}: both get the same seeds, one after the other, until it is decided.\n\n"
+            f"It {says}.",
+            yes="Start",
+        )
+        self.front.ask(question, lambda answer: self.front.start_study(plan) if answer == "yes" else None)
+
+    def _plan_of_duel(
+        self, settings: tuple[Setting, Setting], runtime: Runtime, first: int
+    ) -> tuple[Plan, str]:
+        """The plan, and what it can find; reads the disk."""
+        from tuitrain.data.load import load_dataset
+        from tuitrain.study.duel import duel_plan
+        from tuitrain.study.starting import plan_of_duel, sd_to_expect
+        from tuitrain.watch.duel import start_line
+
+        kept = self.state.settings
+        images = len(load_dataset(settings[0].preset.train.dataset, kept.data_dir, fetch=False).test)
+        sd, source = sd_to_expect(kept.runs_dir, settings[0], images)
+        plan = plan_of_duel(settings, tuple(range(first, first + MOST_PAIRS)), runtime, sd)
+        return plan, start_line(duel_plan(plan), sd, source)
+
+
+def _plan_of_seeds(job: Job, seeds: str) -> Plan:
+    from tuitrain.study.starting import plan_of_seeds
+
+    return plan_of_seeds(job, seeds)

@@ -32,7 +32,7 @@ def interval_lines(rows: Sequence[Row], width: int, height: int, goal: float | N
         rows: from top to bottom.
         width: cells.
         height: lines.
-        goal: a value that has a line of its own, as the gain that is looked for.
+        goal: a value that has a line of its own, through all intervals, as the gain that is looked for.
     """
     shown = _spread(rows, height - 1)
     text = max((len(row.text) for row in shown), default=0) + 2
@@ -75,7 +75,7 @@ def _place(value: float, cells: int, reach: float) -> int:
 
 
 def _axis(cells: int, reach: float) -> Parts:
-    left, right = f"−{points_text(reach)} worse ◂", f"▸ better +{points_text(reach)}"
+    left, right = f"−{points_text(reach)} worse ‹", f"› better +{points_text(reach)}"
     line = Line().to(LABEL)
     if len(left) + len(right) + 5 > cells:
         return line.add("0".center(cells), "dim")
@@ -89,17 +89,19 @@ def _interval(row: Row, cells: int, reach: float, goal: float | None, style: str
     zero = cells // 2
     marks = {zero: ("│", "dim")}
     if goal is not None:
-        marks[_place(goal, cells, reach)] = ("┊", "dim")
+        marks[_place(goal, cells, reach)] = ("┆", "dim")
     out = Line()
     for x in range(cells):
         if x == middle:
             out.add("●", style)
         elif x == max(low, 0):
-            out.add("├" if low >= 0 else "◂", style)
+            out.add("├" if low >= 0 else "‹", style)
         elif x == min(high, cells - 1):
-            out.add("┤" if high < cells else "▸", style)
-        elif low < x < high:
-            out.add("┼" if x == zero else "─", style)
+            out.add("┤" if high < cells else "›", style)
+        elif low < x < high and x not in marks:
+            out.add("─", style)
+        elif x == zero and low < x < high:
+            out.add("┼", style)
         else:
             out.add(*marks.get(x, (" ", "")))
     return out

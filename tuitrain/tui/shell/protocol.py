@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.history import History
     from tuitrain.runs.queue import SessionManager
+    from tuitrain.study.plan import Plan
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
@@ -53,8 +54,8 @@ class Shell(Protocol):
             TuitrainError: there is no such run, or it can't go on.
         """
 
-    def start_seeds(self, job: Job, seeds: str) -> None:
-        """Train several seeds (`8`, `3,7,11`, `20-29`) as a study, and show it in the monitor."""
+    def start_study(self, plan: Plan) -> None:
+        """Train a study, and show it in the monitor."""
 
     def resume_study(self, study: StudyDirectory, more_seeds: str = "") -> None:
         """Go on with a study, with more seeds where they are named, and show it."""

@@ -104,9 +104,7 @@ class DuelHead(Vertical):
             field.set(*(lines[number] if number < len(lines) else ()))
 
 
-HEAD = Line().add(
-    "    seed        A        B    B − A   only A right   only B right   images", "dim underline"
-)
+HEAD = Line().add("    seed        A        B    B − A   images only A has right   only B", "dim underline")
 
 
 class DuelScreen(StudyScreen):
@@ -119,7 +117,7 @@ class DuelScreen(StudyScreen):
     DuelScreen #middle { height: 1fr; width: 1fr; }
     DuelScreen Intervals { height: 1fr; width: 1fr; }
     DuelScreen #says { display: none; width: 1fr; margin-left: 2; }
-    DuelScreen.-two #says { display: block; width: 44; }
+    DuelScreen.-two #says { display: block; width: 54; }
     DuelScreen.-says Intervals { display: none; }
     DuelScreen.-says #says { display: block; width: 1fr; margin: 0; }
     DuelScreen Members { height: 7; }
@@ -156,6 +154,8 @@ class DuelScreen(StudyScreen):
             return
         self.query_one(DuelHead).show(seen, duel, self.state)
         self.query_one(Intervals).show(duel)
+        goal = (("┆ the gain", "dim"),) if duel.plan.gain is not None else ()
+        self.query_one("#looks-head", SectionLine).set(right=goal)
         says = self.query_one("#says", SheetLines)
         width = (says.size.width or self.size.width) - 3
         says.set([*_figures(duel, width), [], *sentences(seen.says, width)])
@@ -216,12 +216,12 @@ def _stands(run: SeedRun) -> str:
 
 
 def _figures(duel: Duel, width: int) -> list[Parts]:
-    """The figures of both side by side."""
-    cells = max(8, min(20, (width - 21) // 2))
+    """The figures of both side by side, as far as there is room for their texts."""
+    cells = max(8, min(22, (width - 21) // 2))
     head = Line().add("", "", 21).add("A", "bold", cells, right=True).add("B", "bold", cells, right=True)
     rows: list[Parts] = [head]
     for label, a, b in figure_rows(duel.a, duel.b):
-        rows.append(
-            Line().add(fit(label, 21), "dim").add(a, "", cells, right=True).add(b, "", cells, right=True)
-        )
+        if max(len(a), len(b)) < cells:
+            line = Line().add(fit(label, 21), "dim")
+            rows.append(line.add(a, "", cells, right=True).add(b, "", cells, right=True))
     return rows

@@ -111,7 +111,7 @@ class GroupHead(Vertical):
         done, of = len(group.ended), len(group.runs)
         self.query_one("#seeds-bar", Bar).set(done / max(1, of), bar)
         self._set("seeds", (f" {done} of {of} finished", ""))
-        ends, claim = extremes_text(group), claim_text(seen.source)
+        ends, claim = extremes_text(group), claim_text(seen.source) if seen.source is not None else ""
         between = "  " if ends and claim else ""
         fits = len(ends + between + claim) <= self.query_one("#ends").size.width
         self._set("ends", (ends, ""), (between if fits else "", ""), (claim if fits else "", "dim"))
@@ -135,7 +135,7 @@ def picture(seen: StudyLook, cursor: int | None = None) -> Picture:
     group = seen.group
     mean, band = group_curve(group, "primary bold")
     curves = [mean]
-    if seen.source.curve:
+    if seen.source is not None and seen.source.curve:
         curves.append(Curve("published", seen.source.curve, "second", "dot", "beside"))
     planned = max((run.history.planned for run in group.runs), default=1)
     target = None if group.target is None else group.target / 100
