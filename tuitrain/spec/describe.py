@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuitrain.errors import visible
-from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind, layer_names, op_kind
+from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind, layer_names
+from tuitrain.spec.operations import op_kind
 from tuitrain.spec.preset import Preset, differences, flattened
 from tuitrain.spec.train import Train
 

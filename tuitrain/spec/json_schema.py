@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuitrain.spec.layers import LAYERS, PLAIN_OPS, Dropout2dOp, DropoutOp, GroupNormOp, LeakyReLUOp
+from tuitrain.spec.layers import LAYERS
+from tuitrain.spec.operations import PLAIN_OPS, Dropout2dOp, DropoutOp, GroupNormOp, LeakyReLUOp
 from tuitrain.spec.preset import Preset
 
 

@@ -12,162 +12,19 @@ TOML's are: `model.layers[1]`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
-from pydantic_core import core_schema
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from tuitrain.errors import suggest
+from tuitrain.spec.operations import MAX_CHANNELS, MAX_OPS, AnyOp, is_op
+from tuitrain.spec.sides import SideRange, Sides
 from tuitrain.spec.validation import Spec
 
 MAX_LAYERS = 64
-MAX_CHANNELS = 1024
 MAX_LINEAR = 16_384
-MAX_OPS = 8
 CLASSES = 10
-
-PLAIN_OPS = (
-    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
-    "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
-)  # fmt: skip
-ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
-NORMS = ("batchnorm", "groupnorm", "layernorm", "instancenorm")
-DROPOUTS = ("dropout", "dropout2d")
-OPS = (*ACTIVATIONS, *NORMS, *DROPOUTS)
-
-
-class _Setting(Spec):
-    """An operation written with its setting, a table of one key."""
-
-    kind: ClassVar[str]
-
-    @property
-    def value(self) -> float:
-        """The setting: slope, probability or number of groups."""
-        value: float = getattr(self, self.kind)
-        return value
-
-    def to_toml_value(self) -> Any:
-        """The form in which it is written in a preset."""
-        return {self.kind: self.value}
-
-
-class LeakyReLUOp(_Setting):
-    """`{ leaky_relu = slope }`."""
-
-    kind: ClassVar[str] = "leaky_relu"
-    leaky_relu: float = Field(ge=0, le=1)
-
-
-class DropoutOp(_Setting):
-    """`{ dropout = p }`: element-wise, with a probability of its own."""
-
-    kind: ClassVar[str] = "dropout"
-    dropout: float = Field(ge=0, lt=1)
-
-
-class Dropout2dOp(_Setting):
-    """`{ dropout2d = p }`: whole channels, with a probability of its own."""
-
-    kind: ClassVar[str] = "dropout2d"
-    dropout2d: float = Field(ge=0, lt=1)
-
-
-class GroupNormOp(_Setting):
-    """`{ groupnorm = groups }`."""
-
-    kind: ClassVar[str] = "groupnorm"
-    groupnorm: int = Field(ge=1, le=MAX_CHANNELS)
-
-
-class PlainOp(Spec):
-    """An operation by its name alone; `dropout` and `dropout2d` then take `train.dropout`."""
-
-    name: Literal[
-        "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
-        "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
-    ]  # fmt: skip
-
-    @property
-    def kind(self) -> str:
-        """Its name."""
-        return self.name
-
-    @property
-    def value(self) -> float | None:
-        """No setting of its own; a leaky ReLU has torch's default slope."""
-        return 0.01 if self.name == "leaky_relu" else None
-
-    def to_toml_value(self) -> Any:
-        """The form in which it is written in a preset."""
-        return self.name
-
-
-#: Operations that may be written with a setting of their own.
-OP_SETTINGS: dict[str, type[_Setting]] = {
-    c.kind: c for c in (LeakyReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
-}
-Op = PlainOp | LeakyReLUOp | DropoutOp | Dropout2dOp | GroupNormOp
-
-
-def _op_tag(value: Any) -> str:
-    kind = getattr(value, "kind", None)
-    if isinstance(value, PlainOp):
-        return "(plain)"
-    if kind in OP_SETTINGS:
-        return f"({kind})"
-    if isinstance(value, dict) and len(value) == 1:
-        key = next(iter(value))
-        if key in OP_SETTINGS:
-            return f"({key})"
-    return "(plain)"
-
-
-def is_op(value: Any) -> bool:
-    """Whether a raw entry of a list of layers is an operation that belongs into a `then`."""
-    if isinstance(value, str):
-        return True
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in OPS
-
-
-def _plain_from(value: Any) -> Any:
-    """Reads `"relu"` and `{ relu = true }` alike, and says what is wrong with the rest."""
-    if isinstance(value, dict) and set(value) == {"name"}:
-        value = value["name"]
-    if isinstance(value, dict) and len(value) == 1:
-        key, setting = next(iter(value.items()))
-        if key in PLAIN_OPS:
-            if setting is not True:
-                raise ValueError(f'{key} takes no setting; write "{key}"')
-            value = key
-    if isinstance(value, str):
-        if value == "groupnorm":
-            raise ValueError("groupnorm needs its number of groups; write { groupnorm = 2 }")
-        if value not in PLAIN_OPS:
-            raise ValueError(f"there is no operation '{value}'{suggest(value, list(OPS))}")
-        return {"name": value}
-    if isinstance(value, PlainOp):
-        return value
-    raise ValueError('an operation is a name ("relu") or a table of one key ({ dropout = 0.1 })')
-
-
-class _PlainOpInput(PlainOp):
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        return _plain_from(value)
-
-
-AnyOp = Annotated[
-    Annotated[_PlainOpInput, Tag("(plain)")]
-    | Annotated[LeakyReLUOp, Tag("(leaky_relu)")]
-    | Annotated[DropoutOp, Tag("(dropout)")]
-    | Annotated[Dropout2dOp, Tag("(dropout2d)")]
-    | Annotated[GroupNormOp, Tag("(groupnorm)")],
-    Discriminator(_op_tag),
-]
 
 
 class _Layer(Spec):
@@ -192,62 +49,13 @@ class _Layer(Spec):
         return out
 
 
-Pair = tuple[int, int]
-
-
-def pair(value: int | Sequence[int]) -> Pair:
-    """Height and width of what is written as one number where both are the same."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
-
-
-def sides_text(value: int | Sequence[int], *, both: bool = False) -> str:
-    """`3`, or `1×7` of height 1 and width 7; with `both`, `3×3`."""
-    height, width = pair(value)
-    return f"{height}×{width}" if both or height != width else f"{height}"
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """A whole number for both sides, or `[height, width]`; each from `ge` to `le`."""
-
-    ge: int
-    le: int
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        one = core_schema.int_schema(ge=self.ge, le=self.le)
-        two = core_schema.tuple_positional_schema([one, one])
-        choice = core_schema.tagged_union_schema({"(one)": one, "(two)": two}, self._tag)
-        return core_schema.chain_schema(
-            [
-                core_schema.no_info_plain_validator_function(
-                    lambda v: tuple(v) if isinstance(v, list) else v
-                ),
-                choice,
-                core_schema.no_info_plain_validator_function(self._same),
-            ]
-        )
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        one = {"type": "integer", "minimum": self.ge, "maximum": self.le}
-        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
-
-    @staticmethod
-    def _tag(value: Any) -> str:
-        return "(two)" if isinstance(value, tuple) else "(one)"
-
-    @staticmethod
-    def _same(value: int | Pair) -> int | Pair:
-        return value[0] if isinstance(value, tuple) and value[0] == value[1] else value
-
-
-Sides = int | Pair
-_Size = Annotated[Sides, _Sides(1, 64)]
+_Size = Annotated[Sides, SideRange(1, 64)]
 _Window = Annotated[_Size, Field(description="sides of the window, in pixels")]
 _Bias = Annotated[bool, Field(description="a number of its own added to each output")]
 _PoolStride = Annotated[
     _Size | None, Field(description="pixels from one window to the next; as the window if left out")
 ]
-_PoolPadding = Annotated[Sides, _Sides(0, 32), Field(description="pixels put around the maps")]
+_PoolPadding = Annotated[Sides, SideRange(0, 32), Field(description="pixels put around the maps")]
 
 
 class Conv(_Layer):
@@ -260,7 +68,7 @@ class Conv(_Layer):
     conv: int = Field(ge=1, le=MAX_CHANNELS, description="how many maps it makes")
     kernel: _Window = 3
     stride: Annotated[_Size, Field(description="pixels from one window to the next")] = 1
-    padding: Annotated[Sides, _Sides(0, 64), Field(description="zeros put around the maps")] = 0
+    padding: Annotated[Sides, SideRange(0, 64), Field(description="zeros put around the maps")] = 0
     dilation: Annotated[_Size, Field(description="distance between the pixels of a window")] = 1
     groups: int = Field(
         default=1, ge=1, le=MAX_CHANNELS, description="channels are split into this many separate parts"
@@ -334,11 +142,6 @@ KIND_WORDS = {
 def layer_kind(layer: Any) -> str:
     """The kind of a layer or of its plain form; `input` where it only has a `then`."""
     return layer.kind if isinstance(layer, _Layer) else next((k for k in _NAMED if k in layer), "input")
-
-
-def op_kind(op: Any) -> str:
-    """The kind of an operation's plain form."""
-    return str(next(iter(op), "") if isinstance(op, dict) else op)
 
 
 def layer_names(layers: Iterable[Any]) -> list[str]:

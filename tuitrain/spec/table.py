@@ -22,13 +22,11 @@ from tuitrain.spec.layers import (
     Linear,
     MaxPool,
     NetworkSpec,
-    Op,
-    Pair,
     _Layer,
     layer_names,
-    pair,
-    sides_text,
 )
+from tuitrain.spec.operations import Op
+from tuitrain.spec.sides import Pair, pair, sides_text
 
 MAX_PARAMETERS = 20_000_000
 MAX_MAP = 128  # pixels a side

@@ -22,10 +22,10 @@ from tuitrain.spec.layers import (
     Input,
     Linear,
     MaxPool,
-    Op,
     _Layer,
     layer_names,
 )
+from tuitrain.spec.operations import Op
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
 from tuitrain.training.layers.batchnorm import BatchNorm2d

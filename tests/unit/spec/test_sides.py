@@ -6,10 +6,10 @@ import pytest
 from tuitrain.errors import PresetError
 from tuitrain.spec.describe import network_changes, short_layer
 from tuitrain.spec.json_schema import preset_schema
-from tuitrain.spec.layers import sides_text
 from tuitrain.spec.preset import differences, override, preset_from_dict, preset_from_toml
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.spec.repeat import run_arguments
+from tuitrain.spec.sides import sides_text
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.layerform import apply_layer_field, layer_data
 

@@ -17,14 +17,9 @@ from pydantic import ValidationError
 
 from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.challenge import Challenge
-from tuitrain.spec.layers import (
-    KIND_WORDS,
-    NetworkSpec,
-    layer_kind,
-    layer_names,
-    pair,
-)
+from tuitrain.spec.layers import KIND_WORDS, NetworkSpec, layer_kind, layer_names
 from tuitrain.spec.preset import Preset, override, preset_from_dict
+from tuitrain.spec.sides import pair
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import explain

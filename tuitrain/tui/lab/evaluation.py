@@ -8,8 +8,9 @@ from typing import Any
 
 from tuitrain.errors import visible
 from tuitrain.spec.describe import short_layer, short_ops
-from tuitrain.spec.layers import Pair, layer_kind, sides_text
+from tuitrain.spec.layers import layer_kind
 from tuitrain.spec.preset import Preset
+from tuitrain.spec.sides import Pair, sides_text
 from tuitrain.spec.table import NetworkError, NetworkTable, TableRow, network_table
 
 

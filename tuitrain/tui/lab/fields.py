@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tuitrain.spec.describe import label_of, value_text
-from tuitrain.spec.layers import sides_text
+from tuitrain.spec.sides import sides_text
 
 Kind = Literal["float", "int", "choice", "toggle", "list", "sides", "seeds"]
 

@@ -6,17 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuitrain.spec.layers import (
-    ACTIVATIONS,
-    DROPOUTS,
-    KIND_WORDS,
-    LAYERS,
-    MAX_OPS,
-    NORMS,
-    OP_SETTINGS,
-    layer_kind,
-    op_kind,
-)
+from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind
+from tuitrain.spec.operations import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS, OP_SETTINGS, op_kind
 from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from tuitrain.figures import plural
-from tuitrain.spec.layers import Pair, sides_text
+from tuitrain.spec.sides import Pair, sides_text
 from tuitrain.spec.table import INPUT_SHAPE
 from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.paint.lines import LinesView
