@@ -115,7 +115,9 @@ def _drive(sessions: dict[str, Session], members: dict[str, EnsembleMember], job
         if time.monotonic() > end:
             break
         time.sleep(0.01)
-    team = {run: member for run, member in members.items() if member.position.epoch == epoch}
+    # In the order of the seeds, not of their threads: a seed's last bits depend on its place in the stack.
+    there = {run: members[run] for run in sessions if run in members}
+    team = {run: member for run, member in there.items() if member.position.epoch == epoch}
     outcome = MemberEnd(
         "failed", "it stands at another epoch than the seeds that it was to train with; resume it"
     )
