@@ -10,7 +10,6 @@ Sources: Jordan, arXiv 2304.01910 (the floor); Smyth (2004), limma (the moderate
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +33,6 @@ class Prior:
 #: the likeliest degrees of freedom are more than 40; with 8, a difference of two seeds each with an excess of 2 is
 #: still covered in 95 %.
 FINISHED_RUNS = Prior(excess=1.25, df=8)
-
-#: How many degrees of freedom of a user's own groups of seeds count as much as `FINISHED_RUNS`.
-_GROUPS_AGAINST = 40
-#: A group counts with no more excess than this: it is not settled, and the prior is for settled runs.
-_MOST_EXCESS = 3.0
 
 #: Below this p-value of Cochran's Q, seeds are said to vary more than those of settled runs do. At 0.01 four seeds
 #: with an excess of 1.4 are called unsettled in 4 %, and the error of the standard deviation grows from 19 to 23 %.
@@ -179,25 +173,6 @@ def moderated_excess(q: float, df: float, prior: Prior, drop_below: float) -> tu
         return q / df, df, False
     total = prior.df + df
     return (prior.df * prior.excess + q) / total, total, True
-
-
-def prior_of_groups(groups: Iterable[tuple[float, float]]) -> Prior:
-    """What the finished groups of seeds that are there say of the excess, from Cochran's Q and K - 1 of each.
-
-    Their mean excess together with that of `FINISHED_RUNS`, which is all there is without a group. In simulations of
-    ten groups of 4 seeds whose excess was 1.8, the error of the next group's standard deviation fell from 23 to 21 %,
-    with thirty to 20 %; with an excess of 1.0 to 1.4 it changed by less than 2 %. Unsettled groups among thirty (30 %
-    with an excess of 6) cost up to 4 % of error where the rest had 1.0.
-
-    Raises:
-        ValueError: a Q below 0, or no degrees of freedom.
-    """
-    squares, df = FINISHED_RUNS.excess * _GROUPS_AGAINST, float(_GROUPS_AGAINST)
-    for q, own in groups:
-        if q < 0 or own <= 0:
-            raise ValueError(f"Q {q} with {own} degrees of freedom")
-        squares, df = squares + min(q, _MOST_EXCESS * own), df + own
-    return Prior(squares / df, FINISHED_RUNS.df)
 
 
 def right_matrix(right: ArrayLike, seeds: int) -> Right:

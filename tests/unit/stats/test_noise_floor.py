@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from random import Random
 
 import numpy as np
 import pytest
@@ -15,17 +14,13 @@ from scipy import stats
 from support.seeds_simulated import images, seeds
 from tuitrain.stats.intervals import mean
 from tuitrain.stats.noise_floor import (
-    FINISHED_RUNS,
-    UNSETTLED_P,
     Prior,
     cochran_q,
     disagreements,
     floor_of_disagreements,
     least_floor,
     mean_accuracy,
-    moderated_excess,
     noise_floor,
-    prior_of_groups,
     right_answers,
     running_noise_floor,
     spread,
@@ -164,40 +159,3 @@ def test_mean_accuracy_covers(excess: float, count: int) -> None:
     plain = np.median([mean(each.mean(axis=1)).interval().half_width for each in draws])
     if count == 2:
         assert np.median([one.half_width for one in got]) < plain / 2.5
-
-
-def test_the_prior_of_no_group_is_that_of_the_pools() -> None:
-    assert prior_of_groups([]) == FINISHED_RUNS
-    for wrong in ((-1.0, 3.0), (1.0, 0.0)):
-        with pytest.raises(ValueError, match="degrees of freedom"):
-            prior_of_groups([wrong])
-
-
-groups = st.lists(st.tuples(st.floats(0, 100), st.integers(1, 15).map(float)), max_size=12)
-
-
-@given(groups, st.randoms(use_true_random=False))
-def test_the_prior_of_groups_is_between_theirs_and_that_of_the_pools(
-    some: list[tuple[float, float]], order: Random
-) -> None:
-    got = prior_of_groups(some).excess
-    each = [FINISHED_RUNS.excess, *(q / df for q, df in some)]
-    assert min(each) - 1e-9 <= got <= max(each) + 1e-9 and got <= 3  # one unsettled group can't move it far
-    assert prior_of_groups(order.sample(some, len(some))).excess == pytest.approx(got)
-    assert prior_of_groups([*some, (50.0, 5.0)]).excess >= got
-
-
-def _error_with_prior(prior: Prior, excess: float) -> float:
-    """Of the standard deviation of four seeds, relative to the true one, root mean square."""
-    q = np.random.default_rng(8).chisquare(3, 4000) * excess
-    got = np.array([moderated_excess(each, 3, prior, UNSETTLED_P)[0] for each in q])
-    return float(np.sqrt(np.mean((np.sqrt(got / excess) - 1) ** 2)))
-
-
-@pytest.mark.parametrize(("excess", "better"), [(1.0, -0.01), (1.4, -0.01), (1.8, 0.01)])
-def test_own_groups_make_the_next_estimate_better_or_not_worse(excess: float, better: float) -> None:
-    """Stores of thirty groups of 4 seeds: nearer to the truth where runs vary more than the pools did."""
-    rng = np.random.default_rng(9)
-    stores = [[(float(q), 3.0) for q in rng.chisquare(3, 30) * excess] for _ in range(20)]
-    own = np.mean([_error_with_prior(prior_of_groups(store), excess) for store in stores])
-    assert own < _error_with_prior(FINISHED_RUNS, excess) - better
