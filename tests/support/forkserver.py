@@ -161,9 +161,9 @@ def _child(message: dict[str, Any], fds: list[int]) -> None:
         os.setgid(uid)
         os.setuid(uid)
     if setup := message.get("setup"):
-        from harness import protections
+        from harness import changes
 
-        protections.apply(setup)
+        changes.apply(setup)
     if message.get("function"):
         _call(message)
         return
