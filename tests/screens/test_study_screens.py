@@ -101,6 +101,22 @@ async def test_a_group_is_compared_with_a_preset(tmp_path: Path) -> None:
         )
 
 
+async def test_a_study_that_is_only_watched_is_not_steered(tmp_path: Path) -> None:
+    make_study(tmp_path / "runs", "one", 4, open_seeds=1)
+    app = NoLab(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_study("one", readonly=True)
+        await until(pilot, lambda: isinstance(app.screen, GroupScreen) and app.screen.looked is not None)
+        screen = app.screen
+        assert isinstance(screen, GroupScreen) and "(read only)" in text_of(app)
+        offered = {
+            name: screen.check_action(name, ()) for name in ("stop", "go_on", "more", "compare", "detach")
+        }
+        assert offered == {"stop": False, "go_on": None, "more": None, "compare": True, "detach": False}
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "(read only)" in text_of(app))
+
+
 async def test_a_study_that_is_not_there_is_said(tmp_path: Path) -> None:
     make_group(tmp_path / "runs", "gone", 3)
     app = NoLab(tmp_path / "runs")

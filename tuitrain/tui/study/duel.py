@@ -104,7 +104,7 @@ class DuelHead(Vertical):
             field.set(*(lines[number] if number < len(lines) else ()))
 
 
-HEAD = Line().add("    seed        A        B    B − A   images only A has right   only B", "dim underline")
+HEAD = Line().add("    seed        A        B    B − A   images that only one has right", "dim underline")
 
 
 class DuelScreen(StudyScreen):
@@ -202,7 +202,7 @@ def pair_rows(duel: Duel) -> list[Parts]:
         line.add(figures.percent_text(pair.b), "", 9, right=True)
         style = "good" if pair.b > pair.a else "warn" if pair.b < pair.a else ""
         line.add(figures.signed_points_text(pair.b - pair.a), style, 9, right=True)
-        rows.append(line.add(str(pair.only_a), "", 26, right=True).add(str(pair.only_b), "", 9, right=True))
+        rows.append(line.add(f"{pair.only_a:>6} A, {pair.only_b} B"))
     return rows
 
 

@@ -200,12 +200,10 @@ class StudyScreen(Screen[None]):
             return True
         if seen is None:
             return False
-        if self.readonly and action in STEERING:
-            return None
         over = self.state not in ("live", "queued")
-        if action == "go_on":
-            return over and seen.state != "done"
-        return over == (action == "more") or action == "compare"
+        rules = {"go_on": over and seen.state != "done", "more": over, "compare": True}
+        allowed = rules.get(action, not over)
+        return None if allowed and self.readonly and action in STEERING else allowed
 
     @property
     def entry(self) -> QueueEntry | None:
