@@ -6,13 +6,12 @@ only the rows that came out different are sent, and it keeps a zoom while new po
 
 from __future__ import annotations
 
-import bisect
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from textual import on
@@ -26,13 +25,10 @@ from textual_plot import PlotWidget
 from textual_plot.plot_widget import Legend, LinePlot
 
 from tuitrain.tui.paint import axes
-from tuitrain.tui.paint.axes import Band, Curve, Pattern, Picture
+from tuitrain.tui.paint.axes import Band, Curve, Picture
+from tuitrain.tui.paint.canvas import PATTERNS, QuietCanvas, dashes
 from tuitrain.tui.paint.styles import CLASSES, look
 
-#: Dots of braille along a line, on, off and on again, by pattern; nothing for a line without gaps.
-PATTERNS: dict[Pattern, tuple[int, ...]] = {
-    "solid": (), "dash": (5, 4), "dot": (1, 3), "dashdot": (6, 3, 1, 3),
-}  # fmt: skip
 FILL = "░"  # between the two curves of a band
 LETTER_EVERY = 24  # cells from one letter on a curve to the next
 
@@ -42,37 +38,6 @@ class _Patterned(LinePlot):
     """A line plot that is drawn in a pattern."""
 
     pattern: tuple[int, ...] = field(default=())
-
-
-class QuietCanvas(Canvas):
-    """A canvas that is drawn off screen and then sends the rows that changed."""
-
-    quiet = False
-    _sent: list[tuple[str, tuple[str, ...]]]
-
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Any:
-        """As any widget's, but silent while it is being drawn."""
-        if self.quiet:
-            return self
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-
-    def draw_rectangle_box(self, *args: Any, **kwargs: Any) -> None:
-        """No box: the axes are drawn with the ticks."""
-
-    def flush(self) -> None:
-        """Send what differs from what was sent before."""
-        now = [("".join(row), tuple(styles)) for row, styles in zip(self._buffer, self._styles, strict=True)]
-        before = getattr(self, "_sent", [])
-        self._sent = now
-        width = self._canvas_size.width
-        if len(before) != len(now) or (before and len(before[0][0]) != width):
-            self.refresh()
-            return
-        changed = [y for y, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
-        if changed:
-            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
 
 class Chart(PlotWidget, inherit_bindings=False):
@@ -252,7 +217,7 @@ class Chart(PlotWidget, inherit_bindings=False):
             return
         mapped = (self.get_hires_pixel_from_coordinate(*xy) for xy in zip(dataset.x, dataset.y, strict=True))
         pixels = [(float(px), float(py)) for px, py in mapped]
-        kept = list(_dashes(pixels, pattern))
+        kept = list(dashes(pixels, pattern))
         box = self._scale_rectangle
         inside = [(x, y) for x, y in kept if box.x <= x < box.right and box.y <= y < box.bottom]
         canvas.set_hires_pixels(inside, HiResMode.BRAILLE, dataset.line_style)
@@ -431,17 +396,3 @@ class Chart(PlotWidget, inherit_bindings=False):
 
 def _around(x: int, y: int) -> set[tuple[int, int]]:
     return {(x - 1, y), (x, y), (x + 1, y)}
-
-
-def _dashes(pixels: Sequence[tuple[float, float]], pattern: Sequence[int]) -> Iterator[tuple[float, float]]:
-    """Points along a polyline in cells, a braille dot apart, where the pattern (on, off, on, ...) is on."""
-    edges = list(itertools.accumulate(pattern))
-    travelled = 0.0
-    for (x0, y0), (x1, y1) in itertools.pairwise(pixels):
-        dots = math.hypot((x1 - x0) * 2, (y1 - y0) * 4)
-        steps = min(4000, max(1, math.ceil(dots * 1.5)))
-        for i in range(steps):
-            part = i / steps
-            if bisect.bisect_right(edges, (travelled + part * dots) % edges[-1]) % 2 == 0:
-                yield x0 + (x1 - x0) * part, y0 + (y1 - y0) * part
-        travelled += dots

@@ -16,8 +16,9 @@ from textual_plot.plot_widget import LinePlot
 from tuitrain.figures import count_text, percent_text, plural
 from tuitrain.tui.paint import axes
 from tuitrain.tui.paint.axes import Picture
+from tuitrain.tui.paint.canvas import QuietCanvas
 from tuitrain.tui.paint.cells import Field
-from tuitrain.tui.paint.chart import Chart, QuietCanvas
+from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.styles import look
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.frontier import Frontier, FrontierPoint, frontier_of, published_systems
