@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -624,3 +626,20 @@ def test_a_small_terminal_is_told_in_three_lines() -> None:
         "best 99.30 % in epoch 13, last 99.27 %",
         "step13",
     ]
+
+
+async def test_a_report_that_comes_after_the_last_event_is_offered_and_opens(tmp_path: Path) -> None:
+    feed = finished()
+    feed.alive, feed.directory = True, SimpleNamespace(path=tmp_path, name="a", holder=lambda: None)
+    app = StageApp(feed)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "open the report" not in await settle(pilot)
+        (tmp_path / "report.md").write_text("# step13 on mnist\n\n- **target:** No epoch reached it\\_.\n")
+        feed.alive = False
+        app.monitor.tick()
+        await settle(pilot)
+        await pilot.press("enter")
+        text = await settle(pilot)
+        assert " step13 on mnist" in text and " - target: No epoch reached it_." in text
+        await pilot.press("enter")
+        assert "No epoch reached it_" not in await settle(pilot)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
 from tuitrain.figures import RICH_COLOURS, glyph_and_kind
+from tuitrain.runs.report_files import REPORT
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,6 +48,8 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
     if started and started.command:
         parts += [Text(), Text.assemble(("repeat  ", "bold"), visible(started.command))]
     parts.append(Text.assemble(("run     ", "bold"), linked(directory)))
+    if (report := directory / REPORT).is_file():
+        parts.append(Text.assemble(("report  ", "bold"), linked(report)))
     return Group(*parts)
 
 

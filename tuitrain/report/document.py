@@ -125,8 +125,8 @@ def markdown(document: Document, prefix: str = "") -> str:
             case Paragraph():
                 out.append(f"**{_said(block.text)}**" if block.emphasis else _said(block.text))
             case Tiles():
-                labels, values = zip(*((tile.label, _noted(tile)) for tile in block.tiles), strict=True)
-                out.append(grid(labels, [values], labels).rstrip())
+                rows = (f"- **{escaped(tile.label)}:** {escaped(_noted(tile))}" for tile in block.tiles)
+                out.append("\n".join(rows))
             case Facts():
                 rows = (f"- **{escaped(topic)}:** {_said(text)}" for topic, text in block.rows)
                 out.append("\n".join(rows))

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from tuitrain.errors import visible
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&@]|^[+-])")
+#: An underscore within a word means nothing.
+_SPECIAL = re.compile(r"([\\`*\[\]<>#|~&@]|^[+-]|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def escaped(text: str) -> str:

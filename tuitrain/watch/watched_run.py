@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import TuitrainError, visible
+from tuitrain.runs.report_files import REPORT
 from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.watch.machine import Reading, Sensors
 from tuitrain.watch.runlist import RESUMABLE
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tuitrain.training.command import Steering
     from tuitrain.training.job import Job
 
-REPORT = "report.md"
 
 #: Makes the sensors of a device, a run's folder and the processes that train it.
 MakeSensors = Callable[[str, Path | None, tuple[int, ...]], Sensors]

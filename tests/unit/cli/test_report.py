@@ -90,7 +90,7 @@ def test_a_study_is_reported_on_by_its_name(report, tmp_path: Path) -> None:
     assert report("st") == "st-report.md\n"
     text = (tmp_path / "st-report.md").read_text()
     assert text.startswith("# Seeds of made") and "**✓ 2 runs**" in text and "](st-report-band.svg)" in text
-    assert "Run st\\_seed1, seed 0" in report("st_seed1", "-o", "-")  # a member is a run
+    assert "Run st_seed1, seed 0" in report("st_seed1", "-o", "-")  # a member is a run
 
 
 def test_open_shows_html_in_the_browser(report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

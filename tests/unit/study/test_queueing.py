@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from support.groups_made import plan
+from support.runs_fake import fake_session
 from tuitrain.errors import UsageError
+from tuitrain.report import report_files
+from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.queue import SessionManager
+from tuitrain.runs.session import Session
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.study.queueing import entry_of, resume_study, start_study
@@ -32,7 +36,7 @@ def job(epochs: int = 1) -> Job:
 
 @pytest.mark.slow
 def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
-    manager = SessionManager(runs_dir=tmp_path / "runs")
+    manager = SessionManager(runs_dir=tmp_path / "runs", reporter=report_files)
     study = start_study(manager, plan_of_seeds(job(), "2"))
     entry = entry_of(manager, study.name)
     assert entry is not None and entry.title == "step13 · epochs 1 · 2 seeds"
@@ -41,6 +45,7 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert manager.join(120) and entry.exit_code == 0 and not entry.error
     (group,) = StudyReader(study.runs_dir, study.plan()).groups()
     assert [run.state for run in group.runs] == ["done", "done"] and not study.is_held()
+    assert all((tmp_path / "runs" / run.run / "report.md").exists() for run in group.runs)
 
     resume_study(manager, study, "9-9")
     assert manager.join(120)
@@ -63,6 +68,15 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     states = [run.state for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs]
     assert states == ["stopped", "stopped", "waiting"] or states[0] == "stopped"
     assert not long.is_held()
+
+
+def test_a_run_of_the_queue_leaves_a_report(tmp_path: Path) -> None:
+    def make(*_: object) -> Session:
+        return fake_session(RunDirectory.create(tmp_path, "fake", name="a"), epochs=1)
+
+    manager = SessionManager(runs_dir=tmp_path, make_session=make, reporter=report_files)
+    manager.start(job())
+    assert manager.join(30) and (tmp_path / "a" / "report.md").read_text().startswith("# fake on digits")
 
 
 def test_a_study_waits_for_its_turn_and_can_be_taken_out(tmp_path: Path) -> None:

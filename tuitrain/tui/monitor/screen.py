@@ -16,6 +16,7 @@ from textual.screen import Screen
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.index import setting_digest
+from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
@@ -28,7 +29,7 @@ from tuitrain.watch import ghosts
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
 from tuitrain.watch.state import MonitorState
-from tuitrain.watch.watched_run import REPORT, MakeSensors, WatchedRun
+from tuitrain.watch.watched_run import MakeSensors, WatchedRun
 
 if TYPE_CHECKING:
     from tuitrain.runs.feed import RunFeed
@@ -200,7 +201,9 @@ class MonitorScreen(Screen[None]):
         if self._views_stale and now >= self._views_due:
             self._views_due, self._views_stale = now + VIEW_S * self._pace, False
             self.query_one(Views).show(state, self._shown)
-        footing = (state.over, state.paused, self.watched.readonly, self.watched.feed is None)
+        footing = (
+            state.over, state.paused, self.watched.readonly, self.watched.feed is None, self._shown.has_report
+        )  # fmt: skip
         if footing != self._footing:
             self._footing = footing
             self.refresh_bindings()
@@ -215,6 +218,10 @@ class MonitorScreen(Screen[None]):
         if state.epochs is not before.epochs or state.finished is not before.finished:
             self._load_inspection()
         self._ran = self._ran or not state.over
+        if (
+            state.finished is not None and state.alive != before.alive
+        ):  # its report is written after its last event
+            self._shown.has_report = self.watched.has_report
         if state.finished is not None and before.finished is None:
             self._views_due = 0.0
             self._shown.has_report, self._shown.can_go_on = self.watched.has_report, self.watched.can_go_on

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from tuitrain.errors import TuitrainError
 from tuitrain.tui.monitor import curves, sheets
+from tuitrain.tui.monitor.report_sheet import report_sheet
 from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
 from tuitrain.tui.paint.cells import Field
@@ -286,9 +287,7 @@ class Views(Vertical):
             return sheets.network(table, self._budget())
         if view == "verdict":
             if shown.report is not None:
-                return ((" report.md (o closes it)", "dim underline"),), [
-                    ((f" {line}", ""),) for line in shown.report
-                ]
+                return report_sheet(shown.report, width)
             return sheets.verdict(
                 state,
                 shown.ghosts,
