@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuitrain.errors import PresetError
 from tuitrain.figures import reaches_target
+from tuitrain.spec.best import best_epoch, better
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -22,8 +23,6 @@ from tuitrain.training.events import (
     Record,
     RunFinished,
     RunStarted,
-    best_epoch,
-    better,
 )
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import Field, field_validator, model_validator
 
 from tuitrain.figures import reaches_target
+from tuitrain.spec.best import EpochLike, best_epoch
 from tuitrain.spec.layers import Conv, NetworkSpec
 from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import Train
@@ -100,18 +101,6 @@ class PresetLike(Protocol):
         """What is trained."""
 
 
-class EpochLike(Protocol):
-    """The fields of a finished epoch that are used; accuracy as a fraction."""
-
-    @property
-    def epoch(self) -> int:
-        """Counted from 1."""
-
-    @property
-    def test_acc(self) -> float:
-        """Of the judging set."""
-
-
 def has_layer(network: NetworkSpec, kind: str) -> bool:
     """Whether the network holds a layer or operation of this kind."""
     for layer in network.layers:
@@ -186,8 +175,8 @@ def _accuracy(challenge: Challenge, history: Sequence[EpochLike], finished: bool
     if target is None:
         return []
     hits = [e for e in history if reaches_target(e.test_acc, target)]
-    best = max((e.test_acc for e in history), default=None)
-    got = "–" if best is None else f"{best * 100:.2f} %"
+    best = best_epoch(history)
+    got = "–" if best is None else f"{best.test_acc * 100:.2f} %"
     if hits:
         got += f", first in epoch {hits[0].epoch}"
     met = True if hits else (False if finished else None)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tuitrain.figures import accuracy_text, plural, reaches_target
+from tuitrain.spec.best import best_epoch
 from tuitrain.spec.preset import Preset
-from tuitrain.training.events import EpochFinished, best_epoch
+from tuitrain.training.events import EpochFinished
 
 Why = Literal["", "target", "patience", "max_seconds"]
 

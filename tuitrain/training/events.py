@@ -9,14 +9,14 @@ not finite are written as null and read as NaN.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tuitrain import jsonio
+from tuitrain.spec.best import best_epoch
 
 #: The version of the event log, in its first line; raised when an older program would misread it.
 SCHEMA = 1
@@ -192,18 +192,6 @@ class Record:
     event: Event
     time: float
     elapsed_s: float
-
-
-def better(best: EpochFinished | None, event: EpochFinished) -> EpochFinished | None:
-    """The better of the best epoch so far and the next: the first with the highest accuracy that is finite."""
-    if not math.isfinite(event.test_acc):
-        return best
-    return event if best is None or event.test_acc > best.test_acc else best
-
-
-def best_epoch(epochs: Iterable[EpochFinished]) -> EpochFinished | None:
-    """The best of the epochs, given in order; None where none has an accuracy."""
-    return functools.reduce(better, epochs, None)
 
 
 def end_of(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tuitrain.runs.eventlog import current
 from tuitrain.runs.history import History
+from tuitrain.spec.best import best_epoch
 from tuitrain.training.events import (
     CheckpointSaved,
     Control,
@@ -19,7 +20,6 @@ from tuitrain.training.events import (
     Record,
     RunFinished,
     RunStarted,
-    best_epoch,
 )
 
 STARTED = RunStarted(

@@ -1,5 +1,6 @@
 """The learning rate equals torch's schedulers, and the challenge judges as written."""
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -214,6 +215,14 @@ def test_before_training_only_the_preset_is_judged() -> None:
         "parameters": True, "epochs": True, "batchnorm": True, "linear": True, "global_avgpool": True, "conv1x1": True,
         "dropout": True, "batch size": True, "rotation": True, "accuracy": None, "consistency": None,
     }  # fmt: skip
+
+
+def test_an_epoch_without_an_accuracy_is_not_the_best_that_was_reached() -> None:
+    preset = load_preset("step13")
+    for accuracies in ((math.nan, 0.5, 0.9), (0.9, math.nan)):
+        history = [Epoch(n, acc) for n, acc in enumerate(accuracies, 1)]
+        points = check_challenge(preset, preset.table(), history, finished=True)
+        assert next(p.got for p in points if p.point == "accuracy").startswith("90.00 %"), accuracies
 
 
 def test_one_lucky_epoch_is_not_consistency() -> None:
