@@ -643,3 +643,32 @@ async def test_a_report_that_comes_after_the_last_event_is_offered_and_opens(tmp
         assert " step13 on mnist" in text and " - target: No epoch reached it_." in text
         await pilot.press("enter")
         assert "No epoch reached it_" not in await settle(pilot)
+
+
+async def test_the_table_says_how_far_a_step_moves_the_weights() -> None:
+    names = ("conv1", "conv2", "conv3", "conv4", "conv5", "conv6")
+    told = {f"{name}.weight": [2.5, 0.75, 0.3 if name == "conv4" else 1.2e-3] for name in names}
+    for width, shown in ((80, ("1.2e-3", "3.0e-1↑")), (120, ("2.5", "0.75", "3.0e-1↑"))):
+        feed = live()
+        feed.coming = [
+            dataclasses.replace(record, event=dataclasses.replace(record.event, norms=told))
+            if isinstance(record.event, EpochFinished)
+            else record
+            for record in feed.coming
+        ]
+        app = StageApp(feed)
+        async with app.run_test(size=(width, 34)) as pilot:
+            await pilot.press("7")
+            await pilot.pause(0.2)
+            text = screen_text(app)
+            lines = text.splitlines()
+            assert "steps move conv4 too far: 3.0e-1 of its norm – lower the learning rate (l)" in text
+            assert all(word.lower() in text.lower() for word in shown), text
+            heading, row = (
+                next(line for line in lines if all(word in line for word in words)).rstrip(" │┃")
+                for words in (("mult-adds",), ("conv4", "3.0e-1↑"))
+            )
+            assert heading.endswith("update") and len(heading) == len(row) - 1  # the arrow stands behind
+            await pilot.press("end")
+            await pilot.pause(0.2)
+            assert "About 1.0e-3 is healthy" in screen_text(app)

@@ -178,6 +178,7 @@ def show(
     from tuitrain.runs.run_json import run_json
     from tuitrain.spec.describe import describe_changes
     from tuitrain.training.events import to_dict
+    from tuitrain.watch import norms
 
     _refuse_both_forms(json, markdown)
     directory = run_directory(run, runs_dir)
@@ -223,6 +224,12 @@ def show(
         out.print(
             f"{e.epoch:>5}  {loss_text(e.train_loss):>10}  {accuracy_text(e.train_acc):>9}  {loss_text(e.test_loss):>10}  "
             f"{accuracy_text(e.test_acc):>9}  {rate_text(e.lr):>9}"
+        )
+    if last_norms := norms.layer_norms(result.last):
+        out.print("\nlayer               weights  gradient    update  (last step; about 1e-3 is healthy)")
+    for layer in last_norms.values():
+        out.print(
+            f"{layer.name:16}  {layer.weight:>9.3g} {layer.gradient:>9.3g} {norms.update_text(layer.update):>9}"
         )
     out.print(verdict_text(result, directory.path), soft_wrap=True)
 

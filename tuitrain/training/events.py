@@ -104,7 +104,9 @@ class EpochFinished:
 
     `data_wait_s` are the seconds in which no step was taken because the epoch's images were shuffled and
     augmented: part of `train_s`, but for the first epoch of a process, whose images are made before its clock runs;
-    None where it was not measured.
+    None where it was not measured. `norms` has of each layer's weights, by the parameter's name, three numbers of the
+    epoch's last step: the norm of the weights before it, that of their gradient, and how far it moved them, over their
+    norm; empty where they were not measured.
     """
 
     epoch: int
@@ -120,6 +122,7 @@ class EpochFinished:
     images_per_s: float
     test_images: int
     data_wait_s: float | None = None
+    norms: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

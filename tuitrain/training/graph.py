@@ -34,6 +34,8 @@ class GraphStepper(Stepper):
     ) -> None:
         super().__init__(network, train, device, precision=precision, seed=seed, capturable=True)
         self._graphs: dict[int, Callable[[], None]] = {}
+        self._gradients: dict[int, list[Tensor | None]] = {}  # of each graph, which writes them anew
+        self._taken = 0  # images of the last step
         self._pool: Any = None
         self._judging: tuple[tuple[Any, ...], Callable[[], None], list[Tensor]] | None = None
 
@@ -41,11 +43,17 @@ class GraphStepper(Stepper):
         """Replaces the forward pass; the graphs have to be captured again."""
         super().use_compiled(compiled)
         self._graphs.clear()
+        self._gradients.clear()
+
+    def gradients(self) -> list[Tensor | None]:
+        """Those that the last graph has written."""
+        return self._gradients.get(self._taken, [None] * len(self.parameters))
 
     def _take(self, count: int) -> None:
         if count not in self._graphs:
             self._graphs[count] = self._captured(count)
         self._graphs[count]()
+        self._taken = count
 
     def _captured(self, count: int) -> Callable[[], None]:
         def body() -> None:
@@ -57,6 +65,8 @@ class GraphStepper(Stepper):
 
         with self.rehearsal():
             replay, self._pool = capture(body, at_start, self._pool)
+            # Kept, so that nothing else gets their memory between two replays.
+            self._gradients[count] = [parameter.grad for parameter in self.parameters]
         return replay
 
     def _judge_all(self, images: Tensor, labels: Tensor, batch: int) -> list[Tensor]:

@@ -182,6 +182,10 @@ class Stepper:
         self._body(min(self.batch, len(self._images) - self._step * self.batch))
         self._step += 1
 
+    def gradients(self) -> list[Tensor | None]:
+        """The gradients of the last step, in the order of the parameters."""
+        return [parameter.grad for parameter in self.parameters]
+
     def _draw(self) -> None:
         """Draws random bits for the next steps when the present ones are used up."""
         if not self._words:

@@ -38,6 +38,7 @@ from tuitrain.training.inspection import LastEvaluation, kernels
 from tuitrain.training.job import Job
 from tuitrain.training.memory import out_of_memory_message
 from tuitrain.training.model import build, first_layer
+from tuitrain.training.norms import LastStep
 from tuitrain.training.position import Position
 from tuitrain.training.run_ahead import Report
 from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
@@ -104,6 +105,7 @@ class Trainer:
         self._stepper: Any = None  # a Stepper from _prepare to _release
         self._compiling: Compilation | None = None  # then the network is not ours to look at
         self._data_wait_s = 0.0
+        self._norms = LastStep()
         self._announced = False
         self._pause_after, self._pause_source = 0, ""
         self._seen: tuple[int, Evaluation, Tensor | None] | None = None
@@ -217,7 +219,12 @@ class Trainer:
                 if self._stopped_now:
                     return
             stepper.set_lr(self.schedule.lr_at(now.epoch, now.step))
+            last = now.step == steps - 1
+            if last:
+                self._norms.before(stepper)
             stepper.step()
+            if last:
+                self._norms.after(stepper)
             now.step += 1
             if watch.due() and (report := stepper.report()) is not None and report.step > watch.step:
                 yield self._progress(report)
@@ -272,6 +279,7 @@ class Trainer:
             images_per_s=self.feed.images / max(now.train_s, 1e-9),
             test_images=len(self.dataset.test.labels),
             data_wait_s=self._data_wait_s,
+            norms=self._norms.read(),
         )
         self.schedule.observe(seen.loss)
         now.next_epoch(finished)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tuitrain import figures
 from tuitrain.errors import visible
+from tuitrain.watch import norms
 from tuitrain.watch.machine import Reading
 from tuitrain.watch.state import Level, MonitorState
 
@@ -42,7 +43,7 @@ def alerts(state: MonitorState, readings: Sequence[Reading] = ()) -> tuple[Alert
         state: of the run.
         readings: of the machine, the newest last; empty where it is not the run's machine.
     """
-    found = [*_losses(state), *_progress(state), *_notices(state)]
+    found = [*_losses(state), *_progress(state), *_notices(state), *_updates(state)]
     if readings and not state.over:
         found += _machine(state, readings)
     order = {"error": 0, "warning": 1, "info": 2, "good": 3}
@@ -98,6 +99,13 @@ def _notices(state: MonitorState) -> list[Alert]:
             code = notice.code or "notice"
             return [Alert(code, notice.level, visible(notice.message), visible(notice.remedy))]
     return []
+
+
+def _updates(state: MonitorState) -> list[Alert]:
+    way, message = norms.far_off(state.epochs)
+    if not way or state.over:
+        return []
+    return [Alert("updates", "warning", message, f"{'lower' if way > 0 else 'raise'} the learning rate (l)")]
 
 
 def _machine(state: MonitorState, readings: Sequence[Reading]) -> list[Alert]:

@@ -12,6 +12,7 @@ from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
+from tuitrain.watch import norms
 from tuitrain.watch.state import Ghost, MonitorState, ahead
 from tuitrain.watch.verdict import Verdict
 from tuitrain.watch.verdict import verdict_of as verdict_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
 LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
+NORMS_WIDE = 104  # cells from which on all norms have room beside the table
 MARKS = {True: ("✓ ", "good"), False: ("✗ ", "bad"), None: ("· ", "dim")}
 
 
@@ -105,9 +107,22 @@ def log(state: MonitorState, width: int) -> HeadedLines:
 # ---------------------------------------------------------------------------------- network
 
 
-def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
-    """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field."""
-    heading = " layer               output    kernel  params            mult-adds  field"
+def network(
+    table: NetworkTable, budget: int | None = None, last: EpochFinished | None = None, width: int = 80
+) -> HeadedLines:
+    """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field.
+
+    Args:
+        table: of the network.
+        budget: the most parameters that it may have.
+        last: the latest epoch, whose norms have columns of their own.
+        width: in cells; where there is room, the norms of weights and gradients stand beside how far a step moves them.
+    """
+    found = norms.layer_norms(last)
+    wide, cells = width >= NORMS_WIDE, 8 if not found or width >= NORMS_WIDE else 3
+    heading = f" layer               output    kernel  params{'':{cells}}    mult-adds  field"
+    if found:
+        heading += "   weights  gradient    update" if wide else " update"
     most = max((row.parameters for row in table.rows), default=0) or 1
     rows: list[Parts] = []
     for row in table.rows:
@@ -117,9 +132,10 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
             (
                 (f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else ""),
                 (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
-                (f"{bar(row.parameters / most, 8):8}", "primary"),
+                (f"{bar(row.parameters / most, cells):{cells}}", "primary"),
                 (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
                 (f"{row.field_text:>7}" if not row.is_op else "", "dim"),
+                *(_norms(found[row.name], wide) if not row.is_op and row.name in found else ()),
             )
         )
     total = f" {table.parameters:,} parameters"
@@ -129,7 +145,35 @@ def network(table: NetworkTable, budget: int | None = None) -> HeadedLines:
     over = budget is not None and table.parameters > budget
     rest = f", {figures.short_count_text(table.mult_adds)} multiply-adds, receptive field {table.rows[-1].field_text}"
     rows.append(((total, "bad" if over else "bold"), (rest, "dim")))
+    if found and last is not None:
+        rows += [((line, "dim"),) for line in _about_norms(last)]
     return ((heading, "dim underline"),), rows
+
+
+def own_network(last: EpochFinished | None) -> HeadedLines:
+    """Of a network in Python there is no table here, but what its weights do."""
+    found = norms.layer_norms(last)
+    heading = " the table of a network in Python is in the run's summary.txt"
+    if not found or last is None:
+        return ((heading, "dim underline"),), []
+    rows: list[Parts] = [((f"{'':33}weights  gradient    update", "dim"),)]
+    rows += [((f" {name:28.28}", ""), *_norms(layer, True)) for name, layer in found.items()]
+    return ((heading, "dim underline"),), [*rows, (), *(((line, "dim"),) for line in _about_norms(last))]
+
+
+def _norms(layer: norms.LayerNorms, wide: bool) -> Parts:
+    """The columns of a layer's norms; an arrow at an update that is far off."""
+    arrow, style = {1: ("↑", "bad"), -1: ("↓", "bad"), 0: (" ", "")}[layer.far_off]
+    update = (f"{norms.update_text(layer.update):>{10 if wide else 8}}{arrow}", style)
+    return ((f"{layer.weight:>11.3g}{layer.gradient:>10.3g}", "dim"), update) if wide else (update,)
+
+
+def _about_norms(last: EpochFinished) -> tuple[str, ...]:
+    return (
+        f" update: how far the last step of epoch {last.epoch} moved a layer's weights, over their norm.",
+        f" About {norms.update_text(norms.HEALTHY)} is healthy; above {norms.TOO_FAR:g} (↑) or below "
+        f"{norms.update_text(norms.TOO_LITTLE)} (↓) it is far off.",
+    )
 
 
 # ---------------------------------------------------------------------------------- verdict

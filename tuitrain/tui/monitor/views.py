@@ -281,10 +281,10 @@ class Views(Vertical):
         if view == "table":
             table = self._table()
             if table is None:
-                own = self._state.started is not None and self._state.started.own_network
-                where = "of a network in Python is in the run's summary.txt" if own else "comes with the run"
-                return ((f" the table {where}", "dim underline"),), []
-            return sheets.network(table, self._budget())
+                if self._state.started is not None and self._state.started.own_network:
+                    return sheets.own_network(state.last)
+                return ((" the table comes with the run", "dim underline"),), []
+            return sheets.network(table, self._budget(), state.last, width)
         if view == "verdict":
             if shown.report is not None:
                 return report_sheet(shown.report, width)
