@@ -25,9 +25,8 @@ class Workers(Executor):
     def __init__(self, count: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tuitrain.study.preload"])
-        with contextlib.redirect_stderr(
-            sys.__stderr__
-        ):  # while the app shows its screen, stderr has no descriptor
+        # While the app shows its screen, what stands for stderr has no descriptor to give to the server.
+        with contextlib.redirect_stderr(sys.__stderr__):
             forkserver.ensure_running()
         self._pools: list[ProcessPoolExecutor] = []
         self._own = threading.local()

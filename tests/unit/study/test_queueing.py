@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -96,3 +98,33 @@ def test_a_network_in_python_is_not_run_unless_it_is_named(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"only when you name it"):
         resume_study(manager, study)
     assert not manager.entries and not study.is_held()
+
+
+WORKERS = """
+import os, signal, sys, time
+from multiprocessing import forkserver
+from tuitrain.study.workers import Workers
+
+class Screen:  # what textual puts in the place of stderr
+    def fileno(self): return -1
+    def write(self, text): return len(text)
+    def flush(self): pass
+
+if __name__ == "__main__":
+    sys.stderr = Screen()
+    workers = Workers(1)
+    first = workers.submit(os.getpid).result()
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGHUP)  # as a terminal does that goes away
+    os.kill(first, signal.SIGHUP)
+    time.sleep(0.3)
+    print(first == workers.submit(os.getpid).result())
+    workers.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_workers_begin_under_a_screen_and_outlive_its_terminal(tmp_path: Path) -> None:
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "True", done.stderr
