@@ -546,7 +546,9 @@ class TuitrainApp(TerminalApp):
             return
         if isinstance(self.screen, LeaveDialog):
             return
-        self.push_screen(LeaveDialog(self.manager.describe()), self._left)
+        studies = any(entry.study for entry in self.manager.training())
+        resume = "tuitrain study resume" if studies else "tuitrain resume"
+        self.push_screen(LeaveDialog(self.manager.describe(), resume), self._left)
 
     def _left(self, answer: str | None) -> None:
         if answer is not None:
