@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,6 +55,10 @@ def show(
     torchinfo: Annotated[
         bool, typer.Option("--torchinfo", help="Print torchinfo's summary of the real module.")
     ] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", help="Write a picture of the network there; - is stdout.", show_default=False),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Show a preset: parameter table, budget, challenge, claims.
@@ -69,11 +74,15 @@ def show(
         raise UsageError(
             f"two presets are named, {visible(preset)} and --preset {visible(preset_flag)}; leave one out."
         )
-    if sum((toml, torchinfo, json)) > 1:
-        raise UsageError("--json, --toml and --torchinfo all want stdout; use one of them.")
+    if sum((toml, torchinfo, json, str(svg) == "-")) > 1:
+        raise UsageError("--json, --toml, --torchinfo and --svg - all want stdout; use one of them.")
     base, changed = options.changed_preset(name, flags)
     table = changed.table()
     limit = budget or changed.challenge.max_parameters
+    if svg is not None:
+        _write_svg(svg, changed, table)
+    if str(svg) == "-":
+        return
     if json:
         emit_json(preset_json(changed, table, limit))
     elif toml:
@@ -84,6 +93,28 @@ def show(
         stdout().out(torchinfo_summary(changed), highlight=False)
     else:
         stdout().print(preset_picture(base, changed, table, limit))
+
+
+def _write_svg(path: Path, preset: Preset, table: NetworkTable) -> None:
+    """Writes the picture of the network.
+
+    Raises:
+        UsageError: it can't be written there.
+    """
+    import sys
+
+    from tuitrain.report.architecture import architecture_svg
+
+    text = architecture_svg(preset.title or preset.name, table)
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--svg {visible(path)} can't be written: {visible(error.strerror)}; name another file."
+        ) from None
 
 
 def preset_json(preset: Preset, table: NetworkTable, budget: int | None) -> dict[str, Any]:
