@@ -140,7 +140,8 @@ class _Scale:
 def svg(chart: Chart) -> str:
     """The picture, a whole SVG file; texts in it are escaped."""
     scale, legend = _scale(chart), _legend(chart)
-    height = HEIGHT + 20 * max(0, -(-len(legend) // 4) - 2)  # two rows fit; a row is two items of two parts
+    rows = -(-len(legend) // 4)  # a row is two items of two parts
+    height = HEIGHT + (20 * (rows - 2) + 8 if rows > 1 else 0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{_text(chart.title)}</title>",

@@ -185,7 +185,8 @@ def _table(stops: Sequence[Stop], labels: Sequence[str]) -> Table:
 
 def _step(one: Stop, two: Stop) -> tuple[str, str]:
     """What changed from one run to the next, and what that shows."""
-    from tuitrain.spec.describe import preset_changes
+    from tuitrain.spec.describe import describe_changes, layers_of
+    from tuitrain.spec.preset import differences
     from tuitrain.watch.evidence import step_line
 
     old, new = one.history.preset, two.history.preset
@@ -196,7 +197,8 @@ def _step(one: Stop, two: Stop) -> tuple[str, str]:
         and one.history.user_network is None
         and two.history.user_network is None
     ):
-        changes = ", ".join(map(str, preset_changes(old, new)))
+        trained = {k: pair for k, pair in differences(old, new).items() if not k.startswith("challenge.")}
+        changes = ", ".join(map(str, describe_changes(trained, layers_of(new.to_dict()))))
         parts.append(f"{changes}." if changes else "No setting differs.")
     if _parameters(one) != _parameters(two):
         parts.append(f"Parameters {_parameters(one):,} → {_parameters(two):,}.")
