@@ -539,10 +539,10 @@ def test_a_digit_is_seen_without_colours() -> None:
 
 def test_kernels_are_as_large_as_they_fit() -> None:
     layer = inspection().first_layer
-    _, small = pictures.kernels(layer, 8, 78, 11, "light")
-    _, large = pictures.kernels(layer, 8, 118, 30, "light")
+    _, small = pictures.kernel_lines(layer, 8, 78, 11, "light")
+    _, large = pictures.kernel_lines(layer, 8, 118, 30, "light")
     assert len(small) <= 11 and len(small) < len(large) <= 30
-    assert pictures.kernels(None, 8, 78, 11, "light")[1] == []
+    assert pictures.kernel_lines(None, 8, 78, 11, "light")[1] == []
 
 
 async def test_views_of_the_last_evaluation() -> None:

@@ -89,7 +89,7 @@ def runs(
     report_detached(found)
 
 
-def state_text(summary: RunSummary) -> str:
+def state_with_glyph(summary: RunSummary) -> str:
     """A run's state with its glyph, and with the time where it compiles or stands still."""
     from tuitrain.runs import wording
 
@@ -114,7 +114,7 @@ def run_cells(summary: RunSummary) -> dict[str, str]:
     target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
     of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
     return {
-        "state": state_text(summary),
+        "state": state_with_glyph(summary),
         "run": visible(summary.run),
         "preset": visible(summary.preset) or "–",
         "dataset": visible(summary.dataset) or "–",

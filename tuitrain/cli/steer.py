@@ -13,7 +13,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.runs import report_detached, run_directory, state_text
+from tuitrain.cli.runs import report_detached, run_directory, state_with_glyph
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
 from tuitrain.figures import accuracy_text, duration_text, plural
 
@@ -264,7 +264,7 @@ def _status(summary: RunSummary, directory: RunDirectory) -> dict[str, Any]:
 
 def _status_line(summary: RunSummary, directory: RunDirectory) -> str:
     live = directory.live() if summary.phase is not None else None
-    parts = [state_text(summary), visible(summary.run)]
+    parts = [state_with_glyph(summary), visible(summary.run)]
     step = live.progress if live else None
     if step is not None:
         of = f" of {summary.epochs_planned}" if summary.epochs_planned else ""

@@ -99,7 +99,7 @@ def load_model(path: str | os.PathLike[str]) -> nn.Module:
     try:
         network = build(preset_from_dict(what["preset"], where))
         weights = state.TrainerState(from_bytes(data), {}, {})
-        state.load_model(network, state.with_todays_names(weights, network))
+        state.load_weights(network, state.with_todays_names(weights, network))
     except (SafetensorError, TuitrainError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{where} does not hold a network of ours: {visible(error)[:200]}.") from None
     network.about = what  # type: ignore[assignment]

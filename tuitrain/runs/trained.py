@@ -105,7 +105,7 @@ def _of_checkpoint(run: str, stored: checkpoint.Stored) -> TrainedNetwork:
 
     saved = state.TrainerState.from_tensors(stored.tensors, stored.metadata)
     network = build(preset_from_dict(saved.meta.get("preset") or {}, f"run {visible(run)}"))
-    state.load_model(network, state.with_todays_names(saved, network))
+    state.load_weights(network, state.with_todays_names(saved, network))
     return _trained(run, network.eval(), saved.meta)
 
 

@@ -68,7 +68,7 @@ def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runti
     return Stepper(network, train, device, precision=runtime.precision, seed=train.seed)
 
 
-def decide(
+def choose(
     stepper: Stepper, runtime: Runtime, machine: Machine, table: NetworkTable, epochs: int
 ) -> tuple[Machine, list[Notice]]:
     """Makes the decisions that are not in the state of a resumed run.

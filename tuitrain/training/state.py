@@ -154,7 +154,7 @@ def _renamed(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Ten
     return {f"{names.get(module, module)}{dot}{rest}": tensor for (module, dot, rest), tensor in parts}
 
 
-def load_model(network: nn.Module, state: TrainerState) -> None:
+def load_weights(network: nn.Module, state: TrainerState) -> None:
     """Puts a state's weights into a network.
 
     Raises:

@@ -41,7 +41,7 @@ from tuitrain.training.model import build, first_layer
 from tuitrain.training.norms import LastStep
 from tuitrain.training.position import Position
 from tuitrain.training.run_ahead import Report
-from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_model, with_todays_names
+from tuitrain.training.state import SCHEMA, TrainerState, check_fits, load_weights, with_todays_names
 from tuitrain.training.step import Evaluation, Stepper
 
 LOOK_S = 0.05  # between two looks at commands and at the compilation while the network is compiled
@@ -177,7 +177,7 @@ class Trainer:
         if self._resumed is not None and (self._resumed.optimizer or epoch or self.position.step):
             stepper.optimizer.load(self._resumed.optimizer)
         self._load_epoch(stepper)
-        self.machine, notices = machine.decide(
+        self.machine, notices = machine.choose(
             stepper, self.runtime, self.machine, self.table, self.preset.train.epochs
         )
         # Only now is it known how the run uses the machine, which its first event tells.
@@ -415,7 +415,7 @@ class Trainer:
             self._elapsed_before = float(state.meta["elapsed_s"])
         except (KeyError, TypeError, ValueError):
             raise CheckpointError("the checkpoint is not complete; resume from another.") from None
-        load_model(self.network, state)
+        load_weights(self.network, state)
 
     def _release(self) -> None:
         """Frees the memory for the next run in this process."""

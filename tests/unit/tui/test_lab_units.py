@@ -28,7 +28,7 @@ from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_b
 from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.lab.totals import gauge
 from tuitrain.tui.paint.bars import bar
-from tuitrain.tui.paint.digits import DARKEST, LEVELS, crop, digit, smaller
+from tuitrain.tui.paint.digits import DARKEST, LEVELS, digit, middle, smaller
 from tuitrain.tui.paint.text import cells, wrap
 from tuitrain.watch import devices
 
@@ -215,7 +215,7 @@ def test_a_digit_holds_every_pixel() -> None:
                     level = round((colour.get_truecolor().red - DARKEST) / (255 - DARKEST) * (LEVELS - 1))
                     assert level == (LEVELS - 1 - image[line, x] // 32 if back else image[line, x] // 32)
     assert smaller(image, 2).shape == (14, 14)
-    assert crop(image, 24)[0, 0] == image[2, 2]
+    assert middle(image, 24)[0, 0] == image[2, 2]
     assert digit(np.array([[0, 255], [0, 255]], np.uint8), "plain") == [((" @", ""),)]
     assert len(digit(image[:5], "plain")) == 3
 

@@ -15,7 +15,7 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.spec.describe import augmentation_text
 from tuitrain.spec.train import Train
 from tuitrain.tui.paint.cells import SectionLine
-from tuitrain.tui.paint.digits import crop, digit, smaller
+from tuitrain.tui.paint.digits import digit, middle, smaller
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import Line, Parts, cut, wrap
@@ -97,7 +97,7 @@ class DigitGrid(LinesView, can_focus=False):
 
     def _picture(self, image: Image, side: int, times: int) -> list[Parts]:
         return digit(
-            smaller(image, times) if times > 1 else crop(image, side),
+            smaller(image, times) if times > 1 else middle(image, side),
             ink_of(self.app, shell(self).settings.ascii_only),
         )
 

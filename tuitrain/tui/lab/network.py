@@ -22,7 +22,7 @@ WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
 
 
-def figure(count: int, cells: int) -> str:
+def short_count(count: int, cells: int) -> str:
     """A count in at most so many cells: `1,296`, `4.72 M`; nothing for none."""
     text = f"{count:,}" if count else ""
     return text if len(text) <= cells else short_count_text(count)
@@ -122,7 +122,7 @@ class NetworkView(LinesView):
             line.add("–", tone, 6, right=True).add("–", tone, 7, right=True)
             return [line, *self._ops_line(row)]
         line.add(shape_text(row.shape, channels=False), tone, 6, right=True)
-        line.add(figure(row.own, 6), tone, 7, right=True).add(" ")
+        line.add(short_count(row.own, 6), tone, 7, right=True).add(" ")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
@@ -136,7 +136,7 @@ class NetworkView(LinesView):
         if not row.ops:
             return []
         line = Line().add("    ").add(row.ops, "dim", min(21, max(8, self.size.width - 11)))
-        line.add(figure(row.of_ops, 6), "dim", 7, right=True)
+        line.add(short_count(row.of_ops, 6), "dim", 7, right=True)
         return [line]
 
     def _widths(self, width: int) -> dict[str, int]:
@@ -177,7 +177,7 @@ class NetworkView(LinesView):
         if row.shape is None:
             return line.add("–", tone, cells["shape"], right=True).add("–", tone, cells["params"], right=True)
         line.add(shape_text(row.shape, channels=roomy), tone, cells["shape"], right=True)
-        line.add(figure(row.parameters, cells["params"] - 1), tone, cells["params"], right=True).add(" ")
+        line.add(short_count(row.parameters, cells["params"] - 1), tone, cells["params"], right=True).add(" ")
         total, room = sum(r.parameters for r in self.rows), cells["bar"]
         start = line.x
         if row.parameters and room:

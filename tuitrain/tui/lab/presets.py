@@ -15,7 +15,7 @@ from textual.widgets import Input
 from tuitrain.errors import visible
 from tuitrain.figures import plural
 from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
-from tuitrain.tui.lab.network import figure
+from tuitrain.tui.lab.network import short_count
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
@@ -113,7 +113,7 @@ class PresetTree(LinesView):
         here = entry.name == self.chosen
         line = Line().add(*self._lead(entry.name))
         line.add(f"{mark} ", "accent" if mark == "•" else "primary")
-        columns = [(figure(entry.parameters, 7) if entry.parameters else "–", 7)]
+        columns = [(short_count(entry.parameters, 7) if entry.parameters else "–", 7)]
         if width >= 26:
             columns.append((f"{entry.claim:.2f}" if entry.claim else "–", 6))
         if width >= 33:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, figure, horizon
+from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, horizon, value_text
 from tuitrain.tui.paint.text import Part, Parts, cells
 from tuitrain.watch.ghosts import PUBLISHED
 from tuitrain.watch.state import Ghost, MonitorState, ahead
@@ -140,4 +140,4 @@ def _names(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, told: s
 
 def _value(shown: Picture, curve: Curve, epoch: int) -> str:
     value = curve.values[epoch - 1] if 1 <= epoch <= len(curve.values) else None
-    return figure(shown.quantity, value)
+    return value_text(shown.quantity, value)

@@ -312,7 +312,7 @@ class Views(Vertical):
         if view == "mistakes":
             small = height < 20 or width < 100
             return pictures.mistakes(seen, judged.images, judged.classes, width, small=small, ink=ink)
-        return pictures.kernels(seen.first_layer, seen.epoch, width, height, ink)
+        return pictures.kernel_lines(seen.first_layer, seen.epoch, width, height, ink)
 
     def _table(self) -> NetworkTable | None:
         started = self._state.started

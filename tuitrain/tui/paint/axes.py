@@ -157,7 +157,7 @@ def _ceiling(values: Sequence[float], low: float) -> float:
     return min(max(values), middle + 4 * (middle - low) + 0.002)
 
 
-def figure(quantity: Quantity, value: float | None) -> str:
+def value_text(quantity: Quantity, value: float | None) -> str:
     """A value as people read it: percent of an accuracy, a loss, a rate."""
     if quantity == "accuracy":
         return figures.percent_text(value)

@@ -308,7 +308,9 @@ class Chart(PlotWidget, inherit_bindings=False):
             canvas.set_pixel(x, y, "▲" if above else "▼", style)
             if text:
                 continue
-            text = curve.letter or f" {axes.figure(self.picture.quantity, curve.values[round(epoch) - 1])}"
+            text = (
+                curve.letter or f" {axes.value_text(self.picture.quantity, curve.values[round(epoch) - 1])}"
+            )
             for offset, char in enumerate(text[: max(0, box.right - x - 1)], 1):
                 canvas.set_pixel(x + offset, y, char, style if curve.letter else self._axis_styles()[1])
 

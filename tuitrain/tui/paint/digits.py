@@ -38,7 +38,7 @@ def smaller(image: Image, times: int) -> Image:
     return mean
 
 
-def crop(image: Image, side: int) -> Image:
+def middle(image: Image, side: int) -> Image:
     """The middle of the image."""
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return image[top : top + side, left : left + side]

@@ -217,7 +217,9 @@ def beside(image: NDArray[np.uint8], lines: Sequence[Parts], ink: Ink) -> list[P
     return rows
 
 
-def kernels(layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, ink: Ink) -> HeadedLines:
+def kernel_lines(
+    layer: NDArray[np.float32] | None, epoch: int, width: int, height: int, ink: Ink
+) -> HeadedLines:
     """The first layer's kernels, as large as they fit."""
     if layer is None or not layer.size:
         return ((" the first layer's weights are no picture", "dim underline"),), []
