@@ -27,6 +27,8 @@ from tuitrain.watch.ghosts import published_on
 from tuitrain.watch.group import Group, Share, interval_text
 
 Place = Literal["inside", "above", "below"]
+#: From so many seeds on a claim is counted: the interval for one more of two is half a point either way and more.
+SEEDS_TO_SAY = 3
 HEAD = (
     "preset",
     "parameters",
@@ -245,13 +247,13 @@ def _share_text(share: Share | None) -> str:
 
 def reproduction_lines(found: Sequence[Reproduction]) -> list[str]:
     """What is said of all of them together, a sentence each."""
-    judged = [one for one in found if one.as_published and one.best and one.best.claim_in_one_more]
+    judged = [one for one in found if one.as_published and one.best and _says_something(one.best)]
     lines = []
     if judged:
         inside = [one for one in judged if one.best and one.best.claim_in_range == "inside"]
         likely = [one for one in judged if one.best and one.best.claim_in_one_more == "inside"]
         lines.append(
-            f"Of {plural(len(judged), 'claim')} of a best accuracy, {len(inside)} "
+            f"Of {plural(len(judged), 'claim')} of a best accuracy with {SEEDS_TO_SAY} seeds or more, {len(inside)} "
             f"{'lies' if len(inside) == 1 else 'lie'} inside the range of our best epochs, {len(likely)} inside the "
             f"interval that one more run of ours would be in, in 95 % of cases{_outside(judged)}."
         )
@@ -271,6 +273,10 @@ def reproduction_lines(found: Sequence[Reproduction]) -> list[str]:
 
 def _names(all_of: Sequence[Reproduction], some: Sequence[Reproduction]) -> str:
     return "all" if len(some) == len(all_of) else ", ".join(visible(one.group.label) for one in some)
+
+
+def _says_something(draws: Draws) -> bool:
+    return draws.claim is not None and len(draws.values) >= SEEDS_TO_SAY
 
 
 def _outside(judged: Sequence[Reproduction]) -> str:

@@ -92,7 +92,8 @@ def test_one_seed_has_no_range_and_what_was_not_run_says_so() -> None:
     (none,) = table_rows(reproduction(STEP13, waiting=5))
     row = dict(zip(HEAD, none, strict=True))
     assert (row["seeds"], row["published"], row["mean here"]) == ("0 of 5", "99.40 (12)", "not run")
-    assert not [line for line in reproduction_lines([one]) if "claim" in line]
+    for few in (one, reproduction(STEP13, *FOUR[:2])):
+        assert not [line for line in reproduction_lines([few]) if "claim" in line]
     assert reproduction_json(one)["best"]["one_more_run"] is None
 
 
