@@ -59,6 +59,7 @@ LETTERS = {
     "K": ("move up", "network.move_up layer.op_up runs.earlier"),
     "L": ("logarithmic", "monitor.logarithmic overlay.log lesson.log rates.log"),
     "M": ("members", "monitor.members"),
+    "N": ("maps of the network", "monitor.maps"),
     "P": ("pause after an epoch", "monitor.pause_after"),
     "R": ("resume", "runs.resume monitor.go_on study.go_on"),
     "S": ("smooth", "monitor.smooth"),

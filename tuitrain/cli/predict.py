@@ -78,7 +78,7 @@ def predict(
         what = visible(picture)
     else:
         dataset = load_judging_set(trained.preset, data_dir)
-        chosen = _index(index, len(dataset.test))
+        chosen = chosen_index(index, len(dataset.test))
         image, actual = dataset.test.images[chosen], int(dataset.test.labels[chosen])
         shown |= {"dataset": dataset.name, "judged_by": dataset.judged_by, "index": chosen}
         what = f"{dataset.judged_by} image {chosen} of {dataset.name}"
@@ -136,7 +136,12 @@ def probabilities(trained: TrainedNetwork, image: NDArray[np.uint8]) -> NDArray[
     return found
 
 
-def _index(index: int | None, count: int) -> int:
+def chosen_index(index: int | None, count: int) -> int:
+    """The index that was asked for; any where none was.
+
+    Raises:
+        UsageError: there are not so many images.
+    """
     if index is None:
         import secrets
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tuitrain.cli import compare, completion, data, lab, lesson, options, presets, runs, steer
+from tuitrain.cli.activations import activations
 from tuitrain.cli.branch import branch
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.diff import diff
@@ -115,6 +116,7 @@ app.command(rich_help_panel=INSIDE)(draw)
 app.command(rich_help_panel=INSIDE)(mistakes)
 app.command(rich_help_panel=INSIDE)(confusion)
 app.command(rich_help_panel=INSIDE)(evaluate)
+app.command(rich_help_panel=INSIDE)(activations)
 app.command(rich_help_panel=STEER)(steer.status)
 app.command(rich_help_panel=STEER)(steer.pause)
 app.command(rich_help_panel=STEER)(steer.stop)

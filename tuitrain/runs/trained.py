@@ -13,11 +13,10 @@ from tuitrain.runs.history import History
 from tuitrain.runs.index import HELD, list_runs
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.index import RunSummary
     from tuitrain.spec.preset import Preset
+    from tuitrain.training.model import Network
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class TrainedNetwork:
     """
 
     run: str
-    network: nn.Module
+    network: Network
     preset: Preset
     epoch: int
     step: int
@@ -109,7 +108,7 @@ def _of_checkpoint(run: str, stored: checkpoint.Stored) -> TrainedNetwork:
     return _trained(run, network.eval(), saved.meta)
 
 
-def _trained(run: str, network: nn.Module, about: dict[str, Any]) -> TrainedNetwork:
+def _trained(run: str, network: Network, about: dict[str, Any]) -> TrainedNetwork:
     from tuitrain.spec.preset import preset_from_dict
 
     preset = preset_from_dict(about["preset"], f"run {visible(run)}")

@@ -67,6 +67,7 @@ class Network(nn.Module):
     Attributes:
         bits_per_image: 16-bit random numbers that one image's dropout masks take.
         earlier_names: the names of modules by those of earlier versions, which counted all layers from 0.
+        layer_outputs: by the name of each layer the module that its output comes from.
     """
 
     def __init__(self, preset: Preset, table: NetworkTable) -> None:
@@ -75,6 +76,7 @@ class Network(nn.Module):
         self._plan: list[tuple[nn.Module, int]] = []  # each with where its bits begin, an image
         self.bits_per_image = 0
         self.earlier_names: dict[str, str] = {}
+        self.layer_outputs: dict[str, nn.Module] = {}
         shape: Shape = INPUT_SHAPE
         names = layer_names(preset.model.layers)
         for index, layer in enumerate(preset.model.layers):
@@ -89,6 +91,8 @@ class Network(nn.Module):
                 repeat = sum(other.kind == op.kind for other in layer.then[:number])
                 suffix = f"_{op.kind}" if not repeat else f"_{op.kind}_{repeat + 1}"
                 self._append(both, suffix, _op_module(op, shape, preset.train.dropout))
+            if self._plan:
+                self.layer_outputs[names[index]] = self._plan[-1][0]
 
     def _append(self, both: tuple[str, str], suffix: str, module: nn.Module) -> None:
         name, earlier = both

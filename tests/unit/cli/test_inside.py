@@ -81,6 +81,32 @@ def test_what_is_predicted_of_a_judged_image_is_what_the_run_predicted(runs: Pat
     assert 0 <= json.loads(run(runs, "predict", "good", "--random", "--json"))["index"] < len(TEST)
 
 
+def test_the_maps_of_each_layer(runs: Path) -> None:
+    kept = read_predictions(runs / "good")
+    assert kept is not None
+    shown = json.loads(run(runs, "activations", "good", "--index", "7", "--json"))
+    assert (shown["index"], shown["predicted"], shown["actual"]) == (7, kept.predictions[7], TEST.labels[7])
+    assert [(layer["name"], layer["shape"]) for layer in shown["layers"]] == [
+        ("conv1", [8, 8, 8]), ("linear2", [10, 1, 1]),
+    ]  # fmt: skip
+    logits = np.array(shown["layers"][1]["maps"]).ravel()
+    assert logits.argmax() == shown["predicted"] and shown["layers"][1]["highest"] == logits.max()
+    text = run(runs, "activations", "good", "-i", "7", width=80)
+    assert (
+        "conv1  8 maps of 8×8, from" in text
+        and "linear2  10 values" in text
+        and f"taken for {kept.predictions[7]}" in text
+    )
+    alone = run(runs, "activations", "good", "--layer", "linear2")
+    assert "conv1" not in alone and "test image 0 of digits" in alone
+    assert "this network has conv1, linear2" in refused(
+        runs, UsageError, "activations", "good", "-l", "conv9"
+    )
+    assert "0 to 296" in refused(runs, UsageError, "activations", "good", "--index", "297")
+    refused(runs, UsageError, "activations", "good", "--index", "1", "--random")
+    assert "has kept no network" in refused(runs, RunDirectoryError, "activations", "bare")
+
+
 def test_without_a_model_file_the_newest_whole_checkpoint_is_asked(runs: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(runs / "good", copy)
@@ -275,7 +301,12 @@ def test_a_network_in_python_can_only_be_asked_for_what_it_said(runs: Path, tmp_
     (tmp_path / "net.py").write_text(NET)
     own = load_user_network(f"{tmp_path / 'net.py'}:Net")
     digits_run(runs, "own", user_network=own, epochs=1)
-    for command in (("predict", "own", "--random"), ("mistakes", "own", "--train"), ("evaluate", "own")):
+    for command in (
+        ("predict", "own", "--random"),
+        ("activations", "own"),
+        ("mistakes", "own", "--train"),
+        ("evaluate", "own"),
+    ):
         assert "trained a network in Python" in refused(runs, RunDirectoryError, *command)
     assert "trained a network in Python" in refused(runs, UsageError, "diff", "own", "step13")
     assert json.loads(run(runs, "confusion", "own", "--json"))["epoch"] == 1

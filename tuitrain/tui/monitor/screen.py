@@ -20,6 +20,7 @@ from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
+from tuitrain.tui.monitor.maps import keeps_network, read_maps
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
@@ -104,7 +105,7 @@ class MonitorScreen(Screen[None]):
         self._alerts: tuple[Alert, ...] = ()
         self._heard = clock()
         self._views_due = self._machine_due = self._news_due = 0.0
-        self._views_stale = False
+        self._views_stale = self._reading_maps = False
         self._footing: object = None
         self._ran = False
 
@@ -195,6 +196,7 @@ class MonitorScreen(Screen[None]):
         if now >= self._machine_due:
             self._machine_due = now + MACHINE_S * self._pace * (4 if state.paused else 1)
             self._look_at_machine()
+            self._load_maps()
         if self._pace == 1.0 or now >= self._news_due:
             self._news_due = now + VIEW_S * self._pace
             self.query_one(News).show(state, self._alerts)
@@ -233,6 +235,9 @@ class MonitorScreen(Screen[None]):
     def _begun(self, started: RunStarted) -> None:
         self.query_one(HeaderLine).context = self.watched.title
         self._shown.plan = curves.planned_rates(self.state)
+        self._shown.has_network = not started.own_network and keeps_network(
+            self.watched.directory, self.state.over
+        )
         self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
         self.watched.watch_machine()
 
@@ -270,6 +275,26 @@ class MonitorScreen(Screen[None]):
             self._shown.inspection, self._shown.judged = seen, judged
             self._redraw()
 
+    def _load_maps(self) -> None:
+        """While they are looked at: a look at whether the run has kept a newer network, which it does after an epoch."""
+        if self.query_one(Views).view == "maps" and not self._reading_maps:
+            self._reading_maps = True
+            self.run_worker(self._read_maps(), group="maps")
+
+    async def _read_maps(self) -> None:
+        started, directory, shown = self.state.started, self.watched.directory, self._shown
+        try:
+            if started is None or directory is None:
+                return
+            if shown.judged is None:
+                data_dir = shell(self).settings.data_dir
+                shown.judged = await asyncio.to_thread(ghosts.judging_images, started, data_dir)
+            found = await asyncio.to_thread(read_maps, directory, shown.judged, shown.maps)
+            if found is not shown.maps:
+                shown.maps, self._views_stale = found, True
+        finally:
+            self._reading_maps = False
+
     # -- views -----------------------------------------------------------------------------------
 
     def action_view(self, name: str) -> None:
@@ -284,6 +309,7 @@ class MonitorScreen(Screen[None]):
         """Some views need what has to be read first."""
         message.stop()
         self._load_inspection()
+        self._load_maps()
 
     def action_next_chart(self) -> None:
         """Accuracy, loss, learning rate."""

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from tuitrain.errors import TuitrainError
 from tuitrain.tui.monitor import curves, sheets
+from tuitrain.tui.monitor.maps import ShownMaps, maps_sheet
 from tuitrain.tui.monitor.report_sheet import report_sheet
 from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
@@ -39,6 +40,7 @@ VIEWS = (
     ("confusion", "8", "Confusion"),
     ("mistakes", "9", "Mistakes"),
     ("kernels", "0", "Kernels"),
+    ("maps", "N", "Maps"),
     ("verdict", "V", "Verdict"),
 )
 FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
@@ -52,6 +54,8 @@ class Shown:
 
     ghosts: Sequence[Ghost] = ()
     inspection: LastEvaluation | None = None
+    has_network: bool = False
+    maps: ShownMaps | None = None
     judged: JudgingImages | None = None
     report: Sequence[str] | None = None
     can_go_on: bool = False
@@ -89,10 +93,12 @@ class Names(Field):
         """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
         width, line = self.size.width, Line()
         gap = next((g for g in ("   ", "  ", " ") if _length(names, g) <= width), " ")
-        short = _length(names, gap) > width
-        for name, key, title in names:
+        for longest in (99, 8, 7, 6, 5, 4):
+            shown = [(name, key, title if name == here else title[:longest]) for name, key, title in names]
+            if _length(shown, gap) <= width:
+                break
+        for name, key, word in shown:
             start = line.add(gap if line else "").x
-            word = title[:4] if short and name != here else title
             if name == here:
                 line.add(f"{key} {word}", "bold underline")
             else:
@@ -171,10 +177,10 @@ class Views(Vertical):
 
     @property
     def names(self) -> list[tuple[str, str, str]]:
-        """The views there are now; a verdict only comes with the end."""
-        return [
-            entry for entry in VIEWS if entry[0] != "verdict" or (self._state.finished and self._state.over)
-        ]
+        """The views there are now: a verdict only comes with the end, maps where the run keeps its network."""
+        ended = self._state.finished is not None and self._state.over
+        there = {"verdict": ended, "maps": self._shown.has_network}
+        return [entry for entry in VIEWS if there.get(entry[0], True)]
 
     # -- choosing --------------------------------------------------------------------------------
 
@@ -295,6 +301,8 @@ class Views(Vertical):
                 can_go_on=shown.can_go_on,
                 has_report=shown.has_report,
             )
+        if view == "maps":
+            return maps_sheet(shown.maps, width, ink_of(self.app, shell(self).settings.ascii_only))
         return self._inspected(view, width)
 
     def _inspected(self, view: str, width: int) -> HeadedLines:
