@@ -45,6 +45,9 @@ class PlainScreen(Screen[None]):
     def show_feed(self, feed: Any, readonly: bool = False) -> None:
         self.shown = (feed, readonly)
 
+    def live_history(self) -> None:
+        """Nothing goes on here."""
+
     def action_zap(self) -> None:
         self.app.notify("zapped")
 
