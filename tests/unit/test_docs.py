@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import typer.main
+
+from tuitrain.cli.root import app
 
 ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists())
 PAGES = ("docs/ARCHITECTURE.md", "docs/SPEED.md", "CONTRIBUTING.md")
@@ -24,3 +27,11 @@ def test_every_file_that_is_named_is_there(page: str) -> None:
         if not any(ROOT.glob(name)) and not any(next(place.rglob(name.rstrip("/")), None) for place in places)
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/SOURCES.md", "docs/HONEST_NUMBERS.md"])
+def test_every_command_that_is_named_is_there(page: str) -> None:
+    group = typer.main.get_command(app)
+    text = (ROOT / page).read_text("utf-8")
+    named = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?tuitrain ([a-z][a-z-]+)", text, re.MULTILINE))
+    assert named and named <= set(group.commands), sorted(named - set(group.commands))  # type: ignore[attr-defined]
