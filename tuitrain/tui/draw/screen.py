@@ -161,7 +161,7 @@ class DrawScreen(Screen[None]):
     def draw_for(self, run: str) -> None:
         """Ask a run's network from now on."""
         self.path = Path(run)
-        self._refusal, self.answer, self.likeness = "", None, None
+        self._refusal, self._no_data, self.answer, self.likeness = "", "", None, None
         self._ask()
         self.paint()
 
