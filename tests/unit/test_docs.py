@@ -33,5 +33,6 @@ def test_every_file_that_is_named_is_there(page: str) -> None:
 def test_every_command_that_is_named_is_there(page: str) -> None:
     group = typer.main.get_command(app)
     text = (ROOT / page).read_text("utf-8")
-    named = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?tuitrain ([a-z][a-z-]+)", text, re.MULTILINE))
+    code = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text))
+    named = set(re.findall(r"^(?:\.venv/bin/)?tuitrain ([a-z][a-z-]+)", code, re.MULTILINE))
     assert named and named <= set(group.commands), sorted(named - set(group.commands))  # type: ignore[attr-defined]
