@@ -170,7 +170,7 @@ def _norms(layer: norms.LayerNorms, wide: bool) -> Parts:
 
 def _about_norms(last: EpochFinished) -> tuple[str, ...]:
     return (
-        f" update: how far the last step of epoch {last.epoch} moved a layer's weights, over their norm.",
+        f" update: how far the last step of epoch {last.epoch} moved weights, over their norm.",
         f" About {norms.update_text(norms.HEALTHY)} is healthy; above {norms.TOO_FAR:g} (↑) or below "
         f"{norms.update_text(norms.TOO_LITTLE)} (↓) it is far off.",
     )

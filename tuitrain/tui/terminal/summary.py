@@ -118,7 +118,7 @@ def _lines_of(run: _RunResult, running: bool) -> list[Text]:
     if started is not None:
         lines.append(
             Text(
-                f"  {len(result.epochs)} of {plural(result.planned, 'epoch')} in {elapsed_text(result.seconds)} on "
+                f"  {result.done} of {plural(result.planned, 'epoch')} in {elapsed_text(result.seconds)} on "
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
