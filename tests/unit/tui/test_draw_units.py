@@ -66,9 +66,10 @@ def test_what_is_drawn_in_a_corner_is_centred_as_mnist_is() -> None:
 def test_the_nearest_image_is_the_one_of_all() -> None:
     numbers = np.random.default_rng(3)
     images = numbers.integers(0, 256, (500, 28, 28), dtype=np.uint8) * (numbers.random((500, 28, 28)) < 0.3)
+    images = (images * numbers.random((500, 1, 1))).astype(np.uint8)  # dark ones and bright ones
     images[400] = images[20]
     found = Nearest(Images(images.astype(np.uint8), np.zeros(500, np.uint8)))
-    for index in (20, 0, 499):
+    for index in (20, 0, 499, *numbers.integers(0, 400, 10).tolist()):
         query = images[index].astype(np.uint8)
         assert found.find(query) == index and np.array_equal(found.image(index), query)
         noisy = np.clip(query.astype(int) + numbers.integers(-90, 90, (28, 28)), 0, 255).astype(np.uint8)
