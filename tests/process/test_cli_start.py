@@ -39,7 +39,7 @@ def test_light_commands_import_nothing_heavy() -> None:
 
 def test_every_commands_help_is_a_whole_line_at_80_columns(monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    groups = [[], *([name] for name in ("presets", "runs", "data", "config"))]
+    groups = [[], *([name] for name in ("presets", "runs", "study", "data", "config"))]
     for group in groups:
         listed = CliRunner().invoke(app, [*group, "--help"]).stdout.partition("Commands:")[2]
         lines = [line for line in listed.splitlines() if line.strip()]
@@ -242,7 +242,7 @@ def test_config_show_tells_what_is_no_setting(tmp_path: Path, monkeypatch) -> No
         (["show", "step13", "-p", "mlp"], "two presets are named, step13 and --preset mlp; leave one out."),
         (
             ["show", "mlp", "--json", "--toml"],
-            "--json, --toml and --torchinfo all want stdout; use one of them.",
+            "--json, --toml, --torchinfo and --svg - all want stdout; use one of them.",
         ),
         (["runs", "rm"], "the argument run is missing; see `tuitrain runs rm -h`."),
         (["presets", "validate"], "the argument FILE is missing; see `tuitrain presets validate -h`."),

@@ -31,7 +31,7 @@ def activations(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show what each layer of a run's network makes of an image, map by map.
+    """Show what each layer of a network makes of an image.
 
     After the operations of the layer; black is the lowest value of a layer, white its highest. Of a run that still goes
     on, its newest checkpoint is asked.

@@ -40,7 +40,7 @@ def diff(
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
 ) -> None:
-    """Compare two presets or runs layer by layer, and their settings."""
+    """Compare two networks layer by layer, and their settings."""
     from tuitrain.spec.preset import differences
     from tuitrain.watch.comparison import setting_lines
     from tuitrain.watch.network_diff import layer_differences

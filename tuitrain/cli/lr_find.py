@@ -35,7 +35,7 @@ def lr_find(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Find a learning rate: the loss as the rate grows step by step.
+    """Find a learning rate: a short test with a growing one.
 
     Nothing is saved.
     """

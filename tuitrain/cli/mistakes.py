@@ -46,7 +46,7 @@ def mistakes(
     data_dir: options.DataDir = None,
     json: options.Json = False,
 ) -> None:
-    """Show the images that a run misjudged, the most confident first."""
+    """Show the images that a run misjudged, surest first."""
     from tuitrain.cli.runs import run_directory
 
     if train and best:

@@ -51,7 +51,7 @@ def report(
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
 ) -> None:
-    """Write the report of a run, of several side by side, or of a study.
+    """Write the report of a run, of several, or of a study.
 
     It is made from what was kept; nothing is trained. Several runs are steps of a journey: what each changed, cost and
     gained.

@@ -62,7 +62,7 @@ def reproduce(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Train published systems with several seeds; test their claims.
+    """Train published systems with seeds; test their claims.
 
     At the end come a table and, for each system, the published curve over the band of our seeds as an SVG picture in
     the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.

@@ -148,7 +148,10 @@ def resume(
     quiet: Quiet = False,
     plain: Plain = False,
 ) -> None:
-    """Continue a study that was stopped or killed, or give it more seeds; what is finished is not trained again."""
+    """Continue a study after a stop, or with more seeds.
+
+    What is finished is not trained again.
+    """
     from tuitrain.study.starting import add_seeds, refuse_user_network
     from tuitrain.study.store import the_study
 

@@ -56,7 +56,7 @@ def sweep(
         bool, typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=options.OUTPUT)
     ] = False,
 ) -> None:  # fmt: skip
-    """Train every combination of some settings, with several seeds each.
+    """Train all combinations of some settings, seed by seed.
 
     At the end come a leaderboard, a table (CSV) in the study's folder, and a heat map where two settings were swept.
     A killed sweep goes on with `tuitrain study resume`.
