@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.lab_stage import own_folders, settle, text_of
+from tuitrain import config
 from tuitrain.cli import opening
 from tuitrain.config import SETTINGS
 from tuitrain.errors import UsageError
@@ -65,6 +66,8 @@ EXPECTED: dict[str, tuple[str, Any, Any]] = {
     "refresh_hz": ("2.5", lambda app, asked: app.settings.refresh_hz, 2.5),
     "low_bandwidth": ("on", lambda app, asked: app.settings.low_bandwidth, True),
     "mouse": ("off", lambda app, asked: app.settings.mouse, False),
+    "notify": ("off", lambda app, asked: app.settings.notify, False),
+    "on_finish": ("true", lambda app, asked: config.setting("on_finish"), "true"),  # asked when a run ends
     "ascii": ("on", lambda app, asked: (app.settings.ascii_only, text_of(app).isascii()), (True, True)),
 }
 

@@ -1,10 +1,15 @@
 """The learning-rate finder in the lab: a real test of a small network."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.lab_stage import App, lab, own_folders, text_of
 from support.queue_fake import Line
+from tuitrain.training import lr_range
 from tuitrain.tui.lab.rate_finder import RateFinder
 
 __all__ = ["own_folders"]
@@ -55,14 +60,25 @@ async def test_it_does_not_run_beside_a_training_of_this_process(tmp_path: Path)
         line.manager.stop_all("end", "test")
 
 
-async def test_leaving_ends_the_test_and_what_waited_begins(tmp_path: Path) -> None:
+async def test_leaving_ends_the_test_and_what_waited_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = lr_range.range_test
+
+    def slow(*arguments: Any, look: Callable[[Any], bool], **settings: Any) -> Any:
+        """So slow that it can't be over before it is looked at."""
+        return real(*arguments, look=lambda points: time.sleep(0.05) or look(points), **settings)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(lr_range, "range_test", slow)
     line = Line(tmp_path)
     async with lab(tmp_path, preset="mlp", overrides=DIGITS, manager=line.manager) as (app, pilot, _):
         await pilot.press("l")
         dialog = app.screen
         assert isinstance(dialog, RateFinder)
-        while not line.manager._held:
-            await pilot.pause(0.01)
+        for _ in range(1500):
+            if line.manager._held:
+                break
+            await pilot.pause(0.02)
         await pilot.press("escape")
         feed = line.start()
         for _ in range(1500):

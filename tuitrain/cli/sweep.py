@@ -16,7 +16,6 @@ from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, Toget
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, nearest, visible
-from tuitrain.spec.repeat import quoted
 
 #: What a file of a sweep may have.
 _KEYS = ("preset", "seeds", "grid", "set", "dataset", "name")
@@ -120,6 +119,8 @@ def _command(
     flags: Mapping[str, Any],
 ) -> str:
     """The command line that sweeps so again."""
+    from tuitrain.spec.repeat import quoted
+
     arguments = ["tuitrain", "sweep", *([str(file)] if file else ["--preset", preset])]
     arguments += [part for text in grid for part in ("--grid", text)]
     arguments += ["--seeds", seeds] if not file else []
