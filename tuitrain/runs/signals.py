@@ -189,7 +189,11 @@ def leave(code: int) -> NoReturn:
     network is compiled for a run that has ended; and after a network of the user's, whose threads may never end.
     """
     signalled = signals.exit_code or code in (ExitCode.SIGINT, ExitCode.SIGTERM)
-    if _end_compilers() or signals.apart or (signalled and "torch" in sys.modules):
+    if signalled and "tuitrain.study.workers" in sys.modules:
+        signalled = (
+            "torch" in sys.modules
+        )  # what gave orders to processes ends quickly, and tidies up their semaphores
+    if _end_compilers() or signals.apart or signalled:
         for stream in (data_stream(), sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
