@@ -189,7 +189,7 @@ def leave(code: int) -> NoReturn:
     network is compiled for a run that has ended; and after a network of the user's, whose threads may never end.
     """
     signalled = signals.exit_code or code in (ExitCode.SIGINT, ExitCode.SIGTERM)
-    if signalled and "tuitrain.study.workers" in sys.modules:
+    if signalled and "concurrent.futures.process" in sys.modules:
         signalled = (
             "torch" in sys.modules
         )  # what gave orders to processes ends quickly, and tidies up their semaphores

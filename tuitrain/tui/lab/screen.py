@@ -116,6 +116,8 @@ class LabScreen(Screen[None]):
             app.settings, app.start_preset or "", app.start_overrides, app.start_model
         ):
             self.say(sentence, title, 12)
+        if not self.query(NetworkView):  # Ctrl-C while the app opens: what was composed is gone again
+            return
         self.set_focus(self.query_one(NetworkView))
         self.after_edit()
         self.call_after_refresh(self.lookups.begin)
