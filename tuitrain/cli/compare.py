@@ -201,16 +201,13 @@ def _two_settings(
     from tuitrain.spec.describe import layers_of, short_changes
     from tuitrain.spec.preset import differences
     from tuitrain.spec.repeat import run_command
-    from tuitrain.study.plan import Setting
+    from tuitrain.study.plan import Setting, judged_alike
 
     out = []
     for slug, name, more in (("a", preset, []), ("b", other or preset, list(changes))):
         base, changed = options.changed_preset(name, {"set_": [*both, *more], "dataset": dataset})
         changed.table()
-        if changed.train.val_split and changed.train.val_split_seed is None:
-            from tuitrain.spec.preset import override
-
-            changed = override(changed, {"train.val_split_seed": changed.train.seed})
+        changed = judged_alike(changed, changed.train.seed)
         found = differences(base, changed)
         own = differences(options.changed_preset(name, {"set_": both, "dataset": dataset})[1], changed)
         own.pop("train.val_split_seed", None)

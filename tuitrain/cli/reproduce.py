@@ -92,17 +92,16 @@ def _settings(names: Sequence[str], flags: Mapping[str, Any]) -> tuple[Setting, 
     Raises:
         PresetError, UsageError: one can't be trained so.
     """
-    from tuitrain.spec.preset import differences, override
+    from tuitrain.spec.preset import differences
     from tuitrain.spec.repeat import run_command
-    from tuitrain.study.plan import Setting
+    from tuitrain.study.plan import Setting, judged_alike
     from tuitrain.study.reproduction import with_slugs
 
     out: list[Setting] = []
     for name in names:
         base, preset = options.changed_preset(name, flags)
         preset.table()
-        if preset.train.val_split and preset.train.val_split_seed is None:
-            preset = override(preset, {"train.val_split_seed": preset.train.seed})
+        preset = judged_alike(preset, preset.train.seed)
         label = preset.name
         if any(label == other.label for other in out):  # files of the same name in two folders
             label = name

@@ -61,7 +61,7 @@ def sweep(
     A killed sweep goes on with `tuitrain study resume`.
     """
     from tuitrain.study.grid import combinations, refuse_large
-    from tuitrain.study.plan import Plan, seeds_of, study_name
+    from tuitrain.study.plan import Plan, judged_alike, seeds_of, study_name
     from tuitrain.study.store import create_study, fresh_study_name
 
     wanted: dict[str, Any] = {"preset": preset, "seeds": seeds, "dataset": dataset, "name": name}
@@ -75,10 +75,7 @@ def sweep(
     refuse_large(values, len(chosen))
     flags = {"set_": changes, "epochs": epochs, "dataset": wanted["dataset"], "val_split": val_split}
     base, changed = options.changed_preset(str(wanted["preset"]), flags)
-    if changed.train.val_split and changed.train.val_split_seed is None:
-        from tuitrain.spec.preset import override
-
-        changed = override(changed, {"train.val_split_seed": chosen[0]})
+    changed = judged_alike(changed, chosen[0])
     settings = _settings(base, str(wanted["preset"]), changed, combinations(changed, values))
     limit = config.setting("budget", budget) or None
     for setting in settings:

@@ -207,7 +207,7 @@ def workload(preset: Mapping[str, Any], user_network: Mapping[str, str] | None =
 
 
 #: Keys of a preset that name it rather than say what is trained.
-NAMES = ("name", "title", "family", "source", "story", "schema", "claims", "challenge")
+NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
 
 
 def setting_digest(start: RunStarted) -> str:
@@ -226,7 +226,7 @@ def preset_digest(
     parent: Mapping[str, Any] | None = None,
 ) -> str:
     """The same of a preset's plain form; `network` is the digest of a network in Python in its place."""
-    data = {key: value for key, value in preset.items() if key not in NAMES}
+    data = {key: value for key, value in preset.items() if key not in (*NAMES, "challenge")}
     train = data.get("train")
     if isinstance(train, dict):
         data["train"] = {key: value for key, value in train.items() if key != "seed" and value is not None}

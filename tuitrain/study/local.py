@@ -9,9 +9,9 @@ from tuitrain.study.plan import Plan
 from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.runtime import Runtime
 
-#: Memory for each process beside the libraries that all share: the images of an epoch, twice, and the network.
+#: An allowance, not measured, for each process beside the shared libraries: an epoch's images, twice, and the network.
 PROCESS_BYTES = 600 << 20
-#: Seeds of one setting that are trained at once on a GPU; in a duel few, as it may be decided soon.
+#: Seeds of one setting that are trained at once on a GPU, not yet measured on one; in a duel few, as it may be decided soon.
 TOGETHER, TOGETHER_IN_A_DUEL = 64, 8
 
 

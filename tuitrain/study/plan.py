@@ -195,6 +195,13 @@ class Plan:
             raise RunDirectoryError(f"{where} is damaged; its runs are not, see `tuitrain runs`.") from None
 
 
+def judged_alike(preset: Preset, seed: int) -> Preset:
+    """A preset whose held-out images, if it has any, are chosen by this seed in every run, so all are judged by the same."""
+    if not preset.train.val_split or preset.train.val_split_seed is not None:
+        return preset
+    return override(preset, {"train.val_split_seed": seed})
+
+
 def with_seed(command: str, flag: str) -> str:
     """A command line of `spec.repeat` with another flag in the place of its `--seed`."""
     return re.sub(r"--seed \d+", flag, command, count=1)

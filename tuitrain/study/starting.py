@@ -9,9 +9,8 @@ from pathlib import Path
 from tuitrain.errors import UsageError, visible
 from tuitrain.runs.index import preset_digest
 from tuitrain.spec.describe import layers_of, short_changes
-from tuitrain.spec.preset import override
 from tuitrain.stats.sequential import smallest_gain
-from tuitrain.study.plan import Plan, Setting, seeds_of, study_name, with_seed
+from tuitrain.study.plan import Plan, Setting, judged_alike, seeds_of, study_name, with_seed
 from tuitrain.study.sides import runs_of_setting
 from tuitrain.study.store import StudyDirectory, fresh_study_name
 from tuitrain.training.job import Job
@@ -30,8 +29,7 @@ def plan_of_seeds(job: Job, seeds: str, name: str | None = None) -> Plan:
     words = short_changes(changed, layers_of(preset.to_dict()))
     label = " · ".join(filter(None, (job.model or preset.name, words)))
     wanted = seeds_of(seeds, preset.train.seed)
-    if preset.train.val_split and preset.train.val_split_seed is None:  # all are judged by the same images
-        preset = override(preset, {"train.val_split_seed": wanted[0]})
+    preset = judged_alike(preset, wanted[0])
     network = job.user_network.to_dict() if job.user_network else {}
     return Plan(
         study_name(name) if name else fresh_study_name(preset.name),

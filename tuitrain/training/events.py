@@ -74,6 +74,15 @@ class RunStarted:
     parent: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
+    @property
+    def split_seed(self) -> int | None:
+        """The seed that chose the images held out to judge by; None of a run that the test set judges."""
+        train = self.preset.get("train")
+        chosen = train.get("val_split_seed") if isinstance(train, dict) else None
+        if self.judged_by != "validation":
+            return None
+        return chosen if isinstance(chosen, int) else self.seed
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, count_text, elapsed_text
+from tuitrain.runs.index import NAMES
 from tuitrain.spec.describe import label_of, layer_settings, layers_of, value_text
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened
@@ -16,9 +17,6 @@ from tuitrain.spec.preset import flattened
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
-
-#: Keys that name a run rather than change what is trained.
-NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
 
 
 def why_not_comparable(runs: Sequence[RunSummary], results: Sequence[History] = ()) -> str | None:

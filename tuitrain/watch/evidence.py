@@ -15,7 +15,8 @@ from tuitrain.figures import accuracy_text, plural, points_text, signed_points_t
 from tuitrain.stats import comparison
 from tuitrain.stats.intervals import Estimate, Interval
 from tuitrain.stats.mcnemar import mcnemar
-from tuitrain.watch.group import Group, interval_text, sd_text
+from tuitrain.training.events import RunStarted
+from tuitrain.watch.group import Group, interval_json, interval_text, sd_text
 
 Finding = Literal["better", "worse", "no evidence", "identical", "two networks", "nothing"]
 #: From so many seeds of each side on a permutation test can speak.
@@ -118,22 +119,21 @@ def check_comparable(a: Group, b: Group) -> None:
                 f"{visible(group.label)} has no finished run, so there is nothing to compare; train it first."
             )
     facts = [
-        {
-            (run.history.started.dataset, run.history.judged_by, run.history.started.test_images)
-            for run in group.ended
-            if run.history.started is not None
-        }
+        {_judges(run.history.started) for run in group.ended if run.history.started is not None}
         for group in (a, b)
     ]
     if facts[0] != facts[1] or len(facts[0]) != 1:
-        said = " and ".join(
-            ", ".join(f"{count:,} {by} images of {visible(data)}" for data, by, count in sorted(fact))
-            for fact in facts
-        )
+        said = " and ".join(", ".join(sorted(fact)[:4]) for fact in facts)
         raise RunDirectoryError(
             f"{visible(a.label)} and {visible(b.label)} were judged by different images ({said}); "
-            "compare runs of one data set."
+            "compare runs of one data set and one `val_split_seed`."
         )
+
+
+def _judges(started: RunStarted) -> str:
+    """The images that judge a run, in words that differ where they do."""
+    images = f"{started.test_images:,} {started.judged_by} images of {visible(started.dataset)}"
+    return images if started.split_seed is None else f"{images}, held out by seed {started.split_seed}"
 
 
 def headline(evidence: Evidence) -> str:
@@ -304,15 +304,11 @@ def evidence_json(evidence: Evidence) -> dict[str, Any]:
     return {
         "finding": evidence.finding,
         "difference": jsonio.finite(difference.value) if difference else None,
-        "interval": _pair(evidence.interval),
+        "interval": interval_json(evidence.interval),
         "difference_on_new_images": new.value if new else None,
-        "interval_on_new_images": _pair(new.interval()) if new else None,
+        "interval_on_new_images": interval_json(new.interval()) if new else None,
         "seeds": list(evidence.seeds),
         "identical_seeds": list(evidence.identical_seeds),
         "same_settings": evidence.same_settings,
         "says": evidence_lines(evidence),
     }
-
-
-def _pair(span: Interval | None) -> list[float | None] | None:
-    return None if span is None else [jsonio.finite(span.low), jsonio.finite(span.high)]

@@ -123,8 +123,7 @@ def judging_images(started: RunStarted, data_dir: Path | None) -> JudgingImages:
         dataset = load_dataset(started.dataset, data_dir, fetch=False)
         train = started.preset.get("train", {})
         if started.judged_by == "validation":
-            chosen = train.get("val_split_seed")
-            seed = started.seed if chosen is None else int(chosen)
+            seed = started.seed if started.split_seed is None else started.split_seed
             dataset = hold_out(dataset, int(train.get("val_split", 0)), seed)
     except (TuitrainError, OSError, ValueError, TypeError):
         return JudgingImages(None, ())

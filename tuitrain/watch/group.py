@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from tuitrain import jsonio
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, percent_text, plural, points_text, reaches_target
 from tuitrain.runs.history import LAST_EPOCHS, History
@@ -255,6 +256,11 @@ def so_far_text(group: Group) -> str:
     seeds = plural(point.seeds, "seed")
     span = f"{percent_text(point.low)} to {percent_text(point.high)}"
     return f"epoch {point.epoch}: mean {accuracy_text(point.mean)}, {span}, of {seeds}"
+
+
+def interval_json(span: Interval | None) -> list[float | None] | None:
+    """An interval as a pair, None for an end that is not finite."""
+    return None if span is None else [jsonio.finite(span.low), jsonio.finite(span.high)]
 
 
 def interval_text(span: Interval) -> str:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuitrain import jsonio
-from tuitrain.stats.intervals import Interval
-from tuitrain.watch.group import Group, SeedRun, Share, group_lines
+from tuitrain.watch.group import Group, SeedRun, Share, group_lines, interval_json
 
 
 def group_json(group: Group) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def group_json(group: Group) -> dict[str, Any]:
         "diverged": [run.seed for run in group.diverged],
         "failed": [run.seed for run in group.failed],
         "mean_last_test_accuracy": mean.value if mean else None,
-        "mean_interval": _pair(mean.interval()) if mean and several else None,
+        "mean_interval": interval_json(mean.interval()) if mean and several else None,
         "sd": spread.sd if spread else None,
         "sd_plain": spread.plain if spread else None,
         "noise_floor": spread.floor if spread else None,
@@ -69,11 +68,9 @@ def _run(run: SeedRun) -> dict[str, Any]:
     }
 
 
-def _pair(span: Interval) -> list[float | None]:
-    return [jsonio.finite(span.low), jsonio.finite(span.high)]
-
-
 def _share(share: Share | None) -> dict[str, Any] | None:
     return (
-        None if share is None else {"seeds": share.count, "of": share.of, "interval": _pair(share.interval)}
+        None
+        if share is None
+        else {"seeds": share.count, "of": share.of, "interval": interval_json(share.interval)}
     )

@@ -1,5 +1,7 @@
 """What is said of several seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -165,3 +167,20 @@ def test_the_start_of_a_duel_says_what_it_can_find() -> None:
     assert 0.0008 < sd < 0.0010
     line = start_line(Plan(64, 0.0005), sd, "as said")
     assert "0.05 points or more" in line and "8 of 10" in line
+
+
+def test_runs_that_hold_out_other_images_are_not_compared() -> None:
+    def held_out(label: str, split: int | None, seed: int) -> Group:
+        made = group(label, np.ones((1, 50)), [seed])
+        started = made.runs[0].history.started
+        assert started is not None
+        preset = started.preset | {"train": {"val_split": 50, "val_split_seed": split}}
+        changed = replace(started, judged_by="validation", preset=preset)
+        run = replace(made.runs[0], history=replace(made.runs[0].history, started=changed))
+        return Group(label, (run,), made.right)
+
+    check_comparable(held_out("a", 3, 0), held_out("b", 3, 1))
+    with pytest.raises(RunDirectoryError, match="held out by seed 3.*held out by seed 4"):
+        check_comparable(held_out("a", 3, 0), held_out("b", 4, 0))
+    with pytest.raises(RunDirectoryError, match="held out by seed 0.*held out by seed 1"):
+        check_comparable(held_out("a", None, 0), held_out("b", None, 1))
