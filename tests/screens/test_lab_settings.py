@@ -41,6 +41,9 @@ class Manager:
     def busy(self) -> bool:
         return False
 
+    def training(self) -> list[Any]:
+        return []
+
 
 def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
     """The app as the command `tuitrain` would open it, with its environment."""

@@ -36,7 +36,7 @@ def waited(keys: list[str]) -> Callable[[Pilot[Any]], Any]:
         await pilot.app.workers.wait_for_complete()
         await pilot.press(*keys)
         await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+        await pilot.pause(0.1)  # what the last of them found is told to a pane, which paints it
 
     return run
 
