@@ -148,6 +148,9 @@ def _with_streams(
         os.read(reader, 1)  # returns at the end too
         os.close(reader)
     if hup:
+        end = time.monotonic() + 60
+        while not (bench.runs / name).exists() and time.monotonic() < end:
+            time.sleep(0.01)  # before its first line of code, any process dies of it
         for _ in range(3):
             time.sleep(0.1)
             child.signal(signal.SIGHUP)

@@ -65,8 +65,8 @@ class Recorder:
         """Record an event in memory and, if the disk allows it, in the directory."""
         with self._lock:
             record = Record(event, time.time(), self.elapsed_s)
-            if self.closed:
-                return record
+            if self.closed or (isinstance(event, Control) and self.finished is not None):
+                return record  # a run's end stays its last line, though its report takes some time after it
             begins = isinstance(event, RunStarted | RunFinished)
             if not self._begun and not begins:
                 self._early.append(record)  # a signal before the run began: its beginning comes first

@@ -516,3 +516,19 @@ def test_a_report_that_fails_fails_no_run(tmp_path: Path) -> None:
     session = reported(run, lambda *_: {"report.md": "text"}, epochs=1)
     assert session.outcome == "completed" and session.exit_code == ExitCode.RUN_DIRECTORY
     assert "report.md" in (session.recorder.trouble or "")
+
+
+def test_a_terminal_that_goes_while_the_report_is_made_leaves_the_end_the_last_line(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    session = fake_session(run, epochs=1)
+
+    def slow(*_: Any) -> dict[str, str]:
+        assert session.running
+        session.detached("SIGHUP")
+        return {"report.md": ""}
+
+    session.reporter = slow
+    session.start()
+    assert session.join(60) and session.outcome == "completed"
+    assert isinstance(session.records[-1].event, RunFinished)
+    assert isinstance(run.events()[-1].event, RunFinished)
