@@ -62,6 +62,10 @@ class RunDirectoryError(TuitrainError):
     exit_code = ExitCode.RUN_DIRECTORY
 
 
+class BusyError(RunDirectoryError):
+    """A run directory that another living process holds."""
+
+
 class DivergedError(TuitrainError):
     """A loss that is no longer finite."""
 

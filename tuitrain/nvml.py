@@ -116,6 +116,11 @@ def cards() -> list[Card]:
     return out
 
 
+def device_names() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls each of the cards that torch would see."""
+    return [str(place) for place in _places(library())[: len(cards())]]
+
+
 def card(device: str) -> Card | None:
     """The card of a device by torch's name (`cuda:1`); None for any other, or where it is not there."""
     kind, _, number = device.partition(":")

@@ -74,7 +74,7 @@ def train_study(
                     view.show(reader.groups())
                 shown = time.monotonic()
 
-        workers = Workers(local.at_once)
+        workers = Workers(local.at_once, local.devices)
         training = StudyTraining(
             study, plan, workers, at_once=local.at_once, together=local.together, data_dir=data_dir, model=model,
             reporter=report_files,

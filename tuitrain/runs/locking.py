@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from tuitrain.errors import RunDirectoryError, visible
+from tuitrain.errors import BusyError, RunDirectoryError, visible
 from tuitrain.runs import durable
 
 LOCK_NAME = "run.lock"
@@ -231,10 +231,10 @@ class RunLock:
                 if error.errno in _NO_LOCKS:
                     if holder is None or holder.here_and_dead() or holder.pid == os.getpid():
                         return
-                    raise RunDirectoryError(busy_message(name, self.folder)) from None
+                    raise BusyError(busy_message(name, self.folder)) from None
                 alive = holder is not None and not holder.here_and_dead()
                 if alive and holder is not None and (holder.pid != os.getpid() or attempt > 2):
-                    raise RunDirectoryError(busy_message(name, self.folder)) from None
+                    raise BusyError(busy_message(name, self.folder)) from None
                 time.sleep(0.01)
         raise RunDirectoryError(busy_message(name, self.folder))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from tuitrain.errors import UsageError
@@ -26,11 +27,15 @@ def trains_on_cpu(runtime: Runtime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """How a plan is trained here: so many calls at a time, each of so many members, with this runtime."""
+    """How a plan is trained here: so many calls at a time, each of so many members, with this runtime.
+
+    `devices` are the GPUs of the processes, a name of CUDA_VISIBLE_DEVICES each; none where there is one GPU at most.
+    """
 
     runtime: Runtime
     at_once: int
     together: int
+    devices: tuple[str, ...] = ()
 
 
 def local_for(plan: Plan, jobs: int | None = None, together: bool | None = None) -> Local:
@@ -38,7 +43,8 @@ def local_for(plan: Plan, jobs: int | None = None, together: bool | None = None)
 
     On the CPU as many members at a time as it has cores, of one thread each: four seeds of step13 on two cores took 0.78
     of the time of one after the other, start included, and stacked 2.6 times as long (`benchmarks/seeds.py`). On CUDA
-    the seeds of a setting train at once, as one network alone leaves most of the device idle.
+    the seeds of a setting train at once, as one network alone leaves most of the device idle; where there are several
+    GPUs and none is named, each has a process of its own, and the seeds of a setting are shared out.
 
     Args:
         plan: of the study; threads that its runtime sets stay.
@@ -52,16 +58,26 @@ def local_for(plan: Plan, jobs: int | None = None, together: bool | None = None)
     if jobs is not None and not 1 <= jobs <= 1024:
         raise UsageError(f"--jobs {jobs}: use a number from 1 to 1024.")
     on_cpu = trains_on_cpu(runtime)
+    devices = () if on_cpu or runtime.device not in ("auto", "cuda") else _several_gpus()
     if together or (together is None and not on_cpu and runtime.device != "mps" and not plan.user_network):
-        most = TOGETHER_IN_A_DUEL if plan.kind == "duel" else TOGETHER
-        return Local(runtime, 1, min(len(plan.seeds), jobs or most))
+        most = jobs or len(devices or "1") * (TOGETHER_IN_A_DUEL if plan.kind == "duel" else TOGETHER)
+        processes = min(max(1, len(devices)), most, members)
+        share = math.ceil(min(members, most) / processes)
+        return Local(runtime, processes, min(len(plan.seeds), share), devices)
     if not on_cpu:
-        return Local(runtime, min(members, jobs or 1), 1)
+        return Local(runtime, min(members, jobs or max(1, len(devices))), 1, devices)
     count = jobs or min(usable_cpus() // (runtime.threads or 1), _fit_in_memory())
     count = max(1, min(count, members))
     if count > 1 and runtime.threads is None:
         runtime = replace(runtime, threads=max(1, usable_cpus() // count))
     return Local(runtime, count, 1)
+
+
+def _several_gpus() -> tuple[str, ...]:
+    from tuitrain import nvml
+
+    names = nvml.device_names()
+    return tuple(names) if len(names) > 1 else ()
 
 
 def _fit_in_memory() -> int:

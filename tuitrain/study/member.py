@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitrain.errors import RunDirectoryError, TuitrainError, visible
+from tuitrain.errors import BusyError, RunDirectoryError, TuitrainError, visible
 from tuitrain.runs import names
 from tuitrain.runs.report_files import Reporter
 from tuitrain.training.job import Job
@@ -40,7 +40,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a member ended: an outcome of a run, or `refused` with the sentence of an error and its exit code."""
+    """How a member ended: an outcome of a run, or `refused` with the sentence of an error and its exit code.
+
+    `busy` is one that another process trains.
+    """
 
     run: str
     outcome: str
@@ -58,7 +61,7 @@ def train_member(order: Order) -> Ending:
     try:
         session = prepare_member(order)
     except TuitrainError as error:
-        return Ending(order.run, "refused", str(error), int(error.exit_code))
+        return refusal_of(order.run, error)
     if session is None:
         return Ending(order.run, result_of(order.runs_dir / order.run) or "completed")
     with guarded(session) as signals:
@@ -68,6 +71,12 @@ def train_member(order: Order) -> Ending:
         else:
             session.directory.close()
     return ending_of(order.run, session)
+
+
+def refusal_of(run: str, error: TuitrainError) -> Ending:
+    """What is said of a member that can't be trained, or not here."""
+    outcome = "busy" if isinstance(error, BusyError) else "refused"
+    return Ending(run, outcome, str(error), int(error.exit_code))
 
 
 def ending_of(run: str, session: Session) -> Ending:
@@ -149,12 +158,19 @@ def _user_network(model: str, sha256: str) -> UserNetwork:
     return network
 
 
-def begin_worker() -> None:
+def begin_worker(device: str = "") -> None:
     """Prepares a worker process: signals save and end it, Ctrl-C is left to the process that gives the orders.
 
     When that one is gone, the worker stops with its state saved.
+
+    Args:
+        device: the one GPU that the process is to see, as CUDA_VISIBLE_DEVICES names it; empty for all.
     """
+    import os
     import signal
+
+    if device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from tuitrain.runs.signals import prepare_process

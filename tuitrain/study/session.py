@@ -54,7 +54,7 @@ class StudySession:
             raise
         self.study, self.control = study, control
         self._reader = StudyReader(study.runs_dir, plan)
-        self._workers = Workers(local.at_once)
+        self._workers = Workers(local.at_once, local.devices)
         self._training = StudyTraining(
             study, plan, self._workers, at_once=local.at_once, together=local.together, data_dir=data_dir,
             enough=(lambda: duel_of(plan, self._reader.groups()).decided) if plan.kind == "duel" else lambda: False,

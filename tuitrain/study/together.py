@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from tuitrain.errors import TuitrainError
 from tuitrain.figures import plural
 from tuitrain.runs import checkpoint, names
-from tuitrain.study.member import Ending, Order, ending_of, prepare_member, result_of, train_member
+from tuitrain.study.member import (
+    Ending,
+    Order,
+    ending_of,
+    prepare_member,
+    refusal_of,
+    result_of,
+    train_member,
+)
 from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
@@ -22,8 +30,21 @@ if TYPE_CHECKING:
 START_S = 120.0
 
 
+def work(orders: Sequence[Order]) -> list[Ending]:
+    """What an executor calls, in a process of its own: trains members, and ends that process if a signal stopped them.
+
+    So they are given to another process, as after any other death; they have saved their state.
+    """
+    from tuitrain.runs.signals import exit_at_once, signals
+
+    endings = train_members(orders)
+    if signals.exit_code:
+        exit_at_once(signals.exit_code)
+    return endings
+
+
 def train_members(orders: Sequence[Order]) -> list[Ending]:
-    """What an executor calls: trains one member, or several of one setting at once.
+    """Trains one member, or several of one setting at once.
 
     Those that stand at another epoch, or can't be trained at once, are trained one after the other.
 
@@ -88,7 +109,7 @@ def _train_batch(orders: Sequence[Order], epoch: int) -> list[Ending]:
         try:
             session = prepare_member(order, maker(order.run))
         except TuitrainError as error:
-            refused.append(Ending(order.run, "refused", str(error), int(error.exit_code)))
+            refused.append(refusal_of(order.run, error))
             continue
         if session is not None:
             sessions[order.run] = session

@@ -11,20 +11,21 @@ from pathlib import Path
 
 from tuitrain.errors import ExitCode, RunDirectoryError, TuitrainError, visible
 from tuitrain.figures import plural
-from tuitrain.runs import locking, names
+from tuitrain.runs import checkpoint, locking, names
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.runs.index import summarise
 from tuitrain.runs.report_files import Reporter
 from tuitrain.runs.steering import RemoteControl
 from tuitrain.study.member import Ending, Order, result_of
 from tuitrain.study.plan import Member, Plan
 from tuitrain.study.store import StudyDirectory
-from tuitrain.study.together import train_members
+from tuitrain.study.together import work
 from tuitrain.training.command import Command, Steering
 
 POLL_S = 0.1
 #: A stop is posted again this often: a run that was only just beginning may not have been listening.
 TELL_S = 1.0
+#: How often it looks whether another process still trains a member.
+ELSEWHERE_S = 1.0
 #: How often the process of a member may die without a new checkpoint, before the member is left out.
 MOST_DEATHS = 3
 #: A member that can't find its data or device says what all others would.
@@ -52,7 +53,8 @@ class StudyTraining:
     Args:
         study: held by this process.
         plan: its plan.
-        executor: calls `train_members` somewhere that sees the study's folder of runs.
+        executor: calls `together.work` somewhere that sees the study's folder of runs. A call whose process died raises
+            BrokenExecutor and is given out again; one that raises a TuitrainError ends the study.
         at_once: how many calls are given to it at a time.
         together: how many members of a setting are trained by one call, at once; on a GPU they fill it.
         data_dir: where the data lies, for the members.
@@ -82,16 +84,18 @@ class StudyTraining:
         self._running = False
         self.endings: dict[str, Ending] = {}
         self.in_flight: dict[Future[list[Ending]], list[Member]] = {}
-        self._deaths: Counter[str] = Counter()  # of a member's processes, since it last finished an epoch
-        self._epochs: dict[str, int] = {}  # that a member had when its process died
+        self._deaths: Counter[str] = Counter()  # of a member's processes, since its last checkpoint
+        self._places: dict[str, tuple[int, int]] = {}  # of that checkpoint: epoch and step
         self._told: dict[str, float] = {}  # when a member was told to stop
+        self._elsewhere: list[Member] = []  # that another process trains
+        self._looked = 0.0  # at those
         self._error: TuitrainError | None = None
 
     def run(self, look: Callable[[], None] = lambda: None) -> None:
         """Trains until all is done, or enough, or a stop; `look` is called ten times a second.
 
         Raises:
-            TuitrainError: the data or the device is missing, which no member can do without.
+            TuitrainError: the data, the device or what trains them is missing, which no member can do without.
         """
         self._running = True
         try:
@@ -99,6 +103,7 @@ class StudyTraining:
             batches = self._to_train()
             while True:
                 self._obey()
+                again += self._freed()
                 if self._stopping:
                     self._tell_members()
                 while not self._stopping and len(self.in_flight) < self.at_once and not self.enough():
@@ -106,10 +111,14 @@ class StudyTraining:
                     if batch is None:
                         break
                     orders = [self._order(member) for member in batch]
-                    self.in_flight[self.executor.submit(train_members, orders)] = batch
-                if not self.in_flight:
+                    self.in_flight[self.executor.submit(work, orders)] = batch
+                if not self.in_flight and (self._stopping or not self._elsewhere):
                     break
-                done, _ = wait(self.in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                done: set[Future[list[Ending]]] = set()
+                if self.in_flight:
+                    done, _ = wait(self.in_flight, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                else:
+                    time.sleep(POLL_S)
                 for future in done:
                     again += [[member] for member in self._take(future, self.in_flight.pop(future))]
                 if done and self.enough():
@@ -183,7 +192,12 @@ class StudyTraining:
         """Keeps how members ended; returns those to be tried again, as their process died."""
         error = future.exception()
         if error is None:
-            endings = future.result()
+            busy = {ending.run for ending in future.result() if ending.outcome == "busy"}
+            self._elsewhere += [member for member in batch if member.run in busy]
+            endings = [ending for ending in future.result() if ending.run not in busy]
+        elif isinstance(error, TuitrainError):  # there is nothing that could train any
+            self._error = self._error or error
+            return []
         elif not isinstance(error, BrokenExecutor):
             endings = [Ending(m.run, "failed", f"{type(error).__name__}: {visible(error)}", 1) for m in batch]
         elif self._stopping:
@@ -192,7 +206,12 @@ class StudyTraining:
             again = [member for member in batch if not self._died(member)]
             times = plural(MOST_DEATHS, "time")
             endings = [
-                Ending(member.run, "failed", f"its process was killed {times} before an epoch was done", 1)
+                Ending(
+                    member.run,
+                    "failed",
+                    f"its process was killed {times} before it had saved anything new",
+                    1,
+                )
                 for member in batch
                 if member not in again
             ]
@@ -205,12 +224,24 @@ class StudyTraining:
                 self._error.exit_code = ExitCode(ending.exit_code)
         return []
 
+    def _is_held(self, member: Member) -> bool:
+        return locking.is_held(self.study.runs_dir / member.run)
+
+    def _freed(self) -> list[list[Member]]:
+        """Members that another process trained, one of a dead study's or a user's, and trains no longer."""
+        if not self._elsewhere or time.monotonic() - self._looked < ELSEWHERE_S:
+            return []
+        self._looked = time.monotonic()
+        freed = [member for member in self._elsewhere if not self._is_held(member)]
+        self._elsewhere = [member for member in self._elsewhere if member not in freed]
+        return [[member] for member in freed]
+
     def _died(self, member: Member) -> bool:
-        """Counts that a member's process died; whether that is once too often since it last finished an epoch."""
-        epochs = _epochs(self.study.runs_dir / member.run)
-        forward = epochs > self._epochs.get(member.run, -1)
+        """Counts that a member's process died; whether that is once too often since its last checkpoint."""
+        place = _newest_checkpoint(self.study.runs_dir / member.run)
+        forward = place > self._places.get(member.run, (-1, 0))
         self._deaths[member.run] = 1 if forward else self._deaths[member.run] + 1
-        self._epochs[member.run] = epochs
+        self._places[member.run] = place
         return self._deaths[member.run] >= MOST_DEATHS
 
     def _obey(self) -> None:
@@ -225,20 +256,20 @@ class StudyTraining:
         """Posts a stop to the members that train; the others are cancelled, or find nothing to wait for."""
         now = time.monotonic()
         for future, batch in list(self.in_flight.items()):
-            if future.cancel():
+            held = [member for member in batch if self._is_held(member)]
+            if not held and future.cancel():
                 del self.in_flight[future]
                 continue
-            for member in batch:
+            for member in held:
                 path = self.study.runs_dir / member.run
-                if now - self._told.get(member.run, -TELL_S) >= TELL_S and locking.is_held(path):
+                if now - self._told.get(member.run, -TELL_S) >= TELL_S:
                     self._told[member.run] = now
                     with contextlib.suppress(TuitrainError):
                         reason = self.stop_reason or "the study ends"
                         RemoteControl(RunDirectory(path), "study").stop(reason, when="now")
 
 
-def _epochs(path: Path) -> int:
-    try:
-        return summarise(path).epochs
-    except RunDirectoryError:
-        return 0
+def _newest_checkpoint(path: Path) -> tuple[int, int]:
+    """Epoch and step of a run's newest checkpoint; zeros where there is none."""
+    newest = checkpoint.entries(path / "checkpoints")[-1:]
+    return (newest[0].epoch, newest[0].step) if newest else (0, 0)

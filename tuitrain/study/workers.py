@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
+import multiprocessing.context
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
@@ -19,15 +21,21 @@ class Workers(Executor):
     """As many processes as members are trained at a time.
 
     Each has a pool of its own, so that a process that is killed takes no other with it: its call raises
-    BrokenProcessPool, and the next call gets a new process. They are forked from a server that has torch already.
+    BrokenProcessPool, and the next call gets a new process. They are forked from a server that has torch already,
+    unless each is to see one GPU only: that is told to a fresh process before it imports torch.
     """
 
-    def __init__(self, count: int) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tuitrain.study.preload"])
-        # While the app shows its screen, what stands for stderr has no descriptor to give to the server.
-        with contextlib.redirect_stderr(sys.__stderr__):
-            forkserver.ensure_running()
+    def __init__(self, count: int, devices: Sequence[str] = ()) -> None:
+        self._context: multiprocessing.context.BaseContext
+        if devices:
+            self._context = multiprocessing.get_context("spawn")
+        else:
+            self._context = multiprocessing.get_context("forkserver")
+            self._context.set_forkserver_preload(["tuitrain.study.preload"])
+            # While the app shows its screen, what stands for stderr has no descriptor to give to the server.
+            with contextlib.redirect_stderr(sys.__stderr__):
+                forkserver.ensure_running()
+        self._devices = list(itertools.islice(itertools.cycle(devices), count)) if devices else [""] * count
         self._pools: list[ProcessPoolExecutor] = []
         self._own = threading.local()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="member")
@@ -39,7 +47,11 @@ class Workers(Executor):
     def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pool: ProcessPoolExecutor | None = getattr(self._own, "pool", None)
         if pool is None:
-            pool = self._own.pool = ProcessPoolExecutor(1, self._context, initializer=begin_worker)
+            if not hasattr(self._own, "device"):
+                self._own.device = self._devices.pop(0)
+            pool = self._own.pool = ProcessPoolExecutor(
+                1, self._context, initializer=begin_worker, initargs=(self._own.device,)
+            )
             self._pools.append(pool)
         try:
             return pool.submit(fn, *args, **kwargs).result()

@@ -1,14 +1,16 @@
 """The training of a study, with an executor that only writes down what it was given."""
 
 from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.groups_made import history, plan
-from tuitrain.errors import DataError, ExitCode, TuitrainError
+from tuitrain.errors import BusyError, DataError, DeviceError, ExitCode, TuitrainError
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.study.member import Ending, Order
+from tuitrain.runs.locking import RunLock
+from tuitrain.study.member import Ending, Order, refusal_of
 from tuitrain.study.store import create_study
 from tuitrain.study.training import MOST_DEATHS, StudyTraining
 from tuitrain.training.events import Record
@@ -90,6 +92,42 @@ def test_a_member_whose_process_dies_is_given_out_again_and_left_out_at_last(tmp
     outcomes = {run[-1]: ending.outcome for run, ending in work.endings.items()}
     assert outcomes == {"0": "completed", "1": "failed", "2": "completed"}
     assert sum(order.job.preset.train.seed == 1 for order in told.orders) == MOST_DEATHS
+
+
+def test_a_member_that_another_process_trains_is_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("tuitrain.study.training.ELSEWHERE_S", 0.05)
+    made = plan("one")
+    other = tmp_path / made.member(0, 1).run
+    other.mkdir()
+    lock = RunLock(other)
+    lock.acquire(other.name)
+    looks: list[int] = []
+
+    def answer(order: Order) -> Ending:
+        if order.run == other.name and lock.held:
+            return refusal_of(order.run, BusyError("another process holds it"))
+        return Ending(order.run, "completed")
+
+    def look() -> None:
+        looks.append(len(work.endings))
+        if len(looks) == 10:
+            lock.release()
+
+    work, told = training(tmp_path, replace(made, name="other"), answer)
+    work.plan = made
+    work.run(look)
+    assert {ending.outcome for ending in work.endings.values()} == {"completed"} and len(work.endings) == 3
+    assert [order.run for order in told.orders].count(other.name) == 2 and len(looks) >= 10
+
+
+def test_a_study_ends_with_the_sentence_of_an_executor_that_can_train_nothing(tmp_path) -> None:
+    def answer(order: Order) -> Ending:
+        raise DeviceError("the cluster is gone.")
+
+    work, told = training(tmp_path, plan("one", seeds=tuple(range(9))), answer)
+    with pytest.raises(DeviceError, match="the cluster is gone"):
+        work.run()
+    assert len(told.orders) <= 2 and not work.endings
 
 
 def test_a_stop_ends_the_study_and_leaves_the_rest(tmp_path) -> None:
