@@ -38,7 +38,13 @@ def _sound(found: list[dict[str, Any]]) -> None:
 
 
 def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_found() -> None:
-    sections = ("budget step13 64", "tiny every augmentation", "tiny rmsprop", "seeds tiny fp32")
+    sections = (
+        "budget step13 64",
+        "tiny every augmentation",
+        "tiny rmsprop",
+        "tiny words",
+        "seeds words bf16",
+    )
     *found, broken = _run("--only", *sections, "--then", "item", "tiny sgd")
     _sound(found)
     # One of the faults in the quick run, in the same process; the others are long.

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torch
 
-from support.training_small import CPU, run, stripes, tiny
+from support.training_small import CPU, WORDS, run, stripes, tiny
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training import compiling, machine, profiling
@@ -127,6 +127,7 @@ ODD = {
         {"flatten": True},
         {"linear": 10},
     ],
+    "words of small networks": WORDS,
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from support.training_small import CPU, metrics, run, shortened, stored, stripes, tiny
+from support.training_small import CPU, WORDS, metrics, run, shortened, stored, stripes, tiny
 from tuitrain.errors import CheckpointError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import list_presets
@@ -88,6 +88,7 @@ def test_interrupted_after_every_epoch(name: str) -> None:
             "warmup": 1,
             "clip_norm": 0.5,
         },
+        {"layers": WORDS},
     ],
 )
 def test_interrupted_inside_epochs(train: dict[str, Any]) -> None:

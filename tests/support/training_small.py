@@ -46,6 +46,17 @@ TINY = [
 ]
 
 
+#: The words of small networks, each beside those that it meets there.
+WORDS = [
+    {"conv": 6, "kernel": 3, "padding": 1, "bias": False, "then": ["prelu", "batchnorm", "dropout2d"]},
+    {"maxpool": 2},
+    {"conv": 6, "kernel": 3, "padding": 1, "bias": False, "then": ["batchnorm", {"prelu": 1}]},
+    {"maxpool": 2},
+    {"conv": 10, "kernel": 3, "then": ["prelu", "dropout"]},
+    {"global_avgpool": True},
+]
+
+
 def tiny(layers: list[Any] | None = None, **train: Any) -> Preset:
     """A preset of a few hundred parameters with everything random switched on."""
     settings: dict[str, Any] = {"epochs": 3, "batch_size": 64, "dropout": 0.1, "rotation": 7.0, "seed": 5}

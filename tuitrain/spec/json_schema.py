@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuitrain.spec.layers import LAYERS
-from tuitrain.spec.operations import PLAIN_OPS, Dropout2dOp, DropoutOp, GroupNormOp, LeakyReLUOp
+from tuitrain.spec.operations import OP_SETTINGS, PLAIN_OPS
 from tuitrain.spec.preset import Preset
 
 
@@ -15,8 +15,7 @@ def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 def _op() -> dict[str, Any]:
     settings = [
-        _closed({c.kind: c.model_json_schema()["properties"][c.kind]}, [c.kind])
-        for c in (LeakyReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
+        _closed({c.kind: c.model_json_schema()["properties"][c.kind]}, [c.kind]) for c in OP_SETTINGS.values()
     ]
     return {"anyOf": [{"enum": list(PLAIN_OPS)}, *settings]}
 
@@ -40,15 +39,7 @@ def preset_schema() -> dict[str, Any]:
         for name, part in schema["$defs"].items()
         if name not in {m.__name__ for m in LAYERS.values()}
     }
-    for unused in (
-        "_PlainOpInput",
-        "_Unknown",
-        "LeakyReLUOp",
-        "DropoutOp",
-        "Dropout2dOp",
-        "GroupNormOp",
-        "NetworkSpec",
-    ):
+    for unused in ("_PlainOpInput", "_Unknown", *(c.__name__ for c in OP_SETTINGS.values())):
         keep.pop(unused, None)
     keep["Op"], keep["Layer"] = _op(), _layer()
     keep["NetworkSpec"] = _closed(

@@ -13,10 +13,10 @@ MAX_OPS = 8
 MAX_CHANNELS = 1024  # of a layer, and so most groups of a norm
 
 PLAIN_OPS = (
-    "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
+    "relu", "leaky_relu", "prelu", "gelu", "silu", "sigmoid", "tanh",
     "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
 )  # fmt: skip
-ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh")
+ACTIVATIONS = ("relu", "leaky_relu", "prelu", "gelu", "silu", "sigmoid", "tanh")
 NORMS = ("batchnorm", "groupnorm", "layernorm", "instancenorm")
 DROPOUTS = ("dropout", "dropout2d")
 OPS = (*ACTIVATIONS, *NORMS, *DROPOUTS)
@@ -29,7 +29,7 @@ class _Setting(Spec):
 
     @property
     def value(self) -> float:
-        """The setting: slope, probability or number of groups."""
+        """The setting: slope, number of slopes, probability or number of groups."""
         value: float = getattr(self, self.kind)
         return value
 
@@ -43,6 +43,13 @@ class LeakyReLUOp(_Setting):
 
     kind: ClassVar[str] = "leaky_relu"
     leaky_relu: float = Field(ge=0, le=1)
+
+
+class PReLUOp(_Setting):
+    """`{ prelu = 1 }`: one slope for all channels, which is learned; `"prelu"` has one for each channel."""
+
+    kind: ClassVar[str] = "prelu"
+    prelu: Literal[1]
 
 
 class DropoutOp(_Setting):
@@ -70,7 +77,7 @@ class PlainOp(Spec):
     """An operation by its name alone; `dropout` and `dropout2d` then take `train.dropout`."""
 
     name: Literal[
-        "relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh",
+        "relu", "leaky_relu", "prelu", "gelu", "silu", "sigmoid", "tanh",
         "batchnorm", "instancenorm", "layernorm", "dropout", "dropout2d",
     ]  # fmt: skip
 
@@ -91,9 +98,9 @@ class PlainOp(Spec):
 
 #: Operations that may be written with a setting of their own.
 OP_SETTINGS: dict[str, type[_Setting]] = {
-    c.kind: c for c in (LeakyReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
+    c.kind: c for c in (LeakyReLUOp, PReLUOp, DropoutOp, Dropout2dOp, GroupNormOp)
 }
-Op = PlainOp | LeakyReLUOp | DropoutOp | Dropout2dOp | GroupNormOp
+Op = PlainOp | LeakyReLUOp | PReLUOp | DropoutOp | Dropout2dOp | GroupNormOp
 
 
 def _op_tag(value: Any) -> str:
@@ -147,6 +154,7 @@ class _PlainOpInput(PlainOp):
 AnyOp = Annotated[
     Annotated[_PlainOpInput, Tag("(plain)")]
     | Annotated[LeakyReLUOp, Tag("(leaky_relu)")]
+    | Annotated[PReLUOp, Tag("(prelu)")]
     | Annotated[DropoutOp, Tag("(dropout)")]
     | Annotated[Dropout2dOp, Tag("(dropout2d)")]
     | Annotated[GroupNormOp, Tag("(groupnorm)")],

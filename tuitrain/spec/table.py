@@ -305,6 +305,9 @@ def _op_row(number: int, op: Op, walk: _Walk, dropout: float) -> TableRow:
     elif kind in ("dropout", "dropout2d"):
         rate = dropout if op.value is None else float(op.value)
         label += f" {rate:g}"
+    elif kind == "prelu":
+        parameters = shape[0] if op.value is None else 1
+        label += "" if op.value is None else " 1"
     elif kind == "leaky_relu":
         label += f" {op.value:g}"
     return TableRow(

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuitrain.spec.layers import (
@@ -55,6 +56,14 @@ class LayerNorm2d(GroupNorm):
 
     def __init__(self, channels: int, device: str) -> None:
         super().__init__(1, channels, device=device)
+
+
+class PReLU(nn.PReLU):
+    """torch's, with slopes of the maps' type: autocast does not see to that everywhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Each channel's slope, or the one of all, for what is negative."""
+        return F.prelu(x, self.weight.to(x.dtype))
 
 
 class Network(nn.Module):
@@ -174,6 +183,8 @@ def _op_module(op: Op, shape: Shape, dropout: float) -> nn.Module:
             return nn.ReLU()
         case "leaky_relu":
             return nn.LeakyReLU(float(op.value or 0.0))
+        case "prelu":
+            return PReLU(channels if op.value is None else 1, device="meta")
         case "gelu":
             return nn.GELU()
         case "silu":
@@ -210,7 +221,7 @@ def _initialise(network: Network, generator: torch.Generator | None) -> None:
             if module.bias is not None:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm | nn.PReLU):
             module.reset_parameters()
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from support.fake_cuda import faults, lint, tensors
-from support.training_small import stripes, tiny
+from support.training_small import WORDS, stripes, tiny
 from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES
@@ -36,6 +36,7 @@ _TRAININGS: dict[str, dict[str, Any]] = {
     "nesterov, decay": {
         "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
     },
+    "words": {"layers": WORDS},
     "rmsprop, momentum": {"optimizer": {"name": "rmsprop", "lr": 0.01, "momentum": 0.9}},
 }
 
@@ -97,6 +98,10 @@ def _sections() -> dict[str, Callable[[], None]]:
     out["seeds tiny adam, label smoothing, l1"] = lambda: _seeds(
         tiny(optimizer={"name": "adam", "lr": 0.01}, label_smoothing=0.1, l1=1e-4), _runtime()
     )
+    for precision in ("tf32", "bf16"):
+        runtime = _runtime(precision=precision)
+        out[f"words {precision}"] = lambda runtime=runtime: _train(tiny(WORDS), runtime)
+        out[f"seeds words {precision}"] = lambda runtime=runtime: _seeds(tiny(WORDS), runtime)
     out["seeds tiny without a graph"] = lambda: _seeds(tiny(), _runtime(graph=False))
     # For the budgets: the batch that the figures are stated for.
     out["budget step13 64"] = lambda: _train(_step13(batch_size=64, epochs=1), _runtime())

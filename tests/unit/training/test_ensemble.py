@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from support.training_small import CPU, run, stripes, tiny
+from support.training_small import CPU, WORDS, run, stripes, tiny
 from tuitrain.errors import UsageError
 from tuitrain.spec.preset import Preset, override
 from tuitrain.training.command import RunControl
@@ -23,6 +23,7 @@ CASES = [
         epochs=2,
         schedule={"name": "onecycle"},
     ),
+    tiny(WORDS, epochs=2),
 ]
 
 

@@ -12,7 +12,7 @@ from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.training.model import build, torchinfo_summary, torchinfo_table
 
-OPS = ["relu", "leaky_relu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "layernorm", "dropout"]
+OPS = ["relu", "leaky_relu", "prelu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "layernorm", "dropout"]
 MAP_OPS = ["instancenorm", "dropout2d"]
 
 
@@ -50,7 +50,10 @@ def random_layers(rng: random.Random) -> list[dict]:
         else:
             layer, flat = {kind: True}, flat or kind == "flatten"
         ops = rng.sample(OPS if flat else OPS + MAP_OPS, rng.choice([0, 1, 2, 3]))
-        layer["then"] = [*ops, *([{"groupnorm": 1}] if rng.random() < 0.1 else [])]
+        layer["then"] = [
+            *ops,
+            *([rng.choice([{"groupnorm": 1}, {"prelu": 1}])] if rng.random() < 0.2 else []),
+        ]
         layers.append(layer)
     end = rng.choice(
         [
@@ -138,9 +141,9 @@ def test_the_fields_two_sides_are_what_a_gradient_reaches() -> None:
 def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:
     layers = [
         {"conv": 6, "kernel": 3, "groups": 1, "then": ["batchnorm", {"groupnorm": 2}, "layernorm"]},
-        {"conv": 4, "kernel": 2, "groups": 2, "bias": False},
+        {"conv": 4, "kernel": 2, "groups": 2, "bias": False, "then": ["prelu", {"prelu": 1}]},
         {"flatten": True},
-        {"linear": 12, "then": ["batchnorm", "layernorm"]},
+        {"linear": 12, "then": ["batchnorm", "layernorm", "prelu"]},
         {"linear": 10},
     ]
     from tuitrain.training.seeding import key
@@ -149,8 +152,8 @@ def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:
     torch.manual_seed(key(3, "init"))
     theirs = [
         nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.GroupNorm(2, 6), nn.GroupNorm(1, 6),
-        nn.Conv2d(6, 4, 2, groups=2, bias=False),
-        nn.Linear(4 * 25 * 25, 12), nn.BatchNorm1d(12), nn.LayerNorm(12), nn.Linear(12, 10),
+        nn.Conv2d(6, 4, 2, groups=2, bias=False), nn.PReLU(4), nn.PReLU(),
+        nn.Linear(4 * 25 * 25, 12), nn.BatchNorm1d(12), nn.LayerNorm(12), nn.PReLU(12), nn.Linear(12, 10),
     ]  # fmt: skip
     wanted = [tensor for module in theirs for tensor in module.state_dict().values()]
     assert len(ours) == len(wanted)

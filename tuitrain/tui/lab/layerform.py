@@ -16,7 +16,7 @@ OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
 #: What the first number of a layer is called, and the setting of an operation.
 _WORDS = {
     "conv": "channels", "linear": "features", "maxpool": "window", "avgpool": "window",
-    "leaky_relu": "slope", "groupnorm": "groups", "dropout": "rate", "dropout2d": "rate",
+    "leaky_relu": "slope", "prelu": "one for all", "groupnorm": "groups", "dropout": "rate", "dropout2d": "rate",
 }  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def layer_values(layer: Mapping[str, Any]) -> dict[str, Any]:
         out[f"op{number}"] = op_kind(op)
         if op_kind(op) in OP_SETTINGS:
             setting = next(iter(op.values())) if isinstance(op, dict) else None
+            if op_kind(op) == "prelu":
+                setting = setting is not None
             out[f"op{number}.value"] = 0.01 if setting is None and op_kind(op) == "leaky_relu" else setting
     return out | {f"op{len(ops)}": NONE}
 
@@ -56,6 +58,10 @@ def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
             form: dict[str, Any] = {"optional": True, "empty": "default"} if word in DROPOUTS else {}
             help = "Empty: the dropout of the form." if form else ""
             label = f"  {_WORDS[word]}"
+            if word == "prelu":
+                help = "One slope for all channels, not one for each."
+                rows.append(Field(f"op{number}.value", label, "toggle", help))
+                continue
             rows.append(
                 schema_field(f"op{number}.value", OP_SETTINGS[word], word, label=label, help=help, **form)
             )
@@ -96,7 +102,7 @@ def apply_layer_field(
     ops = editor.ops(index)
     if key.endswith(".value"):
         word = op_kind(ops[number])
-        ops[number] = word if value is None else {word: value}
+        ops[number] = word if value is None or value is False else {word: 1 if value is True else value}
     elif value == NONE:
         del ops[number : number + 1]
     else:
