@@ -49,7 +49,9 @@ def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_
     _sound(found)
     # One of the faults in the quick run, in the same process; the others are long.
     assert (broken["section"], {one["kind"] for one in broken["faults"]}) == ("tiny sgd", {"wait"})
-    assert [len(line["captures"]) for line in found if line["section"] == "budget step13 64"] == [3]
+    first = next(line for line in found if line["section"] == "budget step13 64")
+    # The full batch and judging are captured; cuDNN tries its ways for the full batch alone.
+    assert (len(first["captures"]), first["tuned"]) == (2, [64])
     _within_budget(found)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,7 +22,7 @@ from tuitrain.training.trainer import Trainer
 
 ON = Runtime(device="cpu", threads=1, compile="on")
 needs_compiler = pytest.mark.skipif(
-    compiling.compiler(torch.device("cpu")) is None, reason="needs a C++ compiler"
+    compiling.missing(torch.device("cpu")) is not None, reason="needs a C++ compiler"
 )
 
 
@@ -49,12 +50,55 @@ def test_auto_compiles_only_what_pays(
     name: str, images: int, epochs: int, mode: str, wanted: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stepper, table = stepper_for(name, images), load_preset(name).table()
-    monkeypatch.setattr(compiling, "compiler", lambda device: "/usr/bin/g++")
+    monkeypatch.setattr(compiling, "missing", lambda device: None)
     assert compiling.first_epoch(Runtime(compile=mode), stepper, table, epochs) == wanted
-    monkeypatch.setattr(compiling, "compiler", lambda device: None)
+    monkeypatch.setattr(compiling, "missing", lambda device: "there is no compiler")
     assert compiling.first_epoch(Runtime(compile=mode), stepper, table, epochs) == (
         0 if mode == "on" else None
     )
+
+
+@pytest.mark.parametrize(("epochs", "wanted"), [(14, None), (2000, 1)])
+def test_auto_compiles_on_cuda_only_what_takes_minutes(
+    epochs: int, wanted: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stepper, table = stepper_for("step13", 60_000), load_preset("step13").table()
+    stepper.device = torch.device("cuda")
+    monkeypatch.setattr(compiling, "missing", lambda device: None)
+    assert compiling.first_epoch(Runtime(), stepper, table, epochs) == wanted
+
+
+def test_what_triton_lacks_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(compiling.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(compiling.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setenv("CC", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "C compiler" in str(compiling.missing(cuda))
+    (tmp_path / "gcc").touch(0o755)
+    assert "Python.h" in str(compiling.missing(cuda)) and "python3-dev" in compiling.remedy(cuda)
+    (tmp_path / "Python.h").touch()
+    assert compiling.missing(cuda) is None
+    monkeypatch.setattr(compiling.importlib.util, "find_spec", lambda name: None)
+    assert "triton" in str(compiling.missing(cuda))
+
+
+def test_the_processes_that_compile_kernels_do_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = psutil.Process().children(recursive=True)
+
+    def compiled(stepper: Stepper) -> Any:
+        import torch._inductor.config
+        from torch._inductor.async_compile import AsyncCompile
+
+        torch._inductor.config.compile_threads = 2
+        AsyncCompile.process_pool()  # as Triton's kernels are
+        assert len(psutil.Process().children(recursive=True)) > len(before)
+        return stepper.logits
+
+    monkeypatch.setattr(compiling, "missing", lambda device: None)
+    monkeypatch.setattr(compiling, "_compiled", compiled)
+    assert compiling.compile_network(stepper_for("mlp", 200)) is None
+    assert psutil.Process().children(recursive=True) == before
 
 
 def failing(*args: Any, **kwargs: Any) -> Any:
@@ -66,9 +110,9 @@ def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
     why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if why == "none":
-        monkeypatch.setattr(compiling, "compiler", lambda device: None)
+        monkeypatch.setattr(compiling, "missing", lambda device: "there is no compiler")
     else:
-        monkeypatch.setattr(compiling, "compiler", lambda device: "/usr/bin/g++")
+        monkeypatch.setattr(compiling, "missing", lambda device: None)
         monkeypatch.setattr(torch, "compile", failing)
     if why == "not importable":
         monkeypatch.setitem(sys.modules, "torch._inductor.async_compile", None)

@@ -113,7 +113,16 @@ def _gpus() -> list[Finding]:
     if not usable:
         remedy = "install a torch built for this driver's CUDA version"
         return [*out, Finding("CUDA in torch", "can't use the GPU", False, remedy)]
-    return [*out, *map(_card, cards)]
+    from tuitrain.training import compiling
+
+    device = torch.device("cuda")
+    lacking = compiling.missing(device)
+    remedy = "" if lacking is None else f"for --compile {compiling.remedy(device)}"
+    return [
+        *out,
+        Finding("compiling for CUDA", lacking or "triton, a C compiler and Python.h are there", None, remedy),
+        *map(_card, cards),
+    ]
 
 
 def _card(card: nvml.Card) -> Finding:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import sysconfig
 import tempfile
 import threading
 from contextlib import nullcontext, suppress
@@ -21,27 +22,46 @@ import torch
 from tuitrain.errors import visible
 from tuitrain.paths import others_may_write, private_folder
 from tuitrain.spec.table import NetworkTable
-from tuitrain.training.cost import PAYS_FROM_S, eager_s
+from tuitrain.training.cost import CAPTURED_PAYS_FROM_S, PAYS_FROM_S, captured_s, eager_s
 from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.devices import is_out_of_memory
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Forward, Stepper
 
-#: C++ compilers at once; each takes some hundred megabytes.
+#: Compilers at once; each takes some hundred megabytes.
 COMPILERS = 4
 #: torch's compiler keeps state that all of a process shares.
 _ONE_AT_A_TIME = threading.Lock()
 _THREAD = "compile-network"
 
 
-def compiler(device: torch.device) -> str | None:
-    """The compiler that torch would use for a device, or None where there is none."""
-    if device.type == "mps":
-        return None
-    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
-        return None
-    names = [os.environ.get("CXX"), "g++", "clang++", "c++"]
-    return next((path for name in names if name and (path := shutil.which(name))), None)
+def missing(device: torch.device) -> str | None:
+    """What `torch.compile` needs for a device and is not there, as a sentence; None where all is there."""
+    if device.type == "cpu":
+        names = [os.environ.get("CXX"), "g++", "clang++", "c++"]
+        return None if _found(names) else "there is no C++ compiler (g++ or clang++)"
+    if device.type != "cuda":
+        return "torch has no compiler for this device"
+    if importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    # Triton builds a small C library against Python's own header files.
+    if not _found([os.environ.get("CC"), "gcc", "clang"]):
+        return "there is no C compiler (gcc or clang)"
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+        return "Python's header files (Python.h) are not there"
+    return None
+
+
+def _found(names: list[str | None]) -> bool:
+    return any(name and shutil.which(name) for name in names)
+
+
+def remedy(device: torch.device) -> str:
+    """What to do where compiling fails."""
+    needed = "a C++ compiler that works"
+    if device.type == "cuda":
+        needed = "triton, a C compiler that works (gcc) and Python's header files (python3-dev)"
+    return f"install {needed}, or use --compile off"
 
 
 def first_epoch(runtime: Runtime, stepper: Stepper, table: NetworkTable, epochs: int) -> int | None:
@@ -54,9 +74,11 @@ def first_epoch(runtime: Runtime, stepper: Stepper, table: NetworkTable, epochs:
         return None
     if runtime.compile == "on":
         return 0
-    long = eager_s(table, stepper.images, epochs) >= PAYS_FROM_S
-    worth = stepper.device.type == "cpu" and long and epochs > 1
-    return 1 if worth and compiler(stepper.device) else None
+    if stepper.device.type == "cuda":
+        long = captured_s(table, stepper.images, stepper.batch, epochs) >= CAPTURED_PAYS_FROM_S
+    else:
+        long = stepper.device.type == "cpu" and eager_s(table, stepper.images, epochs) >= PAYS_FROM_S
+    return 1 if long and epochs > 1 and missing(stepper.device) is None else None
 
 
 def use_own_folders() -> str | None:
@@ -94,6 +116,7 @@ class Compilation:
     """
 
     def __init__(self, stepper: Stepper) -> None:
+        self.device = stepper.device
         self._problem: str | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, args=(stepper,), name=_THREAD, daemon=True)
@@ -152,8 +175,8 @@ def compile_network(stepper: Stepper) -> str | None:
     Returns:
         What went wrong, then the stepper is as it was; or None.
     """
-    if compiler(stepper.device) is None:
-        return "there is no compiler (g++ or clang++)"
+    if (problem := missing(stepper.device)) is not None:
+        return problem
     try:
         stepper.use_compiled(_compiled(stepper))
         with stepper.rehearsal():
@@ -169,6 +192,7 @@ def compile_network(stepper: Stepper) -> str | None:
         inductor = sys.modules.get("torch._inductor.async_compile")  # None where importing it is what failed
         if inductor is not None:
             inductor.AsyncCompile.pool.cache_clear()  # its threads would stay
+            inductor.shutdown_compile_workers()  # and the processes that Triton's kernels are compiled in
     return None
 
 
@@ -189,8 +213,8 @@ def _compiled(stepper: Stepper) -> Forward:
     for name in ("torch._dynamo", "torch._inductor", "torch.utils.cpp_extension"):
         logging.getLogger(name).setLevel(logging.ERROR)  # what matters comes back as an exception
     on_cpu = stepper.device.type == "cpu"
-    # On the CPU these are threads that each wait for a C++ compiler; on CUDA they would be processes that stay behind.
-    torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus()) if on_cpu else 1
+    # On the CPU these are threads that each wait for a C++ compiler, on CUDA processes that compile kernels.
+    torch._inductor.config.compile_threads = min(COMPILERS, usable_cpus())
     # Else it is asked for again and again while compiling goes on, and another run of this process may change it.
     torch._inductor.config.cpp.threads = torch.get_num_threads() if on_cpu else -1
     # Else a batch norm's centred maps would be put aside, and not the convolution's from which they are made at once.

@@ -147,7 +147,7 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
         torch.backends.cudnn.deterministic = runtime.deterministic
-        torch.backends.cudnn.benchmark = device.type == "cuda" and not runtime.deterministic
+        torch.backends.cudnn.benchmark = False  # but see `tuning`
         with torch.cuda.device(device) if device.type == "cuda" else _freed_memory_kept(device):
             yield
     finally:
@@ -157,6 +157,22 @@ def settings(runtime: Runtime, device: torch.device) -> Iterator[None]:
             torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+
+
+@contextmanager
+def tuning(device: torch.device) -> Iterator[None]:
+    """Within it cuDNN times all its ways to compute a convolution of a new shape, and takes the fastest from then on.
+
+    That takes some 50 ms a shape, which full batches give back and a batch that comes once an epoch does not.
+    """
+    if device.type != "cuda" or torch.backends.cudnn.deterministic:
+        yield
+        return
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = False
 
 
 # glibc's mallopt; the settings' numbers are from its malloc.h.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,9 +246,10 @@ class Ensemble:
         bits = None
         if self._words:
             bits = self._bits.index_select(1, self._row)[:, 0].view(torch.int16)
-        gradients, (losses, logits) = vmap(
-            grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, 0, 0, 0 if self._words else None)
-        )(self._parameters, self._buffers, images, labels, bits)
+        with devices.tuning(self.device) if count == self.train.batch_size else nullcontext():
+            gradients, (losses, logits) = vmap(
+                grad_and_value(self._loss, has_aux=True), in_dims=(0, 0, 0, 0, 0 if self._words else None)
+            )(self._parameters, self._buffers, images, labels, bits)
         plain, outputs = logits
         for name, parameter in self._parameters.items():
             parameter.grad = gradients[name]

@@ -114,7 +114,7 @@ def after_compiling(machine: Machine, compilation: compiling.Compilation) -> tup
         return machine, []
     notice = Notice(
         f"torch.compile failed, training goes on without it: {problem}",
-        "install a C++ compiler that works, or use --compile off",
+        compiling.remedy(compilation.device),
         code="compile_failed",
     )
     return dataclasses.replace(machine, compiled_from=None), [notice]

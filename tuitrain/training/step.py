@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tuitrain.data.augment import normalize
 from tuitrain.spec.train import Train
+from tuitrain.training import devices
 from tuitrain.training.layers.batchnorm import BatchNorm2d
 from tuitrain.training.layers.dropout import draw_bits
 from tuitrain.training.layers.pooling import MaxPool2d
@@ -228,8 +229,9 @@ class Stepper:
 
     def _body(self, count: int) -> None:
         images, labels, bits = self._batch(count)
-        loss, logits = self._forward(count, images, labels, bits)
-        self._backward(loss)
+        with devices.tuning(self.device) if count == self.batch else nullcontext():
+            loss, logits = self._forward(count, images, labels, bits)
+            self._backward(loss)
         self.optimizer.step()
         self._tally(count, loss, logits, labels)
 

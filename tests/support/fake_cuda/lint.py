@@ -57,6 +57,7 @@ class Lint(TorchDispatchMode):
         super().__init__()
         self.faults: Counter[Fault] = Counter()
         self.captures: list[Capture] = []
+        self.tuned: set[int] = set()  # batch sizes of the convolutions for which cuDNN would try all its ways
         self._now: Capture | None = None
         self._given: dict[int, tuple[Any, tuple[int, ...]]] = {}
         self._made: set[int] = set()
@@ -64,7 +65,7 @@ class Lint(TorchDispatchMode):
     # -------------------------------------------------------------------------------- captures
 
     def capture(
-        self, body: Callable[[], None], warm_up: Callable[[], None], *rest: Any
+        self, body: Callable[[], None], warm_up: Callable[[], None], *rest: Any, **more: Any
     ) -> tuple[Callable[[], None], Any]:
         """Records `body` as a capture would; the replay runs it again and compares what it reads."""
         warm_up()
@@ -105,6 +106,8 @@ class Lint(TorchDispatchMode):
             self.fault("wait", str(func))
             if name in ("_local_scalar_dense", "item", "is_nonzero", "equal"):
                 return self._made_up(name, given)
+        if name == "convolution" and torch.backends.cudnn.benchmark:
+            self.tuned.add(len(given[0]))
         # In place and without outputs; torch has no fake form of some of these.
         fused = name.startswith("_fused_") and name.endswith("_")
         out = None if fused else func(*args, **kwargs)

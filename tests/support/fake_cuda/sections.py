@@ -136,6 +136,7 @@ def run(name: str, teeth: str | None = None) -> dict[str, Any]:
             error = f"{type(caught).__name__}: {caught}"
     return {
         "error": error,
+        "tuned": sorted(seen.tuned),
         "faults": [
             {"kind": f.kind, "what": f.what, "where": f.where, "times": n} for f, n in seen.faults.items()
         ],

@@ -1,7 +1,9 @@
 """The CUDA graph path. Where there is no GPU its step runs uncaptured, which must change nothing."""
 
 import math
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from support.training_small import run, stripes, tiny
 from tuitrain.spec.preset import Preset
-from tuitrain.training import graph, machine
+from tuitrain.training import graph, machine, step
 from tuitrain.training.events import EpochFinished, Notice
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
@@ -18,11 +20,15 @@ from tuitrain.training.trainer import Trainer
 CPU = Runtime(device="cpu", threads=1, compile="off")
 
 
+captured_bodies = []
+
+
 def uncaptured(
-    body: Callable[[], None], warm_up: Callable[[], None], pool: Any
+    body: Callable[[], None], warm_up: Callable[[], None], pool: Any, warm_ups: int = graph.WARM_UPS
 ) -> tuple[Callable[[], None], Any]:
     """Warm-ups as for a capture, then the step itself as the replay."""
-    for _ in range(graph.WARM_UPS):
+    captured_bodies.append(body)
+    for _ in range(warm_ups):
         warm_up()
     return body, pool
 
@@ -71,11 +77,47 @@ def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: None) -> None:
     assert run(preset, resume=trainer.state())[0].state().sha256() == whole.state().sha256()
 
 
-def test_one_graph_a_batch_size(as_graph: None) -> None:
-    trainer = Trainer(Job(tiny(epochs=1), CPU), stripes())  # 300 images: 4 batches of 64 and one of 44
-    for event in trainer.run():
-        if isinstance(event, EpochFinished):
-            assert sorted(trainer._stepper._graphs) == [44, 64]
+def test_the_full_batch_and_judging_are_captured_once_and_the_first_judging_is_done_once(
+    as_graph: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+    judge = step.Stepper._judge
+    monkeypatch.setattr(step.Stepper, "_judge", lambda self, *args: judged.append(1) or judge(self, *args))
+    captured_bodies.clear()
+    _, events = run(tiny(epochs=2))  # 300 images: 4 batches of 64 and one of 44; the judging set is one batch
+    assert events[-1].outcome == "completed"
+    assert len(captured_bodies) == 2 and len(judged) == 2
+
+
+def test_all_captures_are_made_in_one_thread_which_hands_on_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream:
+        def wait_stream(self, other: Any) -> None: ...
+
+    class Graph:
+        replay = pool = staticmethod(lambda: None)
+
+    monkeypatch.setattr(graph, "_streams", {})
+    for name, value in {
+        "current_device": lambda: 0, "current_stream": Stream, "Stream": Stream, "CUDAGraph": Graph,
+        "device": nullcontext, "stream": nullcontext, "graph": lambda *_, **__: nullcontext(),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, value)
+    seen: list[str] = []
+
+    def note() -> None:
+        seen.append(threading.current_thread().name)
+
+    for _ in range(2):
+        thread = threading.Thread(target=lambda: graph.capture(note, note, None))
+        thread.start()
+        thread.join()
+    assert len(seen) == 2 * (graph.WARM_UPS + 1) and len(set(seen)) == 1 and "capture" in seen[0]
+
+    def failing() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        graph.capture(failing, note, None)
 
 
 # ------------------------------------------------------------------------------------ on a GPU
