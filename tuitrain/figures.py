@@ -222,6 +222,12 @@ def sparkline(values: Sequence[float], low: float = 0.0) -> str:
     return "".join("▁▂▃▄▅▆▇█"[round(up * 7)] if math.isfinite(v) else " " for v, up in steps)
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`, `23rd`."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
 def plural(number: int, word: str) -> str:
     """`1 epoch`, `5 epochs`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

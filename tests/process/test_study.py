@@ -92,6 +92,65 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     assert len(list(runs.glob("whole_seed*/report.md"))) == 2
 
 
+def test_halving_that_was_killed_decides_the_same_and_those_left_equal_runs_by_themselves(home) -> None:
+    named = (
+        "sweep",
+        "--preset",
+        "TINY",
+        "--grid",
+        "lr=0.01,0.1,0.2,0.4",
+        "--seeds",
+        "1",
+        "--epochs",
+        "8",
+        "--halving",
+    )
+    runs = Path(home["TUITRAIN_RUNS_DIR"])
+    plan = runs / ".studies" / "cut" / "plan.json"
+    process = subprocess.Popen(
+        command(home, *named, "--name", "cut", "-q"),
+        env=home,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    _wait_for(lambda: plan.exists() and json.loads(plan.read_text())["cuts"])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+    done = tuitrain(home, "study", "resume", "cut", "--json")
+    assert done.returncode == 0, done.stderr
+    whole = tuitrain(home, *named, "--name", "uncut", "--json", "--jobs", "1", "--threads", "1")
+    assert whole.returncode == 0, whole.stderr
+    cuts = json.loads(plan.read_text())["cuts"]
+    assert [cut["epoch"] for cut in cuts] == [2, 4] and [cut["kept"] for cut in cuts] == [2, 1]
+    assert cuts == json.loads((runs / ".studies" / "uncut" / "plan.json").read_text())["cuts"]
+    (winner,) = (place for place in json.loads(done.stdout)["leaderboard"] if not place["stopped"])
+    lr = next(iter(winner["values"].values()))
+    alone = tuitrain(
+        home,
+        "run",
+        "--preset",
+        "TINY",
+        "--lr",
+        str(lr),
+        "--epochs",
+        "8",
+        "--seed",
+        "0",
+        "--threads",
+        "1",
+        "--json",
+    )
+    assert json.loads(alone.stdout)["model_sha256"] in hashes(home, "cut").values()
+    (row,) = (row for row in json.loads(tuitrain(home, "study", "--json").stdout) if row["study"] == "cut")
+    assert row["state"] == "done"
+    stopped = next(runs.glob(f"cut_s00{cuts[0]['ranked'][-1]}_*"))
+    assert (
+        '"message":"stopped at epoch 2: 4th of 4"' in (stopped / "events.jsonl").read_text().splitlines()[-1]
+    )
+    onwards = tuitrain(home, "resume", stopped.name, "--json")
+    assert onwards.returncode == 0 and json.loads(onwards.stdout)["outcome"] == "completed"
+
+
 def test_a_duel_and_a_comparison_say_what_they_found(home) -> None:
     done = tuitrain(
         home, "duel", "TINY", "--set", "train.optimizer.lr=0.2", "--both", "train.epochs=2", "--max-seeds", "3", "--name", "duel",

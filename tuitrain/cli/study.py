@@ -67,7 +67,7 @@ def studies(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.
 
 
 def _state(groups: Sequence[Group]) -> str:
-    return "done" if all(len(group.ended) == len(group.runs) for group in groups) else "stopped"
+    return "stopped" if any(group.to_go for group in groups) else "done"
 
 
 def _print_studies(rows: Sequence[dict[str, Any]]) -> None:

@@ -157,7 +157,7 @@ def study_text(plan: Plan, groups: Sequence[Group], path: Path) -> RenderableTyp
     parts.append(Text())
     if plan.command:
         parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
-    if any(not run.ended for group in groups for run in group.runs) and plan.kind != "duel":
+    if any(group.to_go for group in groups) and plan.kind != "duel":
         parts.append(Text.assemble(("go on   ", "bold"), f"tuitrain study resume {visible(path.name)}"))
     parts.append(Text.assemble(("study   ", "bold"), visible(path)))
     return Stack(*parts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.errors import ExitCode, RequirementError, visible
+from tuitrain.errors import ExitCode, RequirementError, RunDirectoryError, visible
 from tuitrain.figures import accuracy_text, plural, reaches_target
 from tuitrain.runs.signals import data_stream
 
@@ -65,11 +65,15 @@ def train_study(
         local = local_for(plan, jobs, together)
         plan = replace(plan, runtime=local.runtime)
         reader = StudyReader(study.runs_dir, plan)
-        view, shown = choose_view(lambda groups: verdict_lines(plan, groups), quiet=quiet, plain=plain), 0.0
+        view, shown = (
+            choose_view(lambda groups: verdict_lines(reader.plan, groups), quiet=quiet, plain=plain),
+            0.0,
+        )
 
         def look() -> None:
             nonlocal shown
             if time.monotonic() - shown >= SHOW_S:
+                reader.plan = training.plan
                 with contextlib.suppress(OSError, ValueError):
                     view.show(reader.groups())
                 shown = time.monotonic()
@@ -84,6 +88,7 @@ def train_study(
             with guarded(training) as signals:
                 training.run(look)
         finally:
+            reader.plan = training.plan
             with contextlib.suppress(OSError, ValueError):
                 view.show(reader.groups())
                 view.close()
@@ -121,6 +126,8 @@ def finish_study(
     from tuitrain.cli.study_text import final_code, keep_results, more_json, study_markdown, study_text
     from tuitrain.watch.study_json import study_json
 
+    with contextlib.suppress(RunDirectoryError):  # what was decided meanwhile stands in it
+        plan = study.plan()
     more = more_json(plan, groups) | keep_results(study, plan, groups)
     if not quiet:
         with contextlib.suppress(OSError, ValueError):

@@ -52,7 +52,7 @@ def member_line(group: Group, run: SeedRun, *, named: bool) -> str:
     """A member that ended, in one line."""
     history = run.history
     what = f"{visible(group.label)} seed {run.seed}" if named else f"seed {run.seed}"
-    how = "" if history.outcome == "completed" else f"  {wording.state_text(run.state)}"
+    how = "" if history.outcome == "completed" else f"  {group.stopped or wording.state_text(run.state)}"
     best = (
         f", best {accuracy_text(run.best)} in epoch {history.best.epoch}" if history.best is not None else ""
     )
@@ -71,6 +71,8 @@ class PlainLines:
         for group in groups:
             for run in group.runs:
                 if run.run in self._told or run.history.finished is None or run.state == "live":
+                    continue
+                if run.history.waits and not group.stopped:
                     continue
                 self._told.add(run.run)
                 text = member_line(group, run, named=len(groups) > 1)
@@ -123,14 +125,15 @@ class Redrawn:
         parts: list[RenderableType] = [grid]
         for group in groups:
             label = f"{visible(group.label)}: " if len(groups) > 1 else ""
-            parts.append(Text(f"{label}{mean_text(group)}", style="bold" if len(groups) == 1 else ""))
+            text = group.stopped or mean_text(group)
+            parts.append(Text(f"{label}{text}", style="bold" if len(groups) == 1 else ""))
         parts += [Text(line) for line in self._lines(groups)]
         parts += [self._member(group, run) for group in groups for run in group.runs if self._shown(run)][:12]
         return Stack(*parts)
 
     @staticmethod
     def _shown(run: SeedRun) -> bool:
-        return run.state not in ("waiting", "done", "diverged")
+        return run.state not in ("waiting", "stopped", "done", "diverged")
 
     def _member(self, group: Group, run: SeedRun) -> RenderableType:
         from rich.text import Text

@@ -18,7 +18,7 @@ from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, nearest, visible
 
 #: What a file of a sweep may have.
-_KEYS = ("preset", "seeds", "grid", "set", "dataset", "name")
+_KEYS = ("preset", "seeds", "grid", "set", "dataset", "name", "halving")
 
 
 def sweep(
@@ -35,6 +35,20 @@ def sweep(
     seeds: Annotated[
         str, typer.Option("--seeds", help="Seeds of each combination: a number of them, or which.", rich_help_panel=options.TWEAK)
     ] = "3",
+    halving: Annotated[
+        bool,
+        typer.Option(
+            "--halving", help="Stop settings that can't win: compare all early, train only the better ones on, and so again.",
+            rich_help_panel=options.TWEAK,
+        ),
+    ] = False,
+    halving_factor: Annotated[
+        int | None,
+        typer.Option(
+            "--halving-factor", min=2, max=100, help="One setting in so many goes on each time; default: 2. Implies --halving.",
+            rich_help_panel=options.TWEAK,
+        ),
+    ] = None,
     epochs: options.Epochs = None,
     dataset: options.DatasetFlag = None,
     val_split: options.ValSplit = None,
@@ -57,6 +71,9 @@ def sweep(
 ) -> None:  # fmt: skip
     """Train all combinations of some settings, seed by seed.
 
+    With --halving all train up to an epoch with all their seeds, the better half goes on, and so again, the last time at
+    half of the epochs; who stays depends on the accuracies alone, and is kept in the study.
+
     At the end come a leaderboard, a table (CSV) in the study's folder, and a heat map where two settings were swept.
     A killed sweep goes on with `tuitrain study resume`.
     """
@@ -64,7 +81,14 @@ def sweep(
     from tuitrain.study.plan import Plan, judged_alike, seeds_of, study_name
     from tuitrain.study.store import create_study, fresh_study_name
 
-    wanted: dict[str, Any] = {"preset": preset, "seeds": seeds, "dataset": dataset, "name": name}
+    factor = halving_factor or (2 if halving else 0)
+    wanted: dict[str, Any] = {
+        "preset": preset,
+        "seeds": seeds,
+        "dataset": dataset,
+        "name": name,
+        "halving": factor,
+    }
     values: dict[str, list[Any]] = dict(map(_grid_flag, grid or []))
     changes = list(set_ or [])
     if file is not None:
@@ -80,14 +104,16 @@ def sweep(
     limit = config.setting("budget", budget) or None
     for setting in settings:
         options.refuse_over_budget(setting.preset, limit)
+    factor = _halving(wanted["halving"], settings)
     runtime = runtime_of(device, precision=precision, threads=threads)
     given_name = wanted["name"]
     plan = Plan(
         study_name(str(given_name)) if given_name else fresh_study_name(f"{base.name}-sweep"),
         "sweep", tuple(settings), chosen, runtime, limit,
         _command(file, preset, grid or (), seeds, set_ or (), {
-            "--epochs": epochs, "--dataset": dataset, "--val-split": val_split, "--budget": budget, "--device": device,
-        }), began=time.time(),
+            "--halving-factor": factor or None, "--epochs": epochs, "--dataset": dataset, "--val-split": val_split,
+            "--budget": budget, "--device": device,
+        }), began=time.time(), halving=factor,
     )  # fmt: skip
     if dry_run:
         _say_plan(plan)
@@ -105,6 +131,24 @@ def sweep(
         plain=plain,
     )
     raise typer.Exit(finish_study(study, plan, groups, code, json=json, quiet=quiet))
+
+
+def _halving(wanted: Any, settings: Sequence[Any]) -> int:
+    """The factor of halving, 0 for none.
+
+    Raises:
+        UsageError: it is none, nothing could be stopped, or Optuna is not installed.
+    """
+    factor = 2 if wanted is True else wanted or 0
+    if not isinstance(factor, int) or (factor and not 2 <= factor <= 100):
+        raise UsageError(f"halving = {visible(wanted)}: write true, or a factor from 2 to 100.")
+    if factor:
+        from tuitrain.study.halving import rungs
+        from tuitrain.study.optional import need_optuna
+
+        need_optuna("--halving")
+        rungs(min(setting.preset.train.epochs for setting in settings), len(settings), factor)
+    return factor
 
 
 def _command(
@@ -226,4 +270,10 @@ def _say_plan(plan: Any) -> None:
         err.print(f"and {len(plan.settings) - 40} more")
     runs = len(plan.settings) * len(plan.seeds)
     what = f"{plural(len(plan.settings), 'setting')}, {plural(len(plan.seeds), 'seed')} each"
+    if plan.halving:
+        from tuitrain.study.halving import rungs
+
+        epochs = rungs(min(s.preset.train.epochs for s in plan.settings), len(plan.settings), plan.halving)
+        after = ", ".join(map(str, epochs))
+        err.print(f"halving: compared after epoch {after}; one setting in {plan.halving} goes on each time")
     err.print(f"{what}: {plural(runs, 'run')}; nothing was trained (--dry-run)")

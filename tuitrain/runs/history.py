@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 LAST_EPOCHS = 5
 
 
+def waits_text(epoch: int) -> str:
+    """The end of a run that its study stopped after an epoch, until it is decided whether it goes on."""
+    return f"waits after epoch {epoch} until the others are there"
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """A run so far.
@@ -128,6 +133,11 @@ class History:
     def has_result(self) -> bool:
         """Whether it has ended for good, trained to its end or diverged: it is a result, and is not trained again."""
         return self.outcome in ("completed", "diverged")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is stopped until its study has decided whether it goes on."""
+        return self.finished is not None and self.finished.message == waits_text(self.finished.epochs)
 
     @property
     def seconds(self) -> float:

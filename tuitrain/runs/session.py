@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
 from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours, report_files
 from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.history import waits_text
 from tuitrain.runs.keeper import Keeper
 from tuitrain.runs.recorder import Recorder
 from tuitrain.runs.snapshot import Snapshot
@@ -95,6 +96,7 @@ class Session:
 
     Attributes:
         reporter: makes the report that the run leaves in its directory; there is none without it. Set before `start`.
+        until: the epoch after which the run is stopped, before its last; None for none. Set before `start`.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Session:
         self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
         self._dataset = dataset
         self.reporter: report_files.Reporter | None = None
+        self.until: int | None = None
         self._saved: tuple[int, int] | None = None
         self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
@@ -340,6 +343,8 @@ class Session:
             # Before the checkpoint: a run that is resumed from it evaluates its epoch no more.
             self._inspect(trainer)
             self._save(trainer, best=self.recorder.history.best is event)
+            if self.until is not None and event.epoch >= self.until:
+                self.control.stop(waits_text(event.epoch), source="study")
         elif isinstance(event, Control):
             self.recorder.add(event)
             if event.action in ("checkpoint", "stop"):

@@ -64,9 +64,10 @@ def leaderboard_of(plan: Plan, groups: Sequence[Group]) -> Leaderboard:
     """The leaderboard of a sweep, as its groups stand."""
     keys = swept_keys(plan.settings)
     places = []
-    for setting, group in zip(plan.settings, groups, strict=True):
-        values = _values(setting, keys)
-        places.append(Place(group, values, setting.preset.table().parameters, is_base=not setting.changed))
+    stopped = {index: (cut.epoch, mean) for cut in plan.cuts for index, mean in cut.stopped}
+    for index, (setting, group) in enumerate(zip(plan.settings, groups, strict=True)):
+        values, parameters = _values(setting, keys), setting.preset.table().parameters
+        places.append(Place(group, values, parameters, not setting.changed, *stopped.get(index, (0, None))))
     return Leaderboard(tuple(label_of(key) for key in keys), tuple(places))
 
 

@@ -17,6 +17,7 @@ from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
     from tuitrain.data.dataset import Dataset
+    from tuitrain.runs.history import History
     from tuitrain.runs.session import Session
     from tuitrain.training.trainer import Trainer
     from tuitrain.training.user_network import UserNetwork
@@ -27,7 +28,8 @@ class Order:
     """What a worker gets: the run's name, where it is kept, what to train, and where the data lies.
 
     `model_sha256` is that of the user's network, whose file must still be the same; `reporter`, a function of a module,
-    makes the report that the run leaves in its directory.
+    makes the report that the run leaves in its directory. After epoch `until`, if there is one, the run is stopped and
+    waits until it is decided whether it goes on; it leaves no report then.
     """
 
     run: str
@@ -36,6 +38,7 @@ class Order:
     job: Job
     model_sha256: str = ""
     reporter: Reporter | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def train_member(order: Order) -> Ending:
     except TuitrainError as error:
         return refusal_of(order.run, error)
     if session is None:
-        return Ending(order.run, result_of(order.runs_dir / order.run) or "completed")
+        return Ending(order.run, result_of(order.runs_dir / order.run) or "stopped")
     with guarded(session) as signals:
         if not signals.exit_code:
             session.start()
@@ -87,7 +90,7 @@ def ending_of(run: str, session: Session) -> Ending:
 
 
 def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) -> Session | None:
-    """The session of a member, new or resumed; None if it has a result already.
+    """The session of a member, new or resumed; None if it has a result already, or has got as far as it shall.
 
     Args:
         order: what to train.
@@ -102,12 +105,13 @@ def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) 
     path = order.runs_dir / order.run
     job, model = order.job, order.job.model
     if names.looks_like_run(path):
-        if result_of(path):
+        history = _history(path)
+        if history.has_result or (order.until is not None and history.done >= order.until):
             return None
         session = prepare_resume(
             RunDirectory.open(path), data_dir=order.data_dir, model=model or None, unsaid=job, trainer=trainer
         )
-        session.reporter = order.reporter
+        _prepare_end(session, order)
         return session
     if model:
         job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
@@ -115,7 +119,7 @@ def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) 
         job.preset.train.dataset, job.preset.train.val_split, job.preset.train.split_seed, order.data_dir
     )
     session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run, trainer=trainer)
-    session.reporter = order.reporter
+    _prepare_end(session, order)
     if session.directory.name != order.run:
         session.directory.close()
         raise RunDirectoryError(
@@ -124,17 +128,26 @@ def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) 
     return session
 
 
+def _prepare_end(session: Session, order: Order) -> None:
+    session.until = order.until
+    session.reporter = order.reporter if order.until is None else None
+
+
 def result_of(path: Path) -> str | None:
     """How a run has ended for good; None where it has not.
 
     Raises:
         RunDirectoryError: its log can't be read.
     """
+    history = _history(path)
+    return history.outcome if history.has_result else None
+
+
+def _history(path: Path) -> History:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.history import History
 
-    history = History.of(RunDirectory.open(path).events())
-    return history.outcome if history.has_result else None
+    return History.of(RunDirectory.open(path).events())
 
 
 @functools.lru_cache(maxsize=2)

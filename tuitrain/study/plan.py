@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 
 from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, UsageError, visible
-from tuitrain.figures import plural
+from tuitrain.figures import ordinal, plural
 from tuitrain.runs.names import safe_name
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.training.job import Job
@@ -52,6 +52,55 @@ class Member:
     run: str
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Members of one setting that one call trains; after epoch `until`, if there is one, they wait for others."""
+
+    members: tuple[Member, ...]
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What successive halving decided.
+
+    Attributes:
+        epoch: after which the settings that were still in were compared.
+        ranked: their indices, the best first.
+        means: their accuracies then, in this order, as fractions; None of one whose seeds all failed.
+        kept: how many of them go on; those after them were stopped.
+    """
+
+    epoch: int
+    ranked: tuple[int, ...]
+    means: tuple[float | None, ...]
+    kept: int
+
+    @property
+    def stopped(self) -> tuple[tuple[int, float | None], ...]:
+        """Those that ended here, with their accuracies."""
+        return tuple(zip(self.ranked, self.means, strict=True))[self.kept :]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain JSON form."""
+        return {
+            "epoch": self.epoch,
+            "ranked": list(self.ranked),
+            "means": list(self.means),
+            "kept": self.kept,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """That of a JSON form.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        means = tuple(None if mean is None else float(mean) for mean in data["means"])
+        return cls(int(data["epoch"]), tuple(map(int, data["ranked"])), means, int(data["kept"]))
+
+
 @dataclass(frozen=True)
 class Plan:
     """Settings, seeds, and how the machine is used. Members are in the order of seeds, each with all settings.
@@ -68,6 +117,8 @@ class Plan:
         doublings: of a duel that may go on after it was undecided, how often its pairs were doubled; else None.
         user_network: of a network in Python its `model` and `sha256`, as `RunStarted.own_network`; else empty.
         began: unix seconds.
+        halving: of so many settings one goes on each time they are compared (`study/halving.py`); 0 where all do.
+        cuts: what that has decided so far.
 
     Raises:
         UsageError: no setting, no seed, one twice, or too many members.
@@ -84,6 +135,8 @@ class Plan:
     doublings: int | None = None
     user_network: Mapping[str, str] = field(default_factory=dict)
     began: float = 0.0
+    halving: int = 0
+    cuts: tuple[Cut, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.settings or not self.seeds:
@@ -106,6 +159,21 @@ class Plan:
         """One run."""
         parts = (self.name, self.settings[setting].slug, f"seed{seed}")
         return Member(setting, seed, "_".join(filter(None, parts)))
+
+    @property
+    def still_in(self) -> tuple[int, ...]:
+        """The settings that halving has not stopped."""
+        if not self.cuts:
+            return tuple(range(len(self.settings)))
+        return tuple(sorted(self.cuts[-1].ranked[: self.cuts[-1].kept]))
+
+    def stopped(self, setting: int) -> str:
+        """`stopped at epoch 4: 5th of 9`, of a setting that halving has stopped; empty of another."""
+        for cut in self.cuts:
+            if setting in cut.ranked[cut.kept :]:
+                rank = ordinal(cut.ranked.index(setting) + 1)
+                return f"stopped at epoch {cut.epoch}: {rank} of {len(cut.ranked)}"
+        return ""
 
     def job(self, member: Member, model: str = "") -> Job:
         """What a member's run is asked to do.
@@ -152,6 +220,8 @@ class Plan:
             "doublings": self.doublings,
             "user_network": dict(self.user_network),
             "began": self.began,
+            "halving": self.halving,
+            "cuts": [cut.to_dict() for cut in self.cuts],
         }
 
     @classmethod
@@ -190,6 +260,8 @@ class Plan:
                 None if doublings is None else int(doublings),
                 {str(key): str(value) for key, value in data["user_network"].items()},
                 float(data["began"]),
+                max(0, int(data.get("halving", 0))),
+                tuple(map(Cut.from_dict, data.get("cuts", ()))),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise RunDirectoryError(f"{where} is damaged; its runs are not, see `tuitrain runs`.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError
@@ -30,7 +30,7 @@ class StudyReader:
 
     Args:
         runs_dir: of the members.
-        plan: of the study.
+        plan: of the study; may be replaced as it grows.
     """
 
     def __init__(self, runs_dir: Path, plan: Plan) -> None:
@@ -44,9 +44,12 @@ class StudyReader:
         out = []
         for index, setting in enumerate(self.plan.settings):
             members = [self.plan.member(index, seed) for seed in self.plan.seeds]
-            group = Group(setting.label, tuple(map(self._seed_run, members)))
-            whole = Group(group.label, group.runs, self._right_of(index, group))
-            out.append(whole.keeping(self._groups[index] if self._groups else None))
+            runs = tuple(map(self._seed_run, members))
+            if stopped := self.plan.stopped(index):
+                runs = tuple(replace(run, fraction=1.0) for run in runs)
+            group = Group(setting.label, runs, stopped=stopped)
+            whole = replace(group, right=self._right_of(index, group))
+            out.append(whole.keeping(self._groups[index] if index < len(self._groups) else None))
         self._groups = out
         return out
 

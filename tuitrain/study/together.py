@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tuitrain.errors import TuitrainError
 from tuitrain.figures import plural
 from tuitrain.runs import checkpoint, names
+from tuitrain.runs.history import waits_text
 from tuitrain.study.member import (
     Ending,
     Order,
@@ -20,7 +21,6 @@ from tuitrain.study.member import (
     result_of,
     train_member,
 )
-from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
     from tuitrain.runs.session import Session
@@ -116,13 +116,15 @@ def _train_batch(orders: Sequence[Order], epoch: int) -> list[Ending]:
     with guarded(*sessions.values()):
         for session in sessions.values():
             session.start()
-        _drive(sessions, members, orders[0].job, epoch)
+        _drive(sessions, members, orders[0], epoch)
         for session in sessions.values():
             session.join()
     return refused + [ending_of(run, session) for run, session in sessions.items()]
 
 
-def _drive(sessions: dict[str, Session], members: dict[str, EnsembleMember], job: Job, epoch: int) -> None:
+def _drive(
+    sessions: dict[str, Session], members: dict[str, EnsembleMember], order: Order, epoch: int
+) -> None:
     """Trains the ensemble in this thread and gives each member its part."""
     import torch
 
@@ -131,6 +133,7 @@ def _drive(sessions: dict[str, Session], members: dict[str, EnsembleMember], job
     from tuitrain.training.ensemble_member import MemberEnd
     from tuitrain.training.memory import out_of_memory_message
 
+    job = order.job
     end = time.monotonic() + START_S
     while any(run not in members and not session.ended for run, session in sessions.items()):
         if time.monotonic() > end:
@@ -156,11 +159,13 @@ def _drive(sessions: dict[str, Session], members: dict[str, EnsembleMember], job
         if epoch:
             states = [member.state() for member in team.values()]
             ensemble.load([state.model for state in states], [state.optimizer for state in states])
+        waits = ""
         for finished in ensemble.run(begin=epoch, leave=lambda: _stop_reason(team.values()) != ""):
             _hand_out(finished, ensemble, team.values())
-            if _stop_reason(team.values()):
+            waits = waits_text(finished.epoch) if finished.epoch == order.until else ""
+            if waits or _stop_reason(team.values()):
                 break
-        reason = _stop_reason(team.values())
+        reason = _stop_reason(team.values()) or waits
         outcome = MemberEnd("stopped", reason) if reason else MemberEnd("completed")
     except TuitrainError as error:
         outcome = MemberEnd("failed", str(error))

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from pathlib import Path
 
 from tuitrain.errors import ExitCode, RunDirectoryError, TuitrainError, visible
 from tuitrain.figures import plural
-from tuitrain.runs import checkpoint, locking, names
+from tuitrain.runs import checkpoint, locking
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.report_files import Reporter
 from tuitrain.runs.steering import RemoteControl
-from tuitrain.study.member import Ending, Order, result_of
-from tuitrain.study.plan import Member, Plan
+from tuitrain.study.member import Ending, Order
+from tuitrain.study.plan import Batch, Member, Plan
 from tuitrain.study.store import StudyDirectory
-from tuitrain.study.together import work
+from tuitrain.study.together import work as work_on
+from tuitrain.study.work import work_of
 from tuitrain.training.command import Command, Steering
 
 POLL_S = 0.1
@@ -76,18 +77,18 @@ class StudyTraining:
         reporter: Reporter | None = None,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.study, self.plan, self.executor = study, plan, executor
-        self.at_once, self.together = max(1, at_once), max(1, together)
+        self.study, self.executor, self.at_once = study, executor, max(1, at_once)
+        self.work = work_of(study, plan, max(1, together))
         self.data_dir, self.model, self.reporter, self.enough = data_dir, model, reporter, enough
         self._control = StudyControl(self)
         self.stop_reason = ""
         self._running = False
-        self.endings: dict[str, Ending] = {}
-        self.in_flight: dict[Future[list[Ending]], list[Member]] = {}
+        self.endings = self.work.endings
+        self.in_flight: dict[Future[list[Ending]], Batch] = {}
         self._deaths: Counter[str] = Counter()  # of a member's processes, since its last checkpoint
         self._places: dict[str, tuple[int, int]] = {}  # of that checkpoint: epoch and step
         self._told: dict[str, float] = {}  # when a member was told to stop
-        self._elsewhere: list[Member] = []  # that another process trains
+        self._elsewhere: list[Batch] = []  # of members that another process trains
         self._looked = 0.0  # at those
         self._error: TuitrainError | None = None
 
@@ -99,19 +100,18 @@ class StudyTraining:
         """
         self._running = True
         try:
-            again: list[list[Member]] = []
-            batches = self._to_train()
+            again: list[Batch] = []
             while True:
                 self._obey()
                 again += self._freed()
                 if self._stopping:
                     self._tell_members()
                 while not self._stopping and len(self.in_flight) < self.at_once and not self.enough():
-                    batch = again.pop() if again else next(batches, None)
+                    batch = again.pop() if again else self.work.next(idle=self._idle)
                     if batch is None:
                         break
-                    orders = [self._order(member) for member in batch]
-                    self.in_flight[self.executor.submit(work, orders)] = batch
+                    orders = [self._order(member, batch.until) for member in batch.members]
+                    self.in_flight[self.executor.submit(work_on, orders)] = batch
                 if not self.in_flight and (self._stopping or not self._elsewhere):
                     break
                 done: set[Future[list[Ending]]] = set()
@@ -120,7 +120,8 @@ class StudyTraining:
                 else:
                     time.sleep(POLL_S)
                 for future in done:
-                    again += [[member] for member in self._take(future, self.in_flight.pop(future))]
+                    batch = self.in_flight.pop(future)
+                    again += [Batch((member,), batch.until) for member in self._take(future, batch)]
                 if done and self.enough():
                     self.stop_reason = self.stop_reason or "decided"
                 look()
@@ -163,37 +164,29 @@ class StudyTraining:
     def _stopping(self) -> bool:
         return bool(self.stop_reason) or self._error is not None
 
-    def _to_train(self) -> Iterator[list[Member]]:
-        """The members that have no result yet, in order; of each setting so many together as are trained at once."""
-        there = set(names.run_names(self.study.runs_dir))
-        seeds = self.plan.seeds
-        for start in range(0, len(seeds), self.together):
-            for index in range(len(self.plan.settings)):
-                batch = []
-                for seed in seeds[start : start + self.together]:
-                    member = self.plan.member(index, seed)
-                    result = None
-                    if member.run in there:
-                        with contextlib.suppress(RunDirectoryError):
-                            result = result_of(self.study.runs_dir / member.run)
-                    if result is None:
-                        batch.append(member)
-                    else:
-                        self.endings[member.run] = Ending(member.run, result)
-                if batch:
-                    yield batch
+    @property
+    def plan(self) -> Plan:
+        """What is trained; some kinds of study add to it as they go on."""
+        return self.work.plan
 
-    def _order(self, member: Member) -> Order:
+    def _order(self, member: Member, until: int | None) -> Order:
         job = self.plan.job(member, self.model)
         sha256 = self.plan.user_network.get("sha256", "")
-        return Order(member.run, self.study.runs_dir.absolute(), self.data_dir, job, sha256, self.reporter)
+        runs_dir = self.study.runs_dir.absolute()
+        return Order(member.run, runs_dir, self.data_dir, job, sha256, self.reporter, until)
 
-    def _take(self, future: Future[list[Ending]], batch: list[Member]) -> list[Member]:
+    @property
+    def _idle(self) -> bool:
+        """Whether nobody trains any member."""
+        return not self.in_flight and not self._elsewhere
+
+    def _take(self, future: Future[list[Ending]], given: Batch) -> list[Member]:
         """Keeps how members ended; returns those to be tried again, as their process died."""
+        batch = given.members
         error = future.exception()
         if error is None:
             busy = {ending.run for ending in future.result() if ending.outcome == "busy"}
-            self._elsewhere += [member for member in batch if member.run in busy]
+            self._elsewhere += [Batch((member,), given.until) for member in batch if member.run in busy]
             endings = [ending for ending in future.result() if ending.run not in busy]
         elif isinstance(error, TuitrainError):  # there is nothing that could train any
             self._error = self._error or error
@@ -227,14 +220,14 @@ class StudyTraining:
     def _is_held(self, member: Member) -> bool:
         return locking.is_held(self.study.runs_dir / member.run)
 
-    def _freed(self) -> list[list[Member]]:
+    def _freed(self) -> list[Batch]:
         """Members that another process trained, one of a dead study's or a user's, and trains no longer."""
         if not self._elsewhere or time.monotonic() - self._looked < ELSEWHERE_S:
             return []
         self._looked = time.monotonic()
-        freed = [member for member in self._elsewhere if not self._is_held(member)]
-        self._elsewhere = [member for member in self._elsewhere if member not in freed]
-        return [[member] for member in freed]
+        freed = [batch for batch in self._elsewhere if not self._is_held(batch.members[0])]
+        self._elsewhere = [batch for batch in self._elsewhere if batch not in freed]
+        return freed
 
     def _died(self, member: Member) -> bool:
         """Counts that a member's process died; whether that is once too often since its last checkpoint."""
@@ -256,7 +249,7 @@ class StudyTraining:
         """Posts a stop to the members that train; the others are cancelled, or find nothing to wait for."""
         now = time.monotonic()
         for future, batch in list(self.in_flight.items()):
-            held = [member for member in batch if self._is_held(member)]
+            held = [member for member in batch.members if self._is_held(member)]
             if not held and future.cancel():
                 del self.in_flight[future]
                 continue

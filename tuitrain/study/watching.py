@@ -93,7 +93,7 @@ class StudyWatcher:
         """
         if (changed := self._plan_time()) != self._changed:
             self.plan, self._changed = self.directory.plan(), changed
-            self._reader = StudyReader(self.directory.runs_dir, self.plan)
+            self._reader.plan = self.plan
         groups, held = tuple(self._reader.groups()), self.directory.is_held()
         marks = [
             (run.state, len(run.history.epochs), round(run.fraction, 3)) for g in groups for run in g.runs

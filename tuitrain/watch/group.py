@@ -98,16 +98,23 @@ class Group:
         runs: in the order of the plan.
         right: which images each ended run got right at its last epoch, (K, N) in the order of `ended`; None where
             that is not known.
+        stopped: why halving stopped the setting, `stopped at epoch 4: 5th of 9`; empty where it did not.
     """
 
     label: str
     runs: tuple[SeedRun, ...]
     right: Right | None = None
+    stopped: str = ""
 
     @cached_property
     def ended(self) -> tuple[SeedRun, ...]:
         """Those with a result."""
         return tuple(run for run in self.runs if run.ended)
+
+    @property
+    def to_go(self) -> tuple[SeedRun, ...]:
+        """Those that are still to be trained, or trained on."""
+        return () if self.stopped else tuple(run for run in self.runs if not run.ended)
 
     def keeping(self, before: Group | None) -> Group:
         """The same, with what an earlier look at it has worked out, if no other seed has ended since."""
@@ -220,7 +227,7 @@ def study_state(groups: Sequence[Group], *, held: bool) -> str:
     runs = [run for group in groups for run in group.runs]
     if held or any(run.state in ("live", "paused", "stalled", "compiling") for run in runs):
         return "live"
-    if all(run.ended for run in runs):
+    if not any(group.to_go for group in groups):
         return "done"
     return "failed" if any(group.failed for group in groups) else "stopped"
 
@@ -359,6 +366,8 @@ def missing_lines(group: Group) -> list[str]:
             f"{plural(len(group.failed), 'seed')} failed ({seeds}) and are not counted: {visible(why)}"
         )
     open_ = len(group.runs) - len(group.ended) - len(group.failed)
-    if open_ and group.ended:
+    if group.stopped:
+        lines.append(f"{group.stopped[0].upper()}{group.stopped[1:]} settings.")
+    elif open_ and group.ended:
         lines.append(f"{plural(open_, 'seed')} of {len(group.runs)} not finished.")
     return lines

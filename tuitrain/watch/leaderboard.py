@@ -19,17 +19,34 @@ from tuitrain.watch.group import Group, interval_text
 
 @dataclass(frozen=True)
 class Place:
-    """One setting: its seeds, the values that were swept, its parameters, and whether it is the preset as published."""
+    """One setting.
+
+    Attributes:
+        group: its seeds.
+        values: that were swept.
+        parameters: of its network.
+        is_base: whether it is the preset as published.
+        stopped_at: the epoch after which halving stopped it; 0 where it did not.
+        stopped_mean: its mean accuracy then, a fraction; None where it had none.
+    """
 
     group: Group
     values: tuple[Any, ...]
     parameters: int
     is_base: bool = False
+    stopped_at: int = 0
+    stopped_mean: float | None = None
 
     @property
     def mean(self) -> float | None:
         """The mean accuracy of the last epoch; None before the first result."""
         return self.group.mean.value if self.group.mean is not None else None
+
+    @property
+    def order(self) -> tuple[float, int, float]:
+        """The larger, the further up: by the mean, else by how far halving let it go and how it stood then."""
+        before = -1.0 if self.stopped_mean is None else self.stopped_mean
+        return (-1.0 if self.mean is None else self.mean, self.stopped_at, before)
 
 
 @dataclass(frozen=True)
@@ -41,10 +58,20 @@ class Leaderboard:
 
     @cached_property
     def ranked(self) -> tuple[Place, ...]:
-        """The best mean first; those without a result last, in the order of the grid."""
-        return tuple(
-            sorted(self.places, key=lambda place: -1.0 if place.mean is None else place.mean, reverse=True)
-        )
+        """The best mean first; below them those that were stopped, and those without a result in the order of the grid."""
+        return tuple(sorted(self.places, key=lambda place: place.order, reverse=True))
+
+    @property
+    def stopped(self) -> tuple[Place, ...]:
+        """Those that halving stopped."""
+        return tuple(place for place in self.places if place.stopped_at)
+
+    @property
+    def judged_by_test(self) -> bool:
+        """Whether its runs are judged by the test set."""
+        begun = (run.history.started for place in self.places for run in place.group.runs)
+        first = next((started for started in begun if started is not None), None)
+        return first is not None and first.judged_by == "test"
 
     @property
     def base(self) -> Place | None:
@@ -63,7 +90,7 @@ def leaderboard_lines(board: Leaderboard) -> list[str]:
     """What is to be known about it, a sentence each."""
     done = [place for place in board.ranked if place.mean is not None]
     if not done:
-        return ["No setting has a result yet."]
+        return ["No setting has a result yet.", *_stopped_lines(board)]
     best = done[0]
     lines = [
         f"Best so far: {visible(best.group.label)}, mean {accuracy_text(best.mean)} of {plural(len(best.group.ended), 'seed')}."
@@ -72,12 +99,35 @@ def leaderboard_lines(board: Leaderboard) -> list[str]:
         lines.append(headline(gain))
     elif len(done) > 1:
         lines.append(headline(Evidence(done[1].group, best.group)))
-    if len(done) > 1:
+    if len(board.places) > 1:
         lines.append(
-            f"It is the best of {len(done)} settings, so its mean is rather too high; a duel with new seeds says "
-            "whether it is better."
+            f"It is the best of {len(done) + len(board.stopped)} settings, so its mean is rather too high; a duel with new "
+            "seeds says whether it is better."
         )
-    return lines
+    return lines + _stopped_lines(board) + chosen_on_test_lines(board.judged_by_test)
+
+
+def chosen_on_test_lines(judged_by_test: bool) -> list[str]:
+    """What is to be known of a choice between settings that the test set judges."""
+    if not judged_by_test:
+        return []
+    return [
+        "This is a choice by accuracy on the test set; with --val-split 10000 training images judge, and the test set "
+        "stays for the end."
+    ]
+
+
+def _stopped_lines(board: Leaderboard) -> list[str]:
+    if not board.stopped:
+        return []
+    epochs = sorted({place.stopped_at for place in board.stopped})
+    each = ", ".join(
+        f"{sum(p.stopped_at == epoch for p in board.stopped)} at epoch {epoch}" for epoch in epochs
+    )
+    return [
+        f"{plural(len(board.stopped), 'setting')} of {len(board.places)} stopped early by halving ({each}); one that is slow at "
+        "first and good at the end may be among them."
+    ]
 
 
 def leaderboard_rows(board: Leaderboard) -> list[tuple[str, ...]]:
@@ -91,13 +141,21 @@ def leaderboard_rows(board: Leaderboard) -> list[tuple[str, ...]]:
             str(rank), *map(value_text, place.values), f"{place.parameters:,}", accuracy_text(place.mean), span,
             accuracy_text(min(group.accuracies, default=None)), f"{share.count} of {share.of}" if share else "–",
             f"{len(group.ended)}/{len(group.runs)}",
+            *((_halving_cell(place),) if board.stopped else ()),
         ))  # fmt: skip
     return rows
 
 
 def leaderboard_titles(board: Leaderboard) -> tuple[str, ...]:
     """The titles of those columns."""
-    return ("", *board.keys, "params", "mean", "95 %", "worst", "at target", "seeds")
+    halving = ("stopped at",) if board.stopped else ()
+    return ("", *board.keys, "params", "mean", "95 %", "worst", "at target", "seeds", *halving)
+
+
+def _halving_cell(place: Place) -> str:
+    if not place.stopped_at:
+        return "–"
+    return f"{place.group.stopped.removeprefix('stopped at ')}, {accuracy_text(place.stopped_mean)}"
 
 
 def heat_map(board: Leaderboard) -> tuple[list[Any], list[Any], list[list[float | None]]] | None:
@@ -121,6 +179,9 @@ def leaderboard_json(board: Leaderboard) -> list[dict[str, Any]]:
             "mean_last_test_accuracy": place.mean,
             "seeds_finished": len(place.group.ended),
             "is_base": place.is_base,
+            "stopped_at_epoch": place.stopped_at or None,
+            "stopped_mean_test_accuracy": place.stopped_mean,
+            "stopped": place.group.stopped,
         }
         for rank, place in enumerate(board.ranked, 1)
     ]
@@ -131,11 +192,17 @@ def leaderboard_csv(board: Leaderboard) -> str:
     seeds: Sequence[int] = [run.seed for run in board.places[0].group.runs] if board.places else []
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["rank", *board.keys, "parameters", "mean", *(f"seed {seed}" for seed in seeds)])
+    halving = ("stopped",) if board.stopped else ()
+    writer.writerow(
+        ["rank", *board.keys, "parameters", "mean", *(f"seed {seed}" for seed in seeds), *halving]
+    )
     for rank, place in enumerate(board.ranked, 1):
         by_seed = dict(zip((run.seed for run in place.group.ended), place.group.accuracies, strict=False))
         each = [by_seed.get(seed, "") for seed in seeds]
         writer.writerow(
-            [rank, *place.values, place.parameters, "" if place.mean is None else place.mean, *each]
-        )
+            [
+                rank, *place.values, place.parameters, "" if place.mean is None else place.mean, *each,
+                *((place.group.stopped,) if halving else ()),
+            ]
+        )  # fmt: skip
     return out.getvalue()

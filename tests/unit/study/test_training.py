@@ -1,11 +1,12 @@
 """The training of a study, with an executor that only writes down what it was given."""
 
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from support.executor_told import Told
 from support.groups_made import history, plan
 from tuitrain.errors import BusyError, DataError, DeviceError, ExitCode, TuitrainError
 from tuitrain.runs.directory import RunDirectory
@@ -24,25 +25,6 @@ def write_run(folder: Path, name: str, outcome: str | None = "completed", seed: 
         if event is not None:
             directory.append(Record(event, 1.0, 1.0))
     directory.close()
-
-
-class Told(Executor):
-    """Answers each call at once, with what `answer` makes of its order; notes how many were open together."""
-
-    def __init__(self, answer) -> None:
-        self.answer, self.orders, self.calls = answer, [], []
-
-    def submit(self, fn, /, *args, **kwargs) -> Future:
-        (orders,) = args
-        self.orders += orders
-        self.calls.append(orders)
-        future: Future = Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result([self.answer(order) for order in orders])
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 def trained(order: Order) -> Ending:
@@ -114,7 +96,7 @@ def test_a_member_that_another_process_trains_is_waited_for(tmp_path, monkeypatc
             lock.release()
 
     work, told = training(tmp_path, replace(made, name="other"), answer)
-    work.plan = made
+    work.work.plan = made
     work.run(look)
     assert {ending.outcome for ending in work.endings.values()} == {"completed"} and len(work.endings) == 3
     assert [order.run for order in told.orders].count(other.name) == 2 and len(looks) >= 10
