@@ -51,6 +51,7 @@ WORDS = [
     {"conv": 6, "kernel": 3, "padding": 1, "bias": False, "then": ["prelu", "batchnorm", "dropout2d"]},
     {"maxpool": 2},
     {"conv": 6, "kernel": 3, "padding": 1, "bias": False, "then": ["batchnorm", {"prelu": 1}]},
+    {"residual": "max pool after conv1", "then": ["batchnorm"]},
     {"maxpool": 2},
     {"conv": 10, "kernel": 3, "then": ["prelu", "dropout"]},
     {"global_avgpool": True},

@@ -115,6 +115,8 @@ def short_layer(layer: Mapping[str, Any]) -> str:
         return f"conv {_sides(layer.get('kernel', 3), both=True)} →{size}"
     if kind == "linear":
         return f"linear →{size}"
+    if kind == "residual":
+        return f"residual {size}"
     return (
         f"{word} {_sides(layer.get(kind), both=True)}"
         if kind in ("maxpool", "avgpool") and size != "2"
@@ -129,13 +131,17 @@ def _sides(value: Any, *, both: bool = False) -> str:
     return f"{value_text(value)}×{value_text(value)}" if both else value_text(value)
 
 
+#: How the first setting of a kind of layer is called behind the layer's name; of the others it is their window.
+_FIRST_SETTINGS = {"conv": "", "linear": "", "residual": " adds"}
+
+
 def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:
     """What a layer is set to, by what stands behind its name: `""` for a width, `" kernel"`, `" then"`."""
     kind = layer_kind(layer)
     out: dict[str, str] = {}
     for key, info in LAYERS[kind].model_fields.items():
         if key == kind:
-            out["" if kind in ("conv", "linear") else " window"] = _sides(layer.get(key))
+            out[_FIRST_SETTINGS.get(kind, " window")] = _sides(layer.get(key))
         elif key != "then":
             out[f" {key}"] = _sides(layer.get(key, info.default))
     return out | {" then": short_ops(layer) or "none"}

@@ -12,10 +12,10 @@ TOML's are: `model.layers[1]`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from tuitrain.errors import suggest
 from tuitrain.spec.operations import MAX_CHANNELS, MAX_OPS, AnyOp, is_op
@@ -56,6 +56,16 @@ _PoolStride = Annotated[
     _Size | None, Field(description="pixels from one window to the next; as the window if left out")
 ]
 _PoolPadding = Annotated[Sides, SideRange(0, 32), Field(description="pixels put around the maps")]
+
+
+def _a_name(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('write the name of an earlier layer, as tables show it, such as "conv2"')
+    return value
+
+
+#: What another layer is called (see `layer_names`).
+LayerName = Annotated[str, Field(min_length=1, max_length=64), BeforeValidator(_a_name)]
 
 
 class Conv(_Layer):
@@ -116,15 +126,22 @@ class Flatten(_Layer):
     flatten: Literal[True]
 
 
+class Residual(_Layer):
+    """`{ residual = "conv2" }`: adds the output of an earlier layer, with all that follows it there, by its name."""
+
+    kind: ClassVar[str] = "residual"
+    residual: LayerName = Field(description="the earlier layer whose output is added")
+
+
 class Input(_Layer):
     """`{ then = [...] }` with no kind: operations on the input itself; only as the first entry."""
 
     kind: ClassVar[str] = "input"
 
 
-Layer = Conv | Linear | MaxPool | AvgPool | GlobalAvgPool | Flatten | Input
+Layer = Conv | Linear | MaxPool | AvgPool | GlobalAvgPool | Flatten | Residual | Input
 LAYERS: dict[str, type[_Layer]] = {
-    c.kind: c for c in (Conv, Linear, MaxPool, AvgPool, GlobalAvgPool, Flatten, Input)
+    c.kind: c for c in (Conv, Linear, MaxPool, AvgPool, GlobalAvgPool, Flatten, Residual, Input)
 }
 _NAMED = [kind for kind in LAYERS if kind != "input"]
 #: What a kind of layer is called.
@@ -135,6 +152,7 @@ KIND_WORDS = {
     "global_avgpool": "global avg pool",
     "flatten": "flatten",
     "linear": "linear",
+    "residual": "residual",
     "input": "input",
 }
 
@@ -163,6 +181,36 @@ def layer_names(layers: Iterable[Any]) -> list[str]:
             taken[word + after] += 1
             again = taken[word + after]
             out.append(f"{word} {again}{after}" if again > 1 else f"{word}{after}")
+    return out
+
+
+#: Kinds that name an earlier layer.
+REFERRING = ("residual",)
+
+
+def references(layers: Iterable[Any]) -> list[str | None]:
+    """The name of the earlier layer that each layer (or its plain form) names, None where it names none."""
+    plain = (layer.to_toml_value() if isinstance(layer, _Layer) else layer for layer in layers)
+    return [next((layer[kind] for kind in REFERRING if kind in layer), None) for layer in plain]
+
+
+def follow_references(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], origins: Sequence[int | None]
+) -> list[dict[str, Any]]:
+    """The layers of `new`, whose references still mean the layers that they meant in `old`.
+
+    Args:
+        old: plain forms before layers were inserted, moved or taken out.
+        new: the same afterwards, with references as they were.
+        origins: of each new layer its index in `old`, None where it is new.
+    """
+    before = {name: index for index, name in reversed(list(enumerate(layer_names(old))))}
+    out = [dict(layer) for layer in new]
+    for kind in REFERRING:
+        names = layer_names(out)
+        for layer in out:
+            if (at := before.get(layer.get(kind, ""))) in origins and at is not None:
+                layer[kind] = names[origins.index(at)]
     return out
 
 
@@ -205,6 +253,7 @@ AnyLayer = Annotated[
     | Annotated[AvgPool, Tag("(avgpool)")]
     | Annotated[GlobalAvgPool, Tag("(global_avgpool)")]
     | Annotated[Flatten, Tag("(flatten)")]
+    | Annotated[Residual, Tag("(residual)")]
     | Annotated[Input, Tag("(input)")]
     | Annotated[_Unknown, Tag("(unknown)")],
     Discriminator(_layer_tag),

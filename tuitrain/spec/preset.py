@@ -19,9 +19,10 @@ from tuitrain import tomltext
 from tuitrain.errors import PresetError, visible
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import LAYERS, NetworkSpec
-from tuitrain.spec.table import NetworkTable, network_table
+from tuitrain.spec.table import NetworkTable
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Train
 from tuitrain.spec.validation import Spec, explain
+from tuitrain.spec.walk import network_table
 
 SCHEMA = 1
 MAX_FILE_BYTES = 64 * 1024

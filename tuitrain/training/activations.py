@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from tuitrain.spec.layers import Flatten
 from tuitrain.spec.preset import Preset
 from tuitrain.training.judging import Judge
 from tuitrain.training.model import Network
@@ -53,23 +51,11 @@ class Activations:
 
 def activations(network: Network, preset: Preset, image: NDArray[np.uint8]) -> Activations:
     """The maps of every layer of a preset's trained network, which is left as it is, for an image (28, 28)."""
-    made: dict[str, NDArray[np.float32]] = {}
-
-    def keep(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            values = np.array(output[0].detach().float().numpy())
-            made[name] = values if values.ndim == 3 else values.reshape(-1, 1, 1)
-
-        return hook
-
-    hooks = [
-        module.register_forward_hook(keep(name))
-        for name, module in network.layer_outputs.items()
-        if not isinstance(module, nn.Flatten)
+    said, made = Judge(network, preset).layer_outputs(image)
+    kinds = dict(zip(made, preset.model.layers, strict=True))
+    layers = [
+        LayerMaps(name, np.array(output[0].reshape(-1, *(output.shape[2:] or (1, 1))).float().numpy()))
+        for name, output in made.items()
+        if not isinstance(kinds[name], Flatten) or kinds[name].then
     ]
-    try:
-        said = Judge(network, preset).log_probabilities(image[None])[0]
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return Activations(tuple(LayerMaps(name, maps) for name, maps in made.items()), np.exp(said))
+    return Activations(tuple(layers), np.exp(said))

@@ -38,6 +38,14 @@ class Judge:
         ]
         return torch.cat(parts).numpy() if parts else np.zeros((0, 10), np.float32)
 
+    @torch.no_grad()
+    def layer_outputs(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], dict[str, Tensor]]:
+        """Log-probabilities (10,) of an image (28, 28), and by its name what each layer of a preset's network made of it."""
+        logits, made = self._stepper.network.layer_outputs(  # type: ignore[operator]
+            self._stepper.pixels(torch.as_tensor(image[None]))
+        )
+        return logits[0].float().log_softmax(0).numpy(), made
+
 
 def use_one_core() -> None:
     """Let the calling thread compute on one core from now on; other threads are as they were.

@@ -23,6 +23,7 @@ from tuitrain.spec.layers import (
     Input,
     Linear,
     MaxPool,
+    Residual,
     _Layer,
     layer_names,
 )
@@ -33,6 +34,8 @@ from tuitrain.training.layers.batchnorm import BatchNorm2d
 from tuitrain.training.layers.dropout import Dropout, Dropout2d
 from tuitrain.training.layers.pooling import MaxPool2d
 from tuitrain.training.seeding import key
+
+NOWHERE = -1  # before the first place of a network's plan: the images themselves
 
 
 class GlobalAvgPool2d(nn.Module):
@@ -58,6 +61,14 @@ class LayerNorm2d(GroupNorm):
         super().__init__(1, channels, device=device)
 
 
+class Add(nn.Module):
+    """Adds what an earlier layer has put out."""
+
+    def forward(self, x: Tensor, earlier: Tensor) -> Tensor:
+        """The sum of two outputs of the same shape."""
+        return x + earlier
+
+
 class PReLU(nn.PReLU):
     """torch's, with slopes of the maps' type: autocast does not see to that everywhere."""
 
@@ -76,16 +87,18 @@ class Network(nn.Module):
     Attributes:
         bits_per_image: 16-bit random numbers that one image's dropout masks take.
         earlier_names: the names of modules by those of earlier versions, which counted all layers from 0.
-        layer_outputs: by the name of each layer the module that its output comes from.
     """
 
     def __init__(self, preset: Preset, table: NetworkTable) -> None:
         super().__init__()
         shapes = {(row.layer, row.op): row.output_shape for row in table.rows}
-        self._plan: list[tuple[nn.Module, int]] = []  # each with where its bits begin, an image
+        # Each with where its bits begin, an image, and of a residual the place in this plan whose output it adds.
+        self._plan: list[tuple[nn.Module, int, int]] = []
+        self._ends: dict[
+            str, int
+        ] = {}  # by the name of each layer the place in the plan that its output comes from
         self.bits_per_image = 0
         self.earlier_names: dict[str, str] = {}
-        self.layer_outputs: dict[str, nn.Module] = {}
         shape: Shape = INPUT_SHAPE
         names = layer_names(preset.model.layers)
         for index, layer in enumerate(preset.model.layers):
@@ -93,21 +106,22 @@ class Network(nn.Module):
             if isinstance(layer, Input):
                 both = "input", "input"
             else:
+                source = self._ends[layer.residual] if isinstance(layer, Residual) else NOWHERE
                 for suffix, module in _layer_modules(layer, shape):
-                    self._append(both, suffix, module)
+                    self._append(both, suffix, module, source)
                 shape = shapes[index, None]
             for number, op in enumerate(layer.then):
                 repeat = sum(other.kind == op.kind for other in layer.then[:number])
                 suffix = f"_{op.kind}" if not repeat else f"_{op.kind}_{repeat + 1}"
                 self._append(both, suffix, _op_module(op, shape, preset.train.dropout))
-            if self._plan:
-                self.layer_outputs[names[index]] = self._plan[-1][0]
+            self._ends[names[index]] = len(self._plan) - 1
+        self._added = frozenset(source for _, _, source in self._plan)
 
-    def _append(self, both: tuple[str, str], suffix: str, module: nn.Module) -> None:
+    def _append(self, both: tuple[str, str], suffix: str, module: nn.Module, source: int = NOWHERE) -> None:
         name, earlier = both
         self.add_module(name + suffix, module)
         self.earlier_names[earlier + suffix] = name + suffix
-        self._plan.append((module, self.bits_per_image))
+        self._plan.append((module, self.bits_per_image, source))
         if isinstance(module, Dropout):
             self.bits_per_image += module.count
 
@@ -122,15 +136,29 @@ class Network(nn.Module):
         Returns:
             (N, 10).
         """
+        return self._run(images, bits, self._added)[0]
+
+    def layer_outputs(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits, and by its name what each layer puts out after all that follows it; arguments as of `forward`."""
+        logits, kept = self._run(images, None, frozenset(self._ends.values()))
+        return logits, {name: kept[at] for name, at in self._ends.items()}
+
+    def _run(
+        self, images: Tensor, bits: Tensor | None, wanted: frozenset[int]
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Logits, and what the wanted places of the plan put out."""
         x, count = images, images.shape[0]
-        for module, start in self._plan:
-            if not isinstance(module, Dropout):
-                x = module(x)
-            elif bits is not None:
+        kept = {NOWHERE: images}
+        for at, (module, start, source) in enumerate(self._plan):
+            if isinstance(module, Add):
+                x = module(x, kept[source])
+            elif isinstance(module, Dropout) and bits is not None:
                 x = module(x, bits[count * start : count * (start + module.count)])
             else:
                 x = module(x)
-        return x.flatten(1) if x.dim() > 2 else x
+            if at in wanted:
+                kept[at] = x
+        return (x.flatten(1) if x.dim() > 2 else x), kept
 
 
 def first_layer(network: nn.Module) -> tuple[str, Tensor] | None:
@@ -172,6 +200,8 @@ def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
             return [("", GlobalAvgPool2d())]
         case Flatten():
             return [("", nn.Flatten())]
+        case Residual():
+            return [("", Add())]
     raise AssertionError(layer)
 
 

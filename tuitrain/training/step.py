@@ -208,12 +208,16 @@ class Stepper:
 
     def logits(self, images: Tensor, bits: Tensor | None) -> Tensor:
         """Logits (N, 10) of uint8 images (N, 28, 28); this is the part that is compiled."""
+        return self._apply(self.pixels(images), bits)
+
+    def pixels(self, images: Tensor) -> Tensor:
+        """What the network is given of uint8 images (N, 28, 28): float (N, 1, 28, 28), normalised."""
         settings = self.train.normalize
         pixels = normalize(images, settings.mean, settings.std)
         if self._channels_last:
             # The same memory: of a single channel, torch takes a map for channels_last by its strides alone.
             pixels = pixels.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2)
-        return self._apply(pixels, bits)
+        return pixels
 
     def _apply(self, pixels: Tensor, bits: Tensor | None) -> Tensor:
         return self.network(pixels, bits)  # type: ignore[no-any-return]

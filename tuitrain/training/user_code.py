@@ -22,7 +22,7 @@ from torch.nn.modules import module as torch_module
 from torch.overrides import TorchFunctionMode
 
 from tuitrain.errors import Signalled, UsageError, safe_str, visible
-from tuitrain.spec.table import MAX_PARAMETERS
+from tuitrain.spec.walk import MAX_PARAMETERS
 
 #: A little less than what is read again of a checkpoint (`MAX_BYTES` and `_MAX_TENSORS` of `runs.checkpoint`).
 MAX_STATE_BYTES = 500 << 20

@@ -8,8 +8,10 @@ from torch import nn
 
 from support.training_small import tiny
 from tuitrain.errors import PresetError
+from tuitrain.spec.layers import NetworkSpec
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.preset_files import list_presets, load_preset
+from tuitrain.spec.walk import network_table
 from tuitrain.training.model import build, torchinfo_summary, torchinfo_table
 
 OPS = ["relu", "leaky_relu", "prelu", "gelu", "silu", "sigmoid", "tanh", "batchnorm", "layernorm", "dropout"]
@@ -20,6 +22,15 @@ def sides(rng: random.Random, low: int, high: int) -> int | list[int]:
     """A number for both sides, or, one time in three, one for each."""
     both = [rng.randint(low, high), rng.randint(low, high)]
     return both if rng.random() < 1 / 3 else both[0]
+
+
+def of_the_last_ones_shape(layers: list[dict]) -> list[str]:
+    """The layers whose output can be added to the last one's."""
+    try:
+        rows = network_table(NetworkSpec(layers=tuple(layers)), classes=None).rows
+    except PresetError:
+        return []
+    return sorted({row.name for row in rows if row.output_shape == rows[-1].output_shape})
 
 
 def random_layers(rng: random.Random) -> list[dict]:
@@ -55,6 +66,8 @@ def random_layers(rng: random.Random) -> list[dict]:
             *([rng.choice([{"groupnorm": 1}, {"prelu": 1}])] if rng.random() < 0.2 else []),
         ]
         layers.append(layer)
+        if rng.random() < 0.4 and (alike := of_the_last_ones_shape(layers)):
+            layers.append({"residual": rng.choice(alike), "then": rng.sample(OPS, rng.choice([0, 1]))})
     end = rng.choice(
         [
             [{"flatten": True}, {"linear": 10}],
@@ -136,6 +149,32 @@ def test_the_fields_two_sides_are_what_a_gradient_reaches() -> None:
     row = preset.table().rows[3]
     assert row.field == (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1) == (6, 9)
     assert (row.field_text, row.receptive_field, row.kernel, row.title) == ("6×9", 9, "1×3", "conv3 1×3 →10")
+
+
+def test_a_residual_adds_what_an_earlier_layer_puts_out_and_sees_what_it_sees() -> None:
+    layers = [
+        {"conv": 4, "kernel": 3, "padding": 1, "then": ["relu", "batchnorm"]},
+        {"conv": 4, "kernel": 5, "padding": 2, "then": ["prelu"]},
+        {"residual": "conv1", "then": ["tanh"]},
+        {"maxpool": 2},
+        {"conv": 10, "kernel": 1},
+        {"residual": "conv3"},
+        {"global_avgpool": True},
+    ]
+    network = build(tiny(layers)).eval()
+    images = torch.randn(3, 1, 28, 28)
+    logits, made = network.layer_outputs(images)
+    one = network.conv1_batchnorm(network.conv1_relu(network.conv1(images)))
+    two = torch.tanh(network.conv2_prelu(network.conv2(one)) + one)
+    assert torch.equal(made["conv1"], one) and torch.equal(made["residual after conv2"], two)
+    three = network.conv3(nn.functional.max_pool2d(two, 2))
+    assert torch.equal(logits, (three + three).mean((2, 3))) and torch.equal(network(images), logits)
+    assert [row.field for row in tiny(layers).table().rows if not row.is_op][1:4] == [(7, 7), (7, 7), (8, 8)]
+    # The convolution of the longer way at zero: what is left is what the shorter one sees.
+    nn.init.zeros_(network.conv2.weight)
+    image = torch.zeros(1, 1, 28, 28, requires_grad=True)
+    network.layer_outputs(image)[1]["residual after conv2"][0, :, 14, 14].sum().backward()
+    assert int((image.grad[0, 0] != 0).any(0).sum()) == 3
 
 
 def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuitrain.errors import PresetError
-from tuitrain.spec.layers import layer_names
+from tuitrain.spec.layers import LAYERS, layer_names
 from tuitrain.spec.preset import preset_from_dict, preset_from_toml
 from tuitrain.spec.preset_files import list_presets, load_preset
-from tuitrain.spec.table import NetworkError, network_table
+from tuitrain.spec.table import NetworkError
+from tuitrain.spec.walk import network_table
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.evaluation import evaluate
 from tuitrain.tui.lab.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
@@ -27,7 +28,7 @@ EDITS = st.one_of(
     st.tuples(
         st.just("insert"),
         st.integers(0, 12),
-        st.sampled_from(["conv", "maxpool", "avgpool", "flatten", "linear", "global_avgpool"]),
+        st.sampled_from(["conv", "maxpool", "avgpool", "flatten", "linear", "global_avgpool", "residual"]),
     ),
     st.tuples(
         st.just("set_layer"),
@@ -239,12 +240,35 @@ def test_reset_of_a_field_of_the_form_and_of_everything() -> None:
     assert editor.layers[1]["conv"] == 11
 
 
-@pytest.mark.parametrize("kind", ["conv", "maxpool", "avgpool", "linear", "flatten", "global_avgpool"])
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "input"])
 def test_every_kind_of_layer_has_a_form(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.insert(3, editor.like_neighbours(3, kind))
-    data = layer_data(editor, 3)
-    assert set(layer_values(editor.layers[3])) <= {row.key for row in data.rows if hasattr(row, "key")}
+    editor.insert(2, editor.like_neighbours(2, kind))
+    data = layer_data(editor, 2)
+    assert set(layer_values(editor.layers[2])) <= {row.key for row in data.rows if hasattr(row, "key")}
+
+
+def test_what_names_a_layer_follows_it() -> None:
+    editor = NetworkEditor(load_preset("step13"))
+    editor.insert(2, editor.like_neighbours(2, "residual"))
+    assert editor.layers[2] == {"residual": "conv1"} and editor.evaluation.problem is None
+    editor.insert(0, {"conv": 10, "padding": 1})
+    assert (editor.name(3), editor.layers[3]["residual"]) == ("residual after conv3", "conv2")
+    with pytest.raises(EditError, match="^residual after conv3 uses conv2; change or delete it first$"):
+        editor.delete(1)
+    editor.move(1, -1)
+    assert editor.layers[3]["residual"] == "conv1"
+    assert set(layer_data(editor, 3).rows[0].choices) == {"conv1", "conv2"}
+    editor.duplicate(0)
+    assert editor.layers[4]["residual"] == "conv1"
+    editor.move(4, -1)
+    editor.move(3, -1)
+    editor.move(2, -1)
+    editor.move(1, -1)
+    assert editor.evaluation.problem.sentence.startswith("residual: 'conv1' is not before it")
+    editor = NetworkEditor(load_preset("step13"))
+    with pytest.raises(EditError, match="no layer further up puts out the same shape"):
+        editor.like_neighbours(3, "residual")
 
 
 def test_an_inserted_convolution_fits() -> None:

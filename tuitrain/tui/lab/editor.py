@@ -17,7 +17,15 @@ from pydantic import ValidationError
 
 from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.challenge import Challenge
-from tuitrain.spec.layers import KIND_WORDS, NetworkSpec, layer_kind, layer_names
+from tuitrain.spec.layers import (
+    KIND_WORDS,
+    REFERRING,
+    NetworkSpec,
+    follow_references,
+    layer_kind,
+    layer_names,
+    references,
+)
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.sides import pair
 from tuitrain.spec.table import NetworkError
@@ -277,6 +285,12 @@ class NetworkEditor:
     def _with_layers(self, layers: list[dict[str, Any]], label: str, *, merge: str = "") -> bool:
         return self.apply({**self.data, "model": {"layers": layers}}, label, merge=merge)
 
+    def _in_order(self, order: list[int | None], label: str, new: dict[str, Any] | None = None) -> bool:
+        """The layers in another order, by their indices, with `new` in the place of None; references follow."""
+        old = self.layers
+        layers = [copy.deepcopy(old[at] if at is not None else new or {}) for at in order]
+        return self._with_layers(follow_references(old, layers, order), label)
+
     def _copy(self, index: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         layers = copy.deepcopy(self.layers)
         if not 0 <= index < len(layers):
@@ -335,9 +349,9 @@ class NetworkEditor:
 
     def insert(self, index: int, layer: dict[str, Any]) -> bool:
         """Puts a layer before position `index`."""
-        layers = copy.deepcopy(self.layers)
-        layers.insert(max(0, min(index, len(layers))), copy.deepcopy(layer))
-        return self._with_layers(layers, f"insert {KIND_WORDS[layer_kind(layer)]}")
+        order: list[int | None] = list(range(len(self.layers)))
+        order.insert(max(0, min(index, len(order))), None)
+        return self._in_order(order, f"insert {KIND_WORDS[layer_kind(layer)]}", layer)
 
     def like_neighbours(self, index: int, kind: str) -> dict[str, Any]:
         """A new layer of a kind for position `index`, in the manner of the layers before it."""
@@ -347,6 +361,8 @@ class NetworkEditor:
             return {kind: True}
         if kind == "linear":
             return {"linear": 10}
+        if kind in REFERRING:
+            return {kind: self.fitting(index, kind)[-1]}
         before = [layer for layer in self.layers[:index] if "conv" in layer] or [
             layer for layer in self.layers if "conv" in layer
         ]
@@ -365,23 +381,40 @@ class NetworkEditor:
             new["then"] = then
         return new
 
+    def fitting(self, index: int, kind: str) -> list[str]:
+        """The earlier layers that a layer of a kind at position `index` can name, the nearest last.
+
+        Raises:
+            EditError: there is none.
+        """
+        names = layer_names(self.layers)[:index]
+        shapes = {row.layer: row.output_shape for row in self.evaluation.rows if row.layer < index}
+        before = shapes.get(index - 1)
+        fit = [name for at, name in enumerate(names[:-1]) if shapes.get(at) == before is not None]
+        if not fit:
+            raise EditError("no layer further up puts out the same shape, so there is none to add here")
+        return fit
+
     def duplicate(self, index: int) -> bool:
         """Puts a copy of a layer right behind it."""
-        layers, layer = self._copy(index)
-        layers.insert(index + 1, copy.deepcopy(layer))
-        return self._with_layers(layers, f"duplicate {self.name(index)}")
+        _, layer = self._copy(index)
+        order: list[int | None] = list(range(len(self.layers)))
+        order.insert(index + 1, None)
+        return self._in_order(order, f"duplicate {self.name(index)}", layer)
 
     def delete(self, index: int) -> bool:
         """Takes a layer out.
 
         Raises:
-            EditError: it is the only one.
+            EditError: it is the only one, or another one names it.
         """
         layers, _ = self._copy(index)
+        name = self.name(index)
         if len(layers) == 1:
             raise EditError("a network needs at least one layer; insert another before deleting this one")
-        layers.pop(index)
-        return self._with_layers(layers, f"delete {self.name(index)}")
+        if name in (named := references(layers)):
+            raise EditError(f"{self.name(named.index(name))} uses {name}; change or delete it first")
+        return self._in_order([at for at in range(len(layers)) if at != index], f"delete {name}")
 
     def move(self, index: int, delta: int) -> bool:
         """Moves a layer up (-1) or down (+1); False at the ends."""
@@ -389,8 +422,9 @@ class NetworkEditor:
         target = index + delta
         if not 0 <= target < len(layers):
             return False
-        layers.insert(target, layers.pop(index))
-        return self._with_layers(layers, f"move {self.name(index)}")
+        order: list[int | None] = list(range(len(layers)))
+        order.insert(target, order.pop(index))
+        return self._in_order(order, f"move {self.name(index)}")
 
     # ------------------------------------------------------------------------------------- ending
 

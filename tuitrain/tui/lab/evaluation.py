@@ -11,7 +11,8 @@ from tuitrain.spec.describe import short_layer, short_ops
 from tuitrain.spec.layers import layer_kind
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.sides import Pair, sides_text
-from tuitrain.spec.table import NetworkError, NetworkTable, TableRow, network_table
+from tuitrain.spec.table import NetworkError, NetworkTable, TableRow
+from tuitrain.spec.walk import network_table
 
 
 @dataclass(frozen=True, slots=True)

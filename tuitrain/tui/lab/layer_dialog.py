@@ -158,6 +158,7 @@ class KindDialog(Dialog[str | None]):
         "global_avgpool": ("g", "each map to one number"),
         "flatten": ("f", "maps to a vector"),
         "linear": ("l", "fully connected"),
+        "residual": ("r", "adds an earlier layer's output"),
     }
 
     def __init__(self, after: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind
+from tuitrain.spec.layers import KIND_WORDS, LAYERS, REFERRING, layer_kind
 from tuitrain.spec.operations import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS, OP_SETTINGS, op_kind
-from tuitrain.tui.lab.editor import NetworkEditor
+from tuitrain.tui.lab.editor import EditError, NetworkEditor
 from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
 
 NONE = "–"
@@ -16,6 +17,7 @@ OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
 #: What the first number of a layer is called, and the setting of an operation.
 _WORDS = {
     "conv": "channels", "linear": "features", "maxpool": "window", "avgpool": "window",
+    "residual": "adds",
     "leaky_relu": "slope", "prelu": "one for all", "groupnorm": "groups", "dropout": "rate", "dropout2d": "rate",
 }  # fmt: skip
 
@@ -41,10 +43,29 @@ def layer_values(layer: Mapping[str, Any]) -> dict[str, Any]:
     return out | {f"op{len(ops)}": NONE}
 
 
-def _fields(layer: Mapping[str, Any]) -> list[Field | Item]:
+def _named(editor: NetworkEditor, index: int, name: str) -> dict[str, Any]:
+    """For a setting that is another layer's name: those to choose from, and the present one."""
+    if name not in REFERRING:
+        return {}
+    now = editor.layers[index][name]
+    with suppress(EditError):
+        fit = editor.fitting(index, name)
+        return {"kind": "choice", "choices": tuple(fit if now in fit else [*fit, now])}
+    return {"kind": "choice", "choices": (now,)}
+
+
+def _fields(editor: NetworkEditor, index: int) -> list[Field | Item]:
+    layer = editor.layers[index]
     kind = layer_kind(dict(layer))
     rows: list[Field | Item] = [
-        schema_field(name, LAYERS[kind], name, label=_WORDS.get(name, name), empty="as window")
+        schema_field(
+            name,
+            LAYERS[kind],
+            name,
+            label=_WORDS.get(name, name),
+            empty="as window",
+            **_named(editor, index, name),
+        )
         for name in _settings(kind)
     ]
     rows.append(Item("then, in this order"))
@@ -76,7 +97,7 @@ def layer_data(editor: NetworkEditor, index: int) -> FormData:
     bases = dict(values)
     if len(base_layers) == len(editor.layers) and layer_kind(base_layers[index]) == layer_kind(layer):
         bases |= {key: value for key, value in layer_values(base_layers[index]).items() if key in values}
-    rows = _fields(layer)
+    rows = _fields(editor, index)
     if layer_kind(layer) in ("global_avgpool", "flatten", "input"):
         rows.insert(0, Item(f"{KIND_WORDS[layer_kind(layer)]} has no settings"))
     return FormData(rows, values, bases)
