@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import NoLab, fix, make_duel, make_study, runs_shown, text_of, until
+from support.runs_stage import (
+    NoLab,
+    fix,
+    make_duel,
+    make_reproduction,
+    make_study,
+    make_sweep,
+    runs_shown,
+    text_of,
+    until,
+)
 from tuitrain.tui.paint.chart import Chart
 
 #: Size, keys once the study is shown, a text to wait for, and how the app is opened.
@@ -22,6 +32,13 @@ CASES: dict[str, tuple[tuple[int, int], list[str], str, dict[str, Any]]] = {
     "duel_light_ascii_80": ((80, 24), [], "at most 24", {"duel": True, "theme": "light", "ascii_only": True}),
     "duel_plain_120": ((120, 36), [], "noise floor", {"duel": True, "plain": True}),
     "group_ascii_80": ((80, 24), [], "64 images", {"ascii_only": True}),
+    "board_80": ((80, 24), ["down", "down"], "95 %", {"make": make_sweep}),
+    "board_heat_plain_80": ((80, 24), ["H", "down"], "dropout", {"make": make_sweep, "plain": True}),
+    "board_120": ((120, 36), ["down"], "best of 5 settings", {"make": make_sweep}),
+    "board_light_150": ((150, 40), [], "best of 5 settings", {"make": make_sweep, "theme": "light"}),
+    "board_heat_ascii_80": ((80, 24), ["H"], "dropout", {"make": make_sweep, "ascii_only": True}),
+    "reproduction_80": ((80, 24), ["down"], "99.43", {"make": make_reproduction}),
+    "reproduction_150": ((150, 30), [], "99.43", {"make": make_reproduction}),
 }
 
 
@@ -36,7 +53,9 @@ def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.Monke
     if how.pop("plain", False):
         monkeypatch.setenv("NO_COLOR", "1")
     duel = how.pop("duel", False)
-    if duel:
+    if make := how.pop("make", None):
+        make(Path("runs"), "one")
+    elif duel:
         make_duel(Path("runs"), "one", 9)
     else:
         make_study(Path("runs"), "one", 8, more_seeds=4, open_seeds=2, train__dropout=0.05)

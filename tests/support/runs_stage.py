@@ -176,6 +176,45 @@ def make_duel(
     return directory
 
 
+def make_sweep(runs: Path, study: str, *, waiting: int = 1, seeds: int = 3) -> StudyDirectory:
+    """A sweep of step13 over learning rate and dropout; of its six settings the last ones have not begun."""
+    from tuitrain.study.grid import combinations, grid_label
+
+    base = load_preset("step13")
+    grid: dict[str, list[Any]] = {"train.optimizer.lr": [0.01, 0.019, 0.05], "train.dropout": [0.0, 0.069]}
+    found = combinations(base, grid)
+    settings = tuple(
+        Setting(grid_label(chosen), preset, differences(base, preset), "tuitrain run --seed 0", f"s{n}")
+        for n, (preset, chosen) in enumerate(found)
+    )
+    plan = Plan(study, "sweep", settings, tuple(range(seeds)), Runtime(device="cpu"), began=NOW,
+                command="tuitrain sweep --preset step13")  # fmt: skip
+    directory = create_study(runs, plan)
+    directory.release()
+    for n, setting in enumerate(settings[: len(settings) - waiting]):
+        make_group(
+            runs, study, seeds, best=(0.9921, 0.9937, 0.9944, 0.9929, 0.9912)[n], slug=f"s{n}", first=20 + 60 * n,
+            open_seeds=1 if n == 4 else 0, train__dropout=setting.preset.train.dropout,
+            train__optimizer__lr=setting.preset.train.optimizer.lr,
+        )  # fmt: skip
+    return directory
+
+
+def make_reproduction(runs: Path, study: str) -> StudyDirectory:
+    """Three published systems, of which the last has not begun."""
+    names = ("step13", "step11", "net8")
+    settings = tuple(
+        Setting(name, load_preset(name), {}, f"tuitrain run --preset {name} --seed 0", name) for name in names
+    )
+    directory = create_study(
+        runs, Plan(study, "reproduction", settings, (0, 1, 2), Runtime(device="cpu"), began=NOW)
+    )
+    directory.release()
+    for n, name in enumerate(names[:2]):
+        make_group(runs, study, 3, name, best=(0.9935, 0.9941)[n], slug=name, first=20 + 60 * n)
+    return directory
+
+
 def some_runs(runs: Path) -> None:
     """Eight runs of several presets, states and data sets."""
     make_run(runs, 1, "step13", best=0.9938)

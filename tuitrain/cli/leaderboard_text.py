@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
-from tuitrain.figures import percent_text
-from tuitrain.spec.describe import value_text
 from tuitrain.watch.leaderboard import Leaderboard, heat_map, leaderboard_rows, leaderboard_titles
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_ROWS = 40
-#: From the lowest mean to the highest.
-_SHADES = " ░▒▓█"
 
 
 def leaderboard_picture(board: Leaderboard) -> RenderableType:
@@ -43,22 +39,13 @@ def _heat(board: Leaderboard) -> RenderableType | None:
     from rich.table import Table
 
     found = heat_map(board)
-    if found is None or len(found[1]) > 12:
+    if found is None or len(found.columns) > 12 or all(place.mean is None for place in board.places):
         return None
-    rows, columns, means = found
-    known = [mean for row in means for mean in row if mean is not None]
-    if not known:
-        return None
-    low, high = min(known), max(known)
     table = Table(box=None, pad_edge=False, header_style="dim", title=None)
-    table.add_column(f"{board.keys[0]} \\ {board.keys[1]}", justify="right")
-    for column in columns:
-        table.add_column(value_text(column), justify="right")
-    for value, row in zip(rows, means, strict=True):
-        cells = []
-        for mean in row:
-            share = 0.0 if mean is None or high == low else (mean - low) / (high - low)
-            shade = _SHADES[round(share * (len(_SHADES) - 1))]
-            cells.append("–" if mean is None else f"{percent_text(mean)} {shade * 2}")
-        table.add_row(value_text(value), *cells)
+    table.add_column(" \\ ".join(found.keys), justify="right")
+    for column in found.columns:
+        table.add_column(column, justify="right")
+    for value, cells in found.rows:
+        texts = [cell.text if cell.share is None else f"{cell.text} {cell.shade * 2}" for cell in cells]
+        table.add_row(value, *texts)
     return table

@@ -149,8 +149,8 @@ def _of_run(directory: RunDirectory, history: History, data_dir: Path | None) ->
 
 
 def _of_study(study: StudyDirectory) -> Document:
-    from tuitrain.cli.study_text import verdict_lines
     from tuitrain.report.study import study_report
+    from tuitrain.study.kinds import verdict_lines
     from tuitrain.study.reading import StudyReader
 
     plan = study.plan()

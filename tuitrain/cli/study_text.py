@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import ExitCode, UsageError, visible
 from tuitrain.figures import accuracy_text
+from tuitrain.study.kinds import verdict_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,28 +19,6 @@ if TYPE_CHECKING:
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.store import StudyDirectory
     from tuitrain.watch.group import Group
-
-
-def verdict_lines(plan: Plan, groups: Sequence[Group]) -> list[str]:
-    """What is said of all groups together, a sentence each."""
-    match plan.kind:
-        case "duel":
-            from tuitrain.study.duel import duel_of
-            from tuitrain.watch.duel import duel_lines
-
-            return duel_lines(duel_of(plan, groups))
-        case "reproduction":
-            from tuitrain.study.reproduction import reproductions
-            from tuitrain.watch.reproduction import reproduction_lines
-
-            return reproduction_lines(reproductions(plan, groups))
-        case "sweep":
-            from tuitrain.study.grid import leaderboard_of
-            from tuitrain.watch.leaderboard import leaderboard_lines
-
-            return leaderboard_lines(leaderboard_of(plan, groups))
-        case _:
-            return []
 
 
 def more_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:

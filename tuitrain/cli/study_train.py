@@ -50,10 +50,11 @@ def train_study(
         until_decided: whether a duel ends when it is decided.
     """
     from tuitrain.cli.manners import notify
-    from tuitrain.cli.study_text import is_decided, verdict_lines
+    from tuitrain.cli.study_text import is_decided
     from tuitrain.cli.study_view import SHOW_S, choose_view
     from tuitrain.report import report_files
     from tuitrain.runs.signals import guarded
+    from tuitrain.study.kinds import verdict_lines
     from tuitrain.study.local import local_for
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.training import StudyTraining

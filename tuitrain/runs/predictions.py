@@ -32,7 +32,7 @@ def read_predictions(folder: Path, which: Literal["last", "best"] = "last") -> P
     return kept.last if which == "last" else kept.best
 
 
-def right_of_runs(folders: Sequence[Path]) -> NDArray[np.bool_]:
+def right_of_runs(folders: Sequence[Path], histories: Sequence[History] | None = None) -> NDArray[np.bool_]:
     """Which images each of several finished runs judged right at last.
 
     A run that diverged counts with its last finite evaluation, whatever its epoch. One that diverged before its first
@@ -40,6 +40,7 @@ def right_of_runs(folders: Sequence[Path]) -> NDArray[np.bool_]:
 
     Args:
         folders: run directories.
+        histories: of these runs, where they have been read already.
 
     Returns:
         (K, N): a row for each run, in the given order.
@@ -48,7 +49,9 @@ def right_of_runs(folders: Sequence[Path]) -> NDArray[np.bool_]:
         RunDirectoryError: a folder is no run; a run has not ended, or ended by an error; its predictions are missing or
             not of its last epoch; the runs were judged by different images; all diverged before their first evaluation.
     """
-    kept = [_result(Path(folder)) for folder in folders]
+    if histories is None:
+        histories = [History.of(RunDirectory.open(folder).events()) for folder in folders]
+    kept = [_result(Path(folder), history) for folder, history in zip(folders, histories, strict=True)]
     first = next((index for index, one in enumerate(kept) if one is not None), None)
     if first is None:
         if not kept:
@@ -71,10 +74,9 @@ def right_of_runs(folders: Sequence[Path]) -> NDArray[np.bool_]:
     return np.stack(rows)
 
 
-def _result(folder: Path) -> Predictions | None:
+def _result(folder: Path, history: History) -> Predictions | None:
     """A finished run's last predictions; None for one that diverged before it made any."""
     name = visible(folder.name)
-    history = History.of(RunDirectory.open(folder).events())
     if history.outcome not in _RESULTS:
         how = "has not ended" if history.finished is None else f"ended as {history.outcome.replace('_', ' ')}"
         raise RunDirectoryError(

@@ -10,7 +10,7 @@ from typing import Any
 from tuitrain.errors import PresetError, UsageError, visible
 from tuitrain.spec.describe import label_of, value_text
 from tuitrain.spec.preset import Preset, flattened, override
-from tuitrain.study.plan import MAX_MEMBERS, Plan, Setting
+from tuitrain.study.plan import MAX_MEMBERS, Plan
 from tuitrain.watch.group import Group
 from tuitrain.watch.leaderboard import Leaderboard, Place
 
@@ -60,24 +60,39 @@ def grid_label(chosen: Mapping[str, Any]) -> str:
     return ", ".join(f"{label_of(key)} {value_text(value)}" for key, value in chosen.items())
 
 
+class Sweep:
+    """What is known of a sweep's settings before they are trained; worked out once, its leaderboard again and again."""
+
+    def __init__(self, plan: Plan) -> None:
+        flat = [flattened(setting.preset.to_dict()) for setting in plan.settings]
+        self.keys = swept_keys(flat)
+        self._settings = [
+            (
+                tuple(one.get(key) for key in self.keys),
+                setting.preset.table().parameters,
+                not setting.changed,
+            )
+            for one, setting in zip(flat, plan.settings, strict=True)
+        ]
+        self._stopped = {index: (cut.epoch, mean) for cut in plan.cuts for index, mean in cut.stopped}
+
+    def leaderboard(self, groups: Sequence[Group]) -> Leaderboard:
+        """As the groups of the settings stand."""
+        places = [
+            Place(group, *known, *self._stopped.get(setting, (0, None)), setting)
+            for setting, (known, group) in enumerate(zip(self._settings, groups, strict=True))
+        ]
+        return Leaderboard(tuple(label_of(key) for key in self.keys), tuple(places))
+
+
 def leaderboard_of(plan: Plan, groups: Sequence[Group]) -> Leaderboard:
     """The leaderboard of a sweep, as its groups stand."""
-    keys = swept_keys(plan.settings)
-    places = []
-    stopped = {index: (cut.epoch, mean) for cut in plan.cuts for index, mean in cut.stopped}
-    for index, (setting, group) in enumerate(zip(plan.settings, groups, strict=True)):
-        values, parameters = _values(setting, keys), setting.preset.table().parameters
-        places.append(Place(group, values, parameters, not setting.changed, *stopped.get(index, (0, None))))
-    return Leaderboard(tuple(label_of(key) for key in keys), tuple(places))
+    return Sweep(plan).leaderboard(groups)
 
 
-def swept_keys(settings: Sequence[Setting]) -> list[str]:
-    """The keys whose values differ between the settings."""
-    flat = [flattened(setting.preset.to_dict()) for setting in settings]
-    keys = list(dict.fromkeys(key for one in flat for key in one))
-    return [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1] or ["train.optimizer.lr"]
-
-
-def _values(setting: Setting, keys: Sequence[str]) -> tuple[Any, ...]:
-    flat = flattened(setting.preset.to_dict())
-    return tuple(flat.get(key) for key in keys)
+def swept_keys(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys whose values differ between settings (values by dotted key)."""
+    keys = list(dict.fromkeys(key for one in settings for key in one))
+    return [key for key in keys if len({repr(one.get(key)) for one in settings}) > 1] or [
+        "train.optimizer.lr"
+    ]

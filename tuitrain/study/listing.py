@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.predictions import right_of_runs
 from tuitrain.stats.intervals import Estimate
+from tuitrain.study.kinds import has_board
+from tuitrain.study.plan import Plan
 from tuitrain.study.store import PLAN, list_studies
 from tuitrain.watch.folding import GroupKey, StudyFacts, ended_runs, fold
 from tuitrain.watch.group import mean_of
@@ -23,7 +26,7 @@ class StudyListing:
 
     def __init__(self, runs_dir: Path) -> None:
         self.runs_dir = runs_dir
-        self._seeds: dict[str, tuple[int, int | None]] = {}
+        self._plans: dict[str, tuple[int, StudyFacts]] = {}
         self._means: dict[GroupKey, tuple[tuple[str, ...], Estimate | None]] = {}
         self.studies: dict[str, StudyFacts] = {}
 
@@ -38,12 +41,11 @@ class StudyListing:
         for study in list_studies(self.runs_dir):
             try:
                 changed = (study.path / PLAN).stat().st_mtime_ns
-                if self._seeds.get(study.name, (0, None))[0] != changed:
-                    plan = study.plan()
-                    self._seeds[study.name] = (changed, None if plan.kind == "duel" else len(plan.seeds))
+                if study.name not in self._plans or self._plans[study.name][0] != changed:
+                    self._plans[study.name] = (changed, _facts(study.plan()))
             except (OSError, RunDirectoryError):
                 continue
-            self.studies[study.name] = StudyFacts(self._seeds[study.name][1], study.is_held())
+            self.studies[study.name] = replace(self._plans[study.name][1], held=study.is_held())
         self._read_means(rows)
 
     def _read_means(self, rows: Sequence[RunRow]) -> None:
@@ -64,6 +66,14 @@ class StudyListing:
             except RunDirectoryError:  # of runs from before predictions were kept
                 right, accuracies = None, [member.last for member in ended if member.last is not None]
             self._means[key] = (names, mean_of(accuracies, right))
+
+
+def _facts(plan: Plan) -> StudyFacts:
+    """What is known of a study by its plan alone."""
+    seeds = None if plan.kind == "duel" else len(plan.seeds)
+    return StudyFacts(
+        seeds, held=False, kind=plan.kind if has_board(plan) else "", settings=len(plan.settings)
+    )
 
 
 def study_names(runs_dir: Path) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
 from tuitrain.runs.index import HELD, summary_of
 from tuitrain.runs.predictions import right_of_runs
-from tuitrain.study.plan import Member, Plan
+from tuitrain.study.plan import MAX_MEMBERS, Member, Plan
 from tuitrain.training.events import Record
 from tuitrain.watch.group import Group, Right, SeedRun
 
@@ -38,10 +38,16 @@ class StudyReader:
         self._read: dict[str, _Read] = {}
         self._groups: list[Group] = []
         self._right: dict[int, tuple[tuple[str, ...], Right | None]] = {}
+        self._may_read = 0
 
-    def groups(self) -> list[Group]:
-        """The group of each setting, as it stands."""
-        out = []
+    def groups(self, most_predictions: int = MAX_MEMBERS) -> list[Group]:
+        """The group of each setting, as it stands.
+
+        Args:
+            most_predictions: of so many runs the predictions are read, those of further groups at the next look; until
+                then a group has the accuracies of its logs.
+        """
+        out, self._may_read = [], most_predictions
         for index, setting in enumerate(self.plan.settings):
             members = [self.plan.member(index, seed) for seed in self.plan.seeds]
             runs = tuple(map(self._seed_run, members))
@@ -76,9 +82,13 @@ class StudyReader:
         """Right and wrong of the runs that have ended; read again only when one more has."""
         runs = tuple(run.run for run in group.ended)
         known, right = self._right.get(index, ((), None))
+        if known != runs and self._may_read <= 0:
+            return None
         if known != runs:
+            self._may_read -= len(runs)
+            folders, histories = [self.runs_dir / run for run in runs], [run.history for run in group.ended]
             try:
-                right = right_of_runs([self.runs_dir / run for run in runs]) if runs else None
+                right = right_of_runs(folders, histories) if runs else None
             except RunDirectoryError:
                 right = None
             self._right[index] = (runs, right)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuitrain.study.duel import duel_of
+from tuitrain.study.kinds import BoardReader, has_board
 from tuitrain.study.reading import StudyReader
 from tuitrain.study.store import PLAN, StudyDirectory
 from tuitrain.watch.duel import Duel, duel_lines
@@ -15,6 +16,11 @@ from tuitrain.watch.study_pace import StudyPace
 
 if TYPE_CHECKING:
     from tuitrain.study.plan import Plan
+    from tuitrain.watch.board import Board
+
+
+#: Of so many runs a look reads the predictions, so that the first of a study of a thousand is there at once.
+READ_AT_ONCE = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,7 @@ class StudyLook:
         source: what the source of its network claims; None before a run has begun.
         says: what is said of it, a sentence each; of a duel, of that.
         duel: of a study of two settings.
+        board: of one of many settings; `says_of_all` is what is said of those together.
     """
 
     plan: Plan
@@ -42,6 +49,8 @@ class StudyLook:
     source: Source | None
     says: tuple[str, ...]
     duel: Duel | None = None
+    board: Board | None = None
+    says_of_all: tuple[str, ...] = ()
 
     @property
     def group(self) -> Group:
@@ -68,6 +77,7 @@ class StudyWatcher:
         self.plan = directory.plan()
         self._changed = self._plan_time()
         self._reader = StudyReader(directory.runs_dir, self.plan)
+        self._board = self._board_reader()
         self._pace = StudyPace()
         self._seen: tuple[object, StudyLook] | None = None
 
@@ -76,6 +86,14 @@ class StudyWatcher:
             return (self.directory.path / PLAN).stat().st_mtime_ns
         except OSError:
             return 0
+
+    @property
+    def has_board(self) -> bool:
+        """Whether it is of many settings, which have a table."""
+        return self._board is not None
+
+    def _board_reader(self) -> BoardReader | None:
+        return BoardReader(self.plan) if has_board(self.plan) else None
 
     def setting_of(self, digest: str) -> int:
         """Which of the settings has this digest (`RunSummary.setting`); the first where none has."""
@@ -94,11 +112,13 @@ class StudyWatcher:
         if (changed := self._plan_time()) != self._changed:
             self.plan, self._changed = self.directory.plan(), changed
             self._reader.plan = self.plan
-        groups, held = tuple(self._reader.groups()), self.directory.is_held()
+            self._board = self._board_reader()
+        groups, held = tuple(self._reader.groups(READ_AT_ONCE)), self.directory.is_held()
         marks = [
             (run.state, len(run.history.epochs), round(run.fraction, 3)) for g in groups for run in g.runs
         ]
-        key = (marks, held, self.setting, self._changed)
+        known = [group.right is not None for group in groups]
+        key = (marks, known, held, self.setting, self._changed)
         if self._seen is None or self._seen[0] != key:
             self._seen = (key, self._worked_out(groups, held))
         return self._seen[1]
@@ -124,4 +144,7 @@ class StudyWatcher:
         begun = any(run.history.started is not None for run in shown.runs)
         known = before is not None and before.setting == setting and before.source is not None
         source = before.source if known and before is not None else source_of_group(shown) if begun else None
-        return StudyLook(self.plan, groups, state, held, left_s, setting, source, tuple(says), duel)
+        board, of_all = self._board.look(groups, held=held) if self._board is not None else (None, [])
+        return StudyLook(
+            self.plan, groups, state, held, left_s, setting, source, tuple(says), duel, board, tuple(of_all)
+        )

@@ -82,6 +82,12 @@ def _group() -> Screen[Any]:
     return GroupScreen()
 
 
+def _board() -> Screen[Any]:
+    from tuitrain.tui.study.board import BoardScreen
+
+    return BoardScreen()
+
+
 def _duel() -> Screen[Any]:
     from tuitrain.tui.study.duel import DuelScreen
 
@@ -117,6 +123,7 @@ class TuitrainApp(TerminalApp):
         "lab": _lab,
         "monitor": _monitor,
         "group": _group,
+        "board": _board,
         "duel": _duel,
         "runs": _runs,
         "lesson": _lesson,
@@ -449,7 +456,7 @@ class TuitrainApp(TerminalApp):
             screen.show_feed(feed, readonly)
 
     def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
-        """Show a study in the monitor, beginning with the setting of this digest."""
+        """Show a study by its name: one of its settings by a digest (`RunSummary.setting`), else the whole."""
         from tuitrain.study.store import the_study
         from tuitrain.study.watching import StudyWatcher
 
@@ -458,14 +465,20 @@ class TuitrainApp(TerminalApp):
         except TuitrainError as error:
             self.notify(visible(error), severity="error", markup=False, timeout=12)
             return
-        self.run_worker(self._open_study(watcher, setting, readonly), group="open_run", exclusive=True)
+        self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
 
-    async def _open_study(self, watcher: StudyWatcher, setting: str, readonly: bool) -> None:
-        self.watched_mode = "duel" if watcher.plan.kind == "duel" else "group"
+    def show_study(self, watcher: StudyWatcher, setting: int | None = None, readonly: bool = False) -> None:
+        """Show a study that is watched: one of its settings, or the whole, which is a leaderboard where it has many."""
+        self.run_worker(self._show_study(watcher, setting, readonly), group="open_run", exclusive=True)
+
+    async def _show_study(self, watcher: StudyWatcher, setting: int | None, readonly: bool) -> None:
+        self.watched_mode = "board" if watcher.has_board and setting is None else "group"
+        if watcher.plan.kind == "duel":
+            self.watched_mode = "duel"
         await self.switch_mode(self.watched_mode)
         screen = self.mode_screen(self.watched_mode)
         if isinstance(screen, ShowsStudies):
-            screen.show_study(watcher, watcher.setting_of(setting), readonly)
+            screen.show_study(watcher, setting or 0, readonly)
 
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows; a screen may say it better."""

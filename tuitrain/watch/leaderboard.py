@@ -11,7 +11,7 @@ from typing import Any
 
 from tuitrain import jsonio
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy_text, plural
+from tuitrain.figures import accuracy_text, percent_text, plural
 from tuitrain.spec.describe import value_text
 from tuitrain.watch.evidence import Evidence, headline
 from tuitrain.watch.group import Group, interval_text
@@ -28,6 +28,7 @@ class Place:
         is_base: whether it is the preset as published.
         stopped_at: the epoch after which halving stopped it; 0 where it did not.
         stopped_mean: its mean accuracy then, a fraction; None where it had none.
+        setting: its place in the plan.
     """
 
     group: Group
@@ -36,6 +37,7 @@ class Place:
     is_base: bool = False
     stopped_at: int = 0
     stopped_mean: float | None = None
+    setting: int = 0
 
     @property
     def mean(self) -> float | None:
@@ -158,14 +160,58 @@ def _halving_cell(place: Place) -> str:
     return f"{place.group.stopped.removeprefix('stopped at ')}, {accuracy_text(place.stopped_mean)}"
 
 
-def heat_map(board: Leaderboard) -> tuple[list[Any], list[Any], list[list[float | None]]] | None:
-    """Of a sweep over two keys: the values of the first (rows), of the second (columns), and the means; else None."""
+#: From the lowest mean to the highest.
+SHADES = " ░▒▓█"
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A mean as text, and where it lies from the lowest (0) to the highest (1); None before the first result."""
+
+    text: str
+    share: float | None = None
+
+    @property
+    def shade(self) -> str:
+        """The same as a character."""
+        return SHADES[round((self.share or 0.0) * (len(SHADES) - 1))]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """The means of a sweep over two keys.
+
+    Attributes:
+        keys: of the rows, and of the columns.
+        columns: the values of the second key.
+        rows: each value of the first key, with a cell for each column.
+    """
+
+    keys: tuple[str, str]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell, ...]], ...]
+
+
+def heat_map(board: Leaderboard) -> HeatMap | None:
+    """Of a sweep over two keys; None of any other."""
     if len(board.keys) != 2:
         return None
     rows = list(dict.fromkeys(place.values[0] for place in board.places))
     columns = list(dict.fromkeys(place.values[1] for place in board.places))
     means = {place.values: place.mean for place in board.places}
-    return rows, columns, [[means.get((row, column)) for column in columns] for row in rows]
+    known = [mean for mean in means.values() if mean is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+
+    def cell(mean: float | None) -> HeatCell:
+        if mean is None:
+            return HeatCell("–")
+        return HeatCell(percent_text(mean), (mean - low) / (high - low) if high > low else 0.0)
+
+    return HeatMap(
+        (board.keys[0], board.keys[1]),
+        tuple(map(value_text, columns)),
+        tuple((value_text(row), tuple(cell(means.get((row, column))) for column in columns)) for row in rows),
+    )
 
 
 def leaderboard_json(board: Leaderboard) -> list[dict[str, Any]]:

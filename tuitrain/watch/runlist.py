@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +70,32 @@ class RunRow:
     summary: RunSummary | None = None
     entry: QueueEntry | None = field(default=None, compare=False)
     spread: str = ""  # of a group: how sure its mean is
-    members: tuple[RunRow, ...] = ()  # of a group (see `watch.folding`): its runs
-    opened: bool = False  # of a group: its runs stand below it
-    inside: bool = False  # a run that stands below its group
+    members: tuple[
+        RunRow, ...
+    ] = ()  # of a group (see `watch.folding`): its runs; of a leaderboard: its groups
+    opened: bool = False  # its members stand below it
+    inside: int = 0  # below how many opened rows it stands
 
     @property
     def runs(self) -> list[RunSummary]:
         """The runs that it stands for; none while it waits."""
-        if self.members:
-            return [run for member in self.members for run in member.runs]
-        return [self.summary] if self.summary is not None else []
+        return [row.summary for row in self.with_members() if row.summary is not None]
+
+    def with_members(self) -> Iterator[RunRow]:
+        """Itself and all that it stands for."""
+        yield self
+        for member in self.members:
+            yield from member.with_members()
+
+    @property
+    def is_board(self) -> bool:
+        """Whether it stands for all settings of a study."""
+        return bool(self.members) and bool(self.members[0].members)
+
+    @property
+    def groups(self) -> list[RunRow]:
+        """The groups of a leaderboard, one by one; of any other row itself."""
+        return list(self.members) if self.is_board else [self]
 
     @property
     def haystack(self) -> str:
@@ -197,17 +213,17 @@ def _number_or_low(value: float | None) -> float:
 def _target(row: RunRow) -> str:
     if row.at_target is None:
         return "–"
-    return f"{row.at_target}/{len(row.members)}" if row.members else str(row.at_target)
+    return f"{row.at_target}/{len(row.runs)}" if row.members else str(row.at_target)
 
 
 def _preset(row: RunRow) -> str:
-    return f" seed {row.seed}" if row.inside else row.preset
+    return " " * row.inside + (f"seed {row.seed}" if row.inside and not row.members else row.preset)
 
 
 def _changed(row: RunRow) -> str:
-    if row.inside:
-        return ""
-    return f"{'▾' if row.opened else '▸'} {row.changed}" if row.members else row.changed
+    if row.members:
+        return f"{' ' * row.inside}{'▾' if row.opened else '▸'} {row.changed}"
+    return "" if row.inside else row.changed
 
 
 def _seed(row: RunRow) -> str:
@@ -311,18 +327,25 @@ def arrange(
     one of its runs does; if its key is in `opened`, its runs stand below it, by seed: those that match, if any do.
     """
     terms = [quoted or word for quoted, word in re.findall(r'"([^"]+)"?|(\S+)', wanted.lower())]
-    matching = {id(row): _members_that_match(row, terms) for row in rows if row.members and terms}
+    nested = [row for one in rows for row in one.with_members() if row.members and terms]
+    matching = {id(row): _members_that_match(row, terms) for row in nested}
     kept = [row for row in rows if _matches(row, terms) or matching.get(id(row))]
     queue = [row for row in kept if row.entry is not None]
     rest = [row for row in kept if row.entry is None]
     rest.sort(key=BY_NAME[sort].sort, reverse=reverse)
-    out = queue
-    for row in rest:
-        if not row.members or row.key not in opened:
-            out.append(row)
-            continue
-        out.append(replace(row, opened=True))
-        out += [replace(member, inside=True) for member in matching.get(id(row)) or row.members]
+    return queue + _opened(rest, matching, opened)
+
+
+def _opened(
+    rows: Sequence[RunRow], matching: dict[int, list[RunRow]], opened: Container[str], inside: int = 0
+) -> list[RunRow]:
+    """The rows, with the members of those that are opened below them."""
+    out: list[RunRow] = []
+    for row in rows:
+        is_open = bool(row.members) and row.key in opened
+        out.append(replace(row, opened=is_open, inside=inside) if is_open or inside else row)
+        if is_open:
+            out += _opened(matching.get(id(row)) or row.members, matching, opened, inside + 1)
     return out
 
 
@@ -331,4 +354,4 @@ def _matches(row: RunRow, terms: Sequence[str]) -> bool:
 
 
 def _members_that_match(row: RunRow, terms: Sequence[str]) -> list[RunRow]:
-    return [member for member in row.members if _matches(member, terms)]
+    return [member for member in row.members if _matches(member, terms) or _members_that_match(member, terms)]

@@ -24,7 +24,7 @@ class StudyPace:
             groups: as they stand.
             more_runs: how many runs it still takes, where that is not all of them.
         """
-        done = sum(run.fraction for group in groups for run in group.runs)
+        done = _done(groups)
         if self._before < 0 or done < self._before:
             self._begun, self._before = self._clock(), done
         since = done - self._before
@@ -37,4 +37,9 @@ class StudyPace:
 def fraction_done(groups: Sequence[Group]) -> float:
     """The share of all runs' epochs and steps that is done."""
     total = sum(len(group.runs) for group in groups)
-    return sum(run.fraction for group in groups for run in group.runs) / max(1, total)
+    return _done(groups) / max(1, total)
+
+
+def _done(groups: Sequence[Group]) -> float:
+    """How many runs' worth is done; one that halving stopped has no more to do."""
+    return sum(1.0 if group.stopped else run.fraction for group in groups for run in group.runs)

@@ -12,6 +12,7 @@ from support.groups_made import group
 from support.training_small import tiny
 from tuitrain.cli.root import app
 from tuitrain.errors import PresetError, TuitrainError, UsageError
+from tuitrain.figures import percent_text
 from tuitrain.study.grid import combinations, leaderboard_of, refuse_large
 from tuitrain.study.plan import Plan, Setting
 from tuitrain.watch.leaderboard import (
@@ -75,7 +76,13 @@ def test_the_leaderboard_ranks_by_mean_and_compares_with_the_preset_as_it_is() -
         means[0]
     )
     heat = heat_map(board)
-    assert heat is not None and heat[1] == [0.0, 0.1, 0.2] and heat[2][1][2] is None
+    assert (
+        heat is not None and heat.keys == ("batch size", "dropout") and heat.columns == ("0.0", "0.1", "0.2")
+    )
+    assert [value for value, _ in heat.rows] == ["32", "64"] and heat.rows[1][1][2].share is None
+    shares = {cell.text: cell.share for _, row in heat.rows for cell in row}
+    assert shares[percent_text(means[0])] == 1.0 and shares[percent_text(means[-1])] == 0.0
+    assert {cell.shade for _, row in heat.rows for cell in row} >= {"█", " "}
 
 
 @pytest.mark.parametrize(

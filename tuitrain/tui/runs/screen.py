@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tuitrain.training.job import Job
     from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
+    from tuitrain.watch.runlist import RunRow
 
 #: How often the folder is looked at while the screen shows.
 RELOAD_S = 1.0
@@ -159,7 +160,7 @@ class RunsScreen(Screen[None]):
         shown = arrange(rows, wanted, table.sort, table.reverse, table.opened)
         table.show(shown)
         total = plural(len(self.reader.summaries), "run")
-        count = sum(max(1, len(row.members)) for row in shown if not row.inside)
+        count = sum(max(1, len(row.runs)) for row in shown if not row.inside)
         context = f"{count} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
         live = sum(run.state in HELD for run in self.reader.summaries)
         waiting = len(self.shell.manager.waiting())
@@ -195,7 +196,7 @@ class RunsScreen(Screen[None]):
         if not self.query(RunTable):  # closed meanwhile
             return
         table, below = self.table, self.query_one("#below", Static)
-        rows = [row for row in table.chosen() if row.runs] if table.marked else []
+        rows = self._sides() if table.marked else []
         lines: list[str] = []
         if len(rows) >= 2:
             lines = self.marked.lines(rows)
@@ -221,7 +222,7 @@ class RunsScreen(Screen[None]):
         row = event.row
         if row.members:
             run = row.runs[0]
-            self.shell.open_study(run.study, run.setting)
+            self.shell.open_study(run.study, "" if row.is_board else run.setting)
         elif row.entry is not None and row.entry.study:
             self.shell.open_study(row.entry.study)
         elif row.entry is not None:
@@ -233,11 +234,15 @@ class RunsScreen(Screen[None]):
         """The marked runs and groups side by side."""
         from tuitrain.tui.runs.compare import CompareScreen
 
-        rows = [row for row in self.table.chosen() if row.runs]
+        rows = self._sides()
         if len(rows) >= 2:
             self.app.push_screen(CompareScreen.of_rows(rows))
         else:
             self.notify("mark two or more runs with space, then compare them", markup=False, timeout=4)
+
+    def _sides(self) -> list[RunRow]:
+        """The chosen runs and groups; of a leaderboard all its settings."""
+        return [side for row in self.table.chosen() for side in row.groups if side.runs]
 
     def action_overlay(self) -> None:
         """The marked runs' curves in one chart."""

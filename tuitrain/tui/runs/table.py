@@ -25,8 +25,8 @@ class RunTable(LinesView):
 
     Enter opens a run in the monitor: a finished one is replayed at once, a running one is live, also
     when another process trains it. Space marks runs; marked ones are compared (c) or laid over each
-    other in one chart (o). The seeds of a study are one row, a group: right shows its runs below it,
-    left hides them.
+    other in one chart (o). The seeds of a study are one row, a group, and so are all settings of a
+    sweep: right shows what it stands for below it, left hides that.
     """
 
     HELP_TITLE = "Table of runs"
@@ -86,7 +86,7 @@ class RunTable(LinesView):
 
     def chosen(self) -> list[RunRow]:
         """The marked rows in the order of marking, else the one under the cursor."""
-        by_key = {row.key: row for shown in self.rows for row in (shown, *shown.members)}
+        by_key = {row.key: row for shown in self.rows for row in shown.with_members()}
         marked = [by_key[key] for key in self.marked if key in by_key]
         return marked or ([self.current] if self.current is not None else [])
 
@@ -161,10 +161,10 @@ class RunTable(LinesView):
         """Show the runs of the group under the cursor, or hide them again."""
         if self.current is None:
             return
-        at = self.cursor
-        while not wanted and at > 0 and self.rows[at].inside:
-            at -= 1
-        row = self.rows[at]
+        at, row = self.cursor, self.current
+        while not wanted and not row.opened and row.inside and at > 0:  # the row that it stands below
+            at = next(i for i in range(at - 1, -1, -1) if self.rows[i].inside < row.inside)
+            row = self.rows[at]
         if row.members and row.opened != wanted:
             (self.opened.add if wanted else self.opened.discard)(row.key)
             self.cursor = at

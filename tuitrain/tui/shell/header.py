@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 #: Modes that are the monitor too, of a study.
-STUDIES = ("group", "duel")
+STUDIES = ("group", "board", "duel")
 MODES = (("lab", "1", "Lab"), ("monitor", "2", "Monitor"), ("runs", "3", "Runs"))
 
 

@@ -67,7 +67,10 @@ class Shell(Protocol):
         """Show a run in the monitor by its name."""
 
     def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
-        """Show a study in the monitor by its name, beginning with the setting of a digest (`RunSummary.setting`)."""
+        """Show a study by its name: one of its settings by a digest (`RunSummary.setting`), else the whole."""
+
+    def show_study(self, watcher: StudyWatcher, setting: int | None = None, readonly: bool = False) -> None:
+        """Show a study that is watched: one of its settings, or the whole, which is a leaderboard where it has many."""
 
     def choose_preset(self, name: str) -> None:
         """Show a preset in the lab."""
@@ -106,7 +109,7 @@ class ShowsRuns(Protocol):
 
 @runtime_checkable
 class ShowsStudies(Protocol):
-    """A screen that shows a study: the monitor of a group, or of a duel."""
+    """A screen that shows a study: a leaderboard, the monitor of a group, or that of a duel."""
 
     def show_study(self, watcher: StudyWatcher, setting: int = 0, readonly: bool = False) -> None:
         """Show a study, beginning with one of its settings."""

@@ -11,15 +11,16 @@ from textual.containers import Horizontal, Vertical
 
 from tuitrain import figures
 from tuitrain.errors import visible
-from tuitrain.tui.paint.cells import Bar, Field, SectionLine
+from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.intervals import Row, interval_lines
 from tuitrain.tui.paint.lines import LinesView, SheetLines
-from tuitrain.tui.paint.text import Line, Parts, fit, wrap
+from tuitrain.tui.paint.text import Line, Parts, fit
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.tui.study.head import StudyHead
 from tuitrain.tui.study.members import Members
-from tuitrain.tui.study.screen import StudyScreen, sentences, state_parts
+from tuitrain.tui.study.screen import StudyScreen, sentences
 from tuitrain.watch.duel import Duel, looks_for_text
 from tuitrain.watch.evidence import figure_rows, signed_interval
 from tuitrain.watch.group import SeedRun
@@ -58,52 +59,6 @@ class Intervals(LinesView, can_focus=False):
         return interval_lines(rows, width, self.size.height, self._duel.plan.gain)
 
 
-class DuelHead(Vertical):
-    """How it stands: state, pairs, the gain that is looked for, the sentence."""
-
-    DEFAULT_CSS = """
-    DuelHead { height: 5; width: 1fr; }
-    DuelHead Horizontal { height: 1; width: 1fr; }
-    DuelHead #left { width: 22; }
-    DuelHead #pairs-label { width: 6; }
-    DuelHead #pairs { width: 22; }
-    """
-
-    def compose(self) -> ComposeResult:
-        """Two lines of figures, three of the sentence."""
-        with Horizontal():
-            yield Field(id="state")
-            yield Field(right=True, id="left")
-        with Horizontal():
-            yield Field((("pairs ", "dim"),), id="pairs-label")
-            yield Bar(id="pairs-bar")
-            yield Field(id="pairs")
-        for _ in range(3):
-            yield Field(classes="-said")
-
-    def show(self, seen: StudyLook, duel: Duel, state: str) -> None:
-        """Show a duel."""
-        over = state not in ("live", "queued")
-        wanted = looks_for_text(duel.plan)
-        self.query_one("#state", Field).set(
-            *state_parts("done" if over and duel.decided else state), (f"  {wanted}", "dim")
-        )
-        left = self.query_one("#left", Field)
-        if over:
-            took = sum(run.history.seconds for group in seen.groups for run in group.runs)
-            left.set(("took ", "dim"), (figures.elapsed_text(took), "bold"))
-        else:
-            word = "ETA " if duel.to_go is not None else "at most "
-            left.set((word, "dim"), (figures.duration_text(seen.left_s), "bold"))
-        done, most = len(duel.pairs), duel.plan.last
-        style = "good" if duel.decided else "warn" if over else "primary"
-        self.query_one("#pairs-bar", Bar).set(done / most, style)
-        self.query_one("#pairs", Field).set((f" {done} of at most {most}", ""))
-        lines = wrap(((visible(seen.says[0]), "bold"),), self.size.width or 78)
-        for number, field in enumerate(self.query(".-said").results(Field)):
-            field.set(*(lines[number] if number < len(lines) else ()))
-
-
 HEAD = Line().add("    seed        A        B    B − A   images that only one has right", "dim underline")
 
 
@@ -113,7 +68,7 @@ class DuelScreen(StudyScreen):
     HELP_TITLE = "Monitor of a duel"
     DEFAULT_CSS = """
     DuelScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
-    DuelScreen.-tall DuelHead, DuelScreen.-very-tall DuelHead { margin: 1 0; }
+    DuelScreen.-tall StudyHead, DuelScreen.-very-tall StudyHead { margin: 1 0; }
     DuelScreen #middle { height: 1fr; width: 1fr; }
     DuelScreen Intervals { height: 1fr; width: 1fr; }
     DuelScreen #says { display: none; width: 1fr; margin-left: 2; }
@@ -132,7 +87,7 @@ class DuelScreen(StudyScreen):
         """Header, how it stands, intervals and figures, pairs, keys."""
         yield HeaderLine()
         with Vertical(id="study"):
-            yield DuelHead()
+            yield StudyHead("pairs", 3)
             yield SectionLine("B − A in points, at each look", id="looks-head")
             with Horizontal(id="middle"):
                 yield Intervals()
@@ -152,13 +107,23 @@ class DuelScreen(StudyScreen):
         duel = seen.duel
         if duel is None:
             return
-        self.query_one(DuelHead).show(seen, duel, self.state)
+        done, most = len(duel.pairs), duel.plan.last
+        over = self.state not in ("live", "queued")
+        self.query_one(StudyHead).show(
+            seen,
+            "done" if over and duel.decided else self.state,
+            fraction=done / most,
+            count=f"{done} of at most {most}",
+            says=seen.says,
+            about=looks_for_text(duel.plan),
+            at_most=duel.to_go is None,
+        )
         self.query_one(Intervals).show(duel)
         goal = (("┆ the gain", "dim"),) if duel.plan.gain is not None else ()
         self.query_one("#looks-head", SectionLine).set(right=goal)
         says = self.query_one("#says", SheetLines)
         width = (says.size.width or self.size.width) - 3
-        says.set([*_figures(duel, width), [], *sentences(seen.says, width)])
+        says.set([*_figures(duel, width), [], *sentences(seen.says[1:], width, first="")])
         self.query_one("#members-head", SectionLine).set(
             after=((f"A {visible(duel.a.label)}", "dim"), ("   ", ""), (f"B {visible(duel.b.label)}", "dim"))
         )

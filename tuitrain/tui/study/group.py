@@ -21,8 +21,9 @@ from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.tui.study.head import state_parts, time_parts
 from tuitrain.tui.study.members import Members
-from tuitrain.tui.study.screen import StudyScreen, sentences, state_parts
+from tuitrain.tui.study.screen import StudyScreen, sentences
 from tuitrain.watch.group import (
     Group,
     SeedRun,
@@ -94,13 +95,7 @@ class GroupHead(Vertical):
         planned = max((run.history.planned for run in group.runs), default=0)
         where = f"  epoch {epochs + 1} of {planned}" if live and seen.held and epochs < planned else ""
         self._set("state", *state_parts(state), (where, "bold"))
-        took = sum(run.history.seconds for run in group.runs)
-        if state == "queued":
-            self._set("left")
-        elif seen.over and state != "live":
-            self._set("left", ("took ", "dim"), (figures.elapsed_text(took), "bold"))
-        else:
-            self._set("left", ("ETA ", "dim"), (figures.duration_text(seen.left_s), "bold"))
+        self._set("left", *time_parts(seen, state))
         self._set("sure", *sure_parts(group))
         none = "no target accuracy" if any(run.history.started for run in group.runs) else ""
         self._set("target", (target_text(group) or none, "" if share else "dim"))
@@ -200,6 +195,7 @@ class GroupScreen(StudyScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "more", "More seeds", key_display="+", id="group.more"),
+        Binding("M", "board", "Leaderboard", id="group.board"),
         Binding("left", "cursor(-1)", "Value cursor left", show=False, id="group.cursor_left"),
         Binding("right", "cursor(1)", "Value cursor right", show=False, id="group.cursor_right"),
         Binding("escape", "cursor_off", "Cursor off", show=False, id="group.cursor_off"),
@@ -268,23 +264,19 @@ class GroupScreen(StudyScreen):
         """Take it away."""
         self.query_one(Chart).action_cursor_off()
 
+    def action_board(self) -> None:
+        """The leaderboard of all settings."""
+        if self.watcher is not None:
+            shell(self).show_study(self.watcher, None, self.readonly)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A study of one setting has no leaderboard."""
+        if action == "board":
+            return self.looked is not None and self.looked.board is not None
+        return super().check_action(action, parameters)
+
     def action_setting(self, by: int) -> None:
         """Look at another setting of the study."""
         if self.watcher is not None and self.looked is not None and len(self.looked.groups) > 1:
             self.watcher.setting = (self.looked.setting + by) % len(self.looked.groups)
             self.look()
-
-    def action_more(self) -> None:
-        """Ask for more seeds, and train them."""
-        from tuitrain.tui.shell.prompt import Prompt
-
-        seen = self.looked
-        if seen is None:
-            return
-        first = max(seen.plan.seeds) + 1
-        hint = f"a number of them, from {first} on; or which, as 20-29 or 3,7,11"
-        self.app.push_screen(Prompt("More seeds", "4", hint), self._more)
-
-    def _more(self, text: str | None) -> None:
-        if text and self.directory is not None:
-            shell(self).resume_study(self.directory, text)

@@ -36,17 +36,24 @@ class Members(LinesView):
             super().__init__()
             self.index = index
 
+    class Moved(Message):
+        """Another line is under the cursor."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: Sequence[Parts] = ()
+        self._keys: Sequence[object] = ()
         self._head: Parts = ()
 
-    def show(self, head: Parts, rows: Sequence[Parts]) -> None:
-        """Show this heading and these lines."""
-        if (head, rows) != (self._head, self._rows):
-            self._head, self._rows = head, rows
-            self.cursor = max(0, min(self.cursor, len(rows) - 1))
-            self.rebuild()
+    def show(self, head: Parts, rows: Sequence[Parts], keys: Sequence[object] = ()) -> None:
+        """Show this heading and these lines; the cursor stays on its line, or where they have keys on its key."""
+        if (head, rows) == (self._head, self._rows):
+            return
+        here = self._keys[self.cursor] if self.cursor < len(self._keys) else None
+        self._head, self._rows, self._keys = head, rows, keys
+        at = keys.index(here) if here is not None and here in keys else self.cursor
+        self.cursor = max(0, min(at, len(rows) - 1))
+        self.rebuild()
 
     @property
     def total(self) -> int:
@@ -73,6 +80,7 @@ class Members(LinesView):
     def watch_cursor(self) -> None:
         """Paint the two lines, keep the cursor in sight."""
         self.rebuild()
+        self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
         """Up or down."""

@@ -1,4 +1,4 @@
-"""What the monitors of a group and of a duel share: the study is read in a thread, steered, and its members opened."""
+"""What the screens of a study share: it is read in a thread, steered, and its members opened."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.runs import wording
 from tuitrain.study.queueing import entry_of
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
@@ -31,22 +29,14 @@ if TYPE_CHECKING:
 LOOK_S = 0.5
 STEERING = frozenset({"stop", "go_on", "more"})
 NEEDS_STUDY = STEERING | {"compare", "detach"}
-STYLES = {"live": "good", "waiting": "dim"}
 
 
-def state_parts(state: str) -> Parts:
-    """Glyph and word of a state, in its colour."""
-    glyph, kind = figures.glyph_and_kind(state)
-    word = "training" if state == "live" else wording.state_text(state)
-    return ((f"{glyph} {word}", STYLES.get(kind, kind)),)
-
-
-def sentences(lines: Sequence[str], width: int) -> list[Parts]:
-    """What is said, the finding first, broken into lines."""
+def sentences(lines: Sequence[str], width: int, first: str = "bold") -> list[Parts]:
+    """What is said, broken into lines; the first, unless it is said elsewhere the finding, has a style of its own."""
     return [
         line
         for number, said in enumerate(lines)
-        for line in wrap(((f" {visible(said)}", "" if number else "bold"),), max(20, width), 1)
+        for line in wrap(((f" {visible(said)}", "" if number else first),), max(20, width), 1)
     ]
 
 
@@ -159,7 +149,11 @@ class StudyScreen(Screen[None]):
     def strip_lines(self) -> list[str]:
         """For a terminal too small for the screen."""
         seen = self.looked
-        return [self.context(seen), *seen.says] if seen is not None else []
+        return [self.context(seen), *self.sentences_of(seen)] if seen is not None else []
+
+    def sentences_of(self, seen: StudyLook) -> tuple[str, ...]:
+        """What is said of it, the finding first."""
+        return seen.says
 
     def action_says(self) -> None:
         """What it says in the place of the picture, or the picture again."""
@@ -169,13 +163,17 @@ class StudyScreen(Screen[None]):
     # -- members ---------------------------------------------------------------------------------
 
     def member_at(self, index: int) -> str | None:
-        """The run of a line of the table."""
-        raise NotImplementedError
+        """The run of a line of the table, once it has begun."""
+        return None
 
     @on(Members.Opened)
     def _open(self, event: Members.Opened) -> None:
         event.stop()
-        run = self.member_at(event.index)
+        self.open_at(event.index)
+
+    def open_at(self, index: int) -> None:
+        """Open what a line of the table stands for."""
+        run = self.member_at(index)
         if run is None:
             self.app.bell()
         else:
@@ -258,6 +256,26 @@ class StudyScreen(Screen[None]):
         if self.directory is not None:
             shell(self).resume_study(self.directory)
 
+    def action_more(self) -> None:
+        """Ask for more seeds, and train them."""
+        from tuitrain.tui.shell.prompt import Prompt
+
+        seen = self.looked
+        if seen is None:
+            return
+        first = max(seen.plan.seeds) + 1
+        hint = f"a number of them, from {first} on; or which, as 20-29 or 3,7,11"
+        self.app.push_screen(Prompt("More seeds", "4", hint), self._more)
+
+    def _more(self, text: str | None) -> None:
+        if text and self.directory is not None:
+            shell(self).resume_study(self.directory, text)
+
+    @property
+    def setting(self) -> int:
+        """Which of the settings is compared."""
+        return self.looked.setting if self.looked is not None else 0
+
     def action_compare(self) -> None:
         """Compare the group with something else."""
         from tuitrain.tui.shell.prompt import Prompt
@@ -275,7 +293,7 @@ class StudyScreen(Screen[None]):
         seen, directory = self.looked, self.directory
         if not text or seen is None or directory is None:
             return
-        setting = seen.plan.settings[seen.setting]
+        setting = seen.plan.settings[self.setting]
         own = f"{directory.name}:{setting.slug}" if setting.slug else directory.name
         dataset = setting.preset.train.dataset
 

@@ -1,0 +1,72 @@
+"""What the kinds of a study (seeds, duel, reproduction, sweep) say of all their settings together, and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tuitrain.study.plan import Kind, Plan
+from tuitrain.watch.group import Group
+
+if TYPE_CHECKING:
+    from tuitrain.watch.board import Board
+
+#: Kinds of any number of settings, which are looked at as one table.
+WITH_BOARD: frozenset[Kind] = frozenset({"reproduction", "sweep"})
+
+
+def has_board(plan: Plan) -> bool:
+    """Whether a study is looked at as a table of its settings."""
+    return plan.kind in WITH_BOARD and len(plan.settings) > 1
+
+
+def verdict_lines(plan: Plan, groups: Sequence[Group]) -> list[str]:
+    """What is said of all groups together, a sentence each."""
+    match plan.kind:
+        case "duel":
+            from tuitrain.study.duel import duel_of
+            from tuitrain.watch.duel import duel_lines
+
+            return duel_lines(duel_of(plan, groups))
+        case "reproduction":
+            from tuitrain.study.reproduction import reproductions
+            from tuitrain.watch.reproduction import reproduction_lines
+
+            return reproduction_lines(reproductions(plan, groups))
+        case "sweep":
+            from tuitrain.study.grid import leaderboard_of
+            from tuitrain.watch.leaderboard import leaderboard_lines
+
+            return leaderboard_lines(leaderboard_of(plan, groups))
+        case _:
+            return []
+
+
+class BoardReader:
+    """The table of a study's settings; what does not change with its runs is worked out once."""
+
+    def __init__(self, plan: Plan) -> None:
+        from tuitrain.study.grid import Sweep
+
+        self.plan = plan
+        self._sweep = Sweep(plan) if plan.kind == "sweep" else None
+
+    def look(self, groups: Sequence[Group], *, held: bool) -> tuple[Board, list[str]]:
+        """The table as the groups stand, and what is said of it, a sentence each.
+
+        Args:
+            groups: one a setting.
+            held: whether a process trains the study.
+        """
+        from tuitrain.watch.board import board_of_leaderboard, board_of_reproductions
+
+        if self._sweep is not None:
+            from tuitrain.watch.leaderboard import leaderboard_lines
+
+            found = self._sweep.leaderboard(groups)
+            return board_of_leaderboard(found, held=held), leaderboard_lines(found)
+        from tuitrain.study.reproduction import reproductions
+        from tuitrain.watch.reproduction import reproduction_lines
+
+        systems = reproductions(self.plan, groups)
+        return board_of_reproductions(systems, held=held), reproduction_lines(systems)

@@ -1,0 +1,243 @@
+"""The leaderboard of a study of many settings: a row a setting, its heat map, and what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from tuitrain import figures
+from tuitrain.errors import visible
+from tuitrain.tui.paint.cells import SectionLine
+from tuitrain.tui.paint.lines import SheetLines
+from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.tui.study.head import StudyHead, state_style
+from tuitrain.tui.study.heat import HeatView
+from tuitrain.tui.study.members import Members
+from tuitrain.tui.study.screen import StudyScreen, sentences
+from tuitrain.watch.board import Board, BoardRow
+from tuitrain.watch.runlist import state_look
+from tuitrain.watch.study_pace import fraction_done
+
+if TYPE_CHECKING:
+    from tuitrain.study.watching import StudyLook
+
+CURSOR, STATE, GAP = 2, 11, 2  # cells
+
+
+class SettingsTable(Members):
+    """The settings of the study, the best first.
+
+    Enter opens the monitor of a setting's seeds; there, M leads back. The cursor stays on its setting when another
+    overtakes it.
+    """
+
+    HELP_TITLE = "Settings"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "Open", id="board.open")]
+
+
+class BoardScreen(StudyScreen):
+    """All settings of a sweep, or all systems of a reproduction, while they train and afterwards."""
+
+    HELP_TITLE = "Leaderboard"
+    DEFAULT_CSS = """
+    BoardScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
+    BoardScreen.-tall StudyHead, BoardScreen.-very-tall StudyHead { margin: 1 0; }
+    BoardScreen #middle { height: 1fr; width: 1fr; }
+    BoardScreen #settings { height: 1fr; width: 1fr; }
+    BoardScreen #beside { display: none; height: 1fr; width: 1fr; }
+    BoardScreen HeatView, BoardScreen #says { display: none; }
+    BoardScreen.-two #beside { display: block; width: 40; margin-left: 2; }
+    BoardScreen.-no-heat #middle { layout: vertical; }
+    BoardScreen.-two.-no-heat #beside { height: 9; width: 1fr; margin: 0; }
+    BoardScreen.-two.-has-heat HeatView { display: block; height: auto; max-height: 60%; }
+    BoardScreen.-two #says { display: block; }
+    BoardScreen.-heat #settings, BoardScreen.-says #settings { display: none; }
+    BoardScreen.-heat #beside, BoardScreen.-says #beside { display: block; height: 1fr; width: 1fr; margin: 0; }
+    BoardScreen.-heat HeatView { display: block; height: 1fr; }
+    BoardScreen.-heat #says, BoardScreen.-says HeatView { display: none; }
+    BoardScreen.-says #says { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("H", "heat", "Heat map", id="board.heat"),
+        Binding("plus,equals_sign", "more", "More seeds", key_display="+", id="board.more"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Header, how it stands, the settings, heat map and sentences, keys."""
+        yield HeaderLine()
+        with Vertical(id="study"):
+            yield StudyHead("run", 3)
+            with Horizontal(id="middle"):
+                with Vertical(id="settings"):
+                    yield SectionLine("Settings", id="members-head")
+                    yield SettingsTable()
+                with Vertical(id="beside"):
+                    yield SectionLine("Mean accuracy at the end", id="beside-head")
+                    yield HeatView()
+                    yield SheetLines(id="says")
+        yield KeyFooter()
+        yield TextStrip()
+
+    def context(self, seen: StudyLook) -> str:
+        """What kind of study it is, how many settings and seeds it has."""
+        return f"{seen.plan.kind}  {_settings(seen, len(seen.groups))} · {figures.plural(len(seen.plan.seeds), 'seed')}"
+
+    def sentences_of(self, seen: StudyLook) -> tuple[str, ...]:
+        """What is said of all settings together."""
+        return seen.says_of_all
+
+    def show(self, seen: StudyLook) -> None:
+        """How it stands, the table, the heat map, the sentences."""
+        board = seen.board
+        if board is None:
+            return
+        fraction, runs = fraction_done(seen.groups), [run for group in seen.groups for run in group.runs]
+        to_go = sum(len(group.to_go) for group in seen.groups)
+        done, live = len(runs) - to_go, sum(run.state == "live" for run in runs)
+        count = f"{done} of {figures.plural(len(runs), 'run')}" + (f", {live} live" if live else "")
+        about = f"{fraction * 100:.0f} %"
+        self.query_one(StudyHead).show(
+            seen, self.state, fraction=fraction, count=count, says=self.sentences_of(seen), about=about
+        )
+        self.set_class(board.heat is not None, "-has-heat")
+        self.set_class(board.heat is None, "-no-heat")
+        self.query_one("#members-head", SectionLine).set(
+            title=_settings(seen, 2).partition(" ")[2].capitalize()
+        )
+        table = self.query_one(SettingsTable)
+        head, rows = board_lines(board, max(20, table.room))
+        table.show(head, rows, [row.setting for row in board.rows])
+        self._show_beside()
+        self.refresh_bindings()
+
+    def _show_beside(self) -> None:
+        seen = self.looked
+        if seen is None or seen.board is None:
+            return
+        self.query_one(HeatView).show(seen.board.heat, self._selected_values(seen.board))
+        heat = seen.board.heat is not None and not self.has_class("-says")
+        self.query_one("#beside-head", SectionLine).set(
+            title="Mean accuracy at the end" if heat else "What it shows"
+        )
+        says = self.query_one("#says", SheetLines)
+        width = (says.size.width or self.size.width) - 3
+        says.set([*([[]] if heat else []), *sentences(self.sentences_of(seen)[1:], width, first="")])
+
+    def _selected_values(self, board: Board) -> tuple[str, str] | None:
+        """Of the setting under the cursor."""
+        row = self.row_at(self.query_one(SettingsTable).cursor)
+        return (row.cells[1], row.cells[2]) if row is not None and board.heat is not None else None
+
+    def row_at(self, index: int) -> BoardRow | None:
+        """The row of a line of the table."""
+        board = self.looked.board if self.looked is not None else None
+        return board.rows[index] if board is not None and 0 <= index < len(board.rows) else None
+
+    # -- keys ------------------------------------------------------------------------------------
+
+    def on_members_moved(self) -> None:
+        """The heat map marks the setting under the cursor."""
+        self._show_beside()
+
+    def open_at(self, index: int) -> None:
+        """The seeds of a setting in a monitor of their own."""
+        row = self.row_at(index)
+        if row is not None and self.watcher is not None:
+            shell(self).show_study(self.watcher, row.setting, self.readonly)
+
+    def on_heat_view_chosen(self, event: HeatView.Chosen) -> None:
+        """The cursor of the table goes there too."""
+        table, board = self.query_one(SettingsTable), self.looked.board if self.looked is not None else None
+        rows = board.rows if board is not None else ()
+        at = next((n for n, row in enumerate(rows) if row.cells[1:3] == event.values), table.cursor)
+        table.cursor = at
+        if event.opened:
+            self.open_at(at)
+
+    def action_heat(self) -> None:
+        """The heat map in the place of the table, or the table again."""
+        self._instead("-heat", HeatView)
+
+    def action_says(self) -> None:
+        """The sentences in the place of the table, or the table again."""
+        self._instead("-says", SheetLines)
+
+    def _instead(self, name: str, pane: type[HeatView | SheetLines]) -> None:
+        shown = not self.has_class(name)
+        self.remove_class("-heat", "-says")
+        self.set_class(shown, name)
+        self.query_one(pane if shown else SettingsTable).focus()
+        self.show_again()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A heat map is there of two swept settings alone, and beside the table where it is wide."""
+        if action == "heat":
+            return self.has_class("-has-heat")
+        return super().check_action(action, parameters)
+
+    @property
+    def setting(self) -> int:
+        """That under the cursor."""
+        row = self.row_at(self.query_one(SettingsTable).cursor)
+        return row.setting if row is not None else 0
+
+
+def _settings(seen: StudyLook, count: int) -> str:
+    return figures.plural(count, "system" if seen.plan.kind == "reproduction" else "setting")
+
+
+def board_lines(board: Board, room: int) -> tuple[Parts, list[Parts]]:
+    """The heading and the rows, with as many columns as there is room for; the state of each setting last.
+
+    Where even those that never give way don't fit, the swept values come last, in one text that is cut.
+    """
+    widths = [
+        max(cell_len(column.title), *(cell_len(row.cells[n]) for row in board.rows))
+        for n, column in enumerate(board.columns)
+    ]
+    widths = [min(width, c.most) if c.most else width for width, c in zip(widths, board.columns, strict=True)]
+    room -= CURSOR + STATE
+
+    def too_wide() -> bool:
+        return sum(widths[n] + GAP for n in shown) > room
+
+    shown: list[int] = []
+    for rank in sorted({column.rank for column in board.columns}):
+        for n in (n for n, column in enumerate(board.columns) if column.rank == rank):
+            shown = sorted([*shown, n])
+            if rank and too_wide():
+                shown.remove(n)
+    values = [n for n in shown if board.columns[n].is_value]
+    in_one = values if too_wide() else []
+    shown = [n for n in shown if n not in in_one]
+    head = Line().to(CURSOR, "dim underline")
+    for n in shown:
+        column = board.columns[n]
+        head.add(column.title, "dim underline", widths[n], right=not column.text).add(
+            " " * GAP, "dim underline"
+        )
+    head.add("state".ljust(STATE), "dim underline")
+    if in_one:
+        head.add("setting", "dim underline")
+    return head, [_line(board, row, shown, widths, in_one) for row in board.rows]
+
+
+def _line(board: Board, row: BoardRow, shown: list[int], widths: list[int], in_one: list[int]) -> Parts:
+    line, best = Line(), board.has_best and row is board.rows[0]
+    for n in shown:
+        column = board.columns[n]
+        style = "good bold" if best and column.is_main else "bold" if column.is_main else ""
+        line.add(visible(row.cells[n]), style, widths[n], right=not column.text).add(" " * GAP)
+    glyph, word, _ = state_look(row.state)
+    line.add(f"{glyph} {word}", state_style(row.state), STATE)
+    if in_one:
+        line.add(", ".join(f"{board.columns[n].title} {visible(row.cells[n])}" for n in in_one))
+    return line
