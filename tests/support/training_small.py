@@ -52,7 +52,8 @@ WORDS = [
     {"maxpool": 2},
     {"conv": 6, "kernel": 3, "padding": 1, "bias": False, "then": ["batchnorm", {"prelu": 1}]},
     {"residual": "max pool after conv1", "then": ["batchnorm"]},
-    {"maxpool": 2},
+    {"share": "conv2", "then": ["batchnorm", "prelu"]},
+    {"blurpool": 3, "padding": 1},
     {"conv": 10, "kernel": 3, "then": ["prelu", "dropout"]},
     {"global_avgpool": True},
 ]

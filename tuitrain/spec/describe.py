@@ -117,9 +117,11 @@ def short_layer(layer: Mapping[str, Any]) -> str:
         return f"linear →{size}"
     if kind == "residual":
         return f"residual {size}"
+    if kind == "share":
+        return f"{size} again"
     return (
         f"{word} {_sides(layer.get(kind), both=True)}"
-        if kind in ("maxpool", "avgpool") and size != "2"
+        if "pool" in kind and layer.get(kind) not in (True, 2)
         else word
     )
 
@@ -132,7 +134,7 @@ def _sides(value: Any, *, both: bool = False) -> str:
 
 
 #: How the first setting of a kind of layer is called behind the layer's name; of the others it is their window.
-_FIRST_SETTINGS = {"conv": "", "linear": "", "residual": " adds"}
+_FIRST_SETTINGS = {"conv": "", "linear": "", "residual": " adds", "share": " uses"}
 
 
 def layer_settings(layer: Mapping[str, Any]) -> dict[str, str]:

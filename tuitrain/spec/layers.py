@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from tuitrain.errors import suggest
+from tuitrain.errors import suggest, visible
 from tuitrain.spec.operations import MAX_CHANNELS, MAX_OPS, AnyOp, is_op
 from tuitrain.spec.sides import SideRange, Sides
 from tuitrain.spec.validation import Spec
@@ -112,6 +112,15 @@ class AvgPool(_Layer):
     padding: _PoolPadding = 0
 
 
+class BlurPool(_Layer):
+    """`{ blurpool = window, stride = 2, padding = 0 }`: a binomial filter before down-sampling; padding counts as zeros."""
+
+    kind: ClassVar[str] = "blurpool"
+    blurpool: Annotated[Sides, SideRange(1, 7), Field(description="sides of the filter, in pixels")]
+    stride: Annotated[_Size, Field(description="pixels from one output to the next")] = 2
+    padding: Annotated[Sides, SideRange(0, 3), Field(description="pixels put around the maps")] = 0
+
+
 class GlobalAvgPool(_Layer):
     """`{ global_avgpool = true }`: the mean over height and width."""
 
@@ -124,6 +133,13 @@ class Flatten(_Layer):
 
     kind: ClassVar[str] = "flatten"
     flatten: Literal[True]
+
+
+class Share(_Layer):
+    """`{ share = "conv2" }`: a conv or linear layer used again, with its weights and settings; `then` is its own."""
+
+    kind: ClassVar[str] = "share"
+    share: LayerName = Field(description="the earlier layer whose weights are used again")
 
 
 class Residual(_Layer):
@@ -139,9 +155,10 @@ class Input(_Layer):
     kind: ClassVar[str] = "input"
 
 
-Layer = Conv | Linear | MaxPool | AvgPool | GlobalAvgPool | Flatten | Residual | Input
+Layer = Conv | Linear | MaxPool | AvgPool | BlurPool | GlobalAvgPool | Flatten | Share | Residual | Input
 LAYERS: dict[str, type[_Layer]] = {
-    c.kind: c for c in (Conv, Linear, MaxPool, AvgPool, GlobalAvgPool, Flatten, Residual, Input)
+    c.kind: c
+    for c in (Conv, Linear, MaxPool, AvgPool, BlurPool, GlobalAvgPool, Flatten, Share, Residual, Input)
 }
 _NAMED = [kind for kind in LAYERS if kind != "input"]
 #: What a kind of layer is called.
@@ -149,9 +166,11 @@ KIND_WORDS = {
     "conv": "conv",
     "maxpool": "max pool",
     "avgpool": "avg pool",
+    "blurpool": "blur pool",
     "global_avgpool": "global avg pool",
     "flatten": "flatten",
     "linear": "linear",
+    "share": "share",
     "residual": "residual",
     "input": "input",
 }
@@ -165,7 +184,8 @@ def layer_kind(layer: Any) -> str:
 def layer_names(layers: Iterable[Any]) -> list[str]:
     """What each layer (or its plain form) is called: `conv1`, `conv2`, `max pool after conv2`, `conv3` ... `linear7`.
 
-    A second pooling after the same layer is `max pool 2 after conv2`, so that no two have the same name.
+    A second pooling after the same layer is `max pool 2 after conv2`, so that no two have the same name. What uses
+    conv2's weights is `conv2 again`, then `conv2 again 2`.
     """
     out: list[str] = []
     weighty, after = 0, ""
@@ -176,6 +196,11 @@ def layer_names(layers: Iterable[Any]) -> list[str]:
             weighty += 1
             out.append(f"{kind}{weighty}")
             after = f" after {kind}{weighty}"
+        elif kind == "share":
+            word = f"{visible(layer.share if isinstance(layer, Share) else layer['share'])} again"
+            taken[word] += 1
+            out.append(f"{word} {taken[word]}" if taken[word] > 1 else word)
+            after = f" after {out[-1]}"
         else:
             word = KIND_WORDS[kind]
             taken[word + after] += 1
@@ -185,7 +210,7 @@ def layer_names(layers: Iterable[Any]) -> list[str]:
 
 
 #: Kinds that name an earlier layer.
-REFERRING = ("residual",)
+REFERRING = ("share", "residual")
 
 
 def references(layers: Iterable[Any]) -> list[str | None]:
@@ -251,8 +276,10 @@ AnyLayer = Annotated[
     | Annotated[Linear, Tag("(linear)")]
     | Annotated[MaxPool, Tag("(maxpool)")]
     | Annotated[AvgPool, Tag("(avgpool)")]
+    | Annotated[BlurPool, Tag("(blurpool)")]
     | Annotated[GlobalAvgPool, Tag("(global_avgpool)")]
     | Annotated[Flatten, Tag("(flatten)")]
+    | Annotated[Share, Tag("(share)")]
     | Annotated[Residual, Tag("(residual)")]
     | Annotated[Input, Tag("(input)")]
     | Annotated[_Unknown, Tag("(unknown)")],

@@ -103,8 +103,9 @@ class NetworkTable:
 
     @property
     def forward_backward_bytes(self) -> int:
-        """Outputs of the layers with parameters, twice (for their gradients)."""
-        return 2 * FLOAT_BYTES * sum(prod(row.output_shape) for row in self.rows if row.parameters)
+        """Outputs of the layers with parameters, shared ones too, twice (for their gradients)."""
+        weighty = (row for row in self.rows if row.parameters or row.kind == "share")
+        return 2 * FLOAT_BYTES * sum(prod(row.output_shape) for row in weighty)
 
     def layer_parameters(self) -> dict[int, int]:
         """Parameters of each entry of `model.layers`, its operations included."""

@@ -9,14 +9,16 @@ neural networks" (Distill, 2019): each layer adds (its extent - 1) times the jum
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from tuitrain.errors import visible
-from tuitrain.figures import shape_text
+from tuitrain.figures import plural, shape_text
 from tuitrain.spec.layers import (
     CLASSES,
+    KIND_WORDS,
     AvgPool,
+    BlurPool,
     Conv,
     Flatten,
     GlobalAvgPool,
@@ -24,6 +26,7 @@ from tuitrain.spec.layers import (
     MaxPool,
     NetworkSpec,
     Residual,
+    Share,
     _Layer,
     layer_names,
 )
@@ -53,8 +56,10 @@ def _each(of_side: Callable[..., int], *pairs: Pair) -> Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """What a layer puts out, and what one number of it sees of the image."""
+    """What an earlier layer got and puts out, and what one number of that sees of the image."""
 
+    layer: _Layer
+    got: Shape
     shape: Shape
     rf: Pair
     rf_mixed: Pair
@@ -73,9 +78,9 @@ class _Walk:
     jump: Pair = (1, 1)
     rf_mixed: Pair = (1, 1)  # of a unit that mixes the whole of a flattened map
 
-    def leave(self) -> None:
+    def leave(self, layer: _Layer, got: Shape) -> None:
         """Goes on to the next layer."""
-        self.outputs[self.name] = _Output(self.shape, self.rf, self.rf_mixed)
+        self.outputs[self.name] = _Output(layer, got, self.shape, self.rf, self.rf_mixed)
 
     def earlier(self, name: str, fitting: Sequence[str]) -> _Output:
         """The output of an earlier layer; `fitting` are the names to propose where there is none of that name."""
@@ -139,11 +144,11 @@ def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
             mult_adds = parameters * prod(size)
             walk.further(reach, pair(layer.stride))
             label = f"{word} →{layer.conv}"
-        case MaxPool() | AvgPool():
-            window = pair(layer.maxpool if isinstance(layer, MaxPool) else layer.avgpool)
+        case MaxPool() | AvgPool() | BlurPool():
+            window = pair(getattr(layer, layer.kind))
             stride = pair(layer.stride) if layer.stride else window
             kernel = sides_text(window, both=True)
-            word = "max pool" if isinstance(layer, MaxPool) else "avg pool"
+            word = KIND_WORDS[layer.kind]
             walk.maps_only(word)
             if any(2 * pad > side for pad, side in zip(pair(layer.padding), window, strict=True)):
                 most = sides_text(_each(lambda side: side // 2, window))
@@ -180,6 +185,8 @@ def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
             mult_adds = parameters
             walk.shape = (layer.linear,)
             label = f"linear →{layer.linear}"
+        case Share():
+            return _shared_row(layer, walk)
         case Residual():
             alike = [name for name, output in walk.outputs.items() if output.shape == shape]
             added = walk.earlier(layer.residual, alike or list(walk.outputs))
@@ -213,6 +220,26 @@ def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
         name=walk.name,
         field=walk.rf,
     )
+
+
+def _shared_row(layer: Share, walk: _Walk) -> TableRow:
+    """The row of a layer that uses another one's weights again: its shape and work, but no parameters."""
+    weighty = [name for name, output in walk.outputs.items() if isinstance(output.layer, Conv | Linear)]
+    shared = walk.earlier(layer.share, weighty)
+    if layer.share not in weighty:
+        raise walk.error(
+            f"{layer.share} has no weights of its own; name a layer that has: {', '.join(weighty)}"
+        )
+    if walk.shape[0] != shared.got[0]:
+        raise walk.error(
+            f"the weights of {layer.share} are for {plural(shared.got[0], 'channel')} but get {walk.shape[0]}; "
+            "make both the same, or name another layer"
+        )
+    row = _layer_row(shared.layer, walk)
+    if row is None:  # only an input has none
+        raise AssertionError(shared.layer)
+    label = row.label.replace(row.kind, f"{layer.share} again", 1)
+    return replace(row, kind="share", label=label, parameters=0)
 
 
 _OP_LABELS = {
@@ -291,6 +318,7 @@ def network_table(
     parameters = activations = 0
     for index, (name, layer) in enumerate(zip(walk.names, network.layers, strict=True)):
         walk.index, walk.name = index, name
+        got = walk.shape
         row = _layer_row(layer, walk)
         new = [row] if row else []
         new += [_op_row(number, op, walk, dropout) for number, op in enumerate(layer.then)]
@@ -310,7 +338,7 @@ def network_table(
                 f"the limit is {MAX_ACTIVATIONS:,}, use smaller maps",
             )
         rows += new
-        walk.leave()
+        walk.leave(layer, got)
     shape = walk.shape
     if classes is not None and shape not in ((classes,), (classes, 1, 1)):
         if len(shape) == 3 and shape[1:] != (1, 1):

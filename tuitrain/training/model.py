@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tuitrain.spec.layers import (
     AvgPool,
+    BlurPool,
     Conv,
     Flatten,
     GlobalAvgPool,
@@ -24,13 +25,16 @@ from tuitrain.spec.layers import (
     Linear,
     MaxPool,
     Residual,
+    Share,
     _Layer,
     layer_names,
 )
 from tuitrain.spec.operations import Op
 from tuitrain.spec.preset import Preset
+from tuitrain.spec.sides import pair
 from tuitrain.spec.table import INPUT_SHAPE, NetworkTable, Shape
 from tuitrain.training.layers.batchnorm import BatchNorm2d
+from tuitrain.training.layers.blur import BlurPool2d
 from tuitrain.training.layers.dropout import Dropout, Dropout2d
 from tuitrain.training.layers.pooling import MaxPool2d
 from tuitrain.training.seeding import key
@@ -105,6 +109,9 @@ class Network(nn.Module):
             both = names[index].replace(" ", "_"), f"{layer.kind}{index}"
             if isinstance(layer, Input):
                 both = "input", "input"
+            elif isinstance(layer, Share):
+                self._again(both, self.get_submodule(layer.share), shape)
+                shape = shapes[index, None]
             else:
                 source = self._ends[layer.residual] if isinstance(layer, Residual) else NOWHERE
                 for suffix, module in _layer_modules(layer, shape):
@@ -116,6 +123,12 @@ class Network(nn.Module):
                 self._append(both, suffix, _op_module(op, shape, preset.train.dropout))
             self._ends[names[index]] = len(self._plan) - 1
         self._added = frozenset(source for _, _, source in self._plan)
+
+    def _again(self, both: tuple[str, str], shared: nn.Module, shape: Shape) -> None:
+        """Uses a module once more, which keeps its one name."""
+        if isinstance(shared, nn.Linear) and len(shape) == 3:
+            self._append(both, "_flatten", nn.Flatten())
+        self._plan.append((shared, self.bits_per_image, NOWHERE))
 
     def _append(self, both: tuple[str, str], suffix: str, module: nn.Module, source: int = NOWHERE) -> None:
         name, earlier = both
@@ -196,6 +209,8 @@ def _layer_modules(layer: _Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
             return [("", MaxPool2d(layer.maxpool, layer.stride, layer.padding))]
         case AvgPool():
             return [("", nn.AvgPool2d(layer.avgpool, layer.stride, layer.padding))]
+        case BlurPool():
+            return [("", BlurPool2d(pair(layer.blurpool), pair(layer.stride), pair(layer.padding)))]
         case GlobalAvgPool():
             return [("", GlobalAvgPool2d())]
         case Flatten():
@@ -320,7 +335,9 @@ def torchinfo_table(preset: Preset) -> dict[str, Any]:
             "name": info.var_name,
             "kind": info.class_name,
             "output_shape": tuple(info.output_size[1:]),
-            "parameters": info.num_params,
+            "parameters": 0
+            if info.is_recursive
+            else info.num_params,  # used again: counted where it is first
             "mult_adds": info.macs,
         }
         for info in statistics.summary_list

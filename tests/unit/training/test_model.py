@@ -1,6 +1,7 @@
 """Networks: closed forms against torch and torchinfo, names, initial weights, and the global generator."""
 
 import random
+import re
 
 import pytest
 import torch
@@ -8,9 +9,11 @@ from torch import nn
 
 from support.training_small import tiny
 from tuitrain.errors import PresetError
-from tuitrain.spec.layers import NetworkSpec
+from tuitrain.spec.layers import NetworkSpec, layer_names
 from tuitrain.spec.preset import Preset, preset_from_dict
 from tuitrain.spec.preset_files import list_presets, load_preset
+from tuitrain.spec.sides import pair
+from tuitrain.spec.table import TableRow
 from tuitrain.spec.walk import network_table
 from tuitrain.training.model import build, torchinfo_summary, torchinfo_table
 
@@ -26,11 +29,16 @@ def sides(rng: random.Random, low: int, high: int) -> int | list[int]:
 
 def of_the_last_ones_shape(layers: list[dict]) -> list[str]:
     """The layers whose output can be added to the last one's."""
-    try:
-        rows = network_table(NetworkSpec(layers=tuple(layers)), classes=None).rows
-    except PresetError:
-        return []
+    rows = fits(layers)
     return sorted({row.name for row in rows if row.output_shape == rows[-1].output_shape})
+
+
+def fits(layers: list[dict]) -> tuple[TableRow, ...]:
+    """The rows of layers that fit together, none where they don't."""
+    try:
+        return network_table(NetworkSpec(layers=tuple(layers)), classes=None).rows
+    except PresetError:
+        return ()
 
 
 def random_layers(rng: random.Random) -> list[dict]:
@@ -39,7 +47,7 @@ def random_layers(rng: random.Random) -> list[dict]:
     channels, flat = 1, False
     for _ in range(rng.randint(1, 6)):
         kind = rng.choice(
-            ["conv", "conv", "conv", "maxpool", "avgpool", "global_avgpool", "flatten", "linear"]
+            ["conv", "conv", "conv", "maxpool", "avgpool", "blurpool", "global_avgpool", "flatten", "linear"]
         )
         if kind == "conv":
             groups = rng.choice([g for g in (1, 1, 1, 2, 4) if channels % g == 0])
@@ -55,6 +63,10 @@ def random_layers(rng: random.Random) -> list[dict]:
             layer = {kind: sides(rng, 1, 3), "padding": rng.choice([0, 0, 1, [0, 1]])}
             if rng.random() < 0.5:
                 layer["stride"] = sides(rng, 1, 3)
+        elif kind == "blurpool":
+            layer = {"blurpool": sides(rng, 1, 7), "padding": rng.choice([0, 1, [0, 1]])}
+            if rng.random() < 0.5:
+                layer["stride"] = sides(rng, 1, 3)
         elif kind == "linear":
             channels, flat = rng.randint(1, 24), True
             layer = {"linear": channels, "bias": rng.random() < 0.5}
@@ -68,6 +80,13 @@ def random_layers(rng: random.Random) -> list[dict]:
         layers.append(layer)
         if rng.random() < 0.4 and (alike := of_the_last_ones_shape(layers)):
             layers.append({"residual": rng.choice(alike), "then": rng.sample(OPS, rng.choice([0, 1]))})
+        weighty = [name for name in layer_names(layers) if re.fullmatch(r"(conv|linear)\d+", name)]
+        if weighty and rng.random() < 0.3:
+            layers.append({"share": rng.choice(weighty), "then": rng.sample(OPS, rng.choice([0, 1, 2]))})
+            if of_the_last_ones_shape(layers):
+                channels = fits(layers)[-1].output_shape[0]
+            else:
+                layers.pop()
     end = rng.choice(
         [
             [{"flatten": True}, {"linear": 10}],
@@ -175,6 +194,76 @@ def test_a_residual_adds_what_an_earlier_layer_puts_out_and_sees_what_it_sees() 
     image = torch.zeros(1, 1, 28, 28, requires_grad=True)
     network.layer_outputs(image)[1]["residual after conv2"][0, :, 14, 14].sum().backward()
     assert int((image.grad[0, 0] != 0).any(0).sum()) == 3
+
+
+def test_shared_weights_are_there_once_and_learn_from_each_use() -> None:
+    layers = [
+        {"conv": 4, "padding": 1, "then": ["relu"]},
+        {"conv": 4, "padding": 1, "then": ["batchnorm"]},
+        {"share": "conv2", "then": ["batchnorm", "prelu"]},
+        {"maxpool": 2},
+        {"share": "conv2"},
+        {"maxpool": 2},
+        {"global_avgpool": True},
+        {"linear": 4},
+        {"share": "linear3"},
+        {"linear": 10},
+    ]
+    preset = tiny(layers)
+    assert_closed_form_is_right(preset)
+    table, network = preset.table(), build(preset)
+    assert table.parameters == 40 + (148 + 8) + (8 + 4) + 20 + 50
+    assert [row.name for row in table.rows if not row.is_op] == [
+        "conv1", "conv2", "conv2 again", "max pool after conv2 again", "conv2 again 2", "max pool after conv2 again 2",
+        "global avg pool after conv2 again 2", "linear3", "linear3 again", "linear4",
+    ]  # fmt: skip
+    names = set(network.state_dict())
+    assert {name for name in names if "again" in name and "norm" not in name} == {"conv2_again_prelu.weight"}
+    images = torch.randn(2, 1, 28, 28)
+    network.eval()(images).sum().backward()
+    ours = network.conv2.weight.grad.clone()
+    _, made = network.layer_outputs(images)
+    again = network.conv2_again_prelu(network.conv2_again_batchnorm(network.conv2(made["conv2"])))
+    assert torch.equal(made["conv2 again"], again)
+    assert torch.equal(made["linear3 again"], network.linear3(made["linear3"]))
+    # By hand, with weights of its own for each use: the gradients add up.
+    weights = [network.conv2.weight.detach().clone().requires_grad_() for _ in range(3)]
+
+    def conv(x: torch.Tensor, use: int) -> torch.Tensor:
+        return nn.functional.conv2d(x, weights[use], network.conv2.bias, padding=1)
+
+    x = network.conv2_batchnorm(conv(network.conv1_relu(network.conv1(images)), 0))
+    x = network.conv2_again_prelu(network.conv2_again_batchnorm(conv(x, 1)))
+    x = nn.functional.max_pool2d(conv(nn.functional.max_pool2d(x, 2), 2), 2).mean((2, 3))
+    network.linear4(network.linear3(network.linear3(x))).sum().backward()
+    torch.testing.assert_close(ours, sum(weight.grad for weight in weights))
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 5, 7, [1, 3], [5, 2]])
+@pytest.mark.parametrize("stride", [1, 2, [1, 3]])
+def test_a_blur_is_a_convolution_with_a_binomial_filter(
+    window: int | list[int], stride: int | list[int]
+) -> None:
+    rows = {1: [1], 2: [1, 1], 3: [1, 2, 1], 4: [1, 3, 3, 1], 5: [1, 4, 6, 4, 1], 7: [1, 6, 15, 20, 15, 6, 1]}
+    height, width = pair(window)
+    padding = [min(height // 2, 3), min(width // 2, 3)]
+    layers = [
+        {"conv": 3, "padding": 1},
+        {"blurpool": window, "stride": stride, "padding": padding},
+        *[{"flatten": True}, {"linear": 10}],
+    ]
+    preset = tiny(layers)
+    assert_closed_form_is_right(preset)
+    network = build(preset)
+    images = torch.randn(2, 1, 28, 28)
+    made = network.layer_outputs(images)[1]["blur pool after conv1"]
+    taps = torch.outer(torch.tensor(rows[height]).float(), torch.tensor(rows[width]).float())
+    taps = (taps / taps.sum()).expand(3, 1, height, width)
+    by_hand = nn.functional.conv2d(
+        network.conv1(images), taps, stride=pair(stride), padding=padding, groups=3
+    )
+    torch.testing.assert_close(made, by_hand)
+    assert not any("blur" in name for name in network.state_dict())
 
 
 def test_initial_weights_are_torchs_own_from_a_keyed_generator() -> None:

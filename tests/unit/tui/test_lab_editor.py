@@ -15,7 +15,7 @@ from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.walk import network_table
 from tuitrain.tui.lab.editor import EditError, NetworkEditor
-from tuitrain.tui.lab.evaluation import evaluate
+from tuitrain.tui.lab.evaluation import evaluate, layer_rows
 from tuitrain.tui.lab.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]
@@ -28,7 +28,19 @@ EDITS = st.one_of(
     st.tuples(
         st.just("insert"),
         st.integers(0, 12),
-        st.sampled_from(["conv", "maxpool", "avgpool", "flatten", "linear", "global_avgpool", "residual"]),
+        st.sampled_from(
+            [
+                "conv",
+                "maxpool",
+                "avgpool",
+                "flatten",
+                "linear",
+                "global_avgpool",
+                "residual",
+                "share",
+                "blurpool",
+            ]
+        ),
     ),
     st.tuples(
         st.just("set_layer"),
@@ -244,6 +256,10 @@ def test_reset_of_a_field_of_the_form_and_of_everything() -> None:
 def test_every_kind_of_layer_has_a_form(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.insert(2, editor.like_neighbours(2, kind))
+    assert (
+        kind in ("flatten", "linear")
+        or layer_rows(editor.layers, editor.evaluation, False)[2].shape is not None
+    )
     data = layer_data(editor, 2)
     assert set(layer_values(editor.layers[2])) <= {row.key for row in data.rows if hasattr(row, "key")}
 
@@ -269,6 +285,21 @@ def test_what_names_a_layer_follows_it() -> None:
     editor = NetworkEditor(load_preset("step13"))
     with pytest.raises(EditError, match="no layer further up puts out the same shape"):
         editor.like_neighbours(3, "residual")
+
+
+def test_weights_that_are_used_again_follow_their_layer_and_so_does_what_names_the_second_use() -> None:
+    editor = NetworkEditor(load_preset("step13"))
+    editor.insert(2, editor.like_neighbours(2, "share"))
+    assert editor.layers[2] == {"share": "conv2", "then": ["relu", "batchnorm", "dropout2d"]}
+    assert editor.evaluation.problem is None
+    editor.insert(3, {"residual": "conv2 again"})
+    editor.insert(0, {"conv": 1, "padding": 1})
+    assert [editor.layers[3]["share"], editor.layers[4]["residual"]] == ["conv3", "conv3 again"]
+    editor.set_layer(3, "share", "conv1")
+    assert [editor.name(3), editor.layers[4]["residual"]] == ["conv1 again", "conv1 again"]
+    assert editor.evaluation.problem.sentence.startswith(
+        "conv1 again: the weights of conv1 are for 1 channel but get 10"
+    )
 
 
 def test_an_inserted_convolution_fits() -> None:

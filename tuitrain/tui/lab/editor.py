@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import (
     KIND_WORDS,
+    LAYERS,
     REFERRING,
     NetworkSpec,
     follow_references,
@@ -31,6 +33,7 @@ from tuitrain.spec.sides import pair
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import explain
+from tuitrain.spec.walk import network_table
 from tuitrain.tui.lab.evaluation import Evaluation, evaluate
 from tuitrain.tui.settings import RunDefaults
 
@@ -321,6 +324,8 @@ class NetworkEditor:
             layer.pop(key, None)
         else:
             layer[key] = value
+        if key in REFERRING:  # its own name may be another now
+            layers = follow_references(self.layers, layers, range(len(layers)))
         label = f"{self.name(index)} {key}"
         return self._with_layers(layers, label, merge=label if merge else "")
 
@@ -361,8 +366,12 @@ class NetworkEditor:
             return {kind: True}
         if kind == "linear":
             return {"linear": 10}
+        if kind == "blurpool":
+            return {"blurpool": 3, "padding": 1}
         if kind in REFERRING:
-            return {kind: self.fitting(index, kind)[-1]}
+            name = self.fitting(index, kind)[-1]
+            then = self.ops(layer_names(self.layers).index(name)) if kind == "share" else []
+            return {kind: name, "then": then} if then else {kind: name}
         before = [layer for layer in self.layers[:index] if "conv" in layer] or [
             layer for layer in self.layers if "conv" in layer
         ]
@@ -387,12 +396,19 @@ class NetworkEditor:
         Raises:
             EditError: there is none.
         """
-        names = layer_names(self.layers)[:index]
-        shapes = {row.layer: row.output_shape for row in self.evaluation.rows if row.layer < index}
-        before = shapes.get(index - 1)
-        fit = [name for at, name in enumerate(names[:-1]) if shapes.get(at) == before is not None]
+        names, model = layer_names(self.layers)[:index], self.preset.model
+        fit = []
+        for name in names[:-1] if kind == "residual" else names:  # the sum of a layer and itself is of no use
+            tried = (*model.layers[:index], LAYERS[kind].model_validate({kind: name}))
+            with suppress(NetworkError):
+                network_table(model.model_copy(update={"layers": tried}), classes=None)
+                fit.append(name)
         if not fit:
-            raise EditError("no layer further up puts out the same shape, so there is none to add here")
+            raise EditError(
+                "no layer further up has weights for these channels, so there are none to share"
+                if kind == "share"
+                else "no layer further up puts out the same shape, so there is none to add here"
+            )
         return fit
 
     def duplicate(self, index: int) -> bool:

@@ -155,9 +155,11 @@ class KindDialog(Dialog[str | None]):
         "conv": ("c", "like the one before it"),
         "maxpool": ("m", "halves the maps"),
         "avgpool": ("a", "halves the maps"),
+        "blurpool": ("b", "halves the maps, blurred first"),
         "global_avgpool": ("g", "each map to one number"),
         "flatten": ("f", "maps to a vector"),
         "linear": ("l", "fully connected"),
+        "share": ("s", "an earlier layer's weights again"),
         "residual": ("r", "adds an earlier layer's output"),
     }
 

@@ -17,7 +17,7 @@ OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
 #: What the first number of a layer is called, and the setting of an operation.
 _WORDS = {
     "conv": "channels", "linear": "features", "maxpool": "window", "avgpool": "window",
-    "residual": "adds",
+    "blurpool": "window", "share": "uses", "residual": "adds",
     "leaky_relu": "slope", "prelu": "one for all", "groupnorm": "groups", "dropout": "rate", "dropout2d": "rate",
 }  # fmt: skip
 
