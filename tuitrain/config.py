@@ -154,9 +154,32 @@ def data_dir(flag: Path | None = None) -> Path | None:
     return expand(value) if value and str(value) else None
 
 
+def personal_tables(name: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """The tables `[name.X]` of the user's own config, by X, and that file; those of a project's file are not obeyed.
+
+    Raises:
+        UsageError: a file can't be read, or has something else there.
+    """
+    own, out = user_config_file(), dict[str, dict[str, Any]]()
+    for path in _files():
+        tables = read_config_file(path).get(name)
+        if tables is None:
+            continue
+        if not (path == own and trust.obeyed(path)):
+            trust.refuse(
+                f"{path.absolute()} {name}",
+                f"{visible(path)}: {name} runs commands and is obeyed only in {visible(own)} of your own.",
+            )
+        elif isinstance(tables, dict) and all(isinstance(table, dict) for table in tables.values()):
+            out = tables
+        else:
+            raise UsageError(f"{visible(path)}: {name} holds tables; write [{name}.slurm] above its lines.")
+    return out, visible(own)
+
+
 def misspelt() -> list[tuple[Path, str]]:
     """The keys of the config files that are no setting, each with its file."""
-    known = {*SETTINGS, "keys"}
+    known = {*SETTINGS, "keys", "cluster"}
     return [(path, key) for path in _files() for key in read_config_file(path) if key not in known]
 
 

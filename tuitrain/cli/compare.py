@@ -14,7 +14,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, Together, runtime_of
+from tuitrain.cli.machine_options import Device, Jobs, On, Precision, Threads, Together, runtime_of
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import RequirementError, UsageError
@@ -145,6 +145,7 @@ def duel(
     threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
+    on: On = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -159,6 +160,7 @@ def duel(
     7 if it is not, or if that stays undecided.
     """
     from tuitrain.study.duel import duel_plan
+    from tuitrain.study.executors import usable_site
     from tuitrain.study.starting import plan_of_duel, sd_to_expect
     from tuitrain.study.store import create_study
     from tuitrain.watch.duel import start_line
@@ -171,6 +173,7 @@ def duel(
         )
     settings = _two_settings(preset, other, set_ or [], both or [], config.setting("dataset", dataset))
     folder, data_place = config.runs_dir(runs_dir), config.data_dir(data_dir)
+    site = usable_site(on or "")
     images = load_once(settings[0].preset.train.dataset, data_place, quiet)
     sd, source = sd_to_expect(folder, settings[0], images)
     runtime = runtime_of(device, precision=precision, threads=threads)
@@ -178,6 +181,7 @@ def duel(
         settings, tuple(range(seed, seed + max_seeds)), runtime, sd, gain=gain / 100 if gain is not None else None,
         name=name, extendable=extendable,
     )  # fmt: skip
+    plan = replace(plan, on=site)
     if not quiet:
         stderr().print(start_line(duel_plan(plan), sd, source), soft_wrap=True)
     study = create_study(folder, plan)

@@ -81,6 +81,17 @@ Together = Annotated[
 ]
 
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        help="Train on a cluster: slurm, or the NAME of a [cluster.NAME] in the config; local is a rehearsal; here is not.",
+        rich_help_panel=options.PLACE,
+        show_default=False,
+    ),
+]
+
+
 def runtime_of(
     device: str | None = None, deterministic: bool = False, precision: str | None = None, compile_: str | None = None,
     graph: bool = True, threads: int | None = None, profile: bool = False, keep: int = 2,

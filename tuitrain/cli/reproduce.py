@@ -14,7 +14,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import stderr
-from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, runtime_of
+from tuitrain.cli.machine_options import Device, Jobs, On, Precision, Threads, runtime_of
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, visible
@@ -52,6 +52,7 @@ def reproduce(
     precision: Precision = None,
     threads: Threads = None,
     jobs: Jobs = None,
+    on: On = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -67,6 +68,7 @@ def reproduce(
     At the end come a table and, for each system, the published curve over the band of our seeds as an SVG picture in
     the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.
     """
+    from tuitrain.study.executors import usable_site
     from tuitrain.study.reproduction import presets_named
 
     if json and markdown:
@@ -78,7 +80,7 @@ def reproduce(
     said = {"--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--set": set_, "--device": device,
             "--precision": precision, "--threads": threads}  # fmt: skip
     command = _command(presets, said)
-    wanted = _plan(presets, settings, seeds, runtime, name, command)
+    wanted = replace(_plan(presets, settings, seeds, runtime, name, command), on=usable_site(on or ""))
     for data in dict.fromkeys(setting.preset.train.dataset for setting in settings):
         load_once(data, data_place, quiet)
     study, plan = _begin(folder, wanted, by_name=name is not None)
@@ -154,7 +156,7 @@ def _begin(runs_dir: Path, plan: Plan, *, by_name: bool) -> tuple[StudyDirectory
         return study, replace(plan, name=study.name)
     there.acquire()
     try:
-        plan = extended(there.plan(), plan)
+        plan = replace(extended(there.plan(), plan), on=plan.on)
         there.write_plan(plan)
     except BaseException:
         there.release()

@@ -10,6 +10,7 @@ import typer
 from tuitrain.cli import compare, completion, data, lab, lesson, options, presets, runs, steer
 from tuitrain.cli.activations import activations
 from tuitrain.cli.branch import branch
+from tuitrain.cli.cluster import app as cluster_app
 from tuitrain.cli.configuration import app as config_app
 from tuitrain.cli.diff import diff
 from tuitrain.cli.doctor import doctor
@@ -107,6 +108,7 @@ app.add_typer(presets.app, name="presets", rich_help_panel=LOOK)
 app.add_typer(runs.runs_app, name="runs", rich_help_panel=LOOK)
 app.add_typer(study_app, name="study", rich_help_panel=LOOK)
 app.add_typer(data.app, name="data", rich_help_panel=LOOK)
+app.add_typer(cluster_app, name="cluster", rich_help_panel=LOOK)
 app.add_typer(lesson.app, name="lesson", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(doctor)
 app.add_typer(config_app, name="config", rich_help_panel=LOOK)

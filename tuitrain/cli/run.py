@@ -19,6 +19,7 @@ from tuitrain.cli.machine_options import (
     Device,
     Graph,
     Jobs,
+    On,
     Precision,
     Threads,
     Together,
@@ -109,6 +110,7 @@ def run(
     threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
+    on: On = None,
     keep: Annotated[
         int,
         typer.Option(
@@ -151,8 +153,10 @@ def run(
         raise UsageError(
             "--require-gain and --against belong together: the points, and what to compare with."
         )
-    if seeds is None and (jobs is not None or together is not None):
-        flag = "--jobs" if jobs is not None else "--together" if together else "--one-by-one"
+    if seeds is None and any(flag is not None for flag in (jobs, together, on)):
+        flag = (
+            "--on" if on else "--jobs" if jobs is not None else "--together" if together else "--one-by-one"
+        )
         raise UsageError(f"{flag} is for several seeds; name them with --seeds.")
     if seeds is not None and seed is not None and not seeds.strip().isdecimal():
         raise UsageError(f"--seed and --seeds {visible(seeds)} both name seeds; leave --seed out.")
@@ -190,9 +194,10 @@ def run(
     gain = None if require_gain is None or against is None else _gain_over(require_gain, against, place)
     if seeds is not None:
         from tuitrain.cli.study_train import load_once, train_seeds
+        from tuitrain.study.executors import usable_site
         from tuitrain.study.starting import plan_of_seeds
 
-        plan = plan_of_seeds(job, seeds, name)
+        plan = replace(plan_of_seeds(job, seeds, name), on=usable_site(on or ""))
         load_once(changed.train.dataset, data_place, quiet)
         train_seeds(job, plan, runs_dir=place, data_dir=data_place, jobs=jobs, together=together,
                     require=require_accuracy, gain=gain, json=json, quiet=quiet, plain=plain)  # fmt: skip

@@ -12,7 +12,7 @@ import typer
 from tuitrain import config
 from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stderr, stdout
-from tuitrain.cli.machine_options import Jobs, Together
+from tuitrain.cli.machine_options import Jobs, On, Together
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, train_study
 from tuitrain.errors import UsageError, visible
@@ -142,6 +142,7 @@ def resume(
     ] = None,
     jobs: Jobs = None,
     together: Together = None,
+    on: On = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -150,8 +151,9 @@ def resume(
 ) -> None:
     """Continue a study after a stop, or with more seeds.
 
-    What is finished is not trained again.
+    What is finished is not trained again. It trains where it did before, or --on another cluster, or here.
     """
+    from tuitrain.study.executors import usable_site
     from tuitrain.study.starting import add_seeds, refuse_user_network
     from tuitrain.study.store import the_study
 
@@ -166,6 +168,9 @@ def resume(
             directory.write_plan(plan)
         elif seeds is not None:
             plan = add_seeds(directory, seeds)
+        if (site := usable_site(plan.on if on is None else on)) != plan.on:
+            plan = replace(plan, on=site)
+            directory.write_plan(plan)
     except BaseException:
         directory.release()
         raise

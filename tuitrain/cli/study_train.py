@@ -54,20 +54,23 @@ def train_study(
     from tuitrain.cli.study_view import SHOW_S, choose_view
     from tuitrain.report import report_files
     from tuitrain.runs.signals import guarded
+    from tuitrain.study.executors import executor_for
     from tuitrain.study.kinds import verdict_lines
-    from tuitrain.study.local import local_for
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.training import StudyTraining
-    from tuitrain.study.workers import Workers
     from tuitrain.watch.manners import LONG_S, Message
 
     began = time.monotonic()
     try:
-        local = local_for(plan, jobs, together)
+        workers, local = executor_for(study, plan, jobs, together)
         plan = replace(plan, runtime=local.runtime)
         reader = StudyReader(study.runs_dir, plan)
         view, shown = (
-            choose_view(lambda groups: verdict_lines(reader.plan, groups), quiet=quiet, plain=plain),
+            choose_view(
+                lambda groups: [*verdict_lines(reader.plan, groups), *getattr(workers, "says", ())],
+                quiet=quiet,
+                plain=plain,
+            ),
             0.0,
         )
 
@@ -79,7 +82,6 @@ def train_study(
                     view.show(reader.groups())
                 shown = time.monotonic()
 
-        workers = Workers(local.at_once, local.devices)
         training = StudyTraining(
             study, plan, workers, at_once=local.at_once, together=local.together, data_dir=data_dir, model=model,
             reporter=report_files,

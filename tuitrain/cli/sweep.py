@@ -12,7 +12,7 @@ import typer
 
 from tuitrain import config, tomltext
 from tuitrain.cli import options
-from tuitrain.cli.machine_options import Device, Jobs, Precision, Threads, Together, runtime_of
+from tuitrain.cli.machine_options import Device, Jobs, On, Precision, Threads, Together, runtime_of
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, nearest, visible
@@ -60,6 +60,7 @@ def sweep(
     threads: Threads = None,
     jobs: Jobs = None,
     together: Together = None,
+    on: On = None,
     data_dir: options.DataDir = None,
     runs_dir: options.RunsDir = None,
     json: options.Json = False,
@@ -77,6 +78,7 @@ def sweep(
     At the end come a leaderboard, a table (CSV) in the study's folder, and a heat map where two settings were swept.
     A killed sweep goes on with `tuitrain study resume`.
     """
+    from tuitrain.study.executors import usable_site
     from tuitrain.study.grid import combinations, refuse_large
     from tuitrain.study.plan import Plan, judged_alike, seeds_of, study_name
     from tuitrain.study.store import create_study, fresh_study_name
@@ -118,6 +120,7 @@ def sweep(
     if dry_run:
         _say_plan(plan)
         return
+    plan = replace(plan, on=usable_site(on or ""))
     load_once(changed.train.dataset, config.data_dir(data_dir), quiet)
     study = create_study(config.runs_dir(runs_dir), plan)
     plan = replace(plan, name=study.name)

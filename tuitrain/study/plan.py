@@ -119,6 +119,7 @@ class Plan:
         began: unix seconds.
         halving: of so many settings one goes on each time they are compared (`study/halving.py`); 0 where all do.
         cuts: what that has decided so far.
+        on: the site that trains it (`study/site.py`); empty for processes of the machine where it is started.
 
     Raises:
         UsageError: no setting, no seed, one twice, or too many members.
@@ -137,6 +138,7 @@ class Plan:
     began: float = 0.0
     halving: int = 0
     cuts: tuple[Cut, ...] = ()
+    on: str = ""
 
     def __post_init__(self) -> None:
         if not self.settings or not self.seeds:
@@ -222,6 +224,7 @@ class Plan:
             "began": self.began,
             "halving": self.halving,
             "cuts": [cut.to_dict() for cut in self.cuts],
+            "on": self.on,
         }
 
     @classmethod
@@ -262,6 +265,7 @@ class Plan:
                 float(data["began"]),
                 max(0, int(data.get("halving", 0))),
                 tuple(map(Cut.from_dict, data.get("cuts", ()))),
+                str(data.get("on", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise RunDirectoryError(f"{where} is damaged; its runs are not, see `tuitrain runs`.") from None

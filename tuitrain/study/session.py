@@ -12,11 +12,10 @@ from tuitrain.errors import ExitCode, TuitrainError
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.report_files import Reporter
 from tuitrain.study.duel import duel_of
-from tuitrain.study.local import local_for
+from tuitrain.study.executors import executor_for
 from tuitrain.study.reading import StudyReader
 from tuitrain.study.store import StudyDirectory
 from tuitrain.study.training import StudyTraining
-from tuitrain.study.workers import Workers
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Record
 
@@ -47,14 +46,13 @@ class StudySession:
         study.acquire()
         try:
             plan = study.plan()
-            local = local_for(plan)
+            self._workers, local = executor_for(study, plan)
             plan = replace(plan, runtime=local.runtime)
         except BaseException:
             study.release()
             raise
         self.study, self.control = study, control
         self._reader = StudyReader(study.runs_dir, plan)
-        self._workers = Workers(local.at_once, local.devices)
         self._training = StudyTraining(
             study, plan, self._workers, at_once=local.at_once, together=local.together, data_dir=data_dir,
             enough=(lambda: duel_of(plan, self._reader.groups()).decided) if plan.kind == "duel" else lambda: False,

@@ -143,8 +143,10 @@ class StudyTraining:
         return self._control
 
     def abandon(self, message: str, source: str) -> bool:
-        """Nothing to record: each member's process saves what it has when this one is gone."""
+        """Nothing to record: each member's process saves what it has when this one is gone, or when it is told so."""
         del message, source
+        if (take_back := getattr(self.executor, "abandon", None)) is not None:
+            take_back()
         return True
 
     def detached(self, source: str) -> None:
