@@ -88,14 +88,28 @@ async def test_a_pause_after_an_epoch_is_asked_for() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await pilot.press("P")
-        for typed, said in (("3", "in epoch 9 already"), ("14", "the run ends"), ("x", "number of an epoch")):
+        for typed, said in (
+            ("0", "no pause is set"),
+            ("3", "in epoch 9 already"),
+            ("14", "the run ends"),
+            ("x", "number of an epoch"),
+        ):
             app.screen.query_one(Input).value = typed
             await pilot.pause()
             assert said in "\n".join(s.text for s in app.screen._compositor.render_strips())
         app.screen.query_one(Input).value = "11"
         await pilot.press("enter")
         assert app.feed is not None and app.feed.control.told == [("pause", 11, "keyboard")]
-        assert app.monitor.state.asks[-1].text == "pausing after epoch 11"
+        await until(pilot, lambda: app.monitor.state.pause_after == 11)
+        await until(pilot, lambda: "pause after 11  ETA" in text_of(app))
+        await pilot.press("P")
+        await until(pilot, lambda: "0 takes that back" in text_of(app))
+        app.screen.query_one(Input).value = "0"
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: app.monitor.state.pause_after == 0 and "pause after 11" not in text_of(app)
+        )
+        assert "pause after an epoch taken back (keyboard)" in app.monitor.state.log[-1].text
 
 
 def test_the_queue_refuses_what_is_not_there(tmp_path: Path) -> None:

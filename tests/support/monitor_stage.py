@@ -45,6 +45,7 @@ class FakeControl:
     def pause(self, source: str = "", *, after_epoch: int | None = None) -> None:
         if after_epoch is not None:
             self._tell("pause", after_epoch, source)
+            self._answer(action="pause_after", value=float(after_epoch), source=source)
             return
         self._tell("pause", source)
         self._answer(action="paused", source=source)

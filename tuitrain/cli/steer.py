@@ -88,7 +88,10 @@ def _report(directory: RunDirectory, what: str, obeyed: bool, json: bool) -> Non
 def pause(
     run: LiveRun = None,
     after_epoch: Annotated[
-        int | None, typer.Option("--after-epoch", min=1, help="Train and judge up to this epoch first.")
+        int | None,
+        typer.Option(
+            "--after-epoch", min=0, help="Train and judge up to this epoch first; 0 takes such a pause back."
+        ),
     ] = None,
     no_wait: NoWait = False,
     runs_dir: options.RunsDir = None,
@@ -101,12 +104,15 @@ def pause(
     directory = live_run(run, runs_dir)
     if after_epoch is not None:
         done = summarise(directory.path).epochs
-        if after_epoch <= done:
+        if 0 < after_epoch <= done:
             raise UsageError(
                 f"--after-epoch {after_epoch}: the run has finished {plural(done, 'epoch')} already; name a later one."
             )
         RemoteControl(directory).pause(after_epoch=after_epoch)
-        _report(directory, f"a pause after epoch {after_epoch}", False, json)
+        what = (
+            f"a pause after epoch {after_epoch}" if after_epoch else "to take back the pause after an epoch"
+        )
+        _report(directory, what, False, json)
         return
     RemoteControl(directory).pause()
     obeyed = not no_wait and wait_until(lambda: phase_of(directory) == "paused" or not directory.is_held())

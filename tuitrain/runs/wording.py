@@ -28,6 +28,10 @@ def control_text(event: Control, planned: int | None = None) -> str:
     match event.action:
         case "paused":
             text = f"paused {position_text(event.epoch, event.step)}"
+        case "pause_after":
+            text = (
+                f"pause after epoch {event.value:.0f}" if event.value else "pause after an epoch taken back"
+            )
         case "resumed":
             text = "resumed"
         case "learning_rate":

@@ -22,14 +22,15 @@ class Command:
 
     Attributes:
         action: what is to be done.
-        value: a learning rate, or a number of epochs; of a pause, the epoch after which, at once where left out.
+        value: a learning rate, or a number of epochs; of a pause, the epoch after which, at once where left out; 0
+            takes such a pause back.
         when: of a stop: after this step, or after this epoch and its evaluation.
         reason: of a stop, for people.
         source: who sent it: keyboard, signal, a shell.
 
     Raises:
         UsageError: a learning rate that is no finite number above 0; a number of epochs, or an epoch to pause after, not
-            from 1 to 10,000.
+            from 1 (or 0) to 10,000.
     """
 
     action: Action
@@ -47,9 +48,11 @@ class Command:
         if (
             self.action == "pause"
             and self.value is not None
-            and not (1 <= value <= MOST_EPOCHS and value == int(value))
+            and not (0 <= value <= MOST_EPOCHS and value == int(value))
         ):
-            raise UsageError(f"a pause after epoch {self.value}: use a number from 1 to {MOST_EPOCHS}.")
+            raise UsageError(
+                f"a pause after epoch {self.value}: use a number from 0 (for none) to {MOST_EPOCHS}."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The object of a line of `control.jsonl`."""
@@ -97,8 +100,12 @@ class Steering:
     def pause(self, source: str = "", *, after_epoch: int | None = None) -> None:
         """Waits after this step, or after an epoch and its evaluation, until `resume` or `stop`.
 
+        Args:
+            source: who sends it.
+            after_epoch: after which; 0 takes such a pause back.
+
         Raises:
-            UsageError: an epoch not from 1 to 10,000.
+            UsageError: an epoch not from 0 to 10,000.
         """
         self.post(Command("pause", after_epoch, source=source))
 

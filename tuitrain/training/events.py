@@ -33,6 +33,7 @@ ControlAction = Literal[
     "stop",
     "checkpoint",
     "restarted",
+    "pause_after",
 ]
 
 
@@ -147,7 +148,10 @@ class CheckpointSaved:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A command that was carried out; `source` says from where (keyboard, signal, shell, trainer)."""
+    """A command that was carried out; `source` says from where (keyboard, signal, shell, trainer).
+
+    `pause_after` has in `value` the epoch after which the run will pause; 0 where that was taken back.
+    """
 
     action: ControlAction
     epoch: int

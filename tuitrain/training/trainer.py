@@ -337,8 +337,9 @@ class Trainer:
                 self._read(self._stepper)
             event = Control("paused", now.epoch, now.step, command.value, source=command.source)
             match command.action:
-                case "pause" if command.value is not None and command.value > now.epoch:
+                case "pause" if command.value is not None and not 0 < command.value <= now.epoch:
                     self._pause_after, self._pause_source = int(command.value), command.source
+                    yield replace(event, action="pause_after")
                 case "pause" if not paused:
                     paused = True
                     self._watch.hold()

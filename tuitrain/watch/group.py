@@ -343,7 +343,10 @@ def noise_lines(group: Group) -> list[str]:
         "points (standard deviation)"
     )
     if spread.settled:
-        return [f"{floor}: the noise floor. With it, the standard deviation is {points_text(spread.sd)}."]
+        return [
+            f"{floor}, the noise floor. The standard deviation between seeds, estimated from it and from their accuracies, "
+            f"is {points_text(spread.sd)} points."
+        ]
     times = spread.plain / spread.floor
     return [
         f"{floor}. The seeds vary {times:.1f} times that, {points_text(spread.plain)}: the runs are not settled; "

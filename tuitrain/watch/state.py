@@ -64,6 +64,7 @@ class MonitorState:
     stalled_s: float = 0.0  # whole seconds for which the process has stood still
     paused: bool = False
     paused_at: tuple[int, int] = (0, 0)  # epoch and step of the pause
+    pause_after: int = 0  # the epoch after which it will pause; 0 for none
     stopping: str = ""
     begun_again: bool = False  # it had ended, and a process is at it again
     alive: bool = True
@@ -343,14 +344,19 @@ def _control(state: MonitorState, event: Control, time: float) -> MonitorState:
         case "paused":
             place = (event.epoch + 1, event.step)
             new = replace(new, paused=True, paused_at=place, pace=state.pace.interrupted())
+            if (event.epoch, event.step) == (state.pause_after, 0):
+                new = replace(new, pause_after=0)
             level = "warning"
+        case "pause_after":
+            known = event.value is not None and math.isfinite(event.value)
+            new = replace(new, pause_after=round(event.value or 0) if known else 0)
         case "resumed":
             new = replace(new, paused=False, asks=_answered(new, "paused"), pace=state.pace.interrupted())
         case "stop":
             new, level = replace(new, stopping=event.detail or "stopping"), "warning"
         case "restarted":
             new = replace(
-                new, alive=True, paused=False, stopping="", progress=None, phase="warming up",
+                new, alive=True, paused=False, stopping="", progress=None, phase="warming up", pause_after=0,
                 pace=state.pace.restarted(event.epoch + 1),
             )  # fmt: skip
     return _log(new, time, wording.control_text(event, state.planned), level)

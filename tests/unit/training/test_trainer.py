@@ -385,6 +385,8 @@ def test_a_run_leaves_no_memory_behind() -> None:
 def test_a_pause_after_an_epoch_waits_for_its_end_and_goes_on_to_the_same_bits() -> None:
     whole, _ = run(tiny())
     control = RunControl()
+    control.pause("a test", after_epoch=1)
+    control.pause(after_epoch=0)  # taken back
     control.pause("a test", after_epoch=2)
     trainer = Trainer(Job(tiny(), CPU), stripes())
     seen: list[Event] = []
@@ -394,5 +396,14 @@ def test_a_pause_after_an_epoch_waits_for_its_end_and_goes_on_to_the_same_bits()
             assert (event.epoch, event.step, event.source) == (2, 0, "a test")
             control.resume()
     names = [type(event).__name__ for event in seen if isinstance(event, Control | EpochFinished)]
-    assert names == ["EpochFinished", "EpochFinished", "Control", "Control", "EpochFinished"]
+    assert names == [
+        *["Control"] * 3,
+        "EpochFinished",
+        "EpochFinished",
+        "Control",
+        "Control",
+        "EpochFinished",
+    ]
+    told = [(e.action, e.value) for e in seen if isinstance(e, Control)]
+    assert told[:3] == [("pause_after", 1), ("pause_after", 0), ("pause_after", 2)]
     assert trainer.state().sha256() == whole.state().sha256()

@@ -109,17 +109,27 @@ def epochs_dialog(planned: int) -> NumberDialog:
     return NumberDialog("Add epochs", body, "1", check_epochs)
 
 
-def pause_dialog(epoch: int, planned: int) -> NumberDialog:
-    """Ask after which epoch to pause; `epoch` is the one that the run is in."""
+def pause_dialog(epoch: int, planned: int, before: int = 0) -> NumberDialog:
+    """Ask after which epoch to pause, 0 for none.
+
+    Args:
+        epoch: that the run is in.
+        planned: its last.
+        before: after which it will pause already; 0 for none.
+    """
 
     def check(text: str) -> float | str:
         try:
             value = int(text)
         except ValueError:
             return "type the number of an epoch"
+        if value == 0:
+            return 0.0 if before else "no pause is set"
         if value >= planned:
             return f"with epoch {planned} the run ends; name an earlier one"
         return float(value) if value >= epoch else f"the run is in epoch {epoch} already"
 
     body = f"Now in epoch {epoch} of {planned}. It trains and judges up to the end of the epoch, then waits."
-    return NumberDialog("Pause after epoch", body, str(min(epoch, max(1, planned - 1))), check)
+    if before:
+        body += f"\nIt will pause after epoch {before}; 0 takes that back."
+    return NumberDialog("Pause after epoch", body, str(before or min(epoch, max(1, planned - 1))), check)

@@ -123,6 +123,8 @@ class Headline(Vertical):
             return []
         spent = figures.duration_text(state.elapsed_s)
         left = figures.duration_text(None if state.stalled_s else state.eta_s)
+        if state.pause_after:
+            return [(f"pause after {state.pause_after}  ", "warn"), ("ETA ", "dim"), (left, "bold")]
         fits = not self.narrow and len(spent) + len(left) <= 10
         return [(f"{spent} elapsed  " if fits else "", "dim"), ("ETA ", "dim"), (left, "bold")]
 

@@ -448,11 +448,10 @@ class MonitorScreen(Screen[None]):
         def take(value: float | None) -> None:
             if value is not None:
                 epoch = int(value)
-                self._ask(
-                    "paused", f"pausing after epoch {epoch}", lambda run: run.pause(SOURCE, after_epoch=epoch)
-                )
+                said = f"pausing after epoch {epoch}" if epoch else "taking the pause back"
+                self._ask("pause_after", said, lambda run: run.pause(SOURCE, after_epoch=epoch))
 
-        self.app.push_screen(pause_dialog(self.state.epoch, self.state.planned), take)
+        self.app.push_screen(pause_dialog(self.state.epoch, self.state.planned, self.state.pause_after), take)
 
     def action_branch(self) -> None:
         """Begin another run where this one stood."""
