@@ -68,7 +68,7 @@ def test_a_run_leaves_a_complete_directory_and_json_on_stdout(home, tiny) -> Non
     )
     folder = Path(result["directory"])
     for name in ("preset.toml", "events.jsonl", "log.txt", "summary.txt", "metrics.csv", "model.safetensors",
-                 "report.md", "accuracy.svg", "loss.svg", "confusion.svg", "mistakes.svg"):  # fmt: skip
+                 "report.md", "accuracy.svg", "loss.svg", "confusion.svg", "mistakes.svg", "network.svg"):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
     assert len(list((folder / "checkpoints").glob("*.safetensors"))) in (2, 3)

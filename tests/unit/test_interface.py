@@ -8,11 +8,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 from typer.testing import CliRunner
 
 from support.groups_made import group
+from tuitrain.cli.activations import activations_json
 from tuitrain.cli.root import app
 from tuitrain.errors import ExitCode
 from tuitrain.runs.history import History
@@ -20,6 +22,7 @@ from tuitrain.runs.run_json import run_json
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.stats.sequential import Plan
 from tuitrain.training import events
+from tuitrain.training.activations import Activations, LayerMaps
 from tuitrain.watch.duel import Duel, duel_json
 from tuitrain.watch.evidence import Evidence, evidence_json
 from tuitrain.watch.group import Group
@@ -28,6 +31,10 @@ from tuitrain.watch.reproduction import Reproduction, reproduction_json
 from tuitrain.watch.study_json import group_json, study_json
 
 _GROUP = group("made", [[True, False], [True, True]])
+_ACTIVATIONS = activations_json(
+    Activations((LayerMaps("conv1", np.zeros((1, 1, 1), np.float32)),), np.full(10, 0.1, np.float32)),
+    [LayerMaps("conv1", np.zeros((1, 1, 1), np.float32))],
+)
 FROZEN = Path(__file__).parent / "interface.json"
 
 
@@ -65,6 +72,8 @@ def interface() -> dict[str, object]:
         ),
         "lesson backprop --json": sorted(lesson),
         "lesson backprop --json terms": sorted(lesson["terms"][0]),
+        "activations --json": sorted(_ACTIVATIONS),
+        "activations --json layers": sorted(_ACTIVATIONS["layers"][0]),
         "reproduce --json": sorted(
             reproduction_json(Reproduction(load_preset("step13"), Group("step13", ())))
         ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,9 @@ from tuitrain.cli import options
 from tuitrain.cli.console import emit_json, stdout
 from tuitrain.cli.predict import RunArgument, chosen_index, load_judging_set
 from tuitrain.errors import UsageError, visible
+
+if TYPE_CHECKING:
+    from tuitrain.training.activations import Activations, LayerMaps
 
 
 def activations(
@@ -56,29 +60,10 @@ def activations(
         raise UsageError(f"--layer is '{visible(layer)}'; this network has {names}.")
     said = int(found.probabilities.argmax())
     if json:
-        emit_json(
-            {
-                "run": trained.run,
-                "epoch": trained.epoch,
-                "step": trained.step,
-                "dataset": dataset.name,
-                "judged_by": dataset.judged_by,
-                "index": chosen,
-                "actual": actual,
-                "predicted": said,
-                "probabilities": [float(p) for p in found.probabilities],
-                "layers": [
-                    {
-                        "name": one.name,
-                        "shape": list(one.maps.shape),
-                        "lowest": one.lowest,
-                        "highest": one.highest,
-                        "maps": one.maps.tolist(),
-                    }
-                    for one in layers
-                ],
-            }
-        )
+        about = {"dataset": dataset.name, "judged_by": dataset.judged_by, "index": chosen, "actual": actual}
+        emit_json({
+            "run": trained.run, "epoch": trained.epoch, "step": trained.step, **about, **activations_json(found, layers),
+        })  # fmt: skip
         return
     from tuitrain.cli.painted import ink, show_lines, show_wrapped, small_images
     from tuitrain.figures import accuracy_text
@@ -103,3 +88,21 @@ def activations(
     show_lines(network_lines(layers, width, ink(), small=small_images()))
     if layer is not None:
         show_wrapped([*words[0], ("; ", ""), *words[1]], 2)
+
+
+def activations_json(found: Activations, layers: Sequence[LayerMaps]) -> dict[str, Any]:
+    """What its JSON object says of a network and an image; its keys are an interface."""
+    return {
+        "predicted": int(found.probabilities.argmax()),
+        "probabilities": [float(p) for p in found.probabilities],
+        "layers": [
+            {
+                "name": one.name,
+                "shape": list(one.maps.shape),
+                "lowest": one.lowest,
+                "highest": one.highest,
+                "maps": one.maps.tolist(),
+            }
+            for one in layers
+        ],
+    }

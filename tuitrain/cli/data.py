@@ -69,12 +69,12 @@ def show(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many images.")] = 60,
     draw_number: Annotated[int, typer.Option("--draw", min=0, help="Another draw of images.")] = 0,
     data_dir: options.DataDir = None,
+    json: options.Json = False,
 ) -> None:
     """Show these figures and some training images; fetches nothing.
 
     With --preset the same images follow as they are augmented, each with its angle where they are only turned.
     """
-    from tuitrain.cli.painted import show_lines
     from tuitrain.data.load import load_dataset
     from tuitrain.data.samples import draw
     from tuitrain.spec.describe import augmentation_text
@@ -84,8 +84,14 @@ def show(
     train = load_preset(preset).train if preset is not None else Train(rotation=0.0)
     name = _name(dataset) if dataset is not None or preset is None else train.dataset
     loaded = load_dataset(name, config.data_dir(data_dir), fetch=False)
-    _print_facts(loaded, _facts(loaded))
-    samples, _ = draw(loaded, train, limit, draw_number, only)
+    facts, (samples, _) = _facts(loaded), draw(loaded, train, limit, draw_number, only)
+    if json:
+        images = [_sample_json(sample, augmented=preset is not None) for sample in samples]
+        emit_json(facts | {"draw": draw_number, "preset": preset, "images": images})
+        return
+    from tuitrain.cli.painted import show_lines
+
+    _print_facts(loaded, facts)
     which = f"of class {visible(loaded.classes[only])} " if only is not None else ""
     heading = (
         f"{plural(len(samples), 'training image')} {which}as stored; --draw {draw_number + 1} shows others"
@@ -94,6 +100,17 @@ def show(
     if preset is not None:
         how = f"the same as {visible(preset)} trains on them: {augmentation_text(train)}"
         show_lines([(), ((how, "bold"),), *_grid(samples, augmented=True)])
+
+
+def _sample_json(sample: Sample, *, augmented: bool) -> dict[str, Any]:
+    """An image, grey levels from 0 to 255 row by row; `augmented` is null where no preset was named."""
+    changed = sample.augmented.tolist() if augmented else None
+    return {
+        "label": sample.label,
+        "stored": sample.stored.tolist(),
+        "augmented": changed,
+        "change": sample.caption,
+    }
 
 
 def _grid(samples: Sequence[Sample], *, augmented: bool) -> list[Parts]:

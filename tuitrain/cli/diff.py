@@ -28,7 +28,7 @@ _TITLES, _PARAMETERS, _FIELD = (12, 28), 20, 9  # cells for a layer, least and m
 def _argument(name: str) -> Any:
     return typer.Argument(
         metavar=name,
-        help="A preset, a TOML file, or a run.",
+        help="A preset (also with changes: step11+dropout=0.05), a TOML file, or a run.",
         show_default=False,
         autocompletion=completion.offer_presets_and_runs,
     )
@@ -88,7 +88,7 @@ def diff(
 
 
 def preset_or_run(wanted: str, runs_dir: Path | None) -> tuple[str, Preset]:
-    """The preset of a name, or that of a run, and what it is called.
+    """The preset of a name, with changes where it has such (`step11+dropout=0.05`), or that of a run; what it is called.
 
     A run by its whole name or its path goes before a preset, as in `tuitrain compare`; by a part of its name it does not.
 
@@ -100,7 +100,7 @@ def preset_or_run(wanted: str, runs_dir: Path | None) -> tuple[str, Preset]:
     from tuitrain.cli.runs import run_directory
     from tuitrain.paths import expand
     from tuitrain.runs.names import looks_like_run, run_names
-    from tuitrain.spec.preset_files import load_preset
+    from tuitrain.study.sides import changed_preset
 
     folder = config.runs_dir(runs_dir)
     if (
@@ -110,7 +110,7 @@ def preset_or_run(wanted: str, runs_dir: Path | None) -> tuple[str, Preset]:
     ):
         return _of_run(run_directory(wanted, runs_dir))
     try:
-        preset = load_preset(wanted)
+        preset = changed_preset(wanted)
     except PresetError as error:
         try:
             directory = run_directory(wanted, runs_dir)
@@ -122,7 +122,7 @@ def preset_or_run(wanted: str, runs_dir: Path | None) -> tuple[str, Preset]:
                 f"no preset or run {sentence}" if sentence != str(error) else sentence
             ) from None
         return _of_run(directory)
-    return preset.name or wanted, preset
+    return wanted if "+" in wanted else preset.name or wanted, preset
 
 
 def _of_run(directory: RunDirectory) -> tuple[str, Preset]:

@@ -11,6 +11,7 @@ from tuitrain import figures
 from tuitrain.data.catalog import DIGITS
 from tuitrain.errors import PresetError, visible
 from tuitrain.figures import accuracy_text, elapsed_text, loss_text, plural, rate_text, shape_text
+from tuitrain.report.architecture import architecture_svg
 from tuitrain.report.curves import Chart, Line, Mark, svg
 from tuitrain.report.document import (
     Block,
@@ -229,7 +230,7 @@ def _epochs(history: History) -> Table:
 
 
 def _network(history: History) -> list[Block]:
-    """The table of the network, in closed form; of a network in Python its size alone is known."""
+    """Picture and table of the network, in closed form; of a network in Python its size alone is known."""
     started, preset = history.started, history.preset
     if started is None:
         return []
@@ -257,7 +258,9 @@ def _network(history: History) -> list[Block]:
     rows.append(("total", "", f"{table.parameters:,}", "", f"{table.mult_adds:,}", last))
     head = ("layer", "output", "parameters", "share", "multiply-adds", "receptive field")
     strong = frozenset({len(rows) - 1})
-    return [Heading("Network"), Table(head, tuple(rows), ("layer",), strong, frozenset(faint))]
+    name = visible(started.name)
+    picture = Picture("network.svg", architecture_svg(name, table), "The network, a block for each layer")
+    return [Heading("Network"), picture, Table(head, tuple(rows), ("layer",), strong, frozenset(faint))]
 
 
 def _how(history: History) -> list[Block]:

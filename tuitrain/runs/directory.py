@@ -3,7 +3,7 @@
 runs/2026-11-20T15-30-12_step13_7f3a/
   preset.toml  events.jsonl  progress.json  control.jsonl  log.txt  summary.txt  metrics.csv
   tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  model.py.txt  user.json  run.lock
-  report.md  accuracy.svg  loss.svg  confusion.svg  mistakes.svg  report.html
+  report.md  accuracy.svg  loss.svg  confusion.svg  mistakes.svg  network.svg  report.html
 """
 
 from __future__ import annotations

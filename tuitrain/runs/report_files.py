@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.md"
 #: What the report of a run consists of; the last is made by `tuitrain report --html`.
-FILES = (REPORT, "accuracy.svg", "loss.svg", "confusion.svg", "mistakes.svg", "report.html")
+FILES = (REPORT, "accuracy.svg", "loss.svg", "confusion.svg", "mistakes.svg", "network.svg", "report.html")
 #: Makes the texts of its files, by name, from a run, the predictions that it kept, the images of its judging set
 #: (uint8 (N, 28, 28), None where they aren't here) and the names of the classes.
 Reporter = Callable[

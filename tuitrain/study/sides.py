@@ -63,15 +63,14 @@ def find_side(runs_dir: Path, text: str, changes: Mapping[str, Any] | None = Non
         return _of_study(exact[name], setting, text)
     if "/" in text or text == "latest" or text in names.run_names(runs_dir):
         return _of_run(runs_dir, text)
-    preset_name, *parts = _CHANGE.split(text)
     try:
-        preset: Preset | None = load_preset(preset_name)
+        preset: Preset | None = changed_preset(text, changes)
     except PresetError:
-        if parts:
+        if _CHANGE.search(text):
             raise
         preset = None
     if preset is not None:
-        return _of_preset(runs_dir, text, _changed(preset, parts, changes or {}))
+        return _of_preset(runs_dir, text, preset)
     if (study := find_study(runs_dir, name)) is not None:
         return _of_study(study, setting, text)
     try:
@@ -85,8 +84,18 @@ def find_side(runs_dir: Path, text: str, changes: Mapping[str, Any] | None = Non
         ) from None
 
 
-def _changed(preset: Preset, parts: Sequence[str], changes: Mapping[str, Any]) -> Preset:
-    given = dict(changes)
+def changed_preset(text: str, changes: Mapping[str, Any] | None = None) -> Preset:
+    """The preset of `step11`, or of `step11+train.dropout=0.05` with that change, whose `train.` may be left out.
+
+    Args:
+        text: names it.
+        changes: that it gets beside those, by dotted key.
+
+    Raises:
+        PresetError: there is none of that name, or a change can't be used.
+    """
+    name, *parts = _CHANGE.split(text)
+    preset, given = load_preset(name), dict(changes or {})
     for part in parts:
         key, _, value = part.partition("=")
         given[key if key.split(".")[0].split("[")[0] in ("train", "model") else f"train.{key}"] = _value(

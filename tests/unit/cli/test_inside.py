@@ -279,6 +279,13 @@ def test_two_presets_layer_by_layer(runs: Path) -> None:
     assert "all settings are the same" in text
     same = run(runs, "diff", "step10", "step13", width=80)
     assert "the networks are the same" in same
+    changed = json.loads(run(runs, "diff", "step13", "step13+dropout=0.05+train.batch_size=32", "--json"))
+    assert [(one["key"], one["b"]) for one in changed["settings"]] == [
+        ("train.batch_size", 32),
+        ("train.dropout", 0.05),
+    ]
+    assert changed["b"]["name"] == "step13+dropout=0.05+train.batch_size=32"
+    assert "train.dropot" in refused(runs, PresetError, "diff", "step13", "step13+dropot=0.05")
     far = json.loads(run(runs, "diff", "step13", "mlp", "--json"))
     statuses = [one["status"] for one in far["layers"]]
     assert statuses == ["removed"] * 9 + ["added"] * 3
@@ -324,6 +331,12 @@ def test_a_data_set_is_seen_as_it_is_and_as_it_is_trained_on(runs: Path) -> None
     assert turned.count("°") == 1 + 12 and turned == run(runs, *asked, "--preset", "step13", width=80)
     assert "of class 7" in run(runs, *asked, "--class", "7", width=80)
     assert run(runs, *asked, "--draw", "1", width=80) != plain
+    found = json.loads(run(runs, *asked, "--preset", "step13", "--json"))
+    stored, augmented = (np.array([one[key] for one in found["images"]]) for key in ("stored", "augmented"))
+    assert found["train"]["images"] == 1500 and stored.shape == (12, 28, 28) and (stored != augmented).any()
+    assert found["images"][0]["change"].endswith("°")
+    plain_images = json.loads(run(runs, *asked, "--json"))["images"]
+    assert plain_images[0] == found["images"][0] | {"augmented": None, "change": ""}
 
 
 def test_on_a_terminal_with_colours_images_are_half_blocks(runs: Path) -> None:

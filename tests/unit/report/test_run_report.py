@@ -53,12 +53,13 @@ def test_a_run_leaves_its_report_with_pictures_that_are_whole_files() -> None:
         assert words in report
     accuracy = classes(files["accuracy.svg"])
     assert {"line here", "line there", "line train", "level", "mark here"} <= set(accuracy)
+    assert classes(files["network.svg"]).count("block") == 7, "the image and six convolutions"
     assert "level" not in classes(files["loss.svg"]) and "0.02" in files["loss.svg"]
 
 
 def test_html_needs_no_other_file_and_is_whole() -> None:
     text = html(run_report(RUN, SEEN, IMAGES, DIGITS))
-    assert text.count("<svg") == text.count("</svg>") == 4
+    assert text.count("<svg") == text.count("</svg>") == 5
     assert not re.search(r"\b(src|href)=|url\((?!#)|@import", text)
     assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
     body = text[text.index("<main>") : text.index("</main>") + len("</main>")]
