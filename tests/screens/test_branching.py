@@ -40,7 +40,7 @@ async def test_a_branch_is_asked_for_trained_and_drawn_from_where_it_parts(tmp_p
         await until(pilot, lambda: isinstance(app.screen, BranchDialog))
         dialog = app.screen
         assert "Kept are the ends of epochs 1, 2, 3, 4." in " ".join(text_of(app).replace("│", " ").split())
-        assert [field.value for field in dialog.query(Input)] == ["3", "4", "0.05", "0.1"]
+        assert [field.value for field in dialog.query(Input)] == ["3", "4", "0.05", "0.1", ""]
         for wrong, said in (("9", "epoch 9 is not kept"), ("x", "type a whole number"), ("4", "more than 4")):
             dialog.query_one("#epoch", Input).value = wrong
             await pilot.press("enter")
@@ -53,12 +53,21 @@ async def test_a_branch_is_asked_for_trained_and_drawn_from_where_it_parts(tmp_p
         assert "train.dropout" in text_of(app)
         dialog.query_one("#dropout", Input).value = "0.1"
         dialog.query_one("#lr", Input).value = "0.01"
+        for wrong, said in (("rotation", "write it as key=value"), ("lr=1", "has a field of its own"), ("rotaton=3", "rotation"),
+                            ("val_split=9", "can't be changed")):  # fmt: skip
+            dialog.query_one("#other", Input).value = wrong
+            await pilot.press("enter")
+            await pilot.pause()
+            assert said in " ".join(text_of(app).replace("│", " ").split()) and app.screen is dialog, wrong
+        dialog.query_one("#other", Input).value = "rotation=3, optimizer.momentum=0.5"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and app.screen.state.finished, 60)
         state = app.screen.state
         assert state.started is not None and state.started.parent == {"run": "parent", "epoch": 2}
         assert [epoch.epoch for epoch in state.epochs] == [3, 4] and state.epochs[0].lr == 0.01
         assert state.finished is not None and state.finished.outcome == "completed"
+        train = state.started.preset["train"]
+        assert train["rotation"] == 3 and train["optimizer"]["momentum"] == 0.5
         assert ghosts.ghosts(state.started, runs)[0].name == ghosts.PARENT
 
     summaries = sorted(list_runs(runs), key=lambda run: run.run == "parent")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuitrain import tomltext
 from tuitrain.cli import completion
 from tuitrain.config import setting
 from tuitrain.errors import PresetError, UsageError, nearest, visible
+from tuitrain.spec.assignment import KEYS, dotted, value_of
 from tuitrain.spec.choices import DATASETS, OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
@@ -169,22 +169,6 @@ RunName = Annotated[
     ),
 ]
 
-#: Dotted key of each flag that overrides one value.
-KEYS = {
-    "epochs": "train.epochs",
-    "batch_size": "train.batch_size",
-    "lr": "train.optimizer.lr",
-    "dropout": "train.dropout",
-    "rotation": "train.rotation",
-    "seed": "train.seed",
-    "dataset": "train.dataset",
-    "val_split": "train.val_split",
-    "target_epochs": "train.early_stop.target_epochs",
-    "target_accuracy": "train.early_stop.target_accuracy",
-    "patience": "train.early_stop.patience",
-    "max_seconds": "train.early_stop.max_seconds",
-}
-
 
 def refuse_flags_before_command(context: typer.Context) -> None:
     """Refuses flags that stand before a command: they would be heard by nobody.
@@ -200,13 +184,6 @@ def refuse_flags_before_command(context: typer.Context) -> None:
                 f"{context.command_path} {context.invoked_subcommand}",
             )
             raise UsageError(f"{flag} must come after the command: `{command} {flag} ...`.")
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomltext.tables(f"value = {text}")["value"]
-    except ValueError:
-        return text
 
 
 def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +213,7 @@ def _kind(flag: str, text: str, kinds: Sequence[str], keep: Mapping[str, Any]) -
             raise UsageError(
                 f"{flag}: the kind stands before the colon; write it as {flag} {visible(value.strip())}."
             )
-        table[key.strip()] = _value(value.strip())
+        table[key.strip()] = value_of(value.strip())
     return table
 
 
@@ -267,28 +244,17 @@ def flag_changes(preset: Preset, flags: Mapping[str, Any], *, settings: bool = T
         if flag == "dataset" and settings:
             value = setting("dataset", value) or None
         if flag == "rotation" and value is not None:
-            value = _value(f"[{value}]" if "," in value and "[" not in value else value)
+            value = value_of(f"[{value}]" if "," in value and "[" not in value else value)
         if value is not None:
             out[key] = value
     for text in flags.get("set_") or ():
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"--set '{visible(text)}': write it as key=value, such as train.l1=1e-4.")
-        key = key.strip()
-        if key.split(".")[0].split("[")[0] not in (
-            "schema",
-            "name",
-            "title",
-            "train",
-            "model",
-            "challenge",
-            "claims",
-            "story",
-        ):
-            key = f"train.{key}"
+        key = dotted(key.strip())
         if key == "name":
             raise UsageError("--set name: a preset's name is its file's; use --name to name the run.")
-        out[key] = _value(value.strip())
+        out[key] = value_of(value.strip())
     return out
 
 

@@ -16,6 +16,7 @@ from tuitrain.cli.machine_options import Device, Jobs, On, Precision, Threads, T
 from tuitrain.cli.session import Plain, Quiet
 from tuitrain.cli.study_train import finish_study, load_once, train_study
 from tuitrain.errors import UsageError, nearest, visible
+from tuitrain.spec.assignment import dotted
 
 #: What a file of a sweep may have.
 _KEYS = ("preset", "seeds", "grid", "set", "dataset", "name", "halving")
@@ -186,20 +187,13 @@ def _grid_flag(text: str) -> tuple[str, list[Any]]:
         values = tomltext.tables(f"value = [{rest}]")["value"]
     except ValueError:  # words without quotes
         values = [part.strip() for part in rest.split(",") if part.strip()]
-    return _dotted(key.strip()), _each_once(values, text)
+    return dotted(key.strip()), _each_once(values, text)
 
 
 def _each_once(values: Sequence[Any], where: str) -> list[Any]:
     if len({repr(value) for value in values}) < len(values):
         raise UsageError(f"--grid '{visible(where)}': a value is there twice; give each once.")
     return list(values)
-
-
-def _dotted(key: str) -> str:
-    known = options.KEYS.get(key.replace("-", "_"))
-    if known is not None:
-        return known
-    return key if key.split(".")[0].split("[")[0] in ("train", "model", "challenge") else f"train.{key}"
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]], list[str]]:
@@ -229,10 +223,10 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]], list[s
     for key, values in _flat(tables["grid"]).items():
         if not isinstance(values, list):
             raise UsageError(f"{where}: grid.{visible(key)} is no list; write [0.01, 0.02].")
-        grid[_dotted(key)] = _each_once(values, f"{key} in {path}")
+        grid[dotted(key)] = _each_once(values, f"{key} in {path}")
     from tuitrain.spec.preset import toml_value
 
-    changes = [f"{_dotted(key)}={toml_value(value)}" for key, value in _flat(tables["set"]).items()]
+    changes = [f"{dotted(key)}={toml_value(value)}" for key, value in _flat(tables["set"]).items()]
     return {key: data[key] for key in data if key not in ("grid", "set")}, grid, changes
 
 

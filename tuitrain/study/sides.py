@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuitrain import tomltext
 from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
 from tuitrain.figures import plural
 from tuitrain.runs import names
 from tuitrain.runs.history import History
 from tuitrain.runs.index import RunSummary, find_run, list_runs, preset_digest, setting_digest
 from tuitrain.runs.predictions import right_of_runs
+from tuitrain.spec.assignment import dotted, value_of
 from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.study.reading import StudyReader, seed_run
@@ -98,17 +98,8 @@ def changed_preset(text: str, changes: Mapping[str, Any] | None = None) -> Prese
     preset, given = load_preset(name), dict(changes or {})
     for part in parts:
         key, _, value = part.partition("=")
-        given[key if key.split(".")[0].split("[")[0] in ("train", "model") else f"train.{key}"] = _value(
-            value
-        )
+        given[dotted(key)] = value_of(value)
     return override(preset, given, visible(preset.name)) if given else preset
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomltext.tables(f"value = {text}")["value"]
-    except ValueError:
-        return text
 
 
 def _of_study(study: StudyDirectory, setting: str, text: str) -> Side:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,6 +23,7 @@ FIELDS = (
     ("epochs", "epochs in all", "train.epochs"),
     ("lr", "learning rate", "train.optimizer.lr"),
     ("dropout", "dropout", "train.dropout"),
+    ("other", "other settings", ""),
 )
 
 
@@ -32,7 +33,8 @@ class BranchDialog(Dialog["Job | None"]):
     HELP_TITLE = "Branch"
     HELP = (
         "A branch is a new run that begins where another one stood at the end of an epoch: with its weights and the "
-        "state of its optimizer, and with other settings from there on. The other run is only read."
+        "state of its optimizer, and with other settings from there on. The other run is only read. Any other setting is "
+        "written as on the command line: rotation=3 schedule.gamma=0.5."
     )
     DEFAULT_CSS = """
     BranchDialog > Vertical > Horizontal { height: 1; }
@@ -65,6 +67,7 @@ class BranchDialog(Dialog["Job | None"]):
             "epochs": str(max(train.epochs, epoch + 1)),
             "lr": f"{train.optimizer.lr:g}",
             "dropout": f"{train.dropout:g}",
+            "other": "",
         }
 
     def compose(self) -> ComposeResult:
@@ -80,7 +83,8 @@ class BranchDialog(Dialog["Job | None"]):
             for name, label, _ in FIELDS:
                 with Horizontal():
                     yield Static(label, markup=False)
-                    yield Input(self._values[name], id=name, select_on_focus=True, compact=True)
+                    hint = "rotation=3 batch_size=128" if name == "other" else ""
+                    yield Input(self._values[name], hint, id=name, select_on_focus=True, compact=True)
             yield Static("enter starts it, esc leaves", classes="reason", markup=False)
 
     def on_mount(self) -> None:
@@ -94,9 +98,10 @@ class BranchDialog(Dialog["Job | None"]):
             TuitrainError: a field holds what can't be used.
         """
         from tuitrain.runs.branch import branch_job
+        from tuitrain.spec.assignment import assignments
 
         numbers: dict[str, float] = {}
-        for name, label, _ in FIELDS:
+        for name, label, _ in FIELDS[:-1]:
             text = self.query_one(f"#{name}", Input).value.strip()
             whole = name in ("epoch", "epochs")
             try:
@@ -109,12 +114,16 @@ class BranchDialog(Dialog["Job | None"]):
             raise UsageError(f"epoch {epoch} is not kept; choose {', '.join(map(str, self._kept))}.")
         if numbers["epochs"] <= epoch:
             raise UsageError(f"epochs in all: after epoch {epoch}, more than {epoch} are needed.")
-        changes = {
+        changes: dict[str, Any] = {
             key: numbers[name]
             for name, _, key in FIELDS
             if key and self.query_one(f"#{name}", Input).value.strip() != self._values[name]
         }
         changes["train.epochs"] = int(numbers["epochs"])
+        other = assignments(self.query_one("#other", Input).value)
+        if twice := changes.keys() & other.keys():
+            raise UsageError(f"other settings: {min(twice)} has a field of its own.")
+        changes |= other
         return branch_job(self._directory, epoch, changes)
 
     def on_input_changed(self) -> None:
