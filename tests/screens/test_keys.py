@@ -40,7 +40,7 @@ LETTERS = {
     "o": ("overlay of curves", "runs.overlay compare.overlay overlay.back lesson.curves rates.back"),
     "p": ("presets; in a drawing, previous network", "lab.presets draw.previous"),
     "q": ("leave", "app.quit help.close data.close text.close details.close"),
-    "r": ("reset; in a drawing, random", "form.reset chart.reset lesson.again draw.sample"),
+    "r": ("reset; in a drawing and maps, random", "form.reset chart.reset lesson.again draw.sample monitor.any_image"),
     "s": ("save", "lab.save monitor.checkpoint lesson.save draw.save"),
     "t": ("tag; in the lesson, table", "runs.tag lesson.table steps.back"),
     "u": ("undo", "lab.undo layer.undo runs.undo draw.undo"),

@@ -16,6 +16,7 @@ from support.lab_stage import App, own_folders, settle, text_of
 from tuitrain.runs.checkpoint import entries
 from tuitrain.tui.monitor import screen as monitor
 from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.paint.digits import RAMP
 
 __all__ = ["own_folders"]
 
@@ -68,6 +69,12 @@ async def test_the_maps_are_those_of_the_newest_network(
         assert app.screen._shown.maps is shown  # the same network: nothing is worked out again
         hidden.rename(newest)
         await until(pilot, lambda: "test image 0 after epoch 2: taken for" in text_of(app))
+        await pilot.press("right", "right", "left")
+        await until(pilot, lambda: "test image 1 after epoch 2: taken for" in text_of(app))
+        await pilot.press("left", "left")
+        await until(pilot, lambda: "test image 296 after" in text_of(app))
+        await pilot.press("r")
+        await until(pilot, lambda: "test image 296 after" not in text_of(app))
         await pilot.press("4")
         await settle(app, pilot)
         count = len(asked)
@@ -87,3 +94,33 @@ async def test_a_run_that_kept_no_network_has_no_such_view(runs: Path, tmp_path:
         await pilot.press("5", "N")
         await settle(app, pilot)
         assert "Maps" not in text_of(app) and "train %" in text_of(app)
+
+
+@pytest.mark.parametrize("how", ["no colour", "ascii", "light"])
+async def test_the_maps_are_drawn_in_characters_where_greys_are_not_to_be_had(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "no colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    app = App(runs_dir=runs, ascii_only=how == "ascii")
+    async with app.run_test(size=(80, 40)) as pilot:
+        if how == "light":
+            app.theme = "tuitrain-light"
+        app.open_run_named("good")
+        await settle(app, pilot)
+        await pilot.press("N")
+        await until(pilot, lambda: "test image 0 after epoch 2" in text_of(app))
+        strips = app.screen._compositor.render_strips()
+        text = "\n".join(strip.text for strip in strips)
+        map_lines = text[text.index("conv1") : text.index("max pool")].splitlines()[2:-1]
+        inked = set("".join(map_lines)) - set(" 123456")
+        colours = {seg.style.bgcolor for strip in strips for seg in strip if seg.style and seg.style.bgcolor}
+        if how == "light":
+            assert inked == {"▀"} and len(colours) > 4
+        else:
+            assert inked <= set(RAMP) | {"┃", "│", "|"} and len(inked & set(RAMP)) >= 4
+            assert how == "ascii" or not any(
+                colour.triplet and len(set(colour.triplet)) > 1 for colour in colours
+            )
+        if how == "ascii":
+            assert text.isascii()

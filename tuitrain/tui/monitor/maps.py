@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tuitrain.tui.paint.digits import Ink
     from tuitrain.watch.ghosts import JudgingImages
 
-IMAGE = 0  # of the judging set
-
 
 @dataclass(frozen=True, eq=False)
 class ShownMaps:
@@ -25,11 +23,13 @@ class ShownMaps:
 
     Attributes:
         mark: of the network that they are of; see `runs.trained.network_mark`.
+        image: of the judging set that they are of, from 0.
         problem: why there are none, or nothing.
         after: how much training.
     """
 
     mark: object
+    image: int = 0
     problem: str = ""
     after: str = ""
     found: Activations | None = None
@@ -43,17 +43,26 @@ def keeps_network(directory: RunDirectory | None, over: bool) -> bool:
     return directory is not None and (not over or network_mark(directory.path) is not None)
 
 
-def read_maps(directory: RunDirectory, judged: JudgingImages, shown: ShownMaps | None) -> ShownMaps:
-    """The maps of the newest network that a run has kept; the shown ones where it is still the same. For a thread."""
+def read_maps(
+    directory: RunDirectory, judged: JudgingImages, shown: ShownMaps | None, image: int = 0
+) -> ShownMaps:
+    """The maps of the newest network that a run has kept; the shown ones where they are of it still. For a thread.
+
+    Args:
+        directory: of the run.
+        judged: the images that it is judged by.
+        shown: what is shown now.
+        image: which of the images.
+    """
     from tuitrain.runs.trained import network_mark, trained_network
 
     mark = network_mark(directory.path)
-    if shown is not None and shown.mark == mark and mark is not None:
+    if shown is not None and (shown.mark, shown.image) == (mark, image) and mark is not None:
         return shown
     if mark is None:
-        return ShownMaps(mark, "this comes with the first checkpoint")
+        return ShownMaps(mark, image, "this comes with the first checkpoint")
     if judged.images is None or not len(judged.images):
-        return ShownMaps(mark, "the test images can't be read here")
+        return ShownMaps(mark, image, "the test images can't be read here")
     from tuitrain.training.import_torch import import_torch
 
     import_torch()
@@ -63,11 +72,11 @@ def read_maps(directory: RunDirectory, judged: JudgingImages, shown: ShownMaps |
     try:
         trained = trained_network(directory)
         use_one_core()
-        found = activations(trained.network, trained.preset, judged.images[IMAGE])
+        found = activations(trained.network, trained.preset, judged.images[image])
     except (TuitrainError, OSError) as error:
-        return ShownMaps(mark, visible(error))
+        return ShownMaps(mark, image, visible(error))
     steps = f" and {trained.step:,} steps" if trained.step else ""
-    return ShownMaps(mark, "", f"after epoch {trained.epoch}{steps}", found, judged.classes)
+    return ShownMaps(mark, image, "", f"after epoch {trained.epoch}{steps}", found, judged.classes)
 
 
 def maps_sheet(shown: ShownMaps | None, width: int, ink: Ink) -> HeadedLines:
@@ -78,6 +87,11 @@ def maps_sheet(shown: ShownMaps | None, width: int, ink: Ink) -> HeadedLines:
     chances = shown.found.probabilities
     said = int(chances.argmax())
     name = visible(shown.classes[said]) if shown.classes else str(said)
-    heading = f" test image {IMAGE} {shown.after}: taken for {name}, {accuracy_text(float(chances[said]))}"
+    heading = (
+        f" test image {shown.image} {shown.after}: taken for {name}, {accuracy_text(float(chances[said]))}"
+    )
+    keys = "← → another image"
+    if len(heading) + len(keys) + 3 <= width:
+        heading += f"   {keys}"
     lines = network_lines(shown.found.layers, width - 2, ink, small=True, rows=1)
     return ((heading, "dim underline"),), lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -78,6 +79,9 @@ class MonitorScreen(Screen[None]):
         Binding("B", "branch", "Branch from an epoch", show=False, id="monitor.branch"),
         Binding("h", "draw", "Draw a digit by hand for it", show=False, id="monitor.draw"),
         Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
+        Binding("left", "image(-1)", "Maps: previous image", show=False, id="monitor.previous_image"),
+        Binding("right", "image(1)", "Maps: next image", show=False, id="monitor.next_image"),
+        Binding("r", "any_image", "Maps: any image", show=False, id="monitor.any_image"),
         Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
         Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
         *(
@@ -289,11 +293,28 @@ class MonitorScreen(Screen[None]):
             if shown.judged is None:
                 data_dir = shell(self).settings.data_dir
                 shown.judged = await asyncio.to_thread(ghosts.judging_images, started, data_dir)
-            found = await asyncio.to_thread(read_maps, directory, shown.judged, shown.maps)
+            found = await asyncio.to_thread(read_maps, directory, shown.judged, shown.maps, shown.image)
             if found is not shown.maps:
                 shown.maps, self._views_stale = found, True
         finally:
             self._reading_maps = False
+        if found.image != shown.image:  # another one was asked for meanwhile
+            self._load_maps()
+
+    def action_image(self, by: int) -> None:
+        """The maps of another image of the judging set."""
+        judged = self._shown.judged
+        if judged is None or judged.images is None or not len(judged.images):
+            self.app.bell()
+            return
+        self._shown.image = (self._shown.image + by) % len(judged.images)
+        self._load_maps()
+
+    def action_any_image(self) -> None:
+        """Those of any image."""
+        judged = self._shown.judged
+        count = len(judged.images) if judged is not None and judged.images is not None else 0
+        self.action_image(1 + secrets.randbelow(max(1, count - 1)))  # another than this one
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -350,6 +371,8 @@ class MonitorScreen(Screen[None]):
             return bool(self.state.started and self.state.started.study)
         if action == "another_seed":
             return self.state.finished is not None
+        if action in ("image", "any_image"):
+            return self.is_mounted and self.query_one(Views).view == "maps"
         if action == "branch":
             return self.state.started is not None and self.watched.directory is not None
         if action == "report":

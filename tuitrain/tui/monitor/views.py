@@ -56,6 +56,7 @@ class Shown:
     inspection: LastEvaluation | None = None
     has_network: bool = False
     maps: ShownMaps | None = None
+    image: int = 0  # whose maps are shown
     judged: JudgingImages | None = None
     report: Sequence[str] | None = None
     can_go_on: bool = False
