@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(stubs.missing() is not None, reason=str(stubs.mi
 
 #: Section: most operators and most megabytes of its first captured step (views left out; read and written).
 BUDGETS = {
-    "budget step13 64": (91, 110),
-    "budget step13 128": (91, 219),
+    "budget step13 64": (57, 109),
+    "budget step13 128": (57, 217),
     "budget 32 seeds 128": (220, 17_700),
 }
 

@@ -1,23 +1,26 @@
 """The whole step as a CUDA graph: one launch a step, no input, and no wait for the host.
 
-A graph replays fixed kernels on fixed addresses, so all that changes from step to step lies on the device: the
-position in the epoch, the row of random bits, the learning rate, the running sums. What is captured is the very
-`_body` that runs eagerly elsewhere, with a full batch; the short last batch of an epoch, if there is one, is not
-captured, as a capture takes as long as the eager steps of many epochs.
+A graph replays fixed kernels on fixed addresses, so all that changes from step to step lies on the device: images,
+labels and dropouts of the next steps (`prepared.py`), and the learning rate. Forward pass, backward pass and update are
+those that run eagerly elsewhere. The short last batch of an epoch, if there is one, is not captured: a capture takes as
+long as the eager steps of many epochs.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuitrain.spec.train import Train
+from tuitrain.training import devices
 from tuitrain.training.model import Network
+from tuitrain.training.prepared import PreparedSteps
 from tuitrain.training.step import Stepper
 
 WARM_UPS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
@@ -36,12 +39,23 @@ _captures = ThreadPoolExecutor(
 
 
 class GraphStepper(Stepper):
-    """A stepper whose steps and evaluations are CUDA graphs, captured when first needed."""
+    """A stepper whose steps of full batches and evaluations are CUDA graphs, captured when first needed.
+
+    Args:
+        reports: whether it tells where the device is; else nothing bounds how far the host is ahead.
+
+    Other arguments as of `Stepper`.
+    """
 
     def __init__(
-        self, network: Network, train: Train, device: torch.device, *, precision: str = "fp32", seed: int = 0
-    ) -> None:
+        self, network: Network, train: Train, device: torch.device, *, precision: str = "fp32", seed: int = 0,
+        reports: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(network, train, device, precision=precision, seed=seed, capturable=True)
+        if not reports:
+            self._ahead = None
+        self._prepared = PreparedSteps(self.batch, network.bits_per_image * self.batch, self._rows, device)
+        self._added = 0  # the step up to which the running sums go
         self._replay: Callable[[], None] | None = None
         self._gradients: list[Tensor | None] = []  # of the graph, which writes them anew
         self._replayed = False  # the last step
@@ -57,28 +71,73 @@ class GraphStepper(Stepper):
         """Those that the graph has written, if the last step was one of its."""
         return self._gradients if self._replayed else super().gradients()
 
-    def _take(self, count: int) -> None:
-        self._replayed = count == self.batch
-        if not self._replayed:
-            super()._take(count)
+    def seek(self, step: int, loss_sum: float, correct: int) -> None:
+        """Goes to a step of the epoch, with the running sums up to there."""
+        super().seek(step, loss_sum, correct)
+        self._prepared.empty()
+        self._added = step
+
+    def prepare(self) -> None:
+        """Sees to it that what the next step needs, one of a full batch, is on the device."""
+        now, ready = self._step, self._prepared
+        if ready.begin <= now < ready.end:
             return
+        self._sums()  # before the rows of the last steps are filled again
+        self._draw()
+        next_bits = (now // self._rows + 1) * self._rows
+        end = min(now + ready.rows, next_bits, len(self._images) // self.batch)
+        images = slice(now * self.batch, end * self.batch)
+        factors = None
+        if self._words:
+            bits = self._bits[now % self._rows :][: end - now].view(torch.int16)
+            factors = self.network.factors(bits, self.batch)  # type: ignore[operator]
+        ready.fill(now, self._labels[images], self.pixels(self._images[images]), factors)
+
+    def launch(self) -> None:
+        """Forward pass, backward pass and update of a prepared step: what is captured."""
+        with _uncounted(self.network):
+            row = self._prepared.take()
+            with devices.tuning(self.device):
+                loss, logits = self._forward(self.batch, row.pixels, row.labels, row.factors)
+                self._backward(loss)
+            self.optimizer.step()
+            self._prepared.leave(row, loss.detach(), logits.detach())
+
+    def warm_up(self) -> None:
+        """A step with the first of the prepared ones."""
+        self._prepared.row.zero_()
+        self.launch()
+
+    def keep_gradients(self) -> None:
+        """Keeps those that a captured step writes, so that nothing else gets their memory between two replays."""
+        self._gradients = super().gradients()
+
+    def _take(self, count: int) -> None:
+        if count < self.batch:
+            self._sums()
+            super()._take(count)
+            self._added, self._replayed = self._step + 1, False
+            return
+        self.prepare()
         if self._replay is None:
-            self._replay = self._captured()
+            with self.rehearsal():
+                self._replay, self._pool = capture(self.launch, self.warm_up, self._pool)
+                self.keep_gradients()
+            self.prepare()
         self._replay()
+        self._replayed = True
 
-    def _captured(self) -> Callable[[], None]:
-        def body() -> None:
-            self._body(self.batch)
-
-        def at_start() -> None:
-            self.seek(0, 0.0, 0)
-            body()
-
-        with self.rehearsal():
-            replay, self._pool = capture(body, at_start, self._pool)
-            # Kept, so that nothing else gets their memory between two replays.
-            self._gradients = super().gradients()
-        return replay
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """The running sums, brought up to date; batch norms' counts likewise."""
+        steps = self._step - self._added
+        if steps > 0:
+            loss, correct = self._prepared.sums(self._added, self._step)
+            self._loss_sum += loss
+            self._correct += correct
+            if counts := [module.num_batches_tracked for module in _counting(self.network)]:
+                torch._foreach_add_(counts, steps)
+            self._added = self._step
+        return super()._sums()
 
     def _judge_all(self, images: Tensor, labels: Tensor, batch: int) -> list[Tensor]:
         # The judging set stays where it is during a run, so its addresses and the batch are the key.
@@ -101,6 +160,24 @@ class GraphStepper(Stepper):
         replay, self._pool = capture(body, body, self._pool, warm_ups=1)
         self._judging = (key, replay, out)
         return out
+
+
+def _counting(network: nn.Module) -> list[Any]:
+    """The modules that count batches."""
+    return [m for m in network.modules() if getattr(m, "num_batches_tracked", None) is not None]
+
+
+@contextmanager
+def _uncounted(network: nn.Module) -> Iterator[None]:
+    """Within it batch norms count no batches, each with a kernel of its own; they are told how many there were later."""
+    counts = [(module, module.num_batches_tracked) for module in _counting(network)]
+    for module, _ in counts:
+        module.num_batches_tracked = None
+    try:
+        yield
+    finally:
+        for module, count in counts:
+            module.num_batches_tracked = count
 
 
 def capture(

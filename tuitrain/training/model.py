@@ -143,8 +143,8 @@ class Network(nn.Module):
 
         Args:
             images: float (N, 1, 28, 28), normalised.
-            bits: int16 of at least N x `bits_per_image` random numbers for the dropouts; without them they
-                are the identity.
+            bits: int16 of at least N x `bits_per_image` random numbers for the dropouts, or what `factors` made of
+                them; without them they are the identity.
 
         Returns:
             (N, 10).
@@ -172,6 +172,20 @@ class Network(nn.Module):
             if at in wanted:
                 kept[at] = x
         return (x.flatten(1) if x.dim() > 2 else x), kept
+
+    def factors(self, bits: Tensor, count: int) -> Tensor:
+        """What the dropouts of several steps of `count` images multiply with: float32 (steps, N x `bits_per_image`).
+
+        Args:
+            bits: int16 (steps, numbers), as `forward` takes them for one step; what goes in place of them there.
+            count: images a step, N.
+        """
+        parts = [
+            module.factors(bits[:, count * start : count * (start + module.count)])
+            for module, start, *_ in self._plan
+            if isinstance(module, Dropout)
+        ]
+        return torch.cat(parts, 1)
 
 
 def first_layer(network: nn.Module) -> tuple[str, Tensor] | None:

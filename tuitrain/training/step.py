@@ -1,8 +1,8 @@
 """One optimizer step on data that lives on the device: without transfers, random numbers or waits.
 
 What a step needs is on the device already: the epoch's images in the order in which they are seen, the random
-bits of the dropouts, the learning rate, and the position in the epoch. So the same function runs eagerly, with
-a compiled network, or captured as a CUDA graph.
+bits of the dropouts, and the learning rate. So the same parts run eagerly, with a compiled network, or captured as a
+CUDA graph.
 """
 
 from __future__ import annotations
@@ -89,28 +89,25 @@ class Stepper:
             for module in network.modules():
                 if isinstance(module, BatchNorm2d | MaxPool2d):
                     module.by_rows = True
-        self._capturable = capturable
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
         self.optimizer = Optimizer(train, dict(network.named_parameters()), capturable=capturable)
         self._lr = float("nan")
-        # Read and written on the device alone, so that a step never waits for the host.
+        # Added to on the device alone, so that a step never waits for the host.
         wide = torch.float32 if device.type == "mps" else torch.float64
-        self._position = torch.zeros((), dtype=torch.int64, device=device)
         self._loss_sum = torch.zeros((), dtype=wide, device=device)
         self._correct = torch.zeros((), dtype=torch.int64, device=device)
-        self._arange = torch.arange(self.batch, device=device)
         self._images = torch.empty(0, 28, 28, dtype=torch.uint8, device=device)
         self._labels = torch.empty(0, dtype=torch.int64, device=device)
         self._rows, self._words = bits_shape(network, self.batch, device)
         self._bits = torch.zeros(self._rows, self._words, dtype=torch.int64, device=device)
-        self._row = torch.zeros(1, dtype=torch.int64, device=device)
+        self._one = torch.ones((), device=device)
         self._generator = torch.Generator(device="cpu" if device.type == "mps" else device)
         self.epoch, self._step = -1, 0
         self._drawn = -1
         self._ahead: RunAhead | None = None
         if device.type == "cuda":
-            self._ahead = on_cuda(lambda: (self._loss_sum, self._correct))
+            self._ahead = on_cuda(self._sums)
 
     # ------------------------------------------------------------------------------- the epoch
 
@@ -122,19 +119,12 @@ class Stepper:
             images: uint8 (N, 28, 28) on the device, augmented.
             labels: int64 (N,) on the device.
         """
-        if self._capturable and self._images.shape == images.shape:
-            self._images.copy_(images)
-            self._labels.copy_(labels)
-        else:
-            self._images, self._labels = images, labels
-        self.epoch = epoch
+        self._images, self._labels, self.epoch = images, labels, epoch
         self.seek(0, 0.0, 0)
 
     def seek(self, step: int, loss_sum: float, correct: int) -> None:
         """Goes to a step of the epoch, with the running sums up to there."""
         self._step, self._drawn = step, -1
-        self._position.fill_(step * self.batch)
-        self._row.fill_(step % self._rows)
         self._loss_sum.fill_(loss_sum)
         self._correct.fill_(correct)
         if self._ahead is not None:
@@ -157,8 +147,16 @@ class Stepper:
         return Report(self._step, *self.read())
 
     def read(self) -> tuple[float, int]:
-        """The running sums of loss and of right predictions; waits for the device."""
-        return float(self._loss_sum.item()), int(self._correct.item())
+        """The running sums of loss and of right predictions; waits for the device.
+
+        Afterwards the network is as the steps so far have left it, batch norms' counts included.
+        """
+        loss, correct = self._sums()
+        return float(loss.item()), int(correct.item())
+
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """The running sums, on the device."""
+        return self._loss_sum, self._correct
 
     def set_lr(self, lr: float) -> None:
         """The learning rate of the steps from here on."""
@@ -211,9 +209,12 @@ class Stepper:
         return self._apply(self.pixels(images), bits)
 
     def pixels(self, images: Tensor) -> Tensor:
-        """What the network is given of uint8 images (N, 28, 28): float (N, 1, 28, 28), normalised."""
+        """What the network is given of uint8 images (N, 28, 28): float (N, 1, 28, 28), normalised.
+
+        Such pixels themselves are taken as they are.
+        """
         settings = self.train.normalize
-        pixels = normalize(images, settings.mean, settings.std)
+        pixels = images if images.is_floating_point() else normalize(images, settings.mean, settings.std)
         if self._channels_last:
             # The same memory: of a single channel, torch takes a map for channels_last by its strides alone.
             pixels = pixels.squeeze(1).unsqueeze(3).permute(0, 3, 1, 2)
@@ -241,9 +242,11 @@ class Stepper:
 
     def _batch(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Images, labels and dropout bits of this step."""
-        index = self._arange[:count] + self._position
-        bits = self._bits.index_select(0, self._row)[0].view(torch.int16) if self._words else None
-        return self._images.index_select(0, index), self._labels.index_select(0, index), bits
+        begin = self._step * self.batch
+        part = slice(begin, begin + count)
+        bits = self._bits[self._step % self._rows].clone().view(torch.int16) if self._words else None
+        # Copies, since a compiled network would be compiled again for each place in memory.
+        return self._images[part].clone(), self._labels[part].clone(), bits
 
     def _forward(
         self, count: int, images: Tensor, labels: Tensor, bits: Tensor | None
@@ -259,15 +262,12 @@ class Stepper:
             parameter.grad = None
         if self.train.l1:
             loss = loss + self.train.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward(self._one)  # type: ignore[no-untyped-call]
 
     def _tally(self, count: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Adds to the running sums, and moves on."""
+        """Adds to the running sums."""
         self._loss_sum += loss.detach() * count
         self._correct += (logits.detach().argmax(1) == labels).sum()
-        self._position += count
-        self._row += 1
-        self._row.remainder_(self._rows)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "bf16":
@@ -309,9 +309,9 @@ class Stepper:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Steps taken inside are undone: for warm-up, measuring and capturing."""
+        place = (self._step, *self.read())
         held = [*self.parameters, *self.network.buffers(), *self.optimizer.tensors().values()]
         copies = [tensor.detach().clone() for tensor in held]
-        place = (self._step, *self.read())
 
         def restore() -> None:
             # In place, since a graph holds the addresses.

@@ -68,7 +68,7 @@ class Lint(TorchDispatchMode):
         self, body: Callable[[], None], warm_up: Callable[[], None], *rest: Any, **more: Any
     ) -> tuple[Callable[[], None], Any]:
         """Records `body` as a capture would; the replay runs it again and compares what it reads."""
-        warm_up()
+        self._record(warm_up, Capture())  # some faults are refused by the fake tensors at the first try
         self.captures.append(Capture())
         given = self._record(body, self.captures[-1])
         held = [storage for storage, _ in given.values()]  # else another tensor could get its address
@@ -106,6 +106,7 @@ class Lint(TorchDispatchMode):
             self.fault("wait", str(func))
             if name in ("_local_scalar_dense", "item", "is_nonzero", "equal"):
                 return self._made_up(name, given)
+        self._mixed(func, name, given)
         if name == "convolution" and torch.backends.cudnn.benchmark:
             self.tuned.add(len(given[0]))
         # In place and without outputs; torch has no fake form of some of these.
@@ -126,19 +127,27 @@ class Lint(TorchDispatchMode):
             )
             if target.type != given[-1].device.type:
                 self.fault("copy", f"{func} {tuple(given[-1].shape)}")
-        elif devices == {"cuda", "cpu"} and any(t.dim() for t in given if t.device.type == "cpu"):
-            self.fault("mixed", f"{func} {[tuple(t.shape) for t in given]}")
         if "cuda" in devices or any(t.device.type == "cuda" for t in made):
             self._count(func, name, given, made)
         for tensor in given:
             self._given_by_caller(tensor)
         self._made |= {t.untyped_storage()._cdata for t in made if isinstance(t, FakeTensor)}
 
+    def _mixed(self, func: Any, name: str, given: list[Any]) -> None:
+        both = {t.device.type for t in given} == {"cuda", "cpu"}
+        if (
+            both
+            and name not in ("_to_copy", "copy_")
+            and any(t.dim() for t in given if t.device.type == "cpu")
+        ):
+            self.fault("mixed", f"{func} {[tuple(t.shape) for t in given]}")
+
     def _count(self, func: Any, name: str, given: list[Any], made: list[Any]) -> None:
         if name in VIEWS or func.namespace == "prim" or self._now is None:
             return
         self._now.operators[name] += 1
-        self._now.bytes_moved += sum(t.numel() * t.itemsize for t in (*given, *made))
+        read = [*made, *given[1:]] if name == "index_select" else given  # that reads no more than it takes
+        self._now.bytes_moved += sum(t.numel() * t.itemsize for t in (*read, *made))
         has = torch._C._dispatch_has_computed_kernel_for_dispatch_key
         if func.namespace == "aten" and not has(func.name(), "CUDA"):
             self.fault("no kernel", str(func))

@@ -30,7 +30,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         ours = self.by_rows and self.training
         if not ours or x.is_contiguous():
             return super().forward(x)
-        self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
         statistics = self.running_mean, self.running_var, self.momentum
         with torch.autocast(x.device.type, enabled=False):
             y: Tensor = _ByRows.apply(x.to(self.weight.dtype), self.weight, self.bias, *statistics, self.eps)

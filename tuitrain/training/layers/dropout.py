@@ -40,11 +40,22 @@ class Dropout(nn.Module):
         return shape
 
     def forward(self, x: Tensor, bits: Tensor | None = None) -> Tensor:
-        """Drops where `bits`, int16 of N x count numbers, are below the threshold; without bits the identity."""
+        """Drops where `bits`, int16 of N x count numbers, are below the threshold; without bits the identity.
+
+        In place of bits there may be what `factors` makes of them.
+        """
         if bits is None or not self.training:
             return x
-        keep = bits.view(x.shape[0], *self.mask_shape) >= self.threshold
-        return x * (keep.to(x.dtype) * self.scale)
+        return x * self._factors(x, bits).view(x.shape[0], *self.mask_shape)
+
+    def factors(self, bits: Tensor) -> Tensor:
+        """What values are multiplied with for these bits: 0 or the scale, float32."""
+        return (bits >= self.threshold) * self.scale
+
+    def _factors(self, x: Tensor, bits: Tensor) -> Tensor:
+        if bits.is_floating_point():
+            return bits.to(x.dtype)
+        return (bits >= self.threshold).to(x.dtype) * self.scale
 
     def extra_repr(self) -> str:
         """The probability, as torch's own modules show it."""
@@ -63,8 +74,8 @@ class Dropout2d(Dropout):
         if bits is None or not self.training or x.is_contiguous():
             return super().forward(x, bits)
         n, c, h, w = x.shape
-        keep = (bits.view(n, c) >= self.threshold).to(x.dtype) * self.scale
-        return as_maps(as_rows(x).view(n, h, w * c) * along_rows(keep, w).unsqueeze(1), x.shape)
+        keep = along_rows(self._factors(x, bits).view(n, c), w)
+        return as_maps(as_rows(x).view(n, h, w * c) * keep.unsqueeze(1), x.shape)
 
 
 def draw_bits(out: Tensor, generator: torch.Generator) -> None:
