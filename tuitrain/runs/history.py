@@ -68,10 +68,11 @@ class History:
     @classmethod
     def of(cls, records: Iterable[Record]) -> History:
         """The history of all records of a run, in order."""
-        history = cls()
+        history, began, newest, elapsed_s = cls(), 0.0, 0.0, 0.0
         for record in records:
-            history = history.add(record)
-        return history
+            history = history._with(record.event)
+            began, newest, elapsed_s = began or record.time, max(newest, record.time), record.elapsed_s
+        return replace(history, began=began, newest=newest, elapsed_s=elapsed_s)
 
     def add(self, record: Record) -> History:
         """With one more record."""
