@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.bench import Bench
 from harness.table import Figure, Row, load_rows
+from support import slurm
 
 HERE = Path(__file__).resolve().parent
 FIGURES = HERE / "figures.json"
@@ -44,7 +45,7 @@ def lacking(row: Row) -> str:
 
         if not torch.cuda.is_available():
             return "needs a CUDA device"
-    return ""
+    return f"needs SLURM: {absent}" if "slurm" in row.needs and (absent := slurm.missing()) else ""
 
 
 def measure(row: Row, times: int, without: str = "") -> Figure:

@@ -30,12 +30,12 @@ class Row:
         key: short name.
         what: what is done to the product.
         wanted: the figure that the table asks for.
-        quick: repetitions in the normal test command.
+        quick: repetitions in the normal test command; 0 where it is not measured there.
         whole: repetitions in the whole count.
         measure: takes a bench and a number of repetitions.
         teeth: protection (see `protections.py`) -> what is taken out; each must make the row fail.
         teeth_times: repetitions with a protection taken out.
-        needs: "data" (genuine MNIST), "root", "terminal" or "gpu".
+        needs: "data" (genuine MNIST), "root", "terminal", "gpu" or "slurm".
     """
 
     key: str
@@ -52,7 +52,7 @@ class Row:
 ROWS: dict[str, Row] = {}
 MODULES = (
     "rows_kills", "rows_training", "rows_disk", "rows_data", "rows_hostile", "rows_strangers", "rows_users", "rows_runs",
-    "rows_terminal", "rows_answers",
+    "rows_terminal", "rows_answers", "rows_studies",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from harness.bench import Bench
 from harness.table import Row, load_rows
+from support import slurm
 
 ROWS = load_rows()
 TEETH = [(key, protection) for key, row in ROWS.items() for protection in row.teeth]
@@ -25,9 +26,11 @@ def require(row: Row, request: pytest.FixtureRequest) -> None:
             pytest.skip("needs a CUDA device")
     if "root" in row.needs and os.geteuid() != 0:
         pytest.skip("needs root: it mounts a small tmpfs")
+    if "slurm" in row.needs and (absent := slurm.missing()):
+        pytest.skip(f"needs SLURM: {absent}")
 
 
-@pytest.mark.parametrize("key", ROWS)
+@pytest.mark.parametrize("key", [key for key, row in ROWS.items() if row.quick])
 def test_quick_share(key: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     row = ROWS[key]
     require(row, request)
