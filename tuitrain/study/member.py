@@ -116,7 +116,9 @@ def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) 
     if model:
         job = dataclasses.replace(job, user_network=_user_network(model, order.model_sha256))
     train = job.preset.train
-    dataset = _data(train.dataset, train.val_split, train.split_seed if train.val_split else 0, order.data_dir)
+    dataset = _data(
+        train.dataset, train.val_split, train.split_seed if train.val_split else 0, order.data_dir
+    )
     session = prepare(job, runs_dir=order.runs_dir, dataset=dataset, name=order.run, trainer=trainer)
     _prepare_end(session, order)
     if session.directory.name != order.run:
