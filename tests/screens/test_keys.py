@@ -107,6 +107,9 @@ async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane
         assert all(name for _, rows in groups for *_, name in rows)  # Textual's own have none
         said = {what for _, rows in groups for _, what, _ in rows}
         assert not said & {"Scroll Up", "Focus Next", "Page Down", "Copy selected text"}
+        pair = {name: keys for _, rows in groups for keys, _, name in rows if name.startswith(f"{pane}.")}
+        more, less = ("form.more", "form.less") if pane == "form" else ("network.wider", "network.narrower")
+        assert (pair[more], pair[less]) == ("+", "-")
 
 
 async def test_the_digits_of_the_header_stand_back_while_a_field_takes_them(tmp_path: Path) -> None:

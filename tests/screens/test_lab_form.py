@@ -12,17 +12,17 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from support.lab_stage import App, lab, own_folders, settle, text_of
-from tuitrain.runs.estimate import Estimate
+from tuitrain.runs.estimate import TimeEstimate
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.dialogs import SaveDialog, TextDialog
-from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import Field
 from tuitrain.tui.lab.form import FormView
-from tuitrain.tui.lab.formdata import form_data
 from tuitrain.tui.lab.parts import Divider
 from tuitrain.tui.lab.screen import LabScreen
 from tuitrain.watch import devices
 from tuitrain.watch.devices import Device
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.fields import FormField
+from tuitrain.workbench.formdata import form_data
 
 __all__ = ["own_folders"]
 
@@ -113,7 +113,7 @@ async def test_a_choice_is_whole_whatever_stood_there_before(
         choices = [
             row
             for row in form_data(screen.editor, found).rows
-            if isinstance(row, Field) and row.kind == "choice"
+            if isinstance(row, FormField) and row.kind == "choice"
         ]
         assert {"train.dataset", "lab.device", "train.schedule.name"} <= {row.key for row in choices}
         for row in choices:
@@ -142,9 +142,9 @@ def test_the_device_says_why_it_is_this_one(found: list[Device], wanted: str, sa
     editor = NetworkEditor(load_preset("step13"))
     editor.set_value("lab.device", wanted)
     rows = form_data(editor, found).rows
-    notes = [row.text for row in rows if not isinstance(row, Field) and row.below == "lab.device"]
+    notes = [row.text for row in rows if not isinstance(row, FormField) and row.below == "lab.device"]
     assert notes == ([said] if said else [])
-    device = next(row for row in rows if isinstance(row, Field) and row.key == "lab.device")
+    device = next(row for row in rows if isinstance(row, FormField) and row.key == "lab.device")
     assert wanted in device.choices
 
 
@@ -165,9 +165,9 @@ async def test_the_time_that_a_run_will_take_stands_beside_start(
 ) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def told(*what: object) -> Estimate:
+    def told(*what: object) -> TimeEstimate:
         asked.append(what)
-        return Estimate(60.0 * len(asked), "by size")
+        return TimeEstimate(60.0 * len(asked), "by size")
 
     pending: list[Callable[[], None]] = []
 
@@ -193,7 +193,7 @@ async def test_the_time_that_a_run_will_take_stands_beside_start(
         screen.editor.set_value("train.epochs", 3)
         screen.after_edit()
         assert " ⏎ Start (about 2 min, by size)" in await quiet()
-        while screen.editor.evaluation.problem is None:
+        while screen.editor.check.problem is None:
             screen.editor.insert(1, {"maxpool": 2})
         screen.after_edit()
         assert " ⏎ Start  " in await quiet() and len(asked) == 2

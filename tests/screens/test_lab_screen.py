@@ -276,7 +276,7 @@ async def test_torchinfo_takes_over_when_torch_is_there(tmp_path: Path) -> None:
             if screen.query_one(NetworkFoot).figures is not None:
                 break
         figures = screen.query_one(NetworkFoot).figures
-        table = screen.editor.evaluation.table
+        table = screen.editor.check.table
         assert figures is not None and table is not None
         for key in ("parameters", "mult_adds", "input_bytes", "forward_backward_bytes", "parameter_bytes"):
             assert figures[key] == getattr(table, key)

@@ -14,11 +14,11 @@ from tuitrain.cli import opening
 from tuitrain.config import SETTINGS
 from tuitrain.errors import UsageError
 from tuitrain.training.job import Job
-from tuitrain.tui import settings
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
 from tuitrain.tui.runs.queue_dialog import plan_of
 from tuitrain.tui.terminal import launch
+from tuitrain.workbench import settings
 
 __all__ = ["own_folders"]
 

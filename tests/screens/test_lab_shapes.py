@@ -8,16 +8,16 @@ import pytest
 
 from support.lab_stage import App, lab, own_folders, settle, text_of
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.tui.lab.evaluation import evaluate, layer_rows
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.shapes import GAP, blocks_of, fitted, half_rows, sees
+from tuitrain.workbench.network_check import check_network, layer_rows
 
 __all__ = ["own_folders"]
 
 
 def rows_of(name: str) -> list[object]:
     preset = load_preset(name)
-    return list(layer_rows(preset.to_dict()["model"]["layers"], evaluate(preset), False))
+    return list(layer_rows(preset.to_dict()["model"]["layers"], check_network(preset), False))
 
 
 def test_half_rows_are_exact_to_half_a_cell() -> None:

@@ -16,11 +16,11 @@ from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.training.job import Job
 from tuitrain.tui.monitor.screen import MonitorScreen
 from tuitrain.tui.paint import sizes
-from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
 from tuitrain.watch.machine import Reading
 from tuitrain.watch.state import Ghost
+from tuitrain.workbench.settings import Settings
 
 
 @dataclass

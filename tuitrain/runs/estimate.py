@@ -23,7 +23,7 @@ NEWEST = 3  # runs that an estimate is taken from
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class TimeEstimate:
     """How long a run will take: `seconds`, and `basis`, where that is from (`from 3 earlier runs`, `by size`)."""
 
     seconds: float
@@ -37,7 +37,7 @@ class Estimate:
 
 def estimate(
     preset: Preset, device: str, runs_dir: Path, user_network: Mapping[str, str] | None = None
-) -> Estimate | None:
+) -> TimeEstimate | None:
     """The time a run of a preset will take, or None where nothing is known.
 
     The newest runs on this machine of the same network, data set and batch size tell it. Without any, the
@@ -58,10 +58,10 @@ def estimate(
     newest = [run for run in here if run.device == here[0].device][:NEWEST]
     if newest:
         an_epoch = statistics.median(run.epoch_s for run in newest)
-        return Estimate(an_epoch * epochs, f"from {plural(len(newest), 'earlier run')}")
+        return TimeEstimate(an_epoch * epochs, f"from {plural(len(newest), 'earlier run')}")
     if user_network is None and (device == "cpu" or (device == "auto" and not _has_gpu())):
         images = max(1, training_images(preset.train.dataset) - preset.train.val_split)
-        return Estimate(cpu_s(preset.table(), images, epochs), "by size")
+        return TimeEstimate(cpu_s(preset.table(), images, epochs), "by size")
     return None
 
 

@@ -91,21 +91,6 @@ def compare_accuracies(a: ArrayLike, b: ArrayLike) -> Estimate:
     return Estimate(difference, math.sqrt(square * (1 / len(of_a) + 1 / len(of_b))), df)
 
 
-def seed_correlation(right_a: ArrayLike, right_b: ArrayLike) -> float:
-    """How much alike the same seeds of A and B err, each image by itself, from (K, N) both, K at least 2.
-
-    It is the share of the noise floor that the same seeds on both sides take out of the difference: 0 for seeds that
-    have nothing in common, 1 for the same networks; measured 0.16 to 0.27. The excess is not shared.
-    """
-    a, b = _same_images(right_a, right_b, 2)
-    if len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} seeds don't make pairs")
-    both = (a & b).mean(axis=0) - a.mean(axis=0) * b.mean(axis=0)
-    covariance = float(both.sum()) * len(a) / (len(a) - 1) / a.shape[1] ** 2
-    total = (noise_floor(a) + noise_floor(b)) / 2
-    return covariance / total if total > 0 else 0.0
-
-
 def power(sd: float, difference: float, seeds: int, level: float = LEVEL, more_df: float = 0) -> float:
     """The probability that `seeds` of each side show this true difference, with the right sign (noncentral t).
 
@@ -116,17 +101,6 @@ def power(sd: float, difference: float, seeds: int, level: float = LEVEL, more_d
         return 0.0
     away = abs(difference) / (sd * math.sqrt(2 / seeds))
     return 1 - float(special.nctdtr(df, away, t_quantile(1 - (1 - level) / 2, df)))
-
-
-def smallest_difference(
-    sd: float, seeds: int, level: float = LEVEL, wanted: float = 0.8, more_df: float = 0
-) -> float:
-    """The true difference that `seeds` of each side show with a probability of `wanted`; infinite for one seed."""
-    df = 2 * seeds - 2 + more_df
-    if df <= 0:
-        return math.inf
-    away = float(special.nctdtrinc(df, 1 - wanted, t_quantile(1 - (1 - level) / 2, df)))
-    return away * sd * math.sqrt(2 / seeds)
 
 
 def seeds_needed(sd: float, difference: float, level: float = LEVEL, wanted: float = 0.8) -> int:

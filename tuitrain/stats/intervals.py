@@ -77,35 +77,27 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval:
     return Interval(low, high)
 
 
-def mean(values: ArrayLike) -> Estimate:
+def mean(values: ArrayLike, *, images: int = 0) -> Estimate:
     """The mean of the values (K,), one a seed, for images that stay the same; unbounded with one value.
 
     Where it is known which images each seed gets right, `noise_floor.mean_accuracy` says more of few seeds. The
     lower end is too high where the values are skewed to the left: see `skewness`.
+
+    An accuracy of `images` images is a count, so equal ones don't say that the seeds don't vary: the standard deviation
+    is taken to be no less than that of rounding, 1/sqrt(12) of an image (Sheppard).
     """
     each = _vector(values)
     if len(each) == 1:
         return Estimate(float(each[0]), math.inf, 0)
-    return Estimate(float(each.mean()), float(each.std(ddof=1)) / math.sqrt(len(each)), len(each) - 1)
-
-
-def mean_of_counts(right: ArrayLike, images: int) -> Estimate:
-    """The mean accuracy of seeds of which only the numbers of right answers (K,), of `images` each, are known.
-
-    A count has no digits behind the point, so equal counts don't say that the seeds don't vary: the standard
-    deviation is taken to be no less than that of rounding, 1/sqrt(12) of an image (Sheppard).
-    """
-    counts = _vector(right)
-    plain = mean(counts / images)
-    least = 1 / (math.sqrt(12 * len(counts)) * images)
-    return Estimate(plain.value, max(plain.standard_error, least), plain.df)
+    sd = max(float(each.std(ddof=1)), 1 / (math.sqrt(12) * images) if images else 0.0)
+    return Estimate(float(each.mean()), sd / math.sqrt(len(each)), len(each) - 1)
 
 
 def one_more(values: ArrayLike, *, images: int, level: float = LEVEL) -> Interval:
     """The prediction interval for one more accuracy of the same kind: Student's t, with the values (K,) as fractions.
 
     Unbounded with one value. Equal values, of `images` images each, are taken to vary by their rounding (see
-    `mean_of_counts`). It supposes a normal distribution.
+    `mean`). It supposes a normal distribution.
     """
     each = _vector(values)
     if len(each) == 1:

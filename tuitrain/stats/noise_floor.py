@@ -67,14 +67,6 @@ class Spread:
         return sd_interval(self.sd, self.df, level)
 
 
-def right_answers(predictions: ArrayLike, labels: ArrayLike) -> Right:
-    """Which images (N,) each seed got right (K, N), from the classes that it predicted (K, N)."""
-    predicted, true = np.asarray(predictions), np.asarray(labels)
-    if predicted.ndim != 2 or predicted.shape[1:] != true.shape:
-        raise ValueError(f"predictions {predicted.shape} don't belong to labels {true.shape}")
-    return np.asarray(predicted == true)
-
-
 def noise_floor(right: ArrayLike) -> float:
     """V, the variance between seeds if each image erred by itself, from right and wrong (K, N), K at least 2."""
     matrix = right_matrix(right, 2)
@@ -98,13 +90,6 @@ def disagreements(right: ArrayLike) -> NDArray[np.int64]:
     both = np.rint(matrix @ matrix.T).astype(np.int64)
     own = np.diag(both)
     return np.asarray(own[:, None] + own[None, :] - 2 * both)
-
-
-def floor_of_disagreements(pairs: ArrayLike, images: int) -> float:
-    """V once more: the mean of `disagreements` (K, K) over pairs of seeds, divided by 2 N^2."""
-    matrix = np.asarray(pairs)
-    upper = matrix[np.triu_indices(len(matrix), k=1)]
-    return float(upper.mean() / (2 * images**2))
 
 
 def cochran_q(right: ArrayLike) -> tuple[float, float]:

@@ -22,7 +22,6 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.report import report_files
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.paint import sizes
-from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import (
     AsksNetworks,
@@ -33,6 +32,7 @@ from tuitrain.tui.shell.protocol import (
     SpeaksInLines,
 )
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
+from tuitrain.workbench.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -145,7 +145,8 @@ class Group:
     @cached_property
     def mean(self) -> Estimate | None:
         """Of the last epoch, on these images, with what is known of its error; None before the first result."""
-        return mean_of(self.accuracies, self.right)
+        images = next((run.history.last.test_images for run in self.ended if run.history.last is not None), 0)
+        return mean_of(self.accuracies, self.right, images)
 
     @cached_property
     def spread(self) -> noise_floor.Spread | None:
@@ -232,16 +233,17 @@ def study_state(groups: Sequence[Group], *, held: bool) -> str:
     return "failed" if any(group.failed for group in groups) else "stopped"
 
 
-def mean_of(accuracies: Sequence[float], right: Right | None) -> Estimate | None:
+def mean_of(accuracies: Sequence[float], right: Right | None, images: int = 0) -> Estimate | None:
     """The mean of several seeds, with what is known of its error; None without any.
 
     Args:
         accuracies: of ended runs at their last epochs.
         right: which images each of them got right, (K, N); None where that is not known.
+        images: how many they were judged by; 0 where that is not known.
     """
     if right is not None and len(right) > 1:
         return noise_floor.mean_accuracy(right)
-    return intervals.mean(accuracies) if accuracies else None
+    return intervals.mean(accuracies, images=images) if accuracies else None
 
 
 def mean_text(group: Group) -> str:

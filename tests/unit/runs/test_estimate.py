@@ -12,7 +12,7 @@ import pytest
 from tuitrain.data import catalog
 from tuitrain.data.load import load_dataset
 from tuitrain.figures import estimate_text
-from tuitrain.runs.estimate import Estimate, estimate
+from tuitrain.runs.estimate import TimeEstimate, estimate
 from tuitrain.runs.index import list_runs
 from tuitrain.spec.preset import Preset, override
 from tuitrain.spec.preset_files import load_preset
@@ -58,10 +58,10 @@ def test_the_newest_runs_of_the_same_work_tell_it(tmp_path: Path) -> None:
     past(tmp_path, "gpu", preset, 0.5, 1e8, device="cuda:0", device_name="H200")
     past(tmp_path, "elsewhere", preset, 50.0, 2e9, device_name="another processor")
     found = estimate(preset, "cpu", tmp_path)
-    assert found == Estimate(100.0, "from 3 earlier runs")
+    assert found == TimeEstimate(100.0, "from 3 earlier runs")
     assert found.text == "about 2 min, from 3 earlier runs"
-    assert estimate(preset, "cuda:0", tmp_path) == Estimate(10.0, "from 1 earlier run")
-    assert estimate(preset, "cuda", tmp_path) == Estimate(10.0, "from 1 earlier run")
+    assert estimate(preset, "cuda:0", tmp_path) == TimeEstimate(10.0, "from 1 earlier run")
+    assert estimate(preset, "cuda", tmp_path) == TimeEstimate(10.0, "from 1 earlier run")
     assert list_runs(tmp_path) == list_runs(tmp_path)  # the second from the index
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tuitrain.stats.intervals import Estimate, Interval, mean, mean_of_counts, sd_interval, skewness, wilson
+from tuitrain.stats.intervals import Estimate, Interval, mean, sd_interval, skewness, wilson
 
 shares = st.integers(1, 10_000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
 levels = st.sampled_from((0.8, 0.9, 0.95, 0.99))
@@ -94,18 +94,18 @@ def test_no_error_is_no_doubt() -> None:
 
 def test_equal_counts_leave_some_doubt() -> None:
     """Three seeds with 290 of 297 right: the mean is not known to be 290/297 exactly."""
-    got = mean_of_counts([290, 290, 290], 297)
+    got = mean(np.array([290, 290, 290]) / 297, images=297)
     assert got.interval().half_width * 297 == pytest.approx(4.303 / 6, rel=1e-3)
-    assert mean_of_counts([290, 280], 297) == mean(np.array([290, 280]) / 297)
+    assert mean(np.array([290, 280]) / 297, images=297) == mean(np.array([290, 280]) / 297)
 
 
-def test_mean_of_counts_covers_where_counts_tie() -> None:
+def test_the_mean_covers_where_counts_tie() -> None:
     """Accuracies that vary by half an image: plain t says 'certain' of equal counts, and covers less."""
     rng = np.random.default_rng(1)
     counts = np.rint(rng.normal(290.3, 0.5, (2000, 3)))
     expected = float(np.rint(rng.normal(290.3, 0.5, 200_000)).mean()) / 297
     plain = np.mean([expected in mean(row / 297).interval() for row in counts])
-    ours = np.mean([expected in mean_of_counts(row, 297).interval() for row in counts])
+    ours = np.mean([expected in mean(row / 297, images=297).interval() for row in counts])
     assert plain < 0.8 < 0.94 < ours
 
 

@@ -17,11 +17,9 @@ from tuitrain.stats.noise_floor import (
     Prior,
     cochran_q,
     disagreements,
-    floor_of_disagreements,
     least_floor,
     mean_accuracy,
     noise_floor,
-    right_answers,
     running_noise_floor,
     spread,
 )
@@ -36,7 +34,8 @@ def test_both_forms_are_one_number(right: np.ndarray) -> None:
     by_hand = count / (count - 1) * (p * (1 - p)).sum() / right.shape[1] ** 2
     pairs = disagreements(right)
     assert noise_floor(right) == pytest.approx(by_hand, abs=1e-15)
-    assert floor_of_disagreements(pairs, right.shape[1]) == pytest.approx(noise_floor(right), abs=1e-15)
+    by_pairs = pairs[np.triu_indices(count, k=1)].mean() / (2 * right.shape[1] ** 2)
+    assert by_pairs == pytest.approx(noise_floor(right), abs=1e-15)
     assert pairs[0, 1] == (right[0] ^ right[1]).sum() and not np.diag(pairs).any()
 
 
@@ -70,13 +69,6 @@ def test_cochran_is_the_ratio_of_variances(right: np.ndarray) -> None:
 def test_cochran_of_two_is_mcnemar() -> None:
     right = np.array([[1] * 9 + [0] * 3 + [1] * 20, [0] * 9 + [1] * 3 + [1] * 20], dtype=bool)
     assert cochran_q(right)[0] == pytest.approx((9 - 3) ** 2 / 12)
-
-
-def test_right_answers_come_from_predictions() -> None:
-    predictions = [[3, 1, 4], [3, 1, 5]]
-    assert right_answers(predictions, [3, 7, 5]).tolist() == [[True, False, False], [True, False, True]]
-    with pytest.raises(ValueError, match="don't belong to labels"):
-        right_answers(predictions, [3, 7])
 
 
 def test_too_little_is_refused() -> None:

@@ -20,21 +20,21 @@ from tuitrain.spec.describe import preset_changes, value_text
 from tuitrain.spec.layers import LAYERS, Conv
 from tuitrain.spec.preset import flattened, override
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import Field, FormData, arithmetic, schema_field
-from tuitrain.tui.lab.formdata import form_data, form_rows, lr_curve, lr_note, lr_picture
-from tuitrain.tui.lab.layerform import layer_data
-from tuitrain.tui.lab.library import best_here, ordered, read_all, story, with_best
-from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.lab.totals import gauge
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.digits import DARKEST, LEVELS, digit, middle, smaller
 from tuitrain.tui.paint.text import cells, wrap
 from tuitrain.watch import devices
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.fields import FormData, FormField, arithmetic, schema_field
+from tuitrain.workbench.formdata import form_data, form_rows, lr_curve, lr_note, lr_picture
+from tuitrain.workbench.layerform import layer_data
+from tuitrain.workbench.library import best_here, ordered, read_all, story, with_best
+from tuitrain.workbench.lineedit import LineEdit
 
 
-def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> Field:
-    return next(f for f in form_rows(optimizer, schedule) if isinstance(f, Field) and f.key == key)
+def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> FormField:
+    return next(f for f in form_rows(optimizer, schedule) if isinstance(f, FormField) and f.key == key)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_a_field_refuses_and_why(key: str, text: str, reason: str) -> None:
 def test_every_setting_of_a_layer_is_in_its_form_with_its_help(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.insert(2, editor.like_neighbours(2, kind))
-    fields = {row.key: row for row in layer_data(editor, 2).rows if isinstance(row, Field)}
+    fields = {row.key: row for row in layer_data(editor, 2).rows if isinstance(row, FormField)}
     if kind not in ("flatten", "global_avgpool"):
         assert set(LAYERS[kind].model_fields) - {"then"} <= set(fields)
     assert all(row.help for row in fields.values())
@@ -125,7 +125,7 @@ def test_every_value_of_the_form_is_shown_as_it_can_be_typed() -> None:
     for name in ("step13", "mlp", "net8", "twelvek"):
         data: FormData = form_data(NetworkEditor(load_preset(name)), [])
         for row in data.rows:
-            if isinstance(row, Field) and row.typed and data.values[row.key] is not None:
+            if isinstance(row, FormField) and row.typed and data.values[row.key] is not None:
                 assert row.parse(row.show(data.values[row.key])) == data.values[row.key]
 
 
@@ -135,7 +135,7 @@ def test_every_key_of_the_training_is_in_the_form_with_its_help(schedule: str) -
     changes = {"train.schedule": table, "train.rotation": [-7.0, 3.0], "train.warmup": 2}
     editor = NetworkEditor(override(load_preset("step13"), changes))
     data = form_data(editor, [])
-    fields = {row.key: row for row in data.rows if isinstance(row, Field)}
+    fields = {row.key: row for row in data.rows if isinstance(row, FormField)}
     assert set(flattened(editor.preset.to_dict()["train"], "train")) <= set(fields)
     assert all(row.help for row in fields.values())
     rotation = fields["train.rotation"]

@@ -184,3 +184,11 @@ def test_runs_that_hold_out_other_images_are_not_compared() -> None:
         check_comparable(held_out("a", 3, 0), held_out("b", 4, 0))
     with pytest.raises(RunDirectoryError, match="held out by seed 0.*held out by seed 1"):
         check_comparable(held_out("a", None, 0), held_out("b", None, 1))
+
+
+def test_equal_accuracies_without_predictions_are_not_certain() -> None:
+    runs = tuple(
+        SeedRun(seed, f"r{seed}", "done", history([0.98], seed, images=50), 1.0) for seed in range(3)
+    )
+    found = Group("made", runs).mean
+    assert found is not None and found.value == 0.98 and found.interval().half_width > 0.001

@@ -115,7 +115,14 @@ class DataScreen(Modal[None]):
         Binding("c", "originals", "Compare", id="data.originals"),
         Binding("z", "zoom", "Zoom", id="data.zoom"),
         Binding("plus,equals_sign,up", "rotation(1)", "Degrees", key_display="+/-", id="data.more"),
-        Binding("minus,underscore,down", "rotation(-1)", "Fewer degrees", show=False, id="data.less"),
+        Binding(
+            "minus,underscore,down",
+            "rotation(-1)",
+            "Fewer degrees",
+            show=False,
+            key_display="-",
+            id="data.less",
+        ),
         Binding("escape,v,q,enter", "dismiss(None)", "Back", key_display="esc", id="data.close"),
     ]
 

@@ -10,10 +10,10 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from tuitrain.tui.lab.fields import Field, FormData, Item
-from tuitrain.tui.lab.lineedit import LineEdit
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
+from tuitrain.workbench.fields import FormData, FormField, Item
+from tuitrain.workbench.lineedit import LineEdit
 
 LABEL = 15  # cells of the label, with the mark before it
 ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
@@ -29,7 +29,7 @@ class FormView(LinesView):
         Binding("enter", "screen.start", "Start", id="form.start"),
         *cursor_keys("form", "field", page=8),
         Binding("plus,equals_sign", "nudge(1)", "More", key_display="+/-", id="form.more"),
-        Binding("minus,underscore", "nudge(-1)", "Less", show=False, id="form.less"),
+        Binding("minus,underscore", "nudge(-1)", "Less", show=False, key_display="-", id="form.less"),
         Binding("right", "side(1)", "Next choice, or edit", show=False, id="form.right"),
         Binding("left", "side(-1)", "Previous choice, or edit", show=False, id="form.left"),
         Binding("space", "nudge(1)", "Next choice, switch", show=False, id="form.choose"),
@@ -91,19 +91,19 @@ class FormView(LinesView):
         return self.field is not None and self.field.typed
 
     @property
-    def fields(self) -> list[Field]:
+    def fields(self) -> list[FormField]:
         """The fields in sight, folded groups left out."""
-        return [row for row in self._visible() if isinstance(row, Field)]
+        return [row for row in self._visible() if isinstance(row, FormField)]
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> FormField | None:
         """The field with the cursor."""
-        return next((f for f in self.data.rows if isinstance(f, Field) and f.key == self.key), None)
+        return next((f for f in self.data.rows if isinstance(f, FormField) and f.key == self.key), None)
 
     def show(self, data: FormData) -> None:
         """Shows other fields or values; what is being typed stays."""
         self.data = data
-        keys = [row.key for row in data.rows if isinstance(row, Field)]
+        keys = [row.key for row in data.rows if isinstance(row, FormField)]
         self.errors = {key: error for key, error in self.errors.items() if key in keys}
         if self.key not in keys:
             self.key = keys[0] if keys else ""
@@ -120,14 +120,16 @@ class FormView(LinesView):
         return (
             self.size.height >= ROOMY
             or (current is not None and self.has_focus and head in (current.key, current.group))
-            or any(f.group == head and f.key in self.errors for f in self.data.rows if isinstance(f, Field))
+            or any(
+                f.group == head and f.key in self.errors for f in self.data.rows if isinstance(f, FormField)
+            )
         )
 
-    def _visible(self) -> list[Field | Item]:
+    def _visible(self) -> list[FormField | Item]:
         return [
             row
             for row in self.data.rows
-            if not isinstance(row, Field) or not row.group or self._group_open(row.group)
+            if not isinstance(row, FormField) or not row.group or self._group_open(row.group)
         ]
 
     def build(self, width: int) -> list[Parts]:
@@ -159,7 +161,7 @@ class FormView(LinesView):
             return [Line().add("    ").add(item.text, item.style, max(0, width - 4))]
         return [Line().add("  ").add(item.text, "dim", width - 2)]
 
-    def _field_line(self, row: Field, width: int) -> Parts:
+    def _field_line(self, row: FormField, width: int) -> Parts:
         value, base = self.data.values.get(row.key), self.data.bases.get(row.key)
         changed = value != base
         here = row.key == self.key
@@ -167,7 +169,7 @@ class FormView(LinesView):
         summary_changed = folded and any(
             self.data.values.get(f.key) != self.data.bases.get(f.key)
             for f in self.data.rows
-            if isinstance(f, Field) and f.group == row.key
+            if isinstance(f, FormField) and f.group == row.key
         )
         wrong = row.key in self.errors
         mark = "✗" if wrong else "•" if changed or summary_changed else " "
@@ -257,7 +259,7 @@ class FormView(LinesView):
             self._edit.insert(text)
             self._check()
 
-    def _text(self, field: Field) -> str:
+    def _text(self, field: FormField) -> str:
         """What an edit of the field begins with."""
         if field.key in self.errors:
             return self.errors[field.key][0]
@@ -291,7 +293,7 @@ class FormView(LinesView):
 
     def refuse(self, key: str, reason: str) -> None:
         """A value that the field took is refused further on; the reason is shown at the field."""
-        field = next((f for f in self.data.rows if isinstance(f, Field) and f.key == key), None)
+        field = next((f for f in self.data.rows if isinstance(f, FormField) and f.key == key), None)
         text = self._edit.text if self._edit else field.show(self.data.values.get(key)) if field else ""
         self.errors[key] = (text, reason)
         self.rebuild()

@@ -14,13 +14,13 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tuitrain.spec.layers import KIND_WORDS
-from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.form import FormView
-from tuitrain.tui.lab.lab_state import LabState
-from tuitrain.tui.lab.layerform import apply_layer_field, layer_data, op_number, reset_layer_field
 from tuitrain.tui.lab.settings_form import SettingsForm, Subject
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.modal import Dialog, Modal
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.lab_state import LabState
+from tuitrain.workbench.layerform import apply_layer_field, layer_data, op_number, reset_layer_field
 
 
 class LayerDialog(Modal[None]):

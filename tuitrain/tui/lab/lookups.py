@@ -10,14 +10,14 @@ from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError
 from tuitrain.spec.preset import Preset
-from tuitrain.tui.lab.lab_state import LabState, TriedNetwork
-from tuitrain.tui.lab.library import PresetItem, best_here, read_all, with_best
 from tuitrain.tui.shell.behind import Behind
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.devices import Device
+from tuitrain.workbench.lab_state import LabState, TriedNetwork
+from tuitrain.workbench.library import PresetItem, best_here, read_all, with_best
 
 if TYPE_CHECKING:
-    from tuitrain.runs.estimate import Estimate
+    from tuitrain.runs.estimate import TimeEstimate
 
 DEVICES_EVERY_S = 10.0
 
@@ -130,7 +130,7 @@ class Lookups:
     def _ask_estimate(self) -> None:
         """How long a training of the network as it stands would take; not of a network in Python."""
         state, editor = self._state, self._state.editor
-        if editor.model or editor.evaluation.table is None:
+        if editor.model or editor.check.table is None:
             self._estimate.forget()
             state.estimate = None
         else:
@@ -138,12 +138,12 @@ class Lookups:
             question = (editor.data["model"], editor.data["train"], device, len(state.devices))
             self._estimate.ask(question, state.preset, device, state.settings.runs_dir)
 
-    def _estimated(self, found: Estimate | None) -> None:
+    def _estimated(self, found: TimeEstimate | None) -> None:
         self._state.estimate = found
         self._state.edited()
 
 
-def _estimate(preset: Preset, device: str, runs_dir: Path) -> Estimate | None:
+def _estimate(preset: Preset, device: str, runs_dir: Path) -> TimeEstimate | None:
     from tuitrain.runs.estimate import estimate
 
     return estimate(preset, device, runs_dir)

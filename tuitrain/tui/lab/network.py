@@ -11,12 +11,12 @@ from textual.message import Message
 
 from tuitrain.errors import visible
 from tuitrain.figures import shape_text, short_count_text
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
-from tuitrain.tui.lab.evaluation import LayerRow
-from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.workbench.editor import EditError, NetworkEditor
+from tuitrain.workbench.lab_state import LabState
+from tuitrain.workbench.network_check import LayerRow
 
 WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
@@ -45,7 +45,9 @@ class NetworkView(LinesView):
         Binding("enter", "screen.start", "Start", id="network.start"),
         *cursor_keys("network", "layer", page=6),
         Binding("plus,equals_sign", "widen(1)", "Width", key_display="+/-", id="network.wider"),
-        Binding("minus,underscore", "widen(-1)", "Narrower", show=False, id="network.narrower"),
+        Binding(
+            "minus,underscore", "widen(-1)", "Narrower", show=False, key_display="-", id="network.narrower"
+        ),
         Binding("e", "edit_layer", "Edit", id="network.edit"),
         Binding("i", "insert_layer", "Insert", id="network.insert"),
         Binding("I", "duplicate_layer", "Duplicate", show=False, id="network.duplicate"),

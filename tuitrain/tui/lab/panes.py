@@ -11,8 +11,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from tuitrain.spec.preset import Preset
-from tuitrain.tui.lab.formdata import form_data, lr_curve, lr_note
-from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.parts import ChallengeView, LrChart
 from tuitrain.tui.lab.settings_form import SettingsForm, Subject
@@ -22,6 +20,8 @@ from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.behind import Behind
+from tuitrain.workbench.formdata import form_data, lr_curve, lr_note
+from tuitrain.workbench.lab_state import LabState
 
 SHAPES_LINES = 11  # of the picture of the shapes, at the least
 RATE_LINES = 9  # of the learning rate with its heading
@@ -100,7 +100,7 @@ class NetworkPane(Vertical):
         self._ask_torchinfo(state)
         self.query_one(NetworkFoot).show(state.table, state.warning(view.rows), self._figures.answer)
         pieces: list[tuple[str, str]] = []
-        if editor.evaluation.problem is not None and not editor.model:
+        if editor.check.problem is not None and not editor.model:
             pieces = [("✗ can't be built", "bad")]
         elif state.parameters is not None:
             pieces = gauge(state.parameters, editor.budget, view.size.width)

@@ -12,9 +12,9 @@ from textual.strip import Strip
 
 from tuitrain.figures import plural
 from tuitrain.spec.challenge import Point
-from tuitrain.tui.lab.lab_state import Title
 from tuitrain.tui.paint.styles import Painted
 from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.workbench.lab_state import Title
 
 
 class TextLines(Painted):

@@ -14,11 +14,11 @@ from textual.widgets import Input
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural
-from tuitrain.tui.lab.library import SORTS, PresetItem, ordered, story
 from tuitrain.tui.lab.network import short_count
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
+from tuitrain.workbench.library import SORTS, PresetItem, ordered, story
 
 
 class PresetTree(LinesView):

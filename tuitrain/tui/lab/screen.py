@@ -17,10 +17,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
 from tuitrain.study.plan import Plan
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.editor import NetworkEditor
 from tuitrain.tui.lab.form import FormView
-from tuitrain.tui.lab.formdata import header_context
-from tuitrain.tui.lab.lab_state import LabState, name_refused
 from tuitrain.tui.lab.layer_dialog import LayerDialog
 from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
@@ -36,6 +33,9 @@ from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.question import Question
 from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.formdata import header_context
+from tuitrain.workbench.lab_state import LabState, name_refused
 
 
 class LabScreen(Screen[None]):
@@ -193,7 +193,7 @@ class LabScreen(Screen[None]):
             return []
         editor = self.editor
         budget = f" of {editor.budget:,}" if editor.budget else ""
-        parameters = f"{editor.evaluation.parameters:,} parameters{budget}"
+        parameters = f"{editor.check.parameters:,} parameters{budget}"
         return [f"tuitrain lab: {visible(editor.base.name)}", parameters]
 
     # -- what the starter asks -----------------------------------------------------------------
@@ -393,7 +393,7 @@ class LabScreen(Screen[None]):
         """Saves as a preset of the user's, never over a file without being told to."""
         from tuitrain.tui.lab.dialogs import SaveDialog
 
-        problem = self.editor.evaluation.problem
+        problem = self.editor.check.problem
         if refused := self.state.refused("a preset can't hold it"):
             self.say(refused, timeout=5)
         elif problem is not None:

@@ -11,11 +11,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tuitrain.tui.lab.editor import EditError
-from tuitrain.tui.lab.fields import FormData
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView
+from tuitrain.workbench.editor import EditError
+from tuitrain.workbench.fields import FormData
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from rich.style import Style
 from tuitrain.figures import plural
 from tuitrain.spec.sides import Pair, sides_text
 from tuitrain.spec.table import INPUT_SHAPE
-from tuitrain.tui.lab.evaluation import LayerRow
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.workbench.network_check import LayerRow
 
 LABELS = 2  # lines below the blocks: number of the layer, side of its maps
 WIDEST = 0.5  # cells a channel, where there is room

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.lab_state import LabState
 from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.question import Question
+from tuitrain.workbench.lab_state import LabState
 
 if TYPE_CHECKING:
     from tuitrain.study.plan import Plan, Setting
@@ -52,7 +52,7 @@ class Starter:
         if reason := front.first_error():
             front.say(f"one field is not valid yet: {reason}", "not started")
             return
-        problem, over = editor.evaluation.problem, editor.over_budget
+        problem, over = editor.check.problem, editor.over_budget
         if editor.model:  # tried out before it is trained, and judged by the budget at the end
             front.go_on(self._with_data())
         elif problem is not None:
@@ -61,7 +61,7 @@ class Starter:
         elif over:
             question = ConfirmDialog(
                 f"Start {over:,} parameters over the budget?",
-                f"{editor.evaluation.parameters:,} parameters, the budget is {editor.budget:,}. "
+                f"{editor.check.parameters:,} parameters, the budget is {editor.budget:,}. "
                 "The run will not meet the challenge.",
                 yes="Start",
             )

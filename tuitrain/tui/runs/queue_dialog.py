@@ -18,9 +18,9 @@ from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.figures import plural
-from tuitrain.tui.settings import RunDefaults
 from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.workbench.settings import RunDefaults
 
 if TYPE_CHECKING:
     from tuitrain.training.job import Job

@@ -100,15 +100,19 @@ def binding_groups(
             reached = binding.priority or node is not app or not screen.is_modal
             if binding.description and binding.id in ours and reached:
                 shown |= {binding.id} if binding.show else set()
-                keys.setdefault((binding.description, binding.id or ""), []).append(
-                    app.get_key_display(binding)
-                )
+                keys.setdefault((binding.description, binding.id or ""), []).append(_one_key(app, binding))
         if keys:
             where = "Everywhere" if node is app else getattr(node, "HELP_TITLE", None) or type(node).__name__
             rows = [(" ".join(dict.fromkeys(names)), what, name) for (what, name), names in keys.items()]
             rows.sort(key=lambda row: (row[2] not in shown, ours.index(row[2])))
             groups.append((where, rows))
     return groups
+
+
+def _one_key(app: App[Any], binding: Binding) -> str:
+    """A key as the footer shows it; of a pair that the footer shows as `+/-`, which are two lines here, its own."""
+    shown = app.get_key_display(binding)
+    return shown.partition("/")[0] or shown
 
 
 def own_ids(cls: type) -> list[str]:

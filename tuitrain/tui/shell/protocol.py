@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
-    from tuitrain.tui.settings import Settings
+    from tuitrain.workbench.settings import Settings
 
 
 class Shell(Protocol):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
     from tuitrain.runs.queue import SessionManager
-    from tuitrain.tui.settings import Settings
     from tuitrain.watch.manners import Message
+    from tuitrain.workbench.settings import Settings
 
 #: Without a key for so long, nobody is taken to look.
 AWAY_S = 60.0

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.lab_state import LabState, TriedNetwork, name_refused
 from tuitrain.tui.lab.starter import Starter
-from tuitrain.tui.settings import Settings
 from tuitrain.tui.shell.question import Question
+from tuitrain.workbench.lab_state import LabState, TriedNetwork, name_refused
+from tuitrain.workbench.settings import Settings
 
 
 class Front:

@@ -8,12 +8,12 @@ import pytest
 
 from support.lab_stage import lab, own_folders, settle, text_of
 from tuitrain.study.plan import Plan
-from tuitrain.tui.lab.fields import Field
 from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.workbench.fields import FormField
 
 __all__ = ["own_folders"]
 
-FIELD = Field("lab.seeds", "seeds", "seeds")
+FIELD = FormField("lab.seeds", "seeds", "seeds")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.spec.train import OPTIMIZERS, SCHEDULES, Cyclic, OneCycle, Plateau, Train
 from tuitrain.training.runtime import COMPILE, PRECISIONS
-from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
 from tuitrain.watch.devices import Device
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.fields import FormData, FormField, Item, schema_field
 
 PICTURE = 22  # cells of the picture of the learning rate
 TITLES = {
@@ -40,25 +40,25 @@ LAYOUT: tuple[str | Item, ...] = (
 _LAB = {
     field.key: field
     for field in (
-        Field("lab.device", "device", "choice", "Where to train; auto takes the GPU if there is one."),
-        Field("lab.seeds", "seeds", "seeds",
+        FormField("lab.device", "device", "choice", "Where to train; auto takes the GPU if there is one."),
+        FormField("lab.seeds", "seeds", "seeds",
               "How many seeds to train, from the seed above on, or which: 8, or 3,7,11, or 20-29. Several are a study."),
-        Field("lab.budget", "budget", "int", "Most parameters the network may have; empty: no limit.",
+        FormField("lab.budget", "budget", "int", "Most parameters the network may have; empty: no limit.",
               1, 20_000_000, step=500, optional=True, empty="none"),
-        Field("lab.precision", "precision", "choice",
+        FormField("lab.precision", "precision", "choice",
               "fp32; bf16 is coarser, faster where the chip has it; tf32: GPUs.", choices=PRECISIONS),
-        Field("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
-        Field("lab.deterministic", "deterministic", "toggle", "The same result to the last bit in every run; slower."),
+        FormField("lab.compile", "compile", "choice", "torch.compile; auto where it pays.", choices=COMPILE),
+        FormField("lab.deterministic", "deterministic", "toggle", "The same result to the last bit in every run; slower."),
     )
 }  # fmt: skip
 
 
 @lru_cache(64)
-def form_rows(optimizer: str, schedule: str) -> tuple[Field | Item, ...]:
+def form_rows(optimizer: str, schedule: str) -> tuple[FormField | Item, ...]:
     """The rows of the form, with the settings of the chosen optimizer and schedule."""
     kinds = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
     chosen = {"optimizer": OPTIMIZERS[optimizer], "schedule": SCHEDULES[schedule]}
-    rows: list[Field | Item] = []
+    rows: list[FormField | Item] = []
     for name in LAYOUT:
         table: Any = None if isinstance(name, Item) or "." in name else Train.model_fields[name].annotation
         if isinstance(name, Item):
@@ -82,12 +82,12 @@ def form_rows(optimizer: str, schedule: str) -> tuple[Field | Item, ...]:
 def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
     """Fields, values and what they were, in the order of the form."""
     train = editor.preset.train
-    rows: list[Field | Item] = []
+    rows: list[FormField | Item] = []
     for row in form_rows(train.optimizer.name, train.schedule.name):
-        key = row.key if isinstance(row, Field) else ""
+        key = row.key if isinstance(row, FormField) else ""
         if key == "train.seed":
             rows.append(Item(lr_picture(editor.preset), below="train.schedule.name", style="primary"))
-        if key == "lab.device" and isinstance(row, Field):
+        if key == "lab.device" and isinstance(row, FormField):
             wanted = editor.settings[key]
             names = tuple(device.name for device in devices) or ("cpu",)
             choices = tuple(dict.fromkeys(("auto", *names, wanted)))
@@ -95,7 +95,7 @@ def form_data(editor: NetworkEditor, devices: Sequence[Device]) -> FormData:
             rows += _device_notes(wanted, devices)
         else:
             rows.append(row)
-    fields = [row for row in rows if isinstance(row, Field)]
+    fields = [row for row in rows if isinstance(row, FormField)]
     values = {field.key: editor.value(field.key) for field in fields}
     bases = {field.key: editor.base_value(field.key) for field in fields}
     summaries = {

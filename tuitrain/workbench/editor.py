@@ -2,7 +2,7 @@
 
 The editor holds the plain JSON form of a preset. Every edit makes a new one; what does not fit the
 schema is refused (`EditError`), but a network that can't be built is kept: it is represented, and
-`Evaluation.problem` says which layer breaks and why.
+`NetworkCheck.problem` says which layer breaks and why.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import explain
 from tuitrain.spec.walk import network_table
-from tuitrain.tui.lab.evaluation import Evaluation, evaluate
-from tuitrain.tui.settings import RunDefaults
+from tuitrain.workbench.network_check import NetworkCheck, check_network
+from tuitrain.workbench.settings import RunDefaults
 
 #: How many steps can be undone.
 HISTORY = 500
@@ -78,7 +78,7 @@ class NetworkEditor:
     model: str = ""  # the network in Python that is trained in the place of the preset's
     data: dict[str, Any] = field(init=False)
     settings: dict[str, Any] = field(init=False)
-    evaluation: Evaluation = field(init=False)
+    check: NetworkCheck = field(init=False)
     _kept: dict[tuple[str, str], dict[str, Any]] = field(init=False, default_factory=dict)
     _undo: list[_Step] = field(init=False, default_factory=list)
     _redo: list[_Step] = field(init=False, default_factory=list)
@@ -96,14 +96,14 @@ class NetworkEditor:
         start = override(self.base, self.place.changes)
         self._start = start.to_dict() if self.place.changes else self._base
         self.data, self.settings = self._start, dict(self._base_settings)
-        self.evaluation = evaluate(start)
+        self.check = check_network(start)
 
     # ------------------------------------------------------------------------------------ reading
 
     @property
     def preset(self) -> Preset:
-        """The preset as it stands; its network may be impossible (see `evaluation.problem`)."""
-        return self.evaluation.preset
+        """The preset as it stands; its network may be impossible (see `check.problem`)."""
+        return self.check.preset
 
     @property
     def layers(self) -> list[dict[str, Any]]:
@@ -137,7 +137,7 @@ class NetworkEditor:
     @property
     def over_budget(self) -> int:
         """By how many parameters the network overruns its budget."""
-        return max(0, self.evaluation.parameters - self.budget) if self.budget else 0
+        return max(0, self.check.parameters - self.budget) if self.budget else 0
 
     @property
     def is_changed(self) -> bool:
@@ -165,12 +165,12 @@ class NetworkEditor:
             data = {**data, "train": normal["train"], "model": normal["model"]}
         if data == self.data and settings == self.settings:
             return False
-        evaluation = evaluate(preset) if data != self.data else self.evaluation
+        check = check_network(preset) if data != self.data else self.check
         if not (merge and self._undo and self._undo[-1].merge == merge):
             self._undo.append(_Step(self.data, self.settings, label, merge))
             del self._undo[:-HISTORY]
         self._redo.clear()
-        self.data, self.settings, self.evaluation = data, settings, evaluation
+        self.data, self.settings, self.check = data, settings, check
         return True
 
     def _parse(self, data: dict[str, Any]) -> Preset:
@@ -203,7 +203,7 @@ class NetworkEditor:
         step = source.pop()
         target.append(_Step(self.data, self.settings, step.label))
         self.data, self.settings = step.data, step.settings
-        self.evaluation = evaluate(self._parse(step.data))
+        self.check = check_network(self._parse(step.data))
         return step.label
 
     def settle(self) -> None:

@@ -14,9 +14,9 @@ from tuitrain.spec.preset import preset_from_dict, preset_from_toml
 from tuitrain.spec.preset_files import list_presets, load_preset
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.walk import network_table
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
-from tuitrain.tui.lab.evaluation import evaluate, layer_rows
-from tuitrain.tui.lab.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
+from tuitrain.workbench.editor import EditError, NetworkEditor
+from tuitrain.workbench.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
+from tuitrain.workbench.network_check import check_network, layer_rows
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]
 
@@ -116,7 +116,7 @@ def test_the_table_is_that_of_the_preset_or_says_why_not(name: str, edits: list[
             apply(editor, edit)
         except EditError:
             continue
-    evaluation = editor.evaluation
+    evaluation = editor.check
     try:
         preset = preset_from_dict(editor.data, "the editor")
     except NetworkError as error:
@@ -143,14 +143,14 @@ def test_an_unchanged_preset_is_unchanged(entry: str) -> None:
     assert not editor.is_changed
     assert editor.undo() is None
     assert editor.checked() == preset
-    assert editor.evaluation.table == preset.table()
+    assert editor.check.table == preset.table()
 
 
 def test_conv2_of_step13_one_wider_is_54_over_budget() -> None:
     editor = NetworkEditor(load_preset("step13"))
-    assert editor.evaluation.parameters == 5854
+    assert editor.check.parameters == 5854
     assert editor.widen(1)
-    assert editor.evaluation.parameters == 6054
+    assert editor.check.parameters == 6054
     assert editor.over_budget == 54
     editor.widen(1, -1)
     assert editor.data == editor.base.to_dict()
@@ -162,7 +162,7 @@ def test_a_grouped_convolution_widens_by_whole_groups() -> None:
     editor.set_layer(1, "groups", 5)
     editor.widen(1)
     assert editor.layers[1]["conv"] == 15
-    assert editor.evaluation.problem is None
+    assert editor.check.problem is None
 
 
 def test_what_has_no_width_is_refused_with_its_name() -> None:
@@ -183,16 +183,16 @@ def test_a_schema_limit_is_refused_and_nothing_changes() -> None:
 def test_rows_before_the_break_keep_their_figures() -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.set_layer(4, "kernel", 31)
-    problem = editor.evaluation.problem
+    problem = editor.check.problem
     assert problem is not None and problem.layer == 4
-    assert {row.layer for row in editor.evaluation.rows} == {0, 1, 2, 3}
+    assert {row.layer for row in editor.check.rows} == {0, 1, 2, 3}
     assert "conv4: conv 31×31 reaches over 31×31" in problem.sentence
 
 
 def test_a_wrong_end_keeps_all_rows() -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.widen(7)
-    evaluation = editor.evaluation
+    evaluation = editor.check
     assert evaluation.table is None and evaluation.problem is not None
     assert {row.layer for row in evaluation.rows} == set(range(9))
 
@@ -200,10 +200,10 @@ def test_a_wrong_end_keeps_all_rows() -> None:
 def test_an_operation_that_breaks_is_named() -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.set_ops(0, ["relu", {"groupnorm": 3}, "dropout2d"])
-    problem = editor.evaluation.problem
+    problem = editor.check.problem
     assert problem is not None
     assert (problem.layer, problem.op) == (0, 1)
-    assert any(row.layer == 0 and row.kind == "relu" for row in editor.evaluation.rows)
+    assert any(row.layer == 0 and row.kind == "relu" for row in editor.check.rows)
 
 
 def test_what_follows_a_layer_is_set_and_moved() -> None:
@@ -257,8 +257,7 @@ def test_every_kind_of_layer_has_a_form(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.insert(2, editor.like_neighbours(2, kind))
     assert (
-        kind in ("flatten", "linear")
-        or layer_rows(editor.layers, editor.evaluation, False)[2].shape is not None
+        kind in ("flatten", "linear") or layer_rows(editor.layers, editor.check, False)[2].shape is not None
     )
     data = layer_data(editor, 2)
     assert set(layer_values(editor.layers[2])) <= {row.key for row in data.rows if hasattr(row, "key")}
@@ -267,7 +266,7 @@ def test_every_kind_of_layer_has_a_form(kind: str) -> None:
 def test_what_names_a_layer_follows_it() -> None:
     editor = NetworkEditor(load_preset("step13"))
     editor.insert(2, editor.like_neighbours(2, "residual"))
-    assert editor.layers[2] == {"residual": "conv1"} and editor.evaluation.problem is None
+    assert editor.layers[2] == {"residual": "conv1"} and editor.check.problem is None
     editor.insert(0, {"conv": 10, "padding": 1})
     assert (editor.name(3), editor.layers[3]["residual"]) == ("residual after conv3", "conv2")
     with pytest.raises(EditError, match="^residual after conv3 uses conv2; change or delete it first$"):
@@ -281,7 +280,7 @@ def test_what_names_a_layer_follows_it() -> None:
     editor.move(3, -1)
     editor.move(2, -1)
     editor.move(1, -1)
-    assert editor.evaluation.problem.sentence.startswith("residual: 'conv1' is not before it")
+    assert editor.check.problem.sentence.startswith("residual: 'conv1' is not before it")
     editor = NetworkEditor(load_preset("step13"))
     with pytest.raises(EditError, match="no layer further up puts out the same shape"):
         editor.like_neighbours(3, "residual")
@@ -291,13 +290,13 @@ def test_weights_that_are_used_again_follow_their_layer_and_so_does_what_names_t
     editor = NetworkEditor(load_preset("step13"))
     editor.insert(2, editor.like_neighbours(2, "share"))
     assert editor.layers[2] == {"share": "conv2", "then": ["relu", "batchnorm", "dropout2d"]}
-    assert editor.evaluation.problem is None
+    assert editor.check.problem is None
     editor.insert(3, {"residual": "conv2 again"})
     editor.insert(0, {"conv": 1, "padding": 1})
     assert [editor.layers[3]["share"], editor.layers[4]["residual"]] == ["conv3", "conv3 again"]
     editor.set_layer(3, "share", "conv1")
     assert [editor.name(3), editor.layers[4]["residual"]] == ["conv1 again", "conv1 again"]
-    assert editor.evaluation.problem.sentence.startswith(
+    assert editor.check.problem.sentence.startswith(
         "conv1 again: the weights of conv1 are for 1 channel but get 10"
     )
 
@@ -306,7 +305,7 @@ def test_an_inserted_convolution_fits() -> None:
     for index in range(10):
         editor = NetworkEditor(load_preset("step13"))
         editor.insert(index, editor.like_neighbours(index, "conv"))
-        problem = editor.evaluation.problem
+        problem = editor.check.problem
         assert problem is None or index == 9 or "classes" in problem.what
 
 
@@ -330,4 +329,4 @@ def test_removing_an_operation_in_the_form() -> None:
 
 def test_evaluation_of_a_whole_network_is_the_table() -> None:
     preset = load_preset("twelvek")
-    assert evaluate(preset).table == preset.table()
+    assert check_network(preset).table == preset.table()

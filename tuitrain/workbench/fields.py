@@ -20,7 +20,7 @@ Kind = Literal["float", "int", "choice", "toggle", "list", "sides", "seeds"]
 
 
 @dataclass(frozen=True)
-class Field:
+class FormField:
     """One line of the form."""
 
     key: str
@@ -227,7 +227,7 @@ def _step(key: str, takes: Mapping[str, Any]) -> Any:
     return _STEPS.get(key.rpartition(".")[2], 0.05 if takes.get("high", 2) <= 1 else _tenth)
 
 
-def schema_field(key: str, model: type[BaseModel], name: str, **more: Any) -> Field:
+def schema_field(key: str, model: type[BaseModel], name: str, **more: Any) -> FormField:
     """The field of a form for one of the schema, with its kind, range and description; `more` comes before these."""
     info = model.model_fields[name]
     takes = _takes(info.annotation, info.metadata)
@@ -235,11 +235,11 @@ def schema_field(key: str, model: type[BaseModel], name: str, **more: Any) -> Fi
     said = info.description or ""
     help = f"{said[:1].upper()}{said[1:]}." if said else ""
     facts = {"label": _LABELS.get(key, label), "help": help, "step": _step(key, takes), **takes}
-    return Field(key, **(facts | more))
+    return FormField(key, **(facts | more))
 
 
 def _takes(annotation: Any, metadata: Sequence[Any] = ()) -> dict[str, Any]:
-    """Kind and range of a type of the schema, by the names of `Field`."""
+    """Kind and range of a type of the schema, by the names of `FormField`."""
     origin, of = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _takes(of[0], of[1:])
@@ -285,7 +285,7 @@ class Item:
 class FormData:
     """What the form shows: fields and other lines in order, values, and what they were."""
 
-    rows: Sequence[Field | Item] = ()
+    rows: Sequence[FormField | Item] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     bases: Mapping[str, Any] = field(default_factory=dict)
     summaries: Mapping[str, str] = field(default_factory=dict)  # of a folded group, by its head's key

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuitrain.spec.layers import KIND_WORDS, LAYERS, REFERRING, layer_kind
 from tuitrain.spec.operations import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS, OP_SETTINGS, op_kind
-from tuitrain.tui.lab.editor import EditError, NetworkEditor
-from tuitrain.tui.lab.fields import Field, FormData, Item, schema_field
+from tuitrain.workbench.editor import EditError, NetworkEditor
+from tuitrain.workbench.fields import FormData, FormField, Item, schema_field
 
 NONE = "–"
 OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
@@ -54,10 +54,10 @@ def _named(editor: NetworkEditor, index: int, name: str) -> dict[str, Any]:
     return {"kind": "choice", "choices": (now,)}
 
 
-def _fields(editor: NetworkEditor, index: int) -> list[Field | Item]:
+def _fields(editor: NetworkEditor, index: int) -> list[FormField | Item]:
     layer = editor.layers[index]
     kind = layer_kind(dict(layer))
-    rows: list[Field | Item] = [
+    rows: list[FormField | Item] = [
         schema_field(
             name,
             LAYERS[kind],
@@ -73,7 +73,7 @@ def _fields(editor: NetworkEditor, index: int) -> list[Field | Item]:
     for number, op in enumerate([*ops, NONE][:MAX_OPS]):
         label = f"{number + 1}" if number < len(ops) else "add"
         help = "An activation, norm or dropout; J and K move it."
-        rows.append(Field(f"op{number}", label, "choice", help, choices=OPS))
+        rows.append(FormField(f"op{number}", label, "choice", help, choices=OPS))
         word = op_kind(op)
         if number < len(ops) and word in OP_SETTINGS:
             form: dict[str, Any] = {"optional": True, "empty": "default"} if word in DROPOUTS else {}
@@ -81,7 +81,7 @@ def _fields(editor: NetworkEditor, index: int) -> list[Field | Item]:
             label = f"  {_WORDS[word]}"
             if word == "prelu":
                 help = "One slope for all channels, not one for each."
-                rows.append(Field(f"op{number}.value", label, "toggle", help))
+                rows.append(FormField(f"op{number}.value", label, "toggle", help))
                 continue
             rows.append(
                 schema_field(f"op{number}.value", OP_SETTINGS[word], word, label=label, help=help, **form)

@@ -19,14 +19,14 @@ from tuitrain.spec.preset_files import list_presets, load_preset, save_preset
 from tuitrain.spec.table import NetworkTable
 from tuitrain.study.plan import Setting, with_seed
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.editor import NetworkEditor
-from tuitrain.tui.lab.evaluation import LayerRow, layer_rows, table_rows
-from tuitrain.tui.lab.library import PresetItem
-from tuitrain.tui.settings import Settings
 from tuitrain.watch.devices import Device
+from tuitrain.workbench.editor import NetworkEditor
+from tuitrain.workbench.library import PresetItem
+from tuitrain.workbench.network_check import LayerRow, layer_rows, table_rows
+from tuitrain.workbench.settings import Settings
 
 if TYPE_CHECKING:
-    from tuitrain.runs.estimate import Estimate
+    from tuitrain.runs.estimate import TimeEstimate
 
 #: The preset that the lab begins with.
 FIRST = "step13"
@@ -67,7 +67,7 @@ class LabState:
         self.devices: list[Device] = []
         self.data_found: tuple[str, bool] | None = None  # a data set, and whether its files are there
         self.torch_ready = False
-        self.estimate: Estimate | None = None  # of the time that a training would take
+        self.estimate: TimeEstimate | None = None  # of the time that a training would take
         self.user_network = TriedNetwork()
         self._first = FIRST
         self._items: list[PresetItem] = []
@@ -178,21 +178,21 @@ class LabState:
     @property
     def table(self) -> NetworkTable | None:
         """The network's figures, None where it can't be built or was not yet tried out."""
-        return self.user_network.table if self.editor.model else self.editor.evaluation.table
+        return self.user_network.table if self.editor.model else self.editor.check.table
 
     @property
     def parameters(self) -> int | None:
         """Of the network, as far as it can be worked out."""
         if self.editor.model:
             return self.table.parameters if self.table else None
-        return self.editor.evaluation.parameters
+        return self.editor.check.parameters
 
     def rows(self) -> list[LayerRow]:
         """The network, a row a layer."""
         editor = self.editor
         if editor.model:
             return table_rows(self.table) if self.table else []
-        return layer_rows(editor.layers, editor.evaluation, bool(editor.over_budget))
+        return layer_rows(editor.layers, editor.check, bool(editor.over_budget))
 
     def warning(self, rows: list[LayerRow]) -> str:
         """Why the network can't be built, or by how much it overruns its budget and in which of its rows most."""
@@ -200,8 +200,8 @@ class LabState:
         if editor.model:
             waiting = "" if self.table else "trying it out, once torch has loaded …"
             return visible(self.user_network.problem) or waiting
-        if editor.evaluation.problem is not None:
-            return editor.evaluation.problem.sentence
+        if editor.check.problem is not None:
+            return editor.check.problem.sentence
         if not editor.over_budget:
             return ""
         names = layer_names(editor.layers)

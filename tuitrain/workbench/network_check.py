@@ -25,7 +25,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class NetworkCheck:
     """What a preset comes to: its table, or the rows up to the layer that breaks."""
 
     preset: Preset
@@ -39,7 +39,7 @@ class Evaluation:
         return sum(row.parameters for row in self.rows)
 
 
-def evaluate(preset: Preset) -> Evaluation:
+def check_network(preset: Preset) -> NetworkCheck:
     """The figures of a preset, as far as its network can be worked out."""
     rate = preset.train.dropout
     try:
@@ -47,7 +47,7 @@ def evaluate(preset: Preset) -> Evaluation:
     except NetworkError as error:
         problem = Problem(error.layer, error.op, error.sentence)
     else:
-        return Evaluation(preset, table.rows, table, None)
+        return NetworkCheck(preset, table.rows, table, None)
     layers = preset.model.layers
     whole = layers[problem.layer]
     # The end may be wrong with every row right; else: up to the layer, or up to its operation, that breaks.
@@ -64,8 +64,8 @@ def evaluate(preset: Preset) -> Evaluation:
             ).rows
         except NetworkError:
             continue
-        return Evaluation(preset, rows, None, problem)
-    return Evaluation(preset, (), None, problem)
+        return NetworkCheck(preset, rows, None, problem)
+    return NetworkCheck(preset, (), None, problem)
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ class LayerRow:
         return self.own + self.of_ops
 
 
-def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: bool) -> list[LayerRow]:
+def layer_rows(layers: Sequence[dict[str, Any]], check: NetworkCheck, over: bool) -> list[LayerRow]:
     """A row a layer, as far as the network can be worked out."""
     found: dict[int, list[Any]] = {}
-    for row in evaluation.rows:
+    for row in check.rows:
         found.setdefault(row.layer, []).append(row)
     totals = {index: sum(r.parameters for r in rows) for index, rows in found.items()}
     costly = sorted(totals, key=lambda index: -totals[index])[:3] if over else []
@@ -110,7 +110,7 @@ def layer_rows(layers: Sequence[dict[str, Any]], evaluation: Evaluation, over: b
         weighty = kind in ("conv", "linear")
         number += weighty
         rows = found.get(index, [])
-        broken = evaluation.problem is not None and evaluation.problem.layer == index
+        broken = check.problem is not None and check.problem.layer == index
         kernel = layer.get("kernel", 3) if kind == "conv" else layer.get(kind) if "pool" in kind else None
         out.append(
             LayerRow(
