@@ -42,7 +42,7 @@ def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_
         "budget step13 64",
         "tiny every augmentation",
         "tiny rmsprop",
-        "tiny words",
+        "tiny words, averaged",
         "seeds words bf16",
     )
     *found, broken = _run("--only", *sections, "--then", "item", "tiny sgd")

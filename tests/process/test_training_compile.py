@@ -129,7 +129,7 @@ def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
 @pytest.mark.timeout(1200)
 @needs_compiler
 def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
-    preset, data = tiny(epochs=3), stripes()
+    preset, data = tiny(epochs=3, ema=0.9), stripes()
     eager, _ = run(preset)
     compiled, events = run(preset, runtime=ON)
     assert not [event for event in events if isinstance(event, Notice)]

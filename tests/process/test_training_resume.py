@@ -88,7 +88,7 @@ def test_interrupted_after_every_epoch(name: str) -> None:
             "warmup": 1,
             "clip_norm": 0.5,
         },
-        {"layers": WORDS},
+        {"layers": WORDS, "ema": 0.9},
     ],
 )
 def test_interrupted_inside_epochs(train: dict[str, Any]) -> None:

@@ -159,6 +159,7 @@ def begun_from(state: Any, job: Job) -> Any:
     The optimizer's state is kept where the optimizer keeps the same one; another optimizer begins anew.
     """
     from tuitrain.spec.schedule import LearningRate
+    from tuitrain.training.ema import Averaged
     from tuitrain.training.machine import Machine
     from tuitrain.training.model import build
     from tuitrain.training.optimizer import Optimizer
@@ -179,4 +180,7 @@ def begun_from(state: Any, job: Job) -> Any:
         "early": [0, "", ""], "elapsed_s": 0.0, "machine": Machine().to_dict(),
         "schedule": {**schedule, "epochs": preset.train.epochs},
     }  # fmt: skip
-    return TrainerState(state.model, optimizer, meta)
+    averaged: dict[str, Any] = {}
+    if preset.train.ema:  # where the parent has none, they begin with the branch
+        averaged = state.ema or Averaged(preset.train.ema, state.model).tensors()
+    return TrainerState(state.model, optimizer, meta, averaged)

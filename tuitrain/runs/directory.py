@@ -2,7 +2,8 @@
 
 runs/2026-11-20T15-30-12_step13_7f3a/
   preset.toml  events.jsonl  progress.json  control.jsonl  log.txt  summary.txt  metrics.csv
-  tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  model.py.txt  user.json  run.lock
+  tensorboard/  checkpoints/  inspection.safetensors  model.safetensors  model_ema.safetensors  model.py.txt
+  user.json  run.lock
   report.md  accuracy.svg  loss.svg  confusion.svg  mistakes.svg  network.svg  report.html
 """
 
@@ -31,12 +32,14 @@ _UNFINISHED = re.compile(
 )
 #: The text of a network in Python (`--model`), for readers; never run, so it is no `.py`.
 MODEL_SOURCE = "model.py.txt"
+#: The averaged weights of a run that keeps them (`train.ema`), beside `model.safetensors`.
+AVERAGED_MODEL = "model_ema.safetensors"
 #: How the comment begins that `preset.toml` begins with.
 PRESET_MARK = "What really ran."
 #: All that a run writes into its directory, beside temporary files.
 FILES = (
     "preset.toml", "events.jsonl", locking.PROGRESS, posted.FILE, "log.txt", "output.txt", "summary.txt", "metrics.csv",
-    "inspection.safetensors", "model.safetensors", MODEL_SOURCE, "user.json", locking.LOCK_NAME,
+    "inspection.safetensors", "model.safetensors", AVERAGED_MODEL, MODEL_SOURCE, "user.json", locking.LOCK_NAME,
     *report_files.FILES,
 )  # fmt: skip
 FOLDERS = ("checkpoints", "tensorboard")

@@ -1,4 +1,7 @@
-"""`model.safetensors`: the weights of a run, with what they are, so that they can be used elsewhere."""
+"""`model.safetensors`: the weights of a run, with what they are, so that they can be used elsewhere.
+
+Beside it `model_ema.safetensors` with the averaged ones, where a run keeps them (`train.ema`).
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,17 @@ def model_metadata(state: Mapping[str, Any], records: Iterable[Record]) -> dict[
     }
 
 
+def averaged_metadata(what: Mapping[str, Any], records: Iterable[Record]) -> dict[str, Any]:
+    """The metadata of the file with the averaged weights: `model_metadata`, with their accuracy and `averaged`."""
+    ends = [
+        record.event.ema_test_acc
+        for record in records
+        if isinstance(record.event, EpochFinished) and record.event.epoch == what["epoch"]
+    ]
+    accuracy = None if what["test_accuracy"] is None or not ends else ends[-1]
+    return {**what, "test_accuracy": accuracy, "averaged": True}
+
+
 def write_model_file(path: Path, tensors: Mapping[str, Tensor], what: Mapping[str, Any]) -> str:
     """Write weights and their metadata, always as the same bytes; returns their SHA-256.
 
@@ -63,7 +77,7 @@ def write_model_file(path: Path, tensors: Mapping[str, Tensor], what: Mapping[st
 
 
 def load_model(path: str | os.PathLike[str]) -> nn.Module:
-    """The trained network of a run's `model.safetensors`, ready to be used.
+    """The trained network of a run's `model.safetensors` or `model_ema.safetensors`, ready to be used.
 
     Args:
         path: of the file.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
 from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours, report_files
-from tuitrain.runs.directory import RunDirectory
+from tuitrain.runs.directory import AVERAGED_MODEL, RunDirectory
 from tuitrain.runs.history import waits_text
 from tuitrain.runs.keeper import Keeper
 from tuitrain.runs.recorder import Recorder
@@ -63,6 +63,9 @@ class StateLike(Protocol):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """All tensors, flat."""
+
+    def averaged_model(self) -> Mapping[str, Tensor]:
+        """The network's tensors with the averaged weights; empty where none are kept."""
 
 
 class TrainerLike(Protocol):
@@ -415,9 +418,11 @@ class Session:
         path = self.directory.path / "model.safetensors"
         try:
             state = trainer.state()
-            sha256 = model_file.write_model_file(
-                path, state.model, model_file.model_metadata(state.meta, self.records)
-            )
+            what = model_file.model_metadata(state.meta, self.records)
+            sha256 = model_file.write_model_file(path, state.model, what)
+            if averaged := state.averaged_model():
+                about = model_file.averaged_metadata(what, self.records)
+                model_file.write_model_file(path.with_name(AVERAGED_MODEL), averaged, about)
         except OSError as error:
             self.recorder.failed("model.safetensors", error)
             return event

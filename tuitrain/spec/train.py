@@ -339,6 +339,10 @@ class Train(Spec):
     warmup_start: Annotated[
         float, Field(gt=0, le=1, description="share of the learning rate that the warm-up begins with")
     ] = 0.1
+    ema: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="averages weights, keeping this share each step; judged beside them"),
+    ] = None
     early_stop: EarlyStop = EarlyStop()
     val_split: Annotated[
         int, Field(ge=0, le=1_000_000, description="training images held out to judge by")

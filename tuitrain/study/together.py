@@ -158,7 +158,11 @@ def _drive(
         ensemble = Ensemble(job.preset, first.dataset, seeds, job.runtime)
         if epoch:
             states = [member.state() for member in team.values()]
-            ensemble.load([state.model for state in states], [state.optimizer for state in states])
+            ensemble.load(
+                [state.model for state in states],
+                [state.optimizer for state in states],
+                [state.ema for state in states],
+            )
         waits = ""
         for finished in ensemble.run(begin=epoch, leave=lambda: _stop_reason(team.values()) != ""):
             _hand_out(finished, ensemble, team.values())
@@ -199,10 +203,16 @@ def _hand_out(finished: EnsembleEpoch, ensemble: Ensemble, team: Iterable[Ensemb
             elapsed_s=member._elapsed(),
             images_per_s=finished.images_per_s / len(finished.seeds),
             test_images=len(member.dataset.test.labels),
+            ema_test_loss=finished.ema_test_loss[index] if finished.ema_test_loss else None,
+            ema_test_acc=finished.ema_test_acc[index] if finished.ema_test_acc else None,
         )
         member.inbox.put(
             MemberEpoch(
-                event, ensemble.weights(index), ensemble.optimizer_state(index), ensemble.evaluation(index)
+                event,
+                ensemble.weights(index),
+                ensemble.optimizer_state(index),
+                ensemble.evaluation(index),
+                ensemble.averaged_state(index),
             )
         )
 

@@ -26,6 +26,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.schedule import LearningRate
 from tuitrain.training import devices
 from tuitrain.training.command import RunControl
+from tuitrain.training.ema import Averaged
 from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.graph import capture
 from tuitrain.training.layers.dropout import draw_bits
@@ -57,6 +58,8 @@ class EnsembleEpoch:
     train_s: float
     test_s: float
     images_per_s: float
+    ema_test_loss: tuple[float, ...] = ()
+    ema_test_acc: tuple[float, ...] = ()
 
 
 class Ensemble:
@@ -90,6 +93,9 @@ class Ensemble:
         self._parameters, self._buffers = stack_module_state(networks)
         self._graphed = self.device.type == "cuda" and self.runtime.graph
         self._optimizer = Optimizer(self.train, self._parameters, capturable=self._graphed, stacked=True)
+        self._averaged = None
+        if self.train.ema:
+            self._averaged = Averaged(self.train.ema, {**self._parameters, **self._buffers})
         self._schedule = LearningRate(self.train, self.steps)
 
     def run(
@@ -128,17 +134,35 @@ class Ensemble:
             for name, tensor in self._optimizer.tensors().items()
         }
 
+    def averaged_state(self, index: int) -> dict[str, Tensor]:
+        """The averaged weights of one seed, as `Averaged.tensors` of its own run has them; empty where none are kept."""
+        state = {} if self._averaged is None else self._averaged.tensors()
+        return {
+            name: (tensor[index] if tensor.dim() else tensor)
+            .detach()
+            .cpu()
+            .clone()  # the weight is all seeds'
+            for name, tensor in state.items()
+        }
+
     @torch.no_grad()
     def load(
-        self, weights: Sequence[Mapping[str, Tensor]], optimizers: Sequence[Mapping[str, Tensor]]
+        self,
+        weights: Sequence[Mapping[str, Tensor]],
+        optimizers: Sequence[Mapping[str, Tensor]],
+        averages: Sequence[Mapping[str, Tensor]] = (),
     ) -> None:
-        """Loads what `weights` and `optimizer_state` gave of each seed, in their order."""
+        """Loads what `weights`, `optimizer_state` and `averaged_state` gave of each seed, in their order."""
         both = {**self._parameters, **self._buffers}
         for name, tensor in both.items():
             tensor.copy_(torch.stack([one[name] for one in weights]))
         for name, tensor in self._optimizer.tensors().items():
             stacked = [one[name] for one in optimizers]
             tensor.copy_(stacked[0] if name.endswith(".step") else torch.stack(stacked))
+        if self._averaged is not None:
+            for name, tensor in self._averaged.tensors().items():
+                kept = [one[name] for one in averages]
+                tensor.copy_(torch.stack(kept) if tensor.dim() else kept[0])
 
     def evaluation(self, index: int) -> Evaluation:
         """What the last epoch's judging saw of one seed."""
@@ -183,6 +207,7 @@ class Ensemble:
             self._take(min(self.train.batch_size, self.images - step * self.train.batch_size))
         loss, correct = self._loss_sum.tolist(), self._correct.tolist()
         trained = time.monotonic()
+        averaged = self._judge_averaged(images, labels)
         self._judged = test_loss, test_correct = self._judge(images, labels)
         finite = [math.isfinite(a) and math.isfinite(b) for a, b in zip(loss, test_loss, strict=True)]
 
@@ -201,6 +226,8 @@ class Ensemble:
             train_s=trained - begun,
             test_s=time.monotonic() - trained,
             images_per_s=len(self.seeds) * self.images / max(trained - begun, 1e-9),
+            ema_test_loss=shown(averaged[0], len(labels)) if averaged else (),
+            ema_test_acc=shown(averaged[1], len(labels)) if averaged else (),
         )
 
     def _reset(self) -> None:
@@ -228,6 +255,7 @@ class Ensemble:
     def _captured(self, count: int) -> Callable[[], None]:
         held = [*self._parameters.values(), *self._buffers.values(), *self._optimizer.tensors().values()]
         held += [self._position, self._row, self._loss_sum, self._correct]
+        held += self._averaged.tensors().values() if self._averaged is not None else ()
         copies = [tensor.detach().clone() for tensor in held]
 
         def at_start() -> None:
@@ -254,6 +282,8 @@ class Ensemble:
         for name, parameter in self._parameters.items():
             parameter.grad = gradients[name]
         self._optimizer.step()
+        if self._averaged is not None:
+            self._averaged.update()
         del losses
         self._loss_sum += plain.detach() * count
         self._correct += (outputs.detach().argmax(2) == labels).sum(1)
@@ -284,6 +314,13 @@ class Ensemble:
 
     def _autocast(self) -> Any:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.runtime.precision == "bf16")
+
+    def _judge_averaged(self, images: Tensor, labels: Tensor) -> tuple[list[float], list[float]] | None:
+        """What `_judge` says of the averaged weights; None where none are kept."""
+        if self._averaged is None:
+            return None
+        with self._averaged.in_the_network():
+            return self._judge(images, labels)
 
     @torch.no_grad()
     def _judge(self, images: Tensor, labels: Tensor) -> tuple[list[float], list[float]]:

@@ -30,6 +30,7 @@ class MemberEpoch:
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     seen: Evaluation
+    averaged: dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,14 @@ class EnsembleMember(Trainer):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self._tensors: dict[str, Tensor] = {}
+        self._averages: dict[str, Tensor] = {}
         super().__init__(*arguments, **settings)
         self.inbox: queue.SimpleQueue[MemberEpoch | MemberEnd] = queue.SimpleQueue()
         self.wants_stop = ""
         self.others = 0
         self._refused = False
         if self._resumed is not None:
-            self._tensors = self._resumed.optimizer
+            self._tensors, self._averages = self._resumed.optimizer, self._resumed.ema
         self.machine = Machine(decided=True, threads=self.runtime.threads or 0)
 
     def run(self, control: RunControl | None = None) -> Iterator[Event]:
@@ -108,7 +110,7 @@ class EnsembleMember(Trainer):
         if not (math.isfinite(finished.train_loss) and math.isfinite(finished.test_loss)):
             raise self._diverged("the loss is not finite")
         self.network.load_state_dict(told.weights)
-        self._tensors = told.optimizer
+        self._tensors, self._averages = told.optimizer, told.averaged
         now.next_epoch(finished)
         self._state = self._capture()
         first = first_layer(self.network)
@@ -117,3 +119,6 @@ class EnsembleMember(Trainer):
 
     def _optimizer_tensors(self) -> dict[str, Tensor]:
         return self._tensors
+
+    def _averaged_tensors(self) -> dict[str, Tensor]:
+        return self._averages

@@ -116,7 +116,7 @@ class EpochFinished:
     augmented: part of `train_s`, but for the first epoch of a process, whose images are made before its clock runs;
     None where it was not measured. `norms` has of each layer's weights, by the parameter's name, three numbers of the
     epoch's last step: the norm of the weights before it, that of their gradient, and how far it moved them, over their
-    norm; empty where they were not measured.
+    norm; empty where they were not measured. `ema_test_*` are of the averaged weights (`train.ema`), None without them.
     """
 
     epoch: int
@@ -133,6 +133,8 @@ class EpochFinished:
     test_images: int
     data_wait_s: float | None = None
     norms: dict[str, list[float]] = field(default_factory=dict)
+    ema_test_loss: float | None = None
+    ema_test_acc: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

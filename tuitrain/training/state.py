@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tuitrain.errors import CheckpointError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.train import Train
+from tuitrain.training.ema import averaged_model
 
 SCHEMA = 1
 
@@ -30,11 +31,13 @@ class TrainerState:
         meta: plain JSON: `schema`, `epoch` (finished), `step` (into the next), `epochs`, `seed`, `schedule`,
             `totals` (running sums of the unfinished epoch), `history` (finished epochs), `elapsed_s`,
             `preset` (its JSON form), `dataset`, `machine` (threads, compiled, ...).
+        ema: the averaged weights, as `Averaged.tensors` has them; empty where none are kept.
     """
 
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     meta: dict[str, Any]
+    ema: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
@@ -47,9 +50,9 @@ class TrainerState:
         return int(self.meta["step"])
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors in one flat dictionary, under `model.` and `optimizer.`."""
-        out = {f"model.{name}": tensor for name, tensor in self.model.items()}
-        return out | {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        """All tensors in one flat dictionary, under `model.`, `optimizer.` and `ema.`."""
+        parts = {"model": self.model, "optimizer": self.optimizer, "ema": self.ema}
+        return {f"{part}.{name}": tensor for part, own in parts.items() for name, tensor in own.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> TrainerState:
@@ -58,7 +61,7 @@ class TrainerState:
         Raises:
             CheckpointError: a tensor of another name, or `meta` is not a trainer's.
         """
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "ema": {}}
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
             if part not in parts or not rest:
@@ -74,14 +77,22 @@ class TrainerState:
         for name in ("epoch", "step", "epochs"):
             if not isinstance(meta.get(name), int) or meta[name] < 0:
                 raise CheckpointError(f"the checkpoint does not say its {name}; resume from another.")
-        return cls(parts["model"], parts["optimizer"], dict(meta))
+        return cls(parts["model"], parts["optimizer"], dict(meta), parts["ema"])
 
     @classmethod
     def of(
-        cls, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], meta: dict[str, Any]
+        cls,
+        model: Mapping[str, Tensor],
+        optimizer: Mapping[str, Tensor],
+        meta: dict[str, Any],
+        ema: Mapping[str, Tensor] | None = None,
     ) -> TrainerState:
         """The state with copies of these tensors."""
-        return cls(_copies(model), _copies(optimizer), meta)
+        return cls(_copies(model), _copies(optimizer), meta, _copies(ema or {}))
+
+    def averaged_model(self) -> dict[str, Tensor]:
+        """The network's `state_dict` with the averaged weights; empty where none are kept, or before the first step."""
+        return averaged_model(self.model, self.ema)
 
     def finite(self) -> bool:
         """Whether all its numbers are finite."""
@@ -133,6 +144,7 @@ def check_fits(state: TrainerState, preset: Preset, dataset: str, images: int, o
         raise CheckpointError("the checkpoint does not say its settings; resume from another.") from None
     # A run may be made longer; any other change would make it another run.
     same = train.model_copy(update={"epochs": preset.train.epochs}) == preset.train
+    same = same and (not state.ema or preset.train.ema is not None)
     if not same or theirs.get("model") != preset.to_dict()["model"]:
         raise CheckpointError("the checkpoint belongs to other settings; resume with the run's own preset.")
     if meta.get("own_network", "") != own_sha256:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tuitrain.data.augment import normalize
 from tuitrain.spec.train import Train
 from tuitrain.training import devices
+from tuitrain.training.ema import Averaged
 from tuitrain.training.layers.batchnorm import BatchNorm2d
 from tuitrain.training.layers.dropout import draw_bits
 from tuitrain.training.layers.pooling import MaxPool2d
@@ -92,6 +93,7 @@ class Stepper:
         self.batch = train.batch_size
         self.parameters = list(network.parameters())
         self.optimizer = Optimizer(train, dict(network.named_parameters()), capturable=capturable)
+        self.averaged = Averaged(train.ema, network.state_dict(keep_vars=True)) if train.ema else None
         self._lr = float("nan")
         # Added to on the device alone, so that a step never waits for the host.
         wide = torch.float32 if device.type == "mps" else torch.float64
@@ -238,6 +240,8 @@ class Stepper:
             loss, logits = self._forward(count, images, labels, bits)
             self._backward(loss)
         self.optimizer.step()
+        if self.averaged is not None:
+            self.averaged.update()
         self._tally(count, loss, logits, labels)
 
     def _batch(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -292,6 +296,13 @@ class Stepper:
             confidences=confidences.cpu().numpy(),
         )
 
+    def evaluate_averaged(self, images: Tensor, labels: Tensor, batch: int) -> Evaluation | None:
+        """The same of the averaged weights; None where none are kept."""
+        if self.averaged is None:
+            return None
+        with self.averaged.in_the_network():
+            return self.evaluate(images, labels, batch)
+
     def _judge_all(self, images: Tensor, labels: Tensor, batch: int) -> list[Tensor]:
         """Loss, prediction and confidence of each image."""
         starts = range(0, len(images), batch)
@@ -311,6 +322,7 @@ class Stepper:
         """Steps taken inside are undone: for warm-up, measuring and capturing."""
         place = (self._step, *self.read())
         held = [*self.parameters, *self.network.buffers(), *self.optimizer.tensors().values()]
+        held += self.averaged.tensors().values() if self.averaged is not None else ()
         copies = [tensor.detach().clone() for tensor in held]
 
         def restore() -> None:

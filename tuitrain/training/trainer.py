@@ -176,6 +176,8 @@ class Trainer:
         self._stepper = stepper = machine.make_stepper(self.network, self.preset, self.device, self.runtime)
         if self._resumed is not None and (self._resumed.optimizer or epoch or self.position.step):
             stepper.optimizer.load(self._resumed.optimizer)
+            if stepper.averaged is not None:
+                stepper.averaged.load(self._resumed.ema)
         self._load_epoch(stepper)
         self.machine, notices = machine.choose(
             stepper, self.runtime, self.machine, self.table, self.preset.train.epochs
@@ -262,7 +264,9 @@ class Trainer:
 
     def _end_epoch(self, stepper: Stepper) -> EpochFinished:
         now, begun = self.position, time.monotonic()
-        seen = stepper.evaluate(*self._judged, machine.judging_batch(self.table, self.device))
+        batch = machine.judging_batch(self.table, self.device)
+        seen = stepper.evaluate(*self._judged, batch)
+        averaged = stepper.evaluate_averaged(*self._judged, batch)
         if not math.isfinite(seen.loss):
             raise self._diverged("the test loss is not finite")
         finished = EpochFinished(
@@ -280,6 +284,8 @@ class Trainer:
             test_images=len(self.dataset.test.labels),
             data_wait_s=self._data_wait_s,
             norms=self._norms.read(),
+            ema_test_loss=averaged.loss if averaged else None,
+            ema_test_acc=averaged.accuracy if averaged else None,
         )
         self.schedule.observe(seen.loss)
         now.next_epoch(finished)
@@ -393,13 +399,19 @@ class Trainer:
         }
         if self._compiling is not None:  # the last state is of this very step
             return replace(self._state, meta=meta)
-        state = TrainerState.of(self.network.state_dict(), self._optimizer_tensors(), meta)
+        state = TrainerState.of(
+            self.network.state_dict(), self._optimizer_tensors(), meta, self._averaged_tensors()
+        )
         if not state.finite():
             raise self._diverged("a weight is not finite")
         return state
 
     def _optimizer_tensors(self) -> dict[str, Tensor]:
         return {} if self._stepper is None else self._stepper.optimizer.tensors()
+
+    def _averaged_tensors(self) -> dict[str, Tensor]:
+        averaged = self._stepper.averaged if self._stepper is not None else None
+        return {} if averaged is None else averaged.tensors()
 
     def _take_up(self, state: TrainerState) -> None:
         check_fits(

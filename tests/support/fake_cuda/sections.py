@@ -36,7 +36,7 @@ _TRAININGS: dict[str, dict[str, Any]] = {
     "nesterov, decay": {
         "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
     },
-    "words": {"layers": WORDS},
+    "words, averaged": {"layers": WORDS, "ema": 0.99},
     "rmsprop, momentum": {"optimizer": {"name": "rmsprop", "lr": 0.01, "momentum": 0.9}},
 }
 
@@ -101,7 +101,7 @@ def _sections() -> dict[str, Callable[[], None]]:
     for precision in ("tf32", "bf16"):
         runtime = _runtime(precision=precision)
         out[f"words {precision}"] = lambda runtime=runtime: _train(tiny(WORDS), runtime)
-        out[f"seeds words {precision}"] = lambda runtime=runtime: _seeds(tiny(WORDS), runtime)
+        out[f"seeds words {precision}"] = lambda runtime=runtime: _seeds(tiny(WORDS, ema=0.99), runtime)
     out["seeds tiny without a graph"] = lambda: _seeds(tiny(), _runtime(graph=False))
     # For the budgets: the batch that the figures are stated for.
     out["budget step13 64"] = lambda: _train(_step13(batch_size=64, epochs=1), _runtime())

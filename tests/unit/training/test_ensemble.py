@@ -23,7 +23,7 @@ CASES = [
         epochs=2,
         schedule={"name": "onecycle"},
     ),
-    tiny(WORDS, epochs=2),
+    tiny(WORDS, epochs=2, ema=0.8),
 ]
 
 
@@ -42,6 +42,13 @@ def compare(preset: Preset, runtime: Runtime, tolerance: float) -> None:
             assert math.isclose(many.test_loss[index], one.test_loss, rel_tol=10 * tolerance)
             assert abs(many.train_acc[index] - one.train_acc) < 0.02
             assert many.lr == one.lr
+            if preset.train.ema:
+                assert math.isclose(many.ema_test_loss[index], one.ema_test_loss, rel_tol=10 * tolerance)
+                assert abs(many.ema_test_acc[index] - one.ema_test_acc) < 0.02
+        averages = single.state().ema
+        assert ensemble.averaged_state(index).keys() == averages.keys()
+        for name, tensor in ensemble.averaged_state(index).items():
+            assert torch.allclose(tensor, averages[name], atol=tolerance), (seed, name)
     assert len({epoch.train_loss for epoch in epochs}) == 2
     assert len(set(epochs[0].train_loss)) == 3
 
