@@ -64,8 +64,15 @@ def epoch_line(e: EpochFinished, judged_by: str = "test") -> str:
         f"epoch {e.epoch:>{len(str(e.epochs))}}/{e.epochs}  "
         f"train loss {loss_text(e.train_loss)} acc {accuracy_text(e.train_acc)}  "
         f"{judged_by} loss {loss_text(e.test_loss)} acc {correct}/{e.test_images} ({accuracy_text(e.test_acc)})  "
-        f"lr {rate_text(e.lr)}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
+        f"{_averaged(e)}lr {rate_text(e.lr)}  {e.train_s + e.test_s:.1f} s  {e.images_per_s:,.0f} images/s"
     )
+
+
+def _averaged(e: EpochFinished) -> str:
+    """The figures of the averaged weights, where they were judged."""
+    if e.ema_test_loss is None or e.ema_test_acc is None:
+        return ""
+    return f"ema loss {loss_text(e.ema_test_loss)} acc {accuracy_text(e.ema_test_acc)}  "
 
 
 class PlainView:

@@ -219,11 +219,16 @@ def show(
         out.print(f"{notice.level}: {wording.notice_text(notice)}", soft_wrap=True)
     if result.epochs:
         judge = "val" if result.judged_by == "validation" else "test"
-        out.print(f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}         lr")
+        averaged = "    ema loss    ema acc" if result.averages else ""
+        out.print(
+            f"\nepoch  train loss  train acc  {judge + ' loss':>10}  {judge + ' acc':>9}{averaged}         lr"
+        )
     for e in result.epochs:
         out.print(
             f"{e.epoch:>5}  {loss_text(e.train_loss):>10}  {accuracy_text(e.train_acc):>9}  {loss_text(e.test_loss):>10}  "
-            f"{accuracy_text(e.test_acc):>9}  {rate_text(e.lr):>9}"
+            f"{accuracy_text(e.test_acc):>9}  "
+            + (f"{loss_text(e.ema_test_loss):>10}  {accuracy_text(e.ema_test_acc):>9}  " if averaged else "")
+            + f"{rate_text(e.lr):>9}"
         )
     if last_norms := norms.layer_norms(result.last):
         out.print("\nlayer               weights  gradient    update  (last step; about 1e-3 is healthy)")

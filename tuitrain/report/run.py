@@ -104,7 +104,13 @@ def _tiles(history: History, found: Verdict) -> tuple[Tile, ...]:
             f"epoch {best.epoch}" if found.ahead is None else f"epoch {best.epoch}, {_claimed(found.ahead)}"
         )
         tiles.append(Tile(f"best {judge} accuracy", accuracy_text(best.test_acc), note, kind))
-        tiles.append(Tile(f"last {judge} accuracy", accuracy_text(last.test_acc), f"epoch {last.epoch}"))
+        tiles.append(
+            Tile(
+                f"last {judge} accuracy",
+                accuracy_text(last.test_acc),
+                f"epoch {last.epoch}{_of_average(last)}",
+            )
+        )
     if target := history.target:
         reached = len(history.at_target)
         tiles.append(
@@ -117,6 +123,10 @@ def _tiles(history: History, found: Verdict) -> tuple[Tile, ...]:
         tiles.append(Tile("parameters", f"{started.parameters:,}", note))
     tiles.append(Tile("took", elapsed_text(history.seconds), _rate(history)))
     return tuple(tiles)
+
+
+def _of_average(last: EpochFinished) -> str:
+    return "" if last.ema_test_acc is None else f", averaged weights {accuracy_text(last.ema_test_acc)}"
 
 
 def _claimed(ahead: float) -> str:
@@ -181,6 +191,8 @@ def curves(history: History) -> list[Picture]:
         field = "acc" if percent else "loss"
         theirs = () if log is None else log.test_acc if percent else log.test_loss
         lines = [line("train", f"train_{field}"), *published(theirs), line(judge, f"test_{field}")]
+        if history.averages:
+            lines.append(Line("averaged", _values(history.epochs, f"ema_test_{field}"), "third"))
         levels = [(f"target {target:g} %", target / 100)] if percent and target is not None else []
         marks = (
             [
@@ -209,21 +221,24 @@ def curves(history: History) -> list[Picture]:
 def _values(epochs: Sequence[EpochFinished], field: str) -> tuple[float | None, ...]:
     values: list[float | None] = [None] * max((e.epoch for e in epochs), default=0)
     for e in epochs:
-        value = float(getattr(e, field))
-        values[e.epoch - 1] = value if math.isfinite(value) else None
+        value = getattr(e, field)
+        values[e.epoch - 1] = value if value is not None and math.isfinite(value) else None
     return tuple(values)
 
 
 def _epochs(history: History) -> Table:
-    head = ("epoch", "train loss", "train", f"{history.judged_by} loss", history.judged_by, "lr", "took", "")
+    judge = history.judged_by
+    averaged = (f"{judge} loss, ema", f"{judge}, ema") if history.averages else ()
+    head = ("epoch", "train loss", "train", f"{judge} loss", judge, *averaged, "lr", "took", "")
     reached, best = set(history.at_target), history.best
     rows = []
     for e in history.epochs:
         notes = ["best"] if best is not None and e.epoch == best.epoch else []
         notes += ["at target"] if e.epoch in reached else []
         rows.append((
-            str(e.epoch), loss_text(e.train_loss), accuracy_text(e.train_acc), loss_text(e.test_loss),
-            accuracy_text(e.test_acc), rate_text(e.lr), elapsed_text(e.train_s + e.test_s), ", ".join(notes),
+            str(e.epoch), loss_text(e.train_loss), accuracy_text(e.train_acc), loss_text(e.test_loss), accuracy_text(e.test_acc),
+            *((loss_text(e.ema_test_loss), accuracy_text(e.ema_test_acc)) if averaged else ()),
+            rate_text(e.lr), elapsed_text(e.train_s + e.test_s), ", ".join(notes),
         ))  # fmt: skip
     strong = frozenset(n for n, e in enumerate(history.epochs) if best is not None and e.epoch == best.epoch)
     return Table(head, tuple(rows), ("",), strong)

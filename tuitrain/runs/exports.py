@@ -28,11 +28,15 @@ CSV_FIELDS = (
     "epoch", "train_loss", "train_acc", "test_loss", "test_acc",
     "lr", "train_s", "test_s", "elapsed_s", "images_per_s",
 )  # fmt: skip
+#: And of a run that judges averaged weights too.
+AVERAGED_FIELDS = ("ema_test_loss", "ema_test_acc")
 SCALARS = {
     "loss/train": "train_loss",
     "loss/test": "test_loss",
+    "loss/ema": "ema_test_loss",
     "accuracy/train": "train_acc",
     "accuracy/test": "test_acc",
+    "accuracy/ema": "ema_test_acc",
     "lr": "lr",
     "images_per_s": "images_per_s",
 }
@@ -79,12 +83,31 @@ def epoch_lines(event: EpochFinished, judged_by: str = "test") -> list[str]:
         f"Train set: Average loss: {event.train_loss:.4f}, Accuracy: {100 * event.train_acc:.2f}%",
         f"{judged_by.capitalize()} set: Average loss: {event.test_loss:.4f}, "
         f"Accuracy: {count}/{event.test_images} ({100 * event.test_acc:.2f}%)",
+        *_averaged_lines(event, judged_by),
     ]
 
 
-def csv_line(event: EpochFinished) -> str:
+def _averaged_lines(event: EpochFinished, judged_by: str) -> list[str]:
+    """The same of the averaged weights, where they were judged."""
+    if event.ema_test_loss is None or event.ema_test_acc is None:
+        return []
+    right = event.ema_test_acc * event.test_images
+    count = f"{round(right)}" if right == right else "?"
+    return [
+        f"{judged_by.capitalize()} set, averaged weights: Average loss: {event.ema_test_loss:.4f}, "
+        f"Accuracy: {count}/{event.test_images} ({100 * event.ema_test_acc:.2f}%)"
+    ]
+
+
+def csv_fields(history: History) -> tuple[str, ...]:
+    """The columns of `metrics.csv`."""
+    return (*CSV_FIELDS, *(AVERAGED_FIELDS if history.averages else ()))
+
+
+def csv_line(event: EpochFinished, fields: Iterable[str] = CSV_FIELDS) -> str:
     """One line of `metrics.csv`; accuracies are fractions."""
-    return ",".join(repr(getattr(event, name)) for name in CSV_FIELDS)
+    values = (getattr(event, name) for name in fields)
+    return ",".join("" if value is None else repr(value) for value in values)
 
 
 class DerivedFiles:
@@ -108,7 +131,7 @@ class DerivedFiles:
             lines = [*self._output_lines(), *log_lines(record, self._history)]
             self._append("log.txt", lines)
             if isinstance(record.event, EpochFinished):
-                self._append("metrics.csv", [csv_line(record.event)])
+                self._append("metrics.csv", [csv_line(record.event, csv_fields(self._history))])
                 self._add_to_board(record.event, record.time)
         except OSError:
             self.dirty = True
@@ -119,16 +142,16 @@ class DerivedFiles:
         self.dirty = True
         self._output_offset = 0
         lines: list[str] = []
-        rows = [",".join(CSV_FIELDS)]
         epochs: list[tuple[EpochFinished, float]] = []
         self._history = History()
         for record in records:
             self._history = self._history.add(record)
             lines += log_lines(record, self._history)
             if isinstance(record.event, EpochFinished):
-                rows.append(csv_line(record.event))
                 epochs.append((record.event, record.time))
         lines += self._output_lines()
+        fields = csv_fields(self._history)
+        rows = [",".join(fields), *(csv_line(event, fields) for event, _ in epochs)]
         durable.replace(self.folder / "log.txt", _text(lines), durable=False)
         durable.replace(self.folder / "metrics.csv", _text(rows), durable=False)
         if self._board is not None:
@@ -167,7 +190,8 @@ class DerivedFiles:
     def _add_to_board(self, event: EpochFinished, wall_time: float) -> None:
         if self._board is None:
             self._board = EventFile(self.folder / "tensorboard")
-        scalars = {tag: float(getattr(event, field)) for tag, field in SCALARS.items()}
+        values = {tag: getattr(event, field) for tag, field in SCALARS.items()}
+        scalars = {tag: float(value) for tag, value in values.items() if value is not None}
         self._board.add(scalars, event.epoch, wall_time)
 
 

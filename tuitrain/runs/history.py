@@ -163,6 +163,12 @@ class History:
             return None
 
     @property
+    def averages(self) -> bool:
+        """Whether the run judges averaged weights as well (`train.ema`)."""
+        train = self.started.preset.get("train") if self.started is not None else None
+        return isinstance(train, dict) and train.get("ema") is not None
+
+    @property
     def user_network(self) -> str | None:
         """The user's network in Python, as it was named on the command line; None without one."""
         return (

@@ -32,6 +32,8 @@ def run_json(history: History, directory: Path) -> dict[str, Any]:
         "last_test_accuracy": last.test_acc if last else None,
         "last_train_accuracy": last.train_acc if last else None,
         "last_test_loss": last.test_loss if last else None,
+        "last_ema_test_accuracy": last.ema_test_acc if last else None,
+        "last_ema_test_loss": last.ema_test_loss if last else None,
         "mean_last_epochs_test_accuracy": history.last_mean,
         "judged_by": started.judged_by if started else None,
         "epochs_at_target": list(history.at_target),

@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from tuitrain.errors import suggest, visible
 from tuitrain.spec.operations import MAX_CHANNELS, MAX_OPS, AnyOp, is_op
-from tuitrain.spec.sides import SideRange, Sides
+from tuitrain.spec.sides import SideRange, Sides, sides_text
 from tuitrain.spec.validation import Spec
 
 MAX_LAYERS = 64
@@ -237,6 +237,15 @@ def follow_references(
             if (at := before.get(layer.get(kind, ""))) in origins and at is not None:
                 layer[kind] = names[origins.index(at)]
     return out
+
+
+def unusual_conv(layer: Conv | Mapping[str, Any]) -> str:
+    """Groups and dilation of a convolution (or its plain form) where it has such: `groups 12 dilation 2`."""
+    values = {
+        name: layer.get(name, 1) if isinstance(layer, Mapping) else getattr(layer, name)
+        for name in ("groups", "dilation")
+    }
+    return " ".join(f"{name} {sides_text(value)}" for name, value in values.items() if value != 1)
 
 
 def _layer_tag(value: Any) -> str:

@@ -341,7 +341,7 @@ class Train(Spec):
     ] = 0.1
     ema: Annotated[
         float | None,
-        Field(gt=0, lt=1, description="averages weights, keeping this share each step; judged beside them"),
+        Field(gt=0, lt=1, description="averaged weights beside the trained: the share that each step keeps"),
     ] = None
     early_stop: EarlyStop = EarlyStop()
     val_split: Annotated[

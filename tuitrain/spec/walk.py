@@ -29,6 +29,7 @@ from tuitrain.spec.layers import (
     Share,
     _Layer,
     layer_names,
+    unusual_conv,
 )
 from tuitrain.spec.operations import Op
 from tuitrain.spec.sides import Pair, pair, sides_text
@@ -143,7 +144,7 @@ def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
             parameters = layer.conv * (shape[0] // layer.groups) * prod(sides) + layer.conv * layer.bias
             mult_adds = parameters * prod(size)
             walk.further(reach, pair(layer.stride))
-            label = f"{word} →{layer.conv}"
+            label = f"{word} →{layer.conv} {unusual_conv(layer)}".rstrip()
         case MaxPool() | AvgPool() | BlurPool():
             window = pair(getattr(layer, layer.kind))
             stride = pair(layer.stride) if layer.stride else window

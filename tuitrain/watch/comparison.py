@@ -74,6 +74,7 @@ def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list
         _line("best test accuracy", [run.best for run in runs], accuracy_text, more=more),
         ComparisonLine("  in epoch", tuple(str(run.best_epoch or "–") for run in runs)),
         _line("last test accuracy", [run.last for run in runs], accuracy_text, more=more),
+        _line("last accuracy, ema", [_last(r, "ema_test_acc") for r in results], accuracy_text, more=more),
         _line("mean of the last five", [_finite_or_none(result.last_mean) for result in results], accuracy_text, more=more),
         _line("last test loss", [_last(r, "test_loss") for r in results], lambda v: f"{v:.4f}", more=less),
         _line("last train accuracy", [_last(r, "train_acc") for r in results], accuracy_text, more=None),
@@ -87,7 +88,8 @@ def result_lines(runs: Sequence[RunSummary], results: Sequence[History]) -> list
 
 
 def _last(result: History, field: str) -> float | None:
-    return _finite_or_none(float(getattr(result.epochs[-1], field))) if result.epochs else None
+    value = getattr(result.epochs[-1], field) if result.epochs else None
+    return None if value is None else _finite_or_none(float(value))
 
 
 def _finite_or_none(value: float) -> float | None:

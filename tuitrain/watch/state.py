@@ -328,6 +328,8 @@ def _epoch(state: MonitorState, event: EpochFinished, time: float) -> MonitorSta
     if math.isfinite(event.test_acc):
         correct = round(event.test_acc * event.test_images)
         text += f", {correct}/{event.test_images} ({figures.accuracy_text(event.test_acc)})"
+    if event.ema_test_acc is not None:
+        text += f", ema {figures.accuracy_text(event.ema_test_acc)}"
     new = replace(state, phase="training", pace=replace(state.pace, last=None))
     level: Level = "info"
     if state.hits == (event.epoch,):  # the first

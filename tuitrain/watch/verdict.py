@@ -133,6 +133,8 @@ def _figures(history: History, claims: Claims | None) -> tuple[Figure, ...]:
                percent(alike.test_accuracy if alike else None)),
         Figure(f"last {judge} accuracy", figures.accuracy_text(last.test_acc),
                percent(alike.last_test_accuracy if alike else None)),
+        *([Figure("  of the averaged weights (ema)", figures.accuracy_text(last.ema_test_acc), NO_CLAIM)]
+          if last.ema_test_acc is not None else []),
         Figure(f"mean of the last {figures.plural(count, 'epoch')}", figures.accuracy_text(history.last_mean), NO_CLAIM),
         Figure("best running train accuracy", figures.accuracy_text(trained),
                percent(claims.train_accuracy if claims else None)),
@@ -160,6 +162,10 @@ def _remarks(history: History, claims: Claims | None) -> list[str]:
         )
     else:
         out.append("Judged by images held out of the training set, not by the test set.")
+    if history.averages:
+        out.append(
+            "Its result is that of the weights as trained; model_ema.safetensors has the averaged ones."
+        )
     out.append(f"One run of one seed, {figures.chance_text(best.test_acc, best.test_images, judge)}.")
     if published is not None and published.figures and claims is None:
         about = f"{visible(published.dataset)}; this run used {visible(started.dataset)}"

@@ -208,7 +208,7 @@ def _tenth(value: float) -> float:
 _STEPS: dict[str, Any] = {
     "dropout": 0.01, "alpha": 0.01, "mean": 0.01, "std": 0.01, "value": 0.01, "gamma": 0.05, "eps": _tenth,
     "threshold": _tenth, "target_accuracy": 0.1, "rotation": 1, "shift": 1, "shear": 1, "epochs_up": 1,
-    "epochs_down": 1, "div_factor": 5, "final_div_factor": 100, "max_seconds": 60,
+    "ema": lambda decay: _tenth(1 - decay), "epochs_down": 1, "div_factor": 5, "final_div_factor": 100, "max_seconds": 60,
 }  # fmt: skip
 #: What a key is called in a form, where that is not what it is called elsewhere.
 _LABELS = {

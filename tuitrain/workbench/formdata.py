@@ -33,7 +33,7 @@ LAYOUT: tuple[str | Item, ...] = (
     "lab.device", "lab.budget", "dataset", "val_split",
     Item("augmentation"), "shift", "zoom", "shear", "erase", "crop", "brightness", "contrast", "fill", "augment_p",
     Item("loss and input"), "label_smoothing", "l1", "normalize",
-    Item("steps"), "warmup", "warmup_start", "clip_norm", "clip_value",
+    Item("steps"), "warmup", "warmup_start", "clip_norm", "clip_value", "ema",
     Item("early stop"), "early_stop",
     Item("machine"), "lab.precision", "lab.compile", "lab.deterministic",
 )  # fmt: skip
@@ -75,7 +75,7 @@ def form_rows(optimizer: str, schedule: str) -> tuple[FormField | Item, ...]:
         elif hasattr(table, "model_fields"):
             rows += [schema_field(f"train.{name}.{key}", table, key) for key in table.model_fields]
         else:
-            rows.append(schema_field(f"train.{name}", Train, name, doubles=name == "batch_size"))
+            rows.append(schema_field(f"train.{name}", Train, name, doubles=name == "batch_size", empty="off"))
     return tuple(rows)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuitrain.errors import visible
 from tuitrain.spec.describe import short_layer, short_ops
-from tuitrain.spec.layers import layer_kind
+from tuitrain.spec.layers import layer_kind, unusual_conv
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.sides import Pair, sides_text
 from tuitrain.spec.table import NetworkError, NetworkTable, TableRow
@@ -118,7 +118,7 @@ def layer_rows(layers: Sequence[dict[str, Any]], check: NetworkCheck, over: bool
                 str(number) if weighty else "",
                 short_layer(layer),
                 sides_text(kernel, both=True) if kernel and kernel is not True else "",
-                short_ops(layer),
+                f"{unusual_conv(layer)} {short_ops(layer)}".strip() if kind == "conv" else short_ops(layer),
                 rows[-1].output_shape if rows else None,
                 sum(r.parameters for r in rows if not r.is_op),
                 sum(r.parameters for r in rows if r.is_op),

@@ -36,8 +36,12 @@ class NetworkView(LinesView):
     The layers, each with what follows it, what it puts out for one image, its parameters with their
     share, its multiply-adds, and its receptive field (rf): the pixels a side that one output sees.
 
-    + and - make a layer wider or narrower, e changes the rest, u takes back. Layers with ! cost most
-    while the budget is overrun; the one with ✗ can't be built, with the reason below the table.
+    + and - make a layer wider or narrower, u takes back. e changes the rest: kernel, stride, padding,
+    dilation and groups, and what follows (prelu, batch norm, dropout ...). i inserts a layer, also one that
+    adds an earlier one's output (residual) or uses its weights again (share), or a blurred pooling.
+
+    Layers with ! cost most while the budget is overrun; the one with ✗ can't be built, with the reason
+    below the table.
 
     The figures are closed forms until torch has loaded, then torchinfo's of the real network.
     """

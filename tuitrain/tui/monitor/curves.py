@@ -62,9 +62,13 @@ def _own(state: MonitorState, quantity: Quantity, smooth: bool) -> list[Curve]:
         return [Curve("rate", _by_epoch(state, "lr"), "primary bold")]
     names = ("test_acc", "train_acc") if quantity == "accuracy" else ("test_loss", "train_loss")
     test, train = (_by_epoch(state, name) for name in names)
+    averaged = _by_epoch(state, f"ema_{names[0]}")
     if smooth:
-        test, train = smoothed(test), smoothed(train)
-    return [Curve(judged, test, "primary bold"), Curve("train", train, "good", "dash", "end")]
+        test, train, averaged = smoothed(test), smoothed(train), smoothed(averaged)
+    curves = [Curve(judged, test, "primary bold"), Curve("train", train, "good", "dash", "end")]
+    if state.history.averages:
+        curves.insert(1, Curve("ema", averaged, "accent", "solid", "end"))
+    return curves
 
 
 def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:

@@ -42,6 +42,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
         ("epoch", 5),
         (f"{judge} %", 9),
         ("loss", 8),
+        *([("ema %", 8)] if state.history.averages else []),
         ("train %", 8),
         ("loss", 8),
         ("gap", 7),
@@ -63,6 +64,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
                 (f"{e.epoch:5}", ""),
                 (f" {mark} {figures.percent_text(e.test_acc):>6}", style),
                 (f" {figures.loss_text(e.test_loss):>7}", ""),
+                (f" {figures.percent_text(e.ema_test_acc):>7}" if state.history.averages else "", ""),
                 (f" {figures.percent_text(e.train_acc):>7} {figures.loss_text(e.train_loss):>7}", "dim"),
                 (f" {figures.signed_points_text(e.train_acc - e.test_acc):>6}", ""),
                 (
@@ -76,6 +78,8 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     if rows:
         judge = state.history.judged_by
         rows.append(((f" gap: train accuracy above (+) or below (−) {judge}, in points", "dim"),))
+        if state.history.averages:
+            rows.append(((f" ema: {judge} accuracy of the averaged weights, beside the run's own", "dim"),))
     return ((heading, "dim underline"),), rows
 
 
