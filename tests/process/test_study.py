@@ -151,6 +151,55 @@ def test_halving_that_was_killed_decides_the_same_and_those_left_equal_runs_by_t
     assert onwards.returncode == 0 and json.loads(onwards.stdout)["outcome"] == "completed"
 
 
+def test_a_search_that_was_killed_finds_the_same_front_and_its_presets_can_be_judged(home) -> None:
+    space = Path(home["HOME"]) / "space.toml"
+    space.write_text(
+        'defaults = false\n[space]\n"model.layers[0].conv" = { low = 2, high = 9 }\nlr = { low = 0.05, high = 0.8, log = true }\n'
+    )
+    named = (
+        "search", "--preset", "TINY", "--max-params", "700", "--space", str(space), "--trials", "4", "--seeds", "2", "--epochs",
+        "2", "--threads", "1", "--target", "5",
+    )  # fmt: skip
+    runs = Path(home["TUITRAIN_RUNS_DIR"])
+    process = subprocess.Popen(
+        command(home, *named, "--name", "quest", "-q"),
+        env=home,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    _wait_for(lambda: len(list(runs.glob("quest_t*/checkpoints/*"))) > 1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(30)
+    assert json.loads(tuitrain(home, "study", "--json").stdout)[0]["state"] == "stopped"
+    done = tuitrain(home, "study", "resume", "quest", "--json")
+    assert done.returncode == 0, done.stderr
+    whole = tuitrain(home, *named, "--name", "unkilled", "--json", "--jobs", "1")
+    assert whole.returncode == 0, whole.stderr
+    found, other = json.loads(done.stdout), json.loads(whole.stdout)
+    assert found["trials"] == other["trials"] and found["front"] == other["front"] != []
+    ends = [
+        {
+            path.parent.name.partition("_")[2]: json.loads(path.read_text().splitlines()[-1])["model_sha256"]
+            for path in found
+        }
+        for found in (runs.glob("quest_t*/events.jsonl"), runs.glob("unkilled_t*/events.jsonl"))
+    ]
+    assert ends[0] == ends[1] and len(ends[0]) > 4
+    assert all(trial["parameters"] <= 700 for trial in found["trials"]) and len(found["trials"]) == 4
+    assert "prefers-color-scheme: dark" in Path(found["picture"]).read_text()
+    assert found["presets"][0]["judge"].endswith("--seeds 2-11")
+    judged = tuitrain(
+        home, "run", "-p", found["presets"][0]["preset"], "--epochs", "1", "--seed", "2", "--json"
+    )
+    assert judged.returncode == 0 and json.loads(judged.stdout)["judged_by"] == "test", judged.stderr
+    page = tuitrain(home, "study", "show", "quest")
+    assert "The smallest that reaches 5 %" in page.stdout and "judge   tuitrain run -p" in page.stdout
+    assert (
+        tuitrain(home, "study", "rm", "quest").returncode == 0
+        and next(runs.glob("quest_t000_seed0")).exists()
+    )
+
+
 def test_a_duel_and_a_comparison_say_what_they_found(home) -> None:
     done = tuitrain(
         home, "duel", "TINY", "--set", "train.optimizer.lr=0.2", "--both", "train.epochs=2", "--max-seeds", "3", "--name", "duel",

@@ -28,6 +28,7 @@ from tuitrain.watch.evidence import Evidence, evidence_json
 from tuitrain.watch.group import Group
 from tuitrain.watch.leaderboard import Leaderboard, Place, leaderboard_json
 from tuitrain.watch.reproduction import Reproduction, reproduction_json
+from tuitrain.watch.search import SearchBoard, Trial, search_json
 from tuitrain.watch.study_json import group_json, study_json
 
 _GROUP = group("made", [[True, False], [True, True]])
@@ -35,6 +36,7 @@ _ACTIVATIONS = activations_json(
     Activations((LayerMaps("conv1", np.zeros((1, 1, 1), np.float32)),), np.full(10, 0.1, np.float32)),
     [LayerMaps("conv1", np.zeros((1, 1, 1), np.float32))],
 )
+_SEARCH = SearchBoard((Trial(_GROUP, "t000", 10, "4"),), 1, 1, 10, None, 1, 0, 0, False, "digits", 250)
 FROZEN = Path(__file__).parent / "interface.json"
 
 
@@ -70,6 +72,9 @@ def interface() -> dict[str, object]:
         "sweep --json leaderboard": sorted(
             leaderboard_json(Leaderboard(("lr",), (Place(_GROUP, (0.1,), 1),)))[0]
         ),
+        "search --json": sorted(search_json(_SEARCH)),
+        "search --json networks": sorted(search_json(_SEARCH)["networks"]),
+        "search --json trials": sorted(search_json(_SEARCH)["trials"][0]),
         "lesson backprop --json": sorted(lesson),
         "lesson backprop --json terms": sorted(lesson["terms"][0]),
         "activations --json": sorted(_ACTIVATIONS),

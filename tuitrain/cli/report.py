@@ -168,6 +168,12 @@ def _of_study(study: StudyDirectory) -> Document:
 
         ranked = leaderboard_of(plan, groups)
         board = (leaderboard_titles(ranked), leaderboard_rows(ranked))
+    elif plan.kind == "search":
+        from tuitrain.study.search_result import board_of
+        from tuitrain.watch.search import trial_row, trial_titles
+
+        found = board_of(plan, groups)
+        board = (trial_titles(), [trial_row(found, trial) for trial in found.front])
     elif plan.kind == "reproduction":
         from tuitrain.study.reproduction import reproductions
         from tuitrain.watch.reproduction import HEAD, table_rows

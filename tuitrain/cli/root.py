@@ -22,6 +22,7 @@ from tuitrain.cli.predict import predict
 from tuitrain.cli.report import report
 from tuitrain.cli.reproduce import reproduce
 from tuitrain.cli.run import resume, run
+from tuitrain.cli.search import search
 from tuitrain.cli.show import show
 from tuitrain.cli.study import study_app
 from tuitrain.cli.sweep import sweep
@@ -98,6 +99,7 @@ app.command(rich_help_panel=TRAIN)(branch)
 for command in lab.COMMANDS:
     app.command(rich_help_panel=TRAIN)(command)
 app.command(rich_help_panel=TRAIN)(sweep)
+app.command(rich_help_panel=TRAIN)(search)
 app.command(rich_help_panel=TRAIN)(compare.duel)
 app.command(name="lr-find", rich_help_panel=TRAIN)(lr_find)
 app.command(rich_help_panel=TRAIN)(reproduce)

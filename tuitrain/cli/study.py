@@ -51,7 +51,7 @@ def studies(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.
             continue
         groups = _groups(study, plan)
         rows.append({
-            "study": study.name, "kind": plan.kind, "state": "live" if study.is_held() else _state(groups),
+            "study": study.name, "kind": plan.kind, "state": "live" if study.is_held() else _state(plan, groups),
             "settings": [group.label for group in groups], "runs": sum(len(group.runs) for group in groups),
             "finished": sum(len(group.ended) for group in groups), "began": plan.began,
             "mean_last_test_accuracy": [group.mean.value if group.mean else None for group in groups],
@@ -66,8 +66,8 @@ def studies(ctx: typer.Context, runs_dir: options.RunsDir = None, json: options.
     _print_studies(rows)
 
 
-def _state(groups: Sequence[Group]) -> str:
-    return "stopped" if any(group.to_go for group in groups) else "done"
+def _state(plan: Plan, groups: Sequence[Group]) -> str:
+    return "stopped" if plan.to_come or any(group.to_go for group in groups) else "done"
 
 
 def _print_studies(rows: Sequence[dict[str, Any]]) -> None:
@@ -136,6 +136,12 @@ def resume(
             "--double", help="As many pairs again, for an undecided duel that was begun with --extendable."
         ),
     ] = False,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials", min=1, help="How many networks a search trains in all.", rich_help_panel=options.PLACE
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="The study's network, FILE.py:NAME, named again.", show_default=False),
@@ -154,7 +160,7 @@ def resume(
     What is finished is not trained again. It trains where it did before, or --on another cluster, or here.
     """
     from tuitrain.study.executors import usable_site
-    from tuitrain.study.starting import add_seeds, refuse_user_network
+    from tuitrain.study.starting import add_seeds, refuse_user_network, with_trials
     from tuitrain.study.store import the_study
 
     directory = the_study(config.runs_dir(runs_dir), study)
@@ -165,6 +171,9 @@ def resume(
             refuse_user_network(plan)
         if double:
             plan = _doubled(plan)
+            directory.write_plan(plan)
+        elif trials is not None:
+            plan = with_trials(plan, trials)
             directory.write_plan(plan)
         elif seeds is not None:
             plan = add_seeds(directory, seeds)

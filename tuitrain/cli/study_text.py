@@ -1,4 +1,4 @@
-"""A study on a page, and where its kinds (seeds, duel, reproduction, sweep) are told apart."""
+"""A study on a page, and where its kinds (seeds, duel, reproduction, sweep, search) are told apart."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def more_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
             from tuitrain.watch.leaderboard import leaderboard_json
 
             return {"leaderboard": leaderboard_json(leaderboard_of(plan, groups))}
+        case "search":
+            from tuitrain.study.search_result import board_of
+            from tuitrain.watch.search import search_json
+
+            return search_json(board_of(plan, groups))
         case _:
             return {}
 
@@ -81,6 +86,11 @@ def keep_results(study: StudyDirectory, plan: Plan, groups: Sequence[Group]) -> 
             with contextlib.suppress(OSError):
                 durable.replace(path, leaderboard_csv(leaderboard_of(plan, groups)).encode())
             return {"csv": str(path)}
+        case "search":
+            from tuitrain.report.front import write_front
+            from tuitrain.study.search_result import board_of
+
+            return write_front(study, plan, board_of(plan, groups))
         case _:
             return {}
 
@@ -111,6 +121,12 @@ def _main_table(plan: Plan, groups: Sequence[Group]) -> RenderableType:
             from tuitrain.study.grid import leaderboard_of
 
             return leaderboard_picture(leaderboard_of(plan, groups))
+        case "search":
+            from tuitrain.cli.console import stderr
+            from tuitrain.cli.search_text import search_picture
+            from tuitrain.study.search_result import board_of
+
+            return search_picture(board_of(plan, groups), stderr().width)
         case _:
             return figure_table(groups)
 
@@ -123,7 +139,7 @@ def study_text(plan: Plan, groups: Sequence[Group], path: Path) -> RenderableTyp
     from tuitrain.watch.group import group_lines, missing_lines
 
     parts: list[RenderableType] = [Text()]
-    if len(groups) == 1 and plan.kind != "reproduction":
+    if len(groups) == 1 and plan.kind not in ("reproduction", "search"):
         first, *rest = group_lines(groups[0])
         parts += [Text.assemble((visible(groups[0].label), "bold")), Text(first), *_dim(rest)]
     else:
@@ -136,10 +152,19 @@ def study_text(plan: Plan, groups: Sequence[Group], path: Path) -> RenderableTyp
     parts.append(Text())
     if plan.command:
         parts.append(Text.assemble(("repeat  ", "bold"), visible(plan.command)))
-    if any(group.to_go for group in groups) and plan.kind != "duel":
+    if plan.kind == "search" and (command := _judge_command(plan, groups, path)):
+        parts.append(Text.assemble(("judge   ", "bold"), visible(command)))
+    if (plan.to_come or any(group.to_go for group in groups)) and plan.kind != "duel":
         parts.append(Text.assemble(("go on   ", "bold"), f"tuitrain study resume {visible(path.name)}"))
     parts.append(Text.assemble(("study   ", "bold"), visible(path)))
     return Stack(*parts)
+
+
+def _judge_command(plan: Plan, groups: Sequence[Group], path: Path) -> str:
+    from tuitrain.cli.search_text import judge_command
+    from tuitrain.study.search_result import board_of
+
+    return judge_command(plan, board_of(plan, groups), path)
 
 
 def _named(group: Group, line: str) -> str:

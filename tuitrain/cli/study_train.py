@@ -17,7 +17,9 @@ from tuitrain.figures import accuracy_text, plural, reaches_target
 from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
+    from tuitrain.cli.study_view import Below, Redrawn
     from tuitrain.study.plan import Plan
+    from tuitrain.study.reading import StudyReader
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.training import StudyTraining
     from tuitrain.training.job import Job
@@ -35,6 +37,7 @@ def train_study(
     quiet: bool,
     plain: bool,
     until_decided: bool = True,
+    timeout_s: float | None = None,
 ) -> tuple[list[Group], int]:
     """Trains what a study has not trained yet, shown until it ends; returns its groups and an exit code.
 
@@ -48,6 +51,7 @@ def train_study(
         quiet: whether nothing is shown.
         plain: whether lines are shown in place of a picture.
         until_decided: whether a duel ends when it is decided.
+        timeout_s: after so many seconds it is stopped, its state saved; None for never.
     """
     from tuitrain.cli.manners import notify
     from tuitrain.cli.study_text import is_decided
@@ -70,12 +74,15 @@ def train_study(
                 lambda groups: [*verdict_lines(reader.plan, groups), *getattr(workers, "says", ())],
                 quiet=quiet,
                 plain=plain,
+                redrawn=_front_view(reader) if plan.kind == "search" else None,
             ),
             0.0,
         )
 
         def look() -> None:
             nonlocal shown
+            if timeout_s is not None and time.monotonic() - began >= timeout_s:
+                training.control.stop(f"--timeout {timeout_s:g} is over")
             if time.monotonic() - shown >= SHOW_S:
                 reader.plan = training.plan
                 with contextlib.suppress(OSError, ValueError):
@@ -105,6 +112,13 @@ def train_study(
         study.release()
 
 
+def _front_view(reader: StudyReader) -> Callable[[Below], Redrawn]:
+    from tuitrain.cli.search_text import FrontView
+    from tuitrain.study.search_result import board_of
+
+    return lambda lines: FrontView(lambda groups: board_of(reader.plan, groups), lines)
+
+
 def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
     from tuitrain.cli.console import complain
 
@@ -117,7 +131,7 @@ def _exit_code(training: StudyTraining, groups: Sequence[Group]) -> int:
         complain(message)
     if bad:
         return bad[0].exit_code or ExitCode.FAILED
-    if all(group.ended and len(group.diverged) == len(group.ended) for group in groups):
+    if groups and all(group.ended and len(group.diverged) == len(group.ended) for group in groups):
         return ExitCode.DIVERGED
     return ExitCode.DONE
 

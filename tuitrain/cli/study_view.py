@@ -31,11 +31,20 @@ class StudyView(Protocol):
         """It has ended."""
 
 
-def choose_view(lines: Below, *, quiet: bool, plain: bool) -> StudyView:
-    """The view for this terminal; `lines` are what is said below the members, as of a duel."""
+def choose_view(
+    lines: Below, *, quiet: bool, plain: bool, redrawn: Callable[[Below], Redrawn] | None = None
+) -> StudyView:
+    """The view for this terminal.
+
+    Args:
+        lines: what is said below the members, as of a duel.
+        quiet: whether nothing is shown.
+        plain: whether lines are shown in place of a picture.
+        redrawn: makes the picture; where left out, that of groups.
+    """
     if quiet:
         return Silent()
-    return PlainLines() if plain or not stderr().is_terminal else Redrawn(lines)
+    return PlainLines() if plain or not stderr().is_terminal else (redrawn or Redrawn)(lines)
 
 
 class Silent:
@@ -107,13 +116,21 @@ class Redrawn:
     def picture(self) -> RenderableType:
         """The groups as they stand."""
         from rich.console import Group as Stack
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
         from rich.text import Text
 
         groups = self._groups
         if not groups:
             return Text("starting …")
+        parts = [self.head(groups), *self.body(groups)]
+        parts += [Text(line) for line in self._lines(groups)]
+        parts += [self._member(group, run) for group in groups for run in group.runs if self._shown(run)][:12]
+        return Stack(*parts)
+
+    def head(self, groups: Sequence[Group]) -> RenderableType:
+        """A bar, how many runs have ended, and how long the others take."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
         done = sum(len(group.ended) for group in groups)
         total = sum(len(group.runs) for group in groups)
         grid = Table.grid(padding=(0, 2))
@@ -122,14 +139,18 @@ class Redrawn:
             f"{done} of {plural(total, 'run')}",
             f"ETA {duration_text(self._pace.left_s(groups))}",
         )
-        parts: list[RenderableType] = [grid]
+        return grid
+
+    def body(self, groups: Sequence[Group]) -> list[RenderableType]:
+        """What the groups have come to."""
+        from rich.text import Text
+
+        parts: list[RenderableType] = []
         for group in groups:
             label = f"{visible(group.label)}: " if len(groups) > 1 else ""
             text = group.stopped or mean_text(group)
             parts.append(Text(f"{label}{text}", style="bold" if len(groups) == 1 else ""))
-        parts += [Text(line) for line in self._lines(groups)]
-        parts += [self._member(group, run) for group in groups for run in group.runs if self._shown(run)][:12]
-        return Stack(*parts)
+        return parts
 
     @staticmethod
     def _shown(run: SeedRun) -> bool:

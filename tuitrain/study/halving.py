@@ -13,12 +13,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError
+from tuitrain.errors import TuitrainError, UsageError
 from tuitrain.runs import names
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
 from tuitrain.runs.recorder import Recorder
-from tuitrain.study.member import Ending
+from tuitrain.study.member import Ending, history_of
 from tuitrain.study.optional import need_optuna
 from tuitrain.study.plan import Batch, Cut, Member, Plan
 from tuitrain.study.store import StudyDirectory
@@ -125,7 +125,7 @@ class Halving:
             sum(stay),
         )
         self.plan = dataclasses.replace(self.plan, cuts=(*self.plan.cuts, cut))
-        self.study.write_plan(dataclasses.replace(self.study.plan(), cuts=self.plan.cuts))
+        self.study.change_plan(cuts=self.plan.cuts)
         self._keep_told()
 
     def _keep_told(self) -> None:
@@ -149,13 +149,7 @@ class Halving:
         return sum(found) / len(found) if found else math.nan
 
     def _history(self, member: Member) -> History:
-        path = self.study.runs_dir / member.run
-        if not names.looks_like_run(path):
-            return History()
-        try:
-            return History.of(RunDirectory(path).events())
-        except RunDirectoryError:
-            return History()
+        return history_of(self.study.runs_dir / member.run)
 
 
 def tell_why(path: Path, why: str) -> None:

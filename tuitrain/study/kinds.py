@@ -1,4 +1,4 @@
-"""What the kinds of a study (seeds, duel, reproduction, sweep) say of all their settings together, and their tables."""
+"""What the kinds of a study (seeds, duel, reproduction, sweep, search) say of all their settings together, and their tables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from tuitrain.watch.board import Board
 
 #: Kinds of any number of settings, which are looked at as one table.
-WITH_BOARD: frozenset[Kind] = frozenset({"reproduction", "sweep"})
+WITH_BOARD: frozenset[Kind] = frozenset({"reproduction", "sweep", "search"})
 
 
 def has_board(plan: Plan) -> bool:
     """Whether a study is looked at as a table of its settings."""
-    return plan.kind in WITH_BOARD and len(plan.settings) > 1
+    return plan.kind in WITH_BOARD and (len(plan.settings) > 1 or plan.kind == "search")
 
 
 def verdict_lines(plan: Plan, groups: Sequence[Group]) -> list[str]:
@@ -38,6 +38,11 @@ def verdict_lines(plan: Plan, groups: Sequence[Group]) -> list[str]:
             from tuitrain.watch.leaderboard import leaderboard_lines
 
             return leaderboard_lines(leaderboard_of(plan, groups))
+        case "search":
+            from tuitrain.study.search_result import board_of
+            from tuitrain.watch.search import search_lines
+
+            return search_lines(board_of(plan, groups))
         case _:
             return []
 
@@ -58,13 +63,19 @@ class BoardReader:
             groups: one a setting.
             held: whether a process trains the study.
         """
-        from tuitrain.watch.board import board_of_leaderboard, board_of_reproductions
+        from tuitrain.watch.board import board_of_leaderboard, board_of_reproductions, board_of_search
 
         if self._sweep is not None:
             from tuitrain.watch.leaderboard import leaderboard_lines
 
             found = self._sweep.leaderboard(groups)
             return board_of_leaderboard(found, held=held), leaderboard_lines(found)
+        if self.plan.kind == "search":
+            from tuitrain.study.search_result import board_of
+            from tuitrain.watch.search import search_lines
+
+            search = board_of(self.plan, groups)
+            return board_of_search(search, held=held), search_lines(search)
         from tuitrain.study.reproduction import reproductions
         from tuitrain.watch.reproduction import reproduction_lines
 

@@ -54,12 +54,13 @@ def local_for(plan: Plan, jobs: int | None = None, together: bool | None = None)
     Raises:
         UsageError: `jobs` is not from 1 to 1,024.
     """
-    runtime, members = plan.runtime, len(plan.settings) * len(plan.seeds)
+    runtime, members = plan.runtime, plan.most_members
     if jobs is not None and not 1 <= jobs <= 1024:
         raise UsageError(f"--jobs {jobs}: use a number from 1 to 1024.")
     on_cpu = trains_on_cpu(runtime)
     devices = () if on_cpu or runtime.device not in ("auto", "cuda") else _several_gpus()
-    if together or (together is None and not on_cpu and runtime.device != "mps" and not plan.user_network):
+    alone = bool(plan.user_network) or plan.kind == "search"  # a search gives out one seed at a time
+    if together or (together is None and not on_cpu and runtime.device != "mps" and not alone):
         most = jobs or len(devices or "1") * (TOGETHER_IN_A_DUEL if plan.kind == "duel" else TOGETHER)
         processes = min(max(1, len(devices)), most, members)
         share = math.ceil(min(members, most) / processes)

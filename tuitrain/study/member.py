@@ -144,6 +144,16 @@ def result_of(path: Path) -> str | None:
     return history.outcome if history.has_result else None
 
 
+def history_of(path: Path) -> History:
+    """What a member has done; nothing, where it has not begun or its log can't be read."""
+    from tuitrain.runs.history import History
+
+    if names.looks_like_run(path):
+        with contextlib.suppress(RunDirectoryError):
+            return _history(path)
+    return History()
+
+
 def _history(path: Path) -> History:
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.history import History

@@ -15,7 +15,7 @@ from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 
-Kind = Literal["seeds", "duel", "reproduction", "sweep"]
+Kind = Literal["seeds", "duel", "reproduction", "sweep", "search"]
 #: The version of `plan.json`; raised when an older program would misread it.
 SCHEMA = 1
 MAX_MEMBERS = 100_000
@@ -34,6 +34,8 @@ class Setting:
         changed: what differs from the preset as published, `[old, new]` by dotted key.
         command: the command line that trains it with one seed; each member has its own in it.
         slug: its part of the names of runs; empty in a study of one setting.
+        seeds: those of the plan that it is trained with; None for all. A search gives them out one by one.
+        chosen: of a search, what makes its preset of the search's, by dotted key.
     """
 
     label: str
@@ -41,6 +43,8 @@ class Setting:
     changed: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     slug: str = ""
+    seeds: tuple[int, ...] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class Plan:
         halving: of so many settings one goes on each time they are compared (`study/halving.py`); 0 where all do.
         cuts: what that has decided so far.
         on: the site that trains it (`study/site.py`); empty for processes of the machine where it is started.
+        search: of a search, what is searched (`study/search_plan.py`); else empty. Its settings come as it goes on.
 
     Raises:
         UsageError: no setting, no seed, one twice, or too many members.
@@ -139,23 +144,42 @@ class Plan:
     halving: int = 0
     cuts: tuple[Cut, ...] = ()
     on: str = ""
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.settings or not self.seeds:
+        if not (self.settings or self.search) or not self.seeds:
             raise UsageError(
                 f"study {visible(self.name)}: nothing to train; give a preset and a seed at least."
             )
-        if (count := len(self.settings) * len(self.seeds)) > MAX_MEMBERS:
+        if (count := self.most_members) > MAX_MEMBERS:
             raise UsageError(f"study {visible(self.name)}: {count:,} runs; use {MAX_MEMBERS:,} at most.")
         refuse_twice(self.seeds)
         if len(self.settings) > 1 and len({s.slug for s in self.settings}) < len(self.settings):
             raise UsageError(f"study {visible(self.name)}: two settings have the same name.")
 
+    @property
+    def most_members(self) -> int:
+        """How many runs it has at most; of a search, with what is still to come."""
+        settings = max(len(self.settings), int(self.search.get("trials", 0)))
+        return settings * len(self.seeds)
+
+    @property
+    def to_come(self) -> int:
+        """How many settings a search has still to choose."""
+        trials = self.search.get("trials", 0)
+        return 0 if self.search.get("exhausted") else max(0, int(trials) - len(self.settings))
+
+    def seeds_of(self, setting: int) -> tuple[int, ...]:
+        """The seeds of a setting."""
+        own = self.settings[setting].seeds
+        return self.seeds if own is None else own
+
     def members(self) -> Iterator[Member]:
         """Every run, in the order of seeds, so that each setting always has nearly as many."""
         for seed in self.seeds:
             for index in range(len(self.settings)):
-                yield self.member(index, seed)
+                if seed in self.seeds_of(index):
+                    yield self.member(index, seed)
 
     def member(self, setting: int, seed: int) -> Member:
         """One run."""
@@ -211,6 +235,8 @@ class Plan:
                     "changed": jsonio.finite(dict(setting.changed)),
                     "command": setting.command,
                     "slug": setting.slug,
+                    **({} if setting.seeds is None else {"seeds": list(setting.seeds)}),
+                    **({"chosen": dict(setting.chosen)} if setting.chosen else {}),
                 }
                 for setting in self.settings
             ],
@@ -225,6 +251,7 @@ class Plan:
             "halving": self.halving,
             "cuts": [cut.to_dict() for cut in self.cuts],
             "on": self.on,
+            "search": dict(self.search),
         }
 
     @classmethod
@@ -244,18 +271,18 @@ class Plan:
                     dict(one["changed"]),
                     str(one["command"]),
                     safe_name(str(one["slug"])) if one["slug"] else "",
+                    _whole(one["seeds"]) if "seeds" in one else None,
+                    dict(one.get("chosen", {})),
                 )
                 for one in data["settings"]
             )
             kind: Kind = next((kind for kind in get_args(Kind) if kind == data["kind"]), "seeds")
-            if not all(isinstance(seed, int) and seed >= 0 for seed in data["seeds"]):
-                raise ValueError("a seed is no whole number")
             budget, gain, doublings = data["budget"], data["gain"], data["doublings"]
             return cls(
                 str(data["name"]),
                 kind,
                 settings,
-                tuple(data["seeds"]),
+                _whole(data["seeds"]),
                 Runtime.from_dict(data["runtime"]),
                 None if budget is None else int(budget),
                 str(data["command"]),
@@ -266,9 +293,16 @@ class Plan:
                 max(0, int(data.get("halving", 0))),
                 tuple(map(Cut.from_dict, data.get("cuts", ()))),
                 str(data.get("on", "")),
+                dict(data.get("search", {})),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise RunDirectoryError(f"{where} is damaged; its runs are not, see `tuitrain runs`.") from None
+
+
+def _whole(seeds: Sequence[Any]) -> tuple[int, ...]:
+    if not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        raise ValueError("a seed is no whole number")
+    return tuple(seeds)
 
 
 def judged_alike(preset: Preset, seed: int) -> Preset:

@@ -65,7 +65,7 @@ class StudyReader:
         """
         out, self._may_read = [], most_predictions
         for index, setting in enumerate(self.plan.settings):
-            members = [self.plan.member(index, seed) for seed in self.plan.seeds]
+            members = [self.plan.member(index, seed) for seed in self.plan.seeds_of(index)]
             runs = tuple(map(self._seed_run, members))
             if stopped := self.plan.stopped(index):
                 runs = tuple(replace(run, fraction=1.0) for run in runs)

@@ -48,15 +48,15 @@ class StudySession:
             plan = study.plan()
             self._workers, local = executor_for(study, plan)
             plan = replace(plan, runtime=local.runtime)
+            self.study, self.control = study, control
+            self._reader = StudyReader(study.runs_dir, plan)
+            self._training = StudyTraining(
+                study, plan, self._workers, at_once=local.at_once, together=local.together, data_dir=data_dir,
+                enough=(lambda: duel_of(plan, self._reader.groups()).decided) if plan.kind == "duel" else lambda: False,
+            )  # fmt: skip
         except BaseException:
             study.release()
             raise
-        self.study, self.control = study, control
-        self._reader = StudyReader(study.runs_dir, plan)
-        self._training = StudyTraining(
-            study, plan, self._workers, at_once=local.at_once, together=local.together, data_dir=data_dir,
-            enough=(lambda: duel_of(plan, self._reader.groups()).decided) if plan.kind == "duel" else lambda: False,
-        )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name=f"study-{study.name}", daemon=True)
         self.reporter: Reporter | None = None
         self.error = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tuitrain.errors import UsageError, visible
@@ -100,6 +101,10 @@ def add_seeds(study: StudyDirectory, seeds: str) -> Plan:
         RunDirectoryError: its plan can't be read or written.
     """
     plan = study.plan()
+    if plan.kind == "search":
+        raise UsageError(
+            "--seeds: a search gives seeds by itself; judge what it found with others: `tuitrain run -p FILE --seeds 10`."
+        )
     if plan.kind == "duel":
         raise UsageError(
             "--seeds: a duel has its pairs from the beginning; double one that may be, with --double."
@@ -107,6 +112,21 @@ def add_seeds(study: StudyDirectory, seeds: str) -> Plan:
     plan = plan.with_seeds(seeds_of(seeds, max(plan.seeds) + 1))
     study.write_plan(plan)
     return plan
+
+
+def with_trials(plan: Plan, trials: int) -> Plan:
+    """The same search with another number of networks in all.
+
+    Raises:
+        UsageError: it is no search, has as many already, or too many are wanted.
+    """
+    if plan.kind != "search":
+        raise UsageError(f"--trials: {visible(plan.name)} is no search; --seeds gives a study more seeds.")
+    if trials < len(plan.settings):
+        raise UsageError(
+            f"--trials {trials}: the search has {len(plan.settings)} networks already; name more."
+        )
+    return replace(plan, search={**plan.search, "trials": trials, "exhausted": False})
 
 
 def refuse_user_network(plan: Plan) -> None:

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ class StudyDirectory:
             durable.replace(self.path / PLAN, text.encode())
         except OSError as error:
             raise _unwritable(self.path, error) from None
+
+    def change_plan(self, **changes: Any) -> None:
+        """Replace parts of the plan; the rest stays as it was written, as the runtime that this machine changed.
+
+        Raises:
+            RunDirectoryError: it can't be read or written.
+        """
+        self.write_plan(replace(self.plan(), **changes))
 
     def acquire(self) -> None:
         """Hold it while its members are trained.
@@ -129,8 +138,6 @@ def create_study(runs_dir: Path, plan: Plan) -> StudyDirectory:
     Raises:
         RunDirectoryError: the folder can't be written.
     """
-    from dataclasses import replace
-
     base = study_name(plan.name)
     folder = runs_dir / STUDIES
     try:

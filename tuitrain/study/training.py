@@ -62,6 +62,10 @@ class StudyTraining:
         model: the user's network, as named on the command line.
         reporter: a function of a module that makes the report that each member leaves in its directory.
         enough: asked after each member that ended, and before the first: whether no more shall be trained.
+
+    Raises:
+        UsageError, RunDirectoryError: what decides the order of its work is not installed, or damaged; the executor is
+            shut down.
     """
 
     def __init__(
@@ -78,7 +82,11 @@ class StudyTraining:
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self.study, self.executor, self.at_once = study, executor, max(1, at_once)
-        self.work = work_of(study, plan, max(1, together))
+        try:
+            self.work = work_of(study, plan, max(1, together))
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
         self.data_dir, self.model, self.reporter, self.enough = data_dir, model, reporter, enough
         self._control = StudyControl(self)
         self.stop_reason = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.study.duel import duel_of
 from tuitrain.study.kinds import BoardReader, has_board
 from tuitrain.study.reading import StudyReader
@@ -70,11 +71,15 @@ class StudyWatcher:
         """A study.
 
         Raises:
-            RunDirectoryError: its plan can't be read.
+            RunDirectoryError: its plan can't be read, or has no setting yet.
         """
         self.directory = directory
         self.setting = 0
         self.plan = directory.plan()
+        if not self.plan.settings:
+            raise RunDirectoryError(
+                f"study {visible(directory.name)} has chosen no network yet; try again in a moment."
+            )
         self._changed = self._plan_time()
         self._reader = StudyReader(directory.runs_dir, self.plan)
         self._board = self._board_reader()
@@ -132,6 +137,7 @@ class StudyWatcher:
             duel = duel_of(self.plan, groups).keeping(before.duel if before is not None else None)
         says, more = group_lines(shown), None
         state = study_state(groups, held=held)
+        state = "stopped" if state == "done" and self.plan.to_come else state
         if duel is not None:
             says = duel_lines(duel)
             more = 2.0 * duel.to_go if duel.to_go is not None else None

@@ -11,6 +11,7 @@ from tuitrain.runs import names
 from tuitrain.study.halving import Halving
 from tuitrain.study.member import Ending, result_of
 from tuitrain.study.plan import Batch, Plan
+from tuitrain.study.search import Search
 from tuitrain.study.store import StudyDirectory
 
 
@@ -74,4 +75,6 @@ def work_of(study: StudyDirectory, plan: Plan, together: int = 1) -> Work:
     """
     if plan.halving:
         return Halving(study, plan, together)
+    if plan.kind == "search":
+        return Search(study, plan, together)
     return InOrder(study, plan, together)

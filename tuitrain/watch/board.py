@@ -16,6 +16,7 @@ from tuitrain.watch.leaderboard import (
     leaderboard_titles,
 )
 from tuitrain.watch.reproduction import HEAD, Reproduction, table_rows
+from tuitrain.watch.search import SearchBoard, trial_row, trial_titles
 
 #: The most letters of a swept value; a layer's settings may be any length.
 _MOST_OF_VALUE = 14
@@ -107,6 +108,32 @@ def board_of_reproductions(found: Sequence[Reproduction], *, held: bool) -> Boar
     )
     rows = tuple(
         BoardRow(n, table_rows(one)[0], setting_state(one.group, held=held)) for n, one in enumerate(found)
+    )
+    return Board(columns, rows)
+
+
+def board_of_search(found: SearchBoard, *, held: bool) -> Board:
+    """The networks of a search: the front, the smallest first, then the others by their means."""
+    front = {trial.slug for trial in found.front}
+    others = sorted(
+        (trial for trial in found.trials if trial.slug not in front),
+        key=lambda trial: -1.0 if trial.mean is None else trial.mean,
+        reverse=True,
+    )
+    ranks = {"95 %": 3, "schedule": 2, "rate": 1}
+    columns = tuple(
+        Column(
+            title, text=title in ("network", "schedule"), rank=ranks.get(title, 0), is_main=title == "mean"
+        )
+        for title in ("", *trial_titles())
+    )
+    rows = tuple(
+        BoardRow(
+            found.trials.index(trial),
+            ("front" if trial.slug in front else "", *trial_row(found, trial)),
+            "stopped" if trial.left else setting_state(trial.group, held=held),
+        )
+        for trial in (*found.front, *others)
     )
     return Board(columns, rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import TuitrainError, visible
@@ -43,6 +43,21 @@ def pareto_front(places: Iterable[FrontierPoint]) -> tuple[FrontierPoint, ...]:
         if not front or place.accuracy > front[-1].accuracy:
             front.append(place)
     return tuple(front)
+
+
+def in_sight(found: Frontier) -> Frontier:
+    """Without what would flatten a picture of the front: much more wrong than its worst, or far smaller or larger."""
+    if not found.front:
+        return found
+    least = 1 - max(3 * (1 - found.front[0].accuracy), 0.002)
+    smallest, largest = (
+        edge(place.parameters for place in found.mine) * factor for edge, factor in ((min, 0.25), (max, 4))
+    )
+
+    def kept(places: Iterable[FrontierPoint]) -> tuple[FrontierPoint, ...]:
+        return tuple(p for p in places if p.accuracy >= least and smallest <= p.parameters <= largest)
+
+    return replace(found, mine=kept(found.mine), published=kept(found.published))
 
 
 def frontier_of(
