@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import durable, eventlog, locking, names, posted, progress, report_files
 from tuitrain.runs.posted import PostedCommands
 from tuitrain.runs.progress import Live
-from tuitrain.training.events import SCHEMA, Record, StepProgress
+from tuitrain.training.events import SCHEMA, Event, Record, StepProgress
 
 NEW_PREFIX, GONE_PREFIX = ".new-", ".gone-"
 #: Begun or being removed, with the process that is at it.
@@ -240,10 +241,10 @@ class RunDirectory:
         """Append a record to `events.jsonl`; raises `OSError` when that can't be done."""
         self._log.append(record, sync=durable)
 
-    def events(self) -> list[Record]:
-        """The records that count: no torn tail, nothing that a restart superseded."""
+    def events(self, leave_out: Sequence[type[Event]] = ()) -> list[Record]:
+        """The records that count, but for these kinds: no torn tail, nothing that a restart superseded."""
         try:
-            return eventlog.read_events(self.path / "events.jsonl")
+            return eventlog.read_events(self.path / "events.jsonl", leave_out)
         except OSError as error:
             raise RunDirectoryError(
                 f"{visible(self.path / 'events.jsonl')} can't be read: {visible(error.strerror)}."

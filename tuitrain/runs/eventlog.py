@@ -11,7 +11,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +21,7 @@ from tuitrain.training.events import (
     CheckpointSaved,
     Control,
     EpochFinished,
+    Event,
     Record,
     RunFinished,
     RunStarted,
@@ -35,14 +36,15 @@ _MAX_BYTES = 256 << 20
 _FIRST_LINE_BYTES = 4 << 20
 
 
-def parse(data: bytes) -> list[Record]:
-    """The records of all complete lines; other lines are skipped."""
+def parse(data: bytes, leave_out: Sequence[type[Event]] = ()) -> list[Record]:
+    """The records of all complete lines, but for these kinds; other lines are skipped."""
+    unread = tuple(f'{{"event":"{kind.__name__}"'.encode() for kind in leave_out)
     records: list[Record] = []
     end = data.rfind(b"\n")
     if end < 0:
         return records
     for line in data[:end].split(b"\n"):
-        if line.strip():
+        if line.strip() and not line.startswith(unread):
             with contextlib.suppress(ValueError, TypeError, RecursionError):
                 records.append(from_line(line.decode("utf-8")))
     return records
@@ -83,11 +85,11 @@ def _beyond(record: Record, here: tuple[int, int]) -> bool:
     return isinstance(event, RunFinished)
 
 
-def read_events(path: Path) -> list[Record]:
-    """The current records of a log; none when the file is missing."""
+def read_events(path: Path, leave_out: Sequence[type[Event]] = ()) -> list[Record]:
+    """The current records of a log, but for these kinds; none when the file is missing."""
     try:
         with durable.open_plain(path) as file:
-            return current(parse(_rest(file)))
+            return current(parse(_rest(file), leave_out))
     except FileNotFoundError:
         return []
 

@@ -15,7 +15,7 @@ from tuitrain.runs.history import History
 from tuitrain.runs.index import HELD, summary_of
 from tuitrain.runs.predictions import right_of_runs
 from tuitrain.study.plan import MAX_MEMBERS, Member, Plan
-from tuitrain.training.events import Record
+from tuitrain.training.events import CheckpointSaved, Record
 from tuitrain.watch.group import Group, Right, SeedRun
 
 _STATES = {"completed": "done", "diverged": "diverged"}
@@ -88,7 +88,7 @@ class StudyReader:
             info = os.stat(path / "events.jsonl")  # noqa: PTH116 - hundreds of these, several times a second
             key, before = (info.st_mtime_ns, info.st_size), self._read.get(path.name)
             if before is None or before.key != key:
-                records = RunDirectory(path).events()
+                records = RunDirectory(path).events(leave_out=(CheckpointSaved,))  # half of a log
                 before = self._read[path.name] = _Read(key, records, History.of(records))
         except (OSError, RunDirectoryError):
             return None
