@@ -74,16 +74,13 @@ def training(bench: Bench, name: str) -> list[int]:
     return found
 
 
-def kill_workers(
-    bench: Bench, name: str, process: subprocess.Popen[bytes], times: int, every_s: float
-) -> int:
-    """Kills a worker that trains, again and again at random times, until the study has ended or so many are dead."""
+def kill_workers(bench: Bench, name: str, process: subprocess.Popen[bytes], count: int, times: int) -> int:
+    """Kills so many times a worker that trains: each time when so many members, drawn at random, have begun."""
+    begun = sorted(bench.random.uniform(0.0, 0.95 * count) for _ in range(times))
     kills, end = 0, time.monotonic() + WAIT_S
     while kills < times and process.poll() is None and time.monotonic() < end:
-        time.sleep(bench.random.uniform(0.0, 2.0 * every_s))
-        while not (pids := training(bench, name)) and process.poll() is None:
-            time.sleep(0.02)
-        if pids:
+        time.sleep(bench.random.uniform(0.0, 0.3))
+        if len(list(bench.runs.glob(f"{name}_seed*"))) > begun[kills] and (pids := training(bench, name)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(bench.random.choice(pids), signal.SIGKILL)
                 kills += 1
@@ -103,12 +100,10 @@ def compared(bench: Bench, name: str, count: int, whole: str) -> tuple[bool, str
 
 def disturbed(bench: Bench, times: int, *more: str, env: dict[str, str]) -> Figure:
     """A study whose workers are killed, and the same one undisturbed, on this machine."""
-    begun = time.monotonic()
     assert start(bench, *seeds(bench, "whole", times, "--jobs", "2"), env={}).wait(WAIT_S) == 0
-    whole_s = time.monotonic() - begun
     wanted = max(1, times // 5)
     process = start(bench, *seeds(bench, "killed", times, *more), env=env)
-    kills = kill_workers(bench, "killed", process, wanted, every_s=0.5 * whole_s / wanted)
+    kills = kill_workers(bench, "killed", process, times, wanted)
     ok, text = compared(bench, "killed", times, "whole")
     return Figure(ok and kills == wanted and process.returncode == 0, f"{text}; {kills} workers killed")
 

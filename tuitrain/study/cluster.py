@@ -52,6 +52,7 @@ class ClusterWorkers(Executor):
 
         Raises:
             UsageError: Parsl is not installed, or can't use this folder.
+            RunDirectoryError: the folder can't be written.
         """
         need_parsl(f"--on {site.name}")
         if re.search(r"[^\w./+@%:,=-]", str(folder)):
@@ -61,15 +62,20 @@ class ClusterWorkers(Executor):
         from parsl.concurrent import ParslPoolExecutor
 
         self.site, self.folder, self._study = site, folder / FOLDER, folder
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         self._log = logging.getLogger("parsl")
+        self._log.propagate = False
         self._handler = logging.FileHandler(self.folder / "parsl.log", delay=True)
         self._handler.setLevel(logging.WARNING)
         self._log.addHandler(self._handler)
-        self._log.propagate = False
-        self._pilots = _pilots(site, self.folder, label_of(folder))
         end_pilots(site, folder)
-        self._pool = ParslPoolExecutor(_parsl_config(self._pilots, self.folder))
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self._pilots = _pilots(site, self.folder, label_of(folder))
+            self._pool = ParslPoolExecutor(_parsl_config(self._pilots, self.folder))
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{visible(self.folder)} can't be written: {visible(error.strerror or error)}; check its owner, mode and disk."
+            ) from None
         self._waiting, self._over = "", threading.Event()
         if site.scheduler == "slurm":
             threading.Thread(target=self._watch_queue, name="watch-queue", daemon=True).start()
@@ -170,7 +176,7 @@ def what_failed(text: str) -> str:
         last = (
             _one_line(printed[1].strip().splitlines()[-1])
             if printed and printed[1].strip()
-            else "it printed nothing"
+            else "it printed nothing, as where the nodes do not see this folder"
         )
         return f"a pilot job ended before its workers were ready: {last}"
     return _one_line(text)

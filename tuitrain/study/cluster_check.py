@@ -101,7 +101,7 @@ def _worker(site: Site, runs_dir: Path, wait_s: float) -> Iterator[Check]:
     """A call in a real worker: what is there, and whether folder and locks are shared."""
     study = (runs_dir / STUDIES).absolute() / f".check-{secrets.token_hex(4)}"
     study.mkdir(mode=0o700)
-    workers = None
+    workers, failed = None, True
     try:
         workers = cluster.ClusterWorkers(site, study)
         with (study / "lock").open("w") as held:
@@ -115,7 +115,7 @@ def _worker(site: Site, runs_dir: Path, wait_s: float) -> Iterator[Check]:
                 says = f"none began within {wait_s:g} s{f': {why}' if why else ''}; --wait 600 waits longer"
                 yield Check("worker", False, says, ExitCode.DEVICE)
                 return
-            found = call.result()
+            found, failed = call.result(), False
         yield from _what_it_found(site, study, found, time.monotonic() - began)
     except TuitrainError as error:
         yield Check("worker", False, visible(error), error.exit_code)
@@ -124,7 +124,8 @@ def _worker(site: Site, runs_dir: Path, wait_s: float) -> Iterator[Check]:
     finally:
         if workers is not None:
             workers.shutdown()
-        shutil.rmtree(study, ignore_errors=True)
+        if not failed:  # else what the pilot job printed is kept
+            shutil.rmtree(study, ignore_errors=True)
 
 
 def _what_it_found(site: Site, study: Path, found: dict[str, Any], seconds: float) -> Iterator[Check]:

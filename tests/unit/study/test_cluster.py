@@ -153,7 +153,7 @@ def test_without_parsl_a_sentence_says_how_to_get_it(monkeypatch) -> None:
         ),
         (
             "Error 1:\n\tJob is marked as MISSING",
-            "a pilot job ended before its workers were ready: it printed nothing",
+            "a pilot job ended before its workers were ready: it printed nothing, as where the nodes do not see this folder",
         ),
     ],
 )
