@@ -88,7 +88,7 @@ def added(members: list[Member], runs: Path) -> list[Member]:
             continue
         if member is not None and member["date"] >= of_key.get(_key(member), member)["date"]:
             of_key[_key(member)] = member
-    order = [entry.name for entry in list_presets() if entry.builtin]
+    order = [entry.name for entry in list_presets() if entry.published]
     return sorted(of_key.values(), key=lambda one: (order.index(one["preset"]), one["device"], one["seed"]))
 
 
@@ -101,7 +101,7 @@ def member_of(history: History) -> Member | None:
     started, preset, done = history.started, history.preset, history.finished
     if started is None or preset is None or done is None or not history.has_result or started.own_network:
         return None
-    published = {entry.name: entry for entry in list_presets() if entry.builtin}.get(started.name)
+    published = {entry.name: entry for entry in list_presets() if entry.published}.get(started.name)
     if published is None or (started.dataset, started.judged_by, started.test_images) != (
         "mnist",
         "test",
@@ -138,7 +138,7 @@ def digest(preset: Preset) -> str:
 
 def reproductions(members: list[Member]) -> Iterator[tuple[Reproduction, list[Member]]]:
     """Every built-in preset, on each kind of device that it was run on, with the members that train its setting."""
-    presets = [load_preset(str(entry.path)) for entry in list_presets() if entry.builtin]
+    presets = [load_preset(str(entry.path)) for entry in list_presets() if entry.published]
     digests = {preset.name: digest(preset) for preset in presets}
     for preset in presets:
         same = [one for one in members if digests[one["preset"]] == digests[preset.name]]

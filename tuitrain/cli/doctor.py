@@ -226,8 +226,8 @@ def _folders(runs: Path) -> list[Finding]:
         Finding(
             "built-in presets",
             f"{len(builtin)} in {builtin_dir()}",
-            len(builtin) == 30,
-            "" if len(builtin) == 30 else "reinstall tuitrain",
+            bool(builtin),
+            "" if builtin else "reinstall tuitrain",
         )
     )
     return out

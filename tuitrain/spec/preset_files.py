@@ -18,6 +18,10 @@ if TYPE_CHECKING:  # pydantic comes with the first preset that is read: shells a
     from tuitrain.spec.preset import Preset, PublishedLog
 
 
+#: The family of our own networks (docs/RECORDS.md); the others are from published sources.
+OURS = "tuitrain"
+
+
 @dataclass(frozen=True, slots=True)
 class PresetEntry:
     """A preset that can be named; `origin` is built-in, project, user, or `package` and the name of one."""
@@ -31,6 +35,11 @@ class PresetEntry:
     def builtin(self) -> bool:
         """Whether it came with tuitrain."""
         return self.origin == "built-in"
+
+    @property
+    def published(self) -> bool:
+        """Whether it came with tuitrain and is from a source, not a network of our own."""
+        return self.builtin and self.family != OURS
 
     @property
     def family_title(self) -> str:

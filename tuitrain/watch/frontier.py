@@ -97,7 +97,7 @@ def published_systems() -> tuple[tuple[str, FrontierPoint], ...]:
 
     found = []
     for entry in list_presets():
-        if not entry.builtin:
+        if not entry.published:
             continue
         try:
             preset = load_preset(str(entry.path))

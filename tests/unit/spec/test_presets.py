@@ -46,7 +46,7 @@ FACTS = {
 
 
 def test_there_are_exactly_the_thirty() -> None:
-    assert {entry.name for entry in list_presets() if entry.builtin} == set(FACTS)
+    assert {entry.name for entry in list_presets() if entry.published} == set(FACTS)
 
 
 @pytest.mark.parametrize("name", FACTS)
