@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from support.digits_runs import digits_run
 from support.lab_stage import App, own_folders, settle, text_of
 from tuitrain.runs.checkpoint import entries
+from tuitrain.tui.monitor import reading
 from tuitrain.tui.monitor import screen as monitor
 from tuitrain.tui.monitor.screen import MonitorScreen
 from tuitrain.tui.paint.digits import RAMP
@@ -46,8 +47,8 @@ async def test_the_maps_are_those_of_the_newest_network(
 ) -> None:
     monkeypatch.setattr(monitor, "MACHINE_S", 0.05)
     asked: list[object] = []
-    read = monitor.read_maps
-    monkeypatch.setattr(monitor, "read_maps", lambda *what: asked.append(what) or read(*what))
+    read = reading.read_maps
+    monkeypatch.setattr(reading, "read_maps", lambda *what: asked.append(what) or read(*what))
     copy = tmp_path / "runs" / "good"
     shutil.copytree(runs / "good", copy)
     (copy / "model.safetensors").unlink()

@@ -7,9 +7,8 @@ imports afterwards (see `warmup`).
 from __future__ import annotations
 
 import gc
-import sys
-import threading
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -21,6 +20,8 @@ from tuitrain import trust
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.report import report_files
 from tuitrain.runs.queue import SessionManager
+from tuitrain.tui.ends import RunTelling
+from tuitrain.tui.modes import MODES
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import (
@@ -35,75 +36,13 @@ from tuitrain.tui.terminal.job import Leaving, TerminalApp
 from tuitrain.workbench.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
-    from tuitrain.runs.history import History
-    from tuitrain.runs.on_finish import Finishing
-    from tuitrain.runs.queue import QueueEntry
     from tuitrain.study.plan import Plan
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
-
-#: Between two looks at the terminal's title.
-TITLE_S = 1.0
-
-
-def _lab() -> Screen[Any]:
-    from tuitrain.tui.lab.screen import LabScreen
-
-    return LabScreen()
-
-
-def _monitor() -> Screen[Any]:
-    from tuitrain.tui.monitor.screen import MonitorScreen
-
-    return MonitorScreen()
-
-
-def _runs() -> Screen[Any]:
-    from tuitrain.tui.runs.screen import RunsScreen
-
-    return RunsScreen()
-
-
-def _lesson() -> Screen[Any]:
-    from tuitrain.tui.lesson.screen import LessonScreen
-
-    return LessonScreen()
-
-
-def _group() -> Screen[Any]:
-    from tuitrain.tui.study.group import GroupScreen
-
-    return GroupScreen()
-
-
-def _board() -> Screen[Any]:
-    from tuitrain.tui.study.board import BoardScreen
-
-    return BoardScreen()
-
-
-def _duel() -> Screen[Any]:
-    from tuitrain.tui.study.duel import DuelScreen
-
-    return DuelScreen()
-
-
-def _draw() -> Screen[Any]:
-    from tuitrain.tui.draw.screen import DrawScreen
-
-    return DrawScreen()
-
-
-def _opening() -> Screen[Any]:
-    from tuitrain.tui.shell.opening import OpeningScreen
-
-    return OpeningScreen()
 
 
 def _providers() -> type[Provider]:
@@ -118,17 +57,7 @@ class TuitrainApp(TerminalApp):
     TITLE = "tuitrain"
     CSS_PATH = Path(__file__).with_name("theme.tcss")
     DEFAULT_MODE = "lab"
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        "opening": _opening,
-        "lab": _lab,
-        "monitor": _monitor,
-        "group": _group,
-        "board": _board,
-        "duel": _duel,
-        "runs": _runs,
-        "lesson": _lesson,
-        "draw": _draw,
-    }
+    MODES = MODES
     COMMANDS = {_providers}  # noqa: RUF012 (textual declares it so)
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = sizes.WIDTHS
@@ -224,10 +153,7 @@ class TuitrainApp(TerminalApp):
         self.start_at_once = start
         self.demo = demo
         self.torch_ready = False
-        self._titled: tuple[object, int] = (
-            None,
-            0,
-        )  # whose title the terminal has, after how many of its events
+        self.telling = RunTelling(self, lambda: self.mode_screen("monitor"))
         self.shown_feed: RunFeed | None = None
         self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir, reporter=report_files)
         for house_theme in themes.THEMES:
@@ -240,19 +166,9 @@ class TuitrainApp(TerminalApp):
     # -- looks ---------------------------------------------------------------------------------
 
     def _choose_theme(self) -> None:
-        system = self.console.color_system
-        colors = 16 if system in {"standard", "windows"} else None
-        wanted = (
-            themes.full_name(self.settings.theme) if self.settings.theme else themes.default_theme(colors)
-        )
-        if wanted in self.available_themes:
-            self.theme = wanted
-        else:
-            self.theme = themes.default_theme(colors)
-            self.config_problem = (
-                f"no theme is called '{visible(wanted)}'; use dark, light, safe, ansi or one of "
-                f"{', '.join(sorted(self.available_themes))}"
-            )
+        colors = 16 if self.console.color_system in {"standard", "windows"} else None
+        self.theme, problem = themes.chosen_theme(self.settings.theme, colors, self.available_themes)
+        self.config_problem = problem or self.config_problem
 
     def _set_filters(self) -> None:
         from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
@@ -287,8 +203,7 @@ class TuitrainApp(TerminalApp):
         trust.obeyed(project_preset_dir())
         for sentence in trust.refused():
             self.notify(sentence, severity="warning", markup=False, timeout=12)
-        self.manager.on_end = self._run_ended
-        self.set_interval(TITLE_S, self._show_title)
+        self.telling.begin()
         self.call_after_refresh(self.call_later, self._after_frame)
 
     async def _after_frame(self) -> None:
@@ -326,48 +241,6 @@ class TuitrainApp(TerminalApp):
             return
         self.open_run(feed, readonly=self.watch_only)
 
-    def _run_ended(self, entry: QueueEntry) -> None:
-        """In the thread of the run: a word to who doesn't look, and what the user wants done."""
-        if entry.session is None or entry.directory is None:  # of several that train as one, nothing is told
-            return
-        from tuitrain.runs import on_finish
-        from tuitrain.runs.history import History
-
-        history = History.of(entry.session.records)
-        self.call_later(self._tell_end, history)
-        finishing = on_finish.begin(history, entry.directory.path)
-        if finishing is not None:
-            threading.Thread(target=self._await_command, args=(finishing,), daemon=True).start()
-
-    def _await_command(self, finishing: Finishing) -> None:
-        if problem := finishing.wait():
-            print(problem, file=sys.stderr)  # the log of the run
-            self.call_later(partial(self.notify, problem, severity="warning", markup=False, timeout=12))
-
-    def _tell_end(self, history: History) -> None:
-        from tuitrain.watch.manners import ended_message
-
-        message = ended_message(history)
-        if message is not None and self.settings.notify and not self.is_looked_at:
-            self.tell(message)
-
-    def _show_title(self) -> None:
-        """Accuracy and epoch of what trains here, else of the run that is shown."""
-        from tuitrain.runs.history import History
-        from tuitrain.watch.manners import title_text
-
-        trained = next((e.session for e in self.manager.training() if e.session and e.directory), None)
-        monitor = self.mode_screen("monitor")
-        if trained is not None:
-            records = trained.records
-            if len(records) != self._titled[1] or trained is not self._titled[0]:
-                self._titled = (trained, len(records))
-                self.retitle(title_text(History.of(records)))
-        elif isinstance(monitor, ShowsRuns) and (history := monitor.live_history()) is not None:
-            self.retitle(title_text(history))
-        else:
-            self.retitle("tuitrain")
-
     # -- modes and runs ------------------------------------------------------------------------
 
     async def action_mode(self, mode: str) -> None:
@@ -388,28 +261,31 @@ class TuitrainApp(TerminalApp):
 
     def start_preset_now(self) -> None:
         """Train the preset that the app was opened with, as its flags and settings say."""
+        with self._told("not started"):
+            self.start_run(self._opening_job())
+
+    def _opening_job(self) -> Job:
         from tuitrain.spec.preset import differences, override
         from tuitrain.spec.preset_files import load_preset
         from tuitrain.training.job import Job
 
-        place = self.settings.place
-        try:
-            base = load_preset(self.start_preset or "step13")
-            preset = override(base, place.changes | self.start_overrides)
-        except TuitrainError as error:
-            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
-            return
+        place, base = self.settings.place, load_preset(self.start_preset or "step13")
+        preset = override(base, place.changes | self.start_overrides)
         changed = differences(base, preset)
-        self.start_run(Job(preset, place.runtime, place.budget, changed, model=self.start_model))
+        return Job(preset, place.runtime, place.budget, changed, model=self.start_model)
+
+    @contextmanager
+    def _told(self, title: str = "") -> Iterator[None]:
+        """What goes wrong is said on the screen."""
+        try:
+            yield
+        except TuitrainError as error:
+            self.notify(visible(error), title=title, severity="error", markup=False, timeout=12)
 
     def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
         """Start a run and show it in the monitor; `parent` is the run that a branch begins from."""
-        try:
-            feed = self.manager.start(job, parent)
-        except TuitrainError as error:
-            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
-            return
-        self.open_run(feed)
+        with self._told("not started"):
+            self.open_run(self.manager.start(job, parent))
 
     def resume_run(self, run: str) -> None:
         """Go on with a run that was stopped or cut off, and show it.
@@ -425,23 +301,16 @@ class TuitrainApp(TerminalApp):
         """Train a study, and show it in the monitor."""
         from tuitrain.study.queueing import start_study
 
-        try:
-            study = start_study(self.manager, plan)
-        except TuitrainError as error:
-            self.notify(visible(error), title="not started", severity="error", markup=False, timeout=12)
-            return
-        self.open_study(study.name)
+        with self._told("not started"):
+            self.open_study(start_study(self.manager, plan).name)
 
     def resume_study(self, study: StudyDirectory, more_seeds: str = "") -> None:
         """Go on with a study, with more seeds where they are named (`4`, `20-29`), and show it."""
         from tuitrain.study.queueing import resume_study
 
-        try:
+        with self._told("not resumed"):
             resume_study(self.manager, study, more_seeds)
-        except TuitrainError as error:
-            self.notify(visible(error), title="not resumed", severity="error", markup=False, timeout=12)
-            return
-        self.open_study(study.name)
+            self.open_study(study.name)
 
     def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
         """Show a run in the monitor."""
@@ -460,12 +329,9 @@ class TuitrainApp(TerminalApp):
         from tuitrain.study.store import the_study
         from tuitrain.study.watching import StudyWatcher
 
-        try:
+        with self._told():
             watcher = StudyWatcher(the_study(self.settings.runs_dir, name))
-        except TuitrainError as error:
-            self.notify(visible(error), severity="error", markup=False, timeout=12)
-            return
-        self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
+            self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
 
     def show_study(self, watcher: StudyWatcher, setting: int | None = None, readonly: bool = False) -> None:
         """Show a study that is watched: one of its settings, or the whole, which is a leaderboard where it has many."""
@@ -534,12 +400,8 @@ class TuitrainApp(TerminalApp):
 
     def open_run_named(self, name: str, readonly: bool = False) -> None:
         """Show a run in the monitor by its name."""
-        try:
-            feed = self.manager.feed_of(name)
-        except TuitrainError as error:
-            self.notify(visible(error), severity="error", markup=False)
-            return
-        self.open_run(feed, readonly)
+        with self._told():
+            self.open_run(self.manager.feed_of(name), readonly)
 
     # -- leaving -------------------------------------------------------------------------------
 

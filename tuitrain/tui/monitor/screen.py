@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -21,13 +19,13 @@ from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
-from tuitrain.tui.monitor.maps import keeps_network, read_maps
+from tuitrain.tui.monitor.maps import keeps_network
+from tuitrain.tui.monitor.reading import Reading
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
-from tuitrain.watch import ghosts
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
 from tuitrain.watch.state import MonitorState
@@ -81,7 +79,7 @@ class MonitorScreen(Screen[None]):
         Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
         Binding("left", "image(-1)", "Maps: previous image", show=False, id="monitor.previous_image"),
         Binding("right", "image(1)", "Maps: next image", show=False, id="monitor.next_image"),
-        Binding("r", "any_image", "Maps: any image", show=False, id="monitor.any_image"),
+        Binding("r", "image", "Maps: any image", show=False, id="monitor.any_image"),
         Binding("L", "logarithmic", "Logarithmic axis", show=False, id="monitor.logarithmic"),
         Binding("S", "smooth", "Smooth curves", show=False, id="monitor.smooth"),
         *(
@@ -109,7 +107,8 @@ class MonitorScreen(Screen[None]):
         self._alerts: tuple[Alert, ...] = ()
         self._heard = clock()
         self._views_due = self._machine_due = self._news_due = 0.0
-        self._views_stale = self._reading_maps = False
+        self._views_stale = False
+        self._reading = Reading(self, self.watched, self._shown, self._redraw)
         self._footing: object = None
         self._ran = False
 
@@ -159,6 +158,7 @@ class MonitorScreen(Screen[None]):
         self.watched.leave_machine()
         self.watched = WatchedRun(feed, readonly, self._make_sensors)
         self._shown, self._alerts, self._ran = Shown(), (), False
+        self._reading = Reading(self, self.watched, self._shown, self._redraw)
         self._heard = self._clock()
         if self.is_mounted:
             self.query_one(HeaderLine).context = self.watched.title
@@ -200,7 +200,7 @@ class MonitorScreen(Screen[None]):
         if now >= self._machine_due:
             self._machine_due = now + MACHINE_S * self._pace * (4 if state.paused else 1)
             self._look_at_machine()
-            self._load_maps()
+            self._read_for_view("maps")
         if self._pace == 1.0 or now >= self._news_due:
             self._news_due = now + VIEW_S * self._pace
             self.query_one(News).show(state, self._alerts)
@@ -222,7 +222,7 @@ class MonitorScreen(Screen[None]):
             self._views_stale = True
             self._alerts = alerts(state, self.watched.readings)
         if state.epochs is not before.epochs or state.finished is not before.finished:
-            self._load_inspection()
+            self._read_for_view(*INSPECTED)
         self._ran = self._ran or not state.over
         if (
             state.finished is not None and state.alive != before.alive
@@ -242,7 +242,7 @@ class MonitorScreen(Screen[None]):
         self._shown.has_network = not started.own_network and keeps_network(
             self.watched.directory, self.state.over
         )
-        self.run_worker(self._load_ghosts(started), group="ghosts", exclusive=True)
+        self._reading.ghosts()
         self.watched.watch_machine()
 
     def _look_at_machine(self) -> None:
@@ -251,70 +251,6 @@ class MonitorScreen(Screen[None]):
         readings = self.watched.readings
         self.query_one(MachineLine).show_machine(self.state, readings[-1] if readings else None)
         self._alerts = alerts(self.state, readings)
-
-    # -- what is read in threads -----------------------------------------------------------------
-
-    async def _load_ghosts(self, started: RunStarted) -> None:
-        found = await asyncio.to_thread(ghosts.ghosts, started, shell(self).settings.runs_dir)
-        if self.state.started is started:
-            self._shown.ghosts = found
-            self._redraw()
-
-    def _load_inspection(self) -> None:
-        if self.query_one(Views).view in INSPECTED:
-            self.run_worker(self._inspect(), group="inspection", exclusive=True)
-
-    async def _inspect(self) -> None:
-        from tuitrain.runs import inspect
-
-        started, directory = self.state.started, self.watched.directory
-        if started is None or directory is None:
-            return
-        seen = await asyncio.to_thread(inspect.read_last_evaluation, directory.path)
-        judged = self._shown.judged
-        if judged is None:
-            data_dir = shell(self).settings.data_dir
-            judged = await asyncio.to_thread(ghosts.judging_images, started, data_dir)
-        if self.state.started is started:
-            self._shown.inspection, self._shown.judged = seen, judged
-            self._redraw()
-
-    def _load_maps(self) -> None:
-        """While they are looked at: a look at whether the run has kept a newer network, which it does after an epoch."""
-        if self.query_one(Views).view == "maps" and not self._reading_maps:
-            self._reading_maps = True
-            self.run_worker(self._read_maps(), group="maps")
-
-    async def _read_maps(self) -> None:
-        started, directory, shown = self.state.started, self.watched.directory, self._shown
-        try:
-            if started is None or directory is None:
-                return
-            if shown.judged is None:
-                data_dir = shell(self).settings.data_dir
-                shown.judged = await asyncio.to_thread(ghosts.judging_images, started, data_dir)
-            found = await asyncio.to_thread(read_maps, directory, shown.judged, shown.maps, shown.image)
-            if found is not shown.maps:
-                shown.maps, self._views_stale = found, True
-        finally:
-            self._reading_maps = False
-        if found.image != shown.image:  # another one was asked for meanwhile
-            self._load_maps()
-
-    def action_image(self, by: int) -> None:
-        """The maps of another image of the judging set."""
-        judged = self._shown.judged
-        if judged is None or judged.images is None or not len(judged.images):
-            self.app.bell()
-            return
-        self._shown.image = (self._shown.image + by) % len(judged.images)
-        self._load_maps()
-
-    def action_any_image(self) -> None:
-        """Those of any image."""
-        judged = self._shown.judged
-        count = len(judged.images) if judged is not None and judged.images is not None else 0
-        self.action_image(1 + secrets.randbelow(max(1, count - 1)))  # another than this one
 
     # -- views -----------------------------------------------------------------------------------
 
@@ -329,8 +265,18 @@ class MonitorScreen(Screen[None]):
     def on_views_chosen(self, message: Views.Chosen) -> None:
         """Some views need what has to be read first."""
         message.stop()
-        self._load_inspection()
-        self._load_maps()
+        self._read_for_view("maps", *INSPECTED)
+
+    def _read_for_view(self, *views: str) -> None:
+        """What the view in sight needs, if it is one of these: an evaluation, or the maps of the newest network."""
+        view = self.query_one(Views).view
+        if view in views:
+            (self._reading.maps if view == "maps" else self._reading.inspection)()
+
+    def action_image(self, by: int | None = None) -> None:
+        """The maps of another image of the judging set; of any, unless it is said how far on."""
+        if not self._reading.another_image(by):
+            self.app.bell()
 
     def action_next_chart(self) -> None:
         """Accuracy, loss, learning rate."""
@@ -371,7 +317,7 @@ class MonitorScreen(Screen[None]):
             return bool(self.state.started and self.state.started.study)
         if action == "another_seed":
             return self.state.finished is not None
-        if action in ("image", "any_image"):
+        if action == "image":
             return self.is_mounted and self.query_one(Views).view == "maps"
         if action == "branch":
             return self.state.started is not None and self.watched.directory is not None

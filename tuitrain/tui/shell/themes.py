@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from textual.theme import Theme
+
+from tuitrain.errors import visible
 
 DARK = Theme(
     name="tuitrain-dark",
@@ -66,3 +70,19 @@ def full_name(name: str) -> str:
 def default_theme(colors: int | None) -> str:
     """The theme for a terminal of so many colours (16 or fewer take the terminal's own)."""
     return "ansi-dark" if colors is not None and colors <= 16 else DARK.name
+
+
+def chosen_theme(wanted: str | None, colors: int | None, known: Collection[str]) -> tuple[str, str]:
+    """The theme that is asked for, else the terminal's; and what is wrong with what was asked for, or nothing.
+
+    Args:
+        wanted: a name, short or full; None for none.
+        colors: of the terminal, where they are few.
+        known: the names that there are.
+    """
+    usual = default_theme(colors)
+    name = full_name(wanted) if wanted else usual
+    if name in known:
+        return name, ""
+    others = ", ".join(sorted(known))
+    return usual, f"no theme is called '{visible(name)}'; use dark, light, safe, ansi or one of {others}"
