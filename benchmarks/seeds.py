@@ -1,4 +1,4 @@
-"""Several seeds of one network on the CPU: one after the other, one a core, and stacked into one network.
+"""Several seeds of one network on the CPU: one after the other, one a core, and all in one process.
 
     python benchmarks/seeds.py [--dataset digits] [--seeds 4] [--epochs 8] [--rounds 3]
 
@@ -19,7 +19,7 @@ import time
 WAYS = {
     "one after the other, threads as measured": ["--jobs", "1"],
     "one a core (the default)": [],
-    "stacked, one thread": ["--together"],
+    "together in one process, one thread": ["--together"],
 }
 
 

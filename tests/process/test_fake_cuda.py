@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(stubs.missing() is not None, reason=str(stubs.mi
 BUDGETS = {
     "budget step13 64": (57, 109),
     "budget step13 128": (57, 217),
-    "budget 32 seeds 128": (220, 17_700),
+    "budget 32 seeds 128": (32 * 57, 6_900),
 }
 
 

@@ -74,7 +74,7 @@ Together = Annotated[
     bool | None,
     typer.Option(
         "--together/--one-by-one",
-        help="Stack seeds into one network and train them at once; default: on CUDA.",
+        help="Train the seeds at once, in one process; default: on CUDA.",
         rich_help_panel=options.PLACE,
         show_default=False,
     ),

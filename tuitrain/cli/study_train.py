@@ -47,7 +47,7 @@ def train_study(
         jobs: how many members at a time.
         data_dir: where the data lies.
         model: the user's network, as named.
-        together: whether seeds are stacked into one network; None for what pays on the device.
+        together: whether seeds train at once, in one process; None for what pays on the device.
         quiet: whether nothing is shown.
         plain: whether lines are shown in place of a picture.
         until_decided: whether a duel ends when it is decided.

@@ -126,7 +126,6 @@ def _drive(
     sessions: dict[str, Session], members: dict[str, EnsembleMember], order: Order, epoch: int
 ) -> None:
     """Trains the ensemble in this thread and gives each member its part."""
-    import torch
 
     from tuitrain.training import devices
     from tuitrain.training.ensemble import Ensemble
@@ -139,7 +138,7 @@ def _drive(
         if time.monotonic() > end:
             break
         time.sleep(0.01)
-    # In the order of the seeds, not of their threads: a seed's last bits depend on its place in the stack.
+    # In the order of the seeds, not of their threads.
     there = {run: members[run] for run in sessions if run in members}
     team = {run: member for run, member in there.items() if member.position.epoch == epoch}
     outcome = MemberEnd(
@@ -150,10 +149,6 @@ def _drive(
         return
     seeds = [member.preset.train.seed for member in team.values()]
     first = next(iter(team.values()))
-    if (
-        first.device.type == "cpu"
-    ):  # threads split sums over several networks in no fixed way: two runs would differ
-        torch.set_num_threads(job.runtime.threads or 1)
     try:
         ensemble = Ensemble(job.preset, first.dataset, seeds, job.runtime)
         if epoch:

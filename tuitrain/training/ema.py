@@ -24,7 +24,7 @@ class Averaged:
 
     Args:
         decay: how much of an average a step leaves, from 0 to 1.
-        network: its tensors by name, parameters and buffers, on their device; those of several networks may be stacked.
+        network: its tensors by name, parameters and buffers, on their device.
     """
 
     def __init__(self, decay: float, network: Mapping[str, Tensor]) -> None:

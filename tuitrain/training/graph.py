@@ -9,7 +9,7 @@ long as the eager steps of many epochs.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -18,15 +18,17 @@ import torch
 from torch import Tensor, nn
 
 from tuitrain.spec.train import Train
-from tuitrain.training import devices
 from tuitrain.training.model import Network
 from tuitrain.training.prepared import PreparedSteps
 from tuitrain.training.step import Stepper
 
 WARM_UPS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
+ROWS_OF_MANY = 16  # steps that are prepared at once, where many networks train together
 #: One stream of captures for each device: memory belongs to its stream, so graphs of several could share none,
 #: and cuBLAS makes a workspace for each.
 _streams: dict[int, torch.cuda.Stream] = {}
+#: Those beside it, for what may overlap within a capture.
+_side_streams: dict[int, list[torch.cuda.Stream]] = {}
 #: And one thread: cuDNN remembers for each thread which way to compute a convolution was the fastest, and while one run
 #: captures, the allocator may not free what another wants. As with compilations, signals are for the run to answer.
 _captures = ThreadPoolExecutor(
@@ -38,28 +40,35 @@ _captures = ThreadPoolExecutor(
 )
 
 
+class Pool:
+    """Memory that graphs share which never run at the same time; none before the first is captured."""
+
+    handle: Any = None
+
+
 class GraphStepper(Stepper):
     """A stepper whose steps of full batches and evaluations are CUDA graphs, captured when first needed.
 
     Args:
-        reports: whether it tells where the device is; else nothing bounds how far the host is ahead.
+        pool: of steppers that train together, which share memory; whoever steps them bounds how far the host is ahead.
 
     Other arguments as of `Stepper`.
     """
 
     def __init__(
         self, network: Network, train: Train, device: torch.device, *, precision: str = "fp32", seed: int = 0,
-        reports: bool = True,
+        pool: Pool | None = None,
     ) -> None:  # fmt: skip
         super().__init__(network, train, device, precision=precision, seed=seed, capturable=True)
-        if not reports:
+        if pool is not None:
             self._ahead = None
-        self._prepared = PreparedSteps(self.batch, network.bits_per_image * self.batch, self._rows, device)
+        rows = self._rows if pool is None else min(self._rows, ROWS_OF_MANY)
+        self._prepared = PreparedSteps(self.batch, network.bits_per_image * self.batch, rows, device)
         self._added = 0  # the step up to which the running sums go
         self._replay: Callable[[], None] | None = None
         self._gradients: list[Tensor | None] = []  # of the graph, which writes them anew
         self._replayed = False  # the last step
-        self._pool: Any = None
+        self._pool = pool or Pool()
         self._judging: tuple[tuple[Any, ...], Callable[[], None], list[Tensor]] | None = None
 
     def use_compiled(self, compiled: Any) -> None:
@@ -97,11 +106,7 @@ class GraphStepper(Stepper):
         """Forward pass, backward pass and update of a prepared step: what is captured."""
         with _uncounted(self.network):
             row = self._prepared.take()
-            with devices.tuning(self.device):
-                loss, logits = self._forward(self.batch, row.pixels, row.labels, row.factors)
-                self._backward(loss)
-            self.optimizer.step()
-            self._prepared.leave(row, loss.detach(), logits.detach())
+            self._prepared.leave(row, *self._learn(self.batch, row.pixels, row.labels, row.factors))
 
     def warm_up(self) -> None:
         """A step with the first of the prepared ones."""
@@ -112,6 +117,11 @@ class GraphStepper(Stepper):
         """Keeps those that a captured step writes, so that nothing else gets their memory between two replays."""
         self._gradients = super().gradients()
 
+    def replayed(self) -> None:
+        """A graph of several steppers has taken a step of this one."""
+        self._step += 1
+        self._replayed = True
+
     def _take(self, count: int) -> None:
         if count < self.batch:
             self._sums()
@@ -121,7 +131,7 @@ class GraphStepper(Stepper):
         self.prepare()
         if self._replay is None:
             with self.rehearsal():
-                self._replay, self._pool = capture(self.launch, self.warm_up, self._pool)
+                self._replay, self._pool.handle = capture(self.launch, self.warm_up, self._pool.handle)
                 self.keep_gradients()
             self.prepare()
         self._replay()
@@ -157,7 +167,7 @@ class GraphStepper(Stepper):
                     kept.copy_(new)
 
         # The warm-up is the first judging: what it found is where each replay puts what it finds.
-        replay, self._pool = capture(body, body, self._pool, warm_ups=1)
+        replay, self._pool.handle = capture(body, body, self._pool.handle, warm_ups=1)
         self._judging = (key, replay, out)
         return out
 
@@ -178,6 +188,25 @@ def _uncounted(network: nn.Module) -> Iterator[None]:
     finally:
         for module, count in counts:
             module.num_batches_tracked = count
+
+
+def side_by_side(strands: Sequence[Callable[[], None]], device: torch.device) -> None:
+    """Runs each strand on a CUDA stream of its own, so that their kernels may overlap; elsewhere one after the other."""
+    if device.type != "cuda" or len(strands) == 1:
+        for strand in strands:
+            strand()
+        return
+    index = torch.cuda.current_device()
+    begun = torch.cuda.current_stream()
+    streams = _side_streams.setdefault(index, [])
+    while len(streams) < len(strands):
+        streams.append(torch.cuda.Stream())  # type: ignore[no-untyped-call]
+    for strand, stream in zip(strands, streams, strict=False):
+        stream.wait_stream(begun)
+        with torch.cuda.stream(stream):
+            strand()
+    for _, stream in zip(strands, streams, strict=False):
+        begun.wait_stream(stream)
 
 
 def capture(

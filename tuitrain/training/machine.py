@@ -16,7 +16,7 @@ from tuitrain.spec.table import NetworkTable
 from tuitrain.training import compiling, profiling
 from tuitrain.training.cpu import usable_cpus
 from tuitrain.training.events import Notice
-from tuitrain.training.graph import GraphStepper
+from tuitrain.training.graph import GraphStepper, Pool
 from tuitrain.training.model import Network
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.step import Stepper
@@ -58,14 +58,31 @@ def judging_batch(table: NetworkTable, device: torch.device) -> int:
     return int(max(16, min(10_000, JUDGING_BYTES.get(device.type, 1 << 26) // an_image)))
 
 
-def make_stepper(network: nn.Module, preset: Preset, device: torch.device, runtime: Runtime) -> Stepper:
-    """The stepper for a device: with CUDA graphs if there is CUDA, unless the user turns them off."""
-    train = preset.train
+def make_stepper(
+    network: nn.Module,
+    preset: Preset,
+    device: torch.device,
+    runtime: Runtime,
+    *,
+    seed: int | None = None,
+    pool: Pool | None = None,
+) -> Stepper:
+    """The stepper for a device: with CUDA graphs if there is CUDA, unless the user turns them off.
+
+    Args:
+        network: on the device.
+        preset: what to train.
+        device: where.
+        runtime: what the user says.
+        seed: of the dropouts; the preset's where left out.
+        pool: memory of steppers that train together.
+    """
+    train, seed = preset.train, preset.train.seed if seed is None else seed
     if not isinstance(network, Network):
-        return UserStepper(network, train, device, precision=runtime.precision, seed=train.seed)
+        return UserStepper(network, train, device, precision=runtime.precision, seed=seed)
     if device.type == "cuda" and runtime.graph:
-        return GraphStepper(network, train, device, precision=runtime.precision, seed=train.seed)
-    return Stepper(network, train, device, precision=runtime.precision, seed=train.seed)
+        return GraphStepper(network, train, device, precision=runtime.precision, seed=seed, pool=pool)
+    return Stepper(network, train, device, precision=runtime.precision, seed=seed)
 
 
 def choose(

@@ -27,22 +27,14 @@ class Optimizer:
         train: the settings.
         parameters: by name, on their device.
         capturable: for a CUDA graph: the learning rate is then a tensor on the device.
-        stacked: each parameter holds those of several networks, along its first dimension.
 
     Attributes:
         state: by torch's name of it (`momentum_buffer`, `exp_avg`, ...), a tensor for each parameter.
     """
 
-    def __init__(
-        self,
-        train: Train,
-        parameters: Mapping[str, Tensor],
-        *,
-        capturable: bool = False,
-        stacked: bool = False,
-    ) -> None:
+    def __init__(self, train: Train, parameters: Mapping[str, Tensor], *, capturable: bool = False) -> None:
         self.settings, self.capturable = train.optimizer, capturable
-        self._clip_norm, self._clip_value, self._stacked = train.clip_norm, train.clip_value, stacked
+        self._clip_norm, self._clip_value = train.clip_norm, train.clip_value
         self.names, self.parameters = list(parameters), list(parameters.values())
         self.device = self.parameters[0].device if self.parameters else torch.device("cpu")
         # Fused: one kernel for all parameters; MPS has none for SGD.
@@ -87,9 +79,7 @@ class Optimizer:
                     state[name].append(tensors[index])
         if self._clip_value:
             clip_grad_value_(parameters, self._clip_value)
-        if self._clip_norm and self._stacked:
-            _clip_each(gradients, self._clip_norm)
-        elif self._clip_norm:
+        if self._clip_norm:
             clip_grad_norm_(parameters, self._clip_norm)  # never waits: what is not finite is not looked for
         settings = self.settings
         match settings:
@@ -179,12 +169,3 @@ def rate_on(device: torch.device, lr: float) -> float:
     that should be equal would part after five steps; the CPU's rounds it itself.
     """
     return float(np.float32(lr)) if device.type == "cuda" else lr
-
-
-def _clip_each(gradients: list[Tensor], most: float) -> None:
-    """What `clip_grad_norm_` does to one network's gradients, to each network's in stacks (K, ...), in place."""
-    norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
-    total = torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    factor = (most / (total + 1e-6)).clamp(max=1.0)  # torch's own, its 1e-6 included
-    for gradient in gradients:
-        gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))

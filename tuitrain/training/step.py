@@ -236,13 +236,20 @@ class Stepper:
 
     def _body(self, count: int) -> None:
         images, labels, bits = self._batch(count)
+        loss, logits = self._learn(count, images, labels, bits)
+        self._tally(count, loss, logits, labels)
+
+    def _learn(
+        self, count: int, images: Tensor, labels: Tensor, bits: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Forward pass, backward pass and update, which are captured too; mean loss and logits."""
         with devices.tuning(self.device) if count == self.batch else nullcontext():
             loss, logits = self._forward(count, images, labels, bits)
             self._backward(loss)
         self.optimizer.step()
         if self.averaged is not None:
             self.averaged.update()
-        self._tally(count, loss, logits, labels)
+        return loss.detach(), logits.detach()
 
     def _batch(self, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Images, labels and dropout bits of this step."""
@@ -270,8 +277,8 @@ class Stepper:
 
     def _tally(self, count: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Adds to the running sums."""
-        self._loss_sum += loss.detach() * count
-        self._correct += (logits.detach().argmax(1) == labels).sum()
+        self._loss_sum += loss * count
+        self._correct += (logits.argmax(1) == labels).sum()
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "bf16":

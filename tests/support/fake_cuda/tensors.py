@@ -94,6 +94,9 @@ def install(waited: Callable[[str], None]) -> None:
     # A real parameter is of a type in that list, and decides how RMSprop runs.
     sys.modules["torch.optim.optimizer"]._foreach_supported_types.append(FakeTensor)
     torch.cuda.current_stream = lambda *_: _Stream()  # type: ignore[assignment, return-value]
+    torch.cuda.Stream = _Stream  # type: ignore[misc, assignment]
+    torch.cuda.stream = lambda stream: contextlib.nullcontext()  # type: ignore[assignment, misc]
+    torch.cuda.current_device = lambda: 0
     torch.cuda.Event = _Event  # type: ignore[misc, assignment]
     torch.Generator = _Generator  # type: ignore[misc]
     torch.tensor = _tensor  # type: ignore[assignment]

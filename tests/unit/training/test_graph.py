@@ -2,7 +2,6 @@
 
 import math
 import threading
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 
 from support.training_small import TINY, metrics, run, stripes, tiny
 from tuitrain.spec.preset import Preset
-from tuitrain.training import graph, machine, optimizer, prepared, step
+from tuitrain.training import graph, optimizer, prepared, step
 from tuitrain.training.events import EpochFinished, Notice
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
@@ -21,35 +20,9 @@ from tuitrain.training.trainer import Trainer
 CPU = Runtime(device="cpu", threads=1, compile="off")
 
 
-captured_bodies = []
-
-
-def uncaptured(
-    body: Callable[[], None], warm_up: Callable[[], None], pool: Any, warm_ups: int = graph.WARM_UPS
-) -> tuple[Callable[[], None], Any]:
-    """Warm-ups as for a capture, then the step itself as the replay."""
-    captured_bodies.append(body)
-    for _ in range(warm_ups):
-        warm_up()
-    return body, pool
-
-
-@pytest.fixture
-def as_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainers on the CPU take the graph's stepper, uncaptured."""
-    monkeypatch.setattr(graph, "capture", uncaptured)
-    monkeypatch.setattr(
-        machine,
-        "make_stepper",
-        lambda network, preset, device, runtime: graph.GraphStepper(
-            network, preset.train, device, precision=runtime.precision, seed=preset.train.seed
-        ),
-    )
-
-
 PRESETS: list[Preset] = [
     tiny(),
-    tiny(batch_size=50, schedule={"name": "onecycle"}),
+    tiny(batch_size=50, schedule={"name": "onecycle"}, ema=0.8),
     tiny(optimizer={"name": "adam", "lr": 0.01}, label_smoothing=0.1, l1=1e-4),
     tiny(clip_norm=0.5, clip_value=0.1, warmup=1, schedule={"name": "cyclic", "epochs_up": 0.5}),
 ]
@@ -73,7 +46,7 @@ def test_the_captured_step_is_the_eager_step_to_the_bit(
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_how_many_steps_are_prepared_at_once_changes_nothing(
-    rows: int, as_graph: None, monkeypatch: pytest.MonkeyPatch
+    rows: int, as_graph: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preset = tiny(batch_size=50, layers=[*TINY[:2], {"conv": 10, "kernel": 3, "then": ["prelu"]}, *TINY[3:]])
     whole, _ = run(preset)
@@ -88,7 +61,7 @@ def test_how_many_steps_are_prepared_at_once_changes_nothing(
     assert set(seen) == {rows}
 
 
-def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: None) -> None:
+def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: list[Any]) -> None:
     preset = tiny()
     whole, _ = run(preset)
     trainer = Trainer(Job(preset, CPU), stripes())
@@ -99,15 +72,14 @@ def test_a_resumed_graph_run_is_the_same_to_the_bit(as_graph: None) -> None:
 
 
 def test_the_full_batch_and_judging_are_captured_once_and_the_first_judging_is_done_once(
-    as_graph: None, monkeypatch: pytest.MonkeyPatch
+    as_graph: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[int] = []
     judge = step.Stepper._judge
     monkeypatch.setattr(step.Stepper, "_judge", lambda self, *args: judged.append(1) or judge(self, *args))
-    captured_bodies.clear()
     _, events = run(tiny(epochs=2))  # 300 images: 4 batches of 64 and one of 44; the judging set is one batch
     assert events[-1].outcome == "completed"
-    assert len(captured_bodies) == 2 and len(judged) == 2
+    assert len(as_graph) == 2 and len(judged) == 2
 
 
 def test_all_captures_are_made_in_one_thread_which_hands_on_errors(monkeypatch: pytest.MonkeyPatch) -> None:

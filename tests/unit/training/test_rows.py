@@ -92,7 +92,7 @@ def test_only_windows_of_two_on_channels_last_are_pooled_by_rows(
         pool(*window)(x)
         with compiling():
             MaxPool2d(*window)(x)
-        assert not apply.called  # torch's own is faster where nothing is compiled, and `vmap` needs it
+        assert not apply.called  # torch's own is faster where nothing is compiled
         with compiling():
             pooled = pool(*window)(x)
         assert apply.called == by_rows

@@ -19,7 +19,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     """torch's, with the same arithmetic by rows where `by_rows` is set and the maps are channels_last.
 
     Attributes:
-        by_rows: for the steps of a single network on the CPU; `vmap` does not know this one.
+        by_rows: for steps on the CPU.
     """
 
     by_rows = False

@@ -18,7 +18,7 @@ class MaxPool2d(nn.MaxPool2d):
     """torch's; with the same result by rows where `by_rows` is set and windows of 2 x 2 are compiled.
 
     Attributes:
-        by_rows: for the steps of a single network on the CPU, whose maps are channels_last.
+        by_rows: for steps on the CPU, whose maps are channels_last.
     """
 
     by_rows = False
