@@ -13,12 +13,14 @@ from support.runs_stage import (
     fix,
     make_group,
     make_reproduction,
+    make_search,
     make_sweep,
     runs_shown,
     text_of,
     until,
 )
 from tuitrain.cli.leaderboard_text import leaderboard_picture
+from tuitrain.figures import percent_text
 from tuitrain.study import watching
 from tuitrain.study.grid import leaderboard_of
 from tuitrain.study.watching import StudyWatcher
@@ -179,3 +181,30 @@ def test_predictions_of_many_runs_are_read_a_part_at_a_time(
     assert known == [[True] * 2 + [False] * 4, [True] * 4 + [False] * 2, [True] * 5 + [False]]
     seen = watcher.look()
     assert seen is watcher.look() and [g.mean for g in seen.groups] == [g.mean for g in whole]
+
+
+async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Path) -> None:
+    study = make_search(tmp_path / "runs", "one")
+    found = StudyWatcher(study).look().board
+    assert found is not None and found.frontier is not None
+    front = [place.run for place in found.frontier.front]
+    assert front == ["t3", "t1", "t0"] and found.frontier.published
+    assert [row.cells[0] for row in found.rows] == ["front"] * 3 + [""] * 3
+    assert [row.state for row in found.rows] == ["done"] * 4 + ["stopped", "waiting"]
+    app = NoLab(tmp_path / "runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await board_shown(pilot, app)
+        text = said(app)
+        assert "search 6 networks · 3 seeds" in text and "judged by" not in text
+        assert screen.check_action("front", ()) is True and screen.check_action("heat", ()) is False
+        await pilot.press("down", "f")
+        await until(pilot, lambda: "Mean validation accuracy in % over parameters" in text_of(app))
+        place = found.frontier.front[1]
+        assert f"◉ {percent_text(place.accuracy)} with {place.parameters:,}" in text_of(app)
+        assert (
+            "■ best for its size" in text_of(app)
+            and "○ published" in text_of(app)
+            and "trial 1" in text_of(app)
+        )
+        await pilot.press("f", "enter")
+        await until(pilot, lambda: "2 of 6: trial 1" in said(app))

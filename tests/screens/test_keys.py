@@ -28,7 +28,7 @@ LETTERS = {
     "c": ("compare; in a drawing, clear", "runs.compare compare.back data.originals study.compare draw.clear"),
     "d": ("detach", "app.detach monitor.detach study.detach"),
     "e": ("edit", "network.edit lesson.ends"),
-    "f": ("frontier", "runs.frontier"),
+    "f": ("frontier", "runs.frontier board.front"),
     "g": ("first", "presets.first runs.first"),
     "h": ("draw by hand", "runs.draw monitor.draw"),
     "i": ("insert", "network.insert"),

@@ -13,6 +13,7 @@ from support.runs_stage import (
     fix,
     make_duel,
     make_reproduction,
+    make_search,
     make_study,
     make_sweep,
     runs_shown,
@@ -37,6 +38,15 @@ CASES: dict[str, tuple[tuple[int, int], list[str], str, dict[str, Any]]] = {
     "board_120": ((120, 36), ["down"], "best of 5 settings", {"make": make_sweep}),
     "board_light_150": ((150, 40), [], "best of 5 settings", {"make": make_sweep, "theme": "light"}),
     "board_heat_ascii_80": ((80, 24), ["H"], "dropout", {"make": make_sweep, "ascii_only": True}),
+    "search_80": ((80, 24), ["down"], "99.4", {"make": make_search}),
+    "search_front_light_80": ((80, 24), ["f"], "best for its size", {"make": make_search, "theme": "light"}),
+    "search_plain_80": (
+        (80, 24),
+        ["f"],
+        "best for its size",
+        {"make": make_search, "ascii_only": True, "plain": True},
+    ),
+    "search_150": ((150, 40), ["down"], "best for its size", {"make": make_search}),
     "reproduction_80": ((80, 24), ["down"], "99.43", {"make": make_reproduction}),
     "reproduction_150": ((150, 30), [], "99.43", {"make": make_reproduction}),
 }

@@ -215,6 +215,33 @@ def make_reproduction(runs: Path, study: str) -> StudyDirectory:
     return directory
 
 
+def make_search(runs: Path, study: str) -> StudyDirectory:
+    """A search among step13 with other widths: four networks with three seeds, one with one, one not begun."""
+    from tuitrain.study.search_plan import SearchPlan
+    from tuitrain.study.space import Range
+
+    base = override(load_preset("step13"), {"train.val_split": 10_000, "train.val_split_seed": 0})
+    space = {"model.layers[0].conv": Range(4, 16)}
+    search = SearchPlan(base, base, "step13", space, 6000, 99.4, 6)
+    widths = (10, 8, 6, 4, 12, 5)
+    settings = tuple(
+        Setting(f"trial {n}", override(base, {"model.layers[0].conv": width}), {}, "tuitrain run --seed 0", f"t{n}",
+                (0,) if n == 4 else None)
+        for n, width in enumerate(widths)
+    )  # fmt: skip
+    plan = Plan(
+        study, "search", settings, (0, 1, 2), Runtime(device="cpu"), began=NOW, search=search.to_dict()
+    )
+    directory = create_study(runs, plan)
+    directory.release()
+    for n in range(5):
+        make_group(
+            runs, study, 1 if n == 4 else 3, best=(0.9941, 0.9938, 0.9929, 0.9931, 0.9902)[n], slug=f"t{n}", first=20 + 60 * n,
+            model__layers=settings[n].preset.to_dict()["model"]["layers"], train__val_split=10_000,
+        )  # fmt: skip
+    return directory
+
+
 def some_runs(runs: Path) -> None:
     """Eight runs of several presets, states and data sets."""
     make_run(runs, 1, "step13", best=0.9938)

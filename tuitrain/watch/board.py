@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tuitrain.errors import visible
 from tuitrain.spec.describe import SHORT_LABELS
+from tuitrain.watch.frontier import Frontier, in_sight
 from tuitrain.watch.group import Group, study_state
 from tuitrain.watch.leaderboard import (
     HeatMap,
@@ -60,12 +61,14 @@ class Board:
         columns: of the table.
         rows: one a setting.
         heat: of a sweep over two keys.
+        frontier: of a search, accuracy over parameters; its points are called by the slugs of settings.
         has_best: whether the first row is the best so far.
     """
 
     columns: tuple[Column, ...]
     rows: tuple[BoardRow, ...]
     heat: HeatMap | None = None
+    frontier: Frontier | None = None
     has_best: bool = False
 
 
@@ -120,7 +123,7 @@ def board_of_search(found: SearchBoard, *, held: bool) -> Board:
         key=lambda trial: -1.0 if trial.mean is None else trial.mean,
         reverse=True,
     )
-    ranks = {"95 %": 3, "schedule": 2, "rate": 1}
+    ranks = {"95 %": 3, "schedule": 4, "rate": 2, "trial": 1}
     columns = tuple(
         Column(
             title, text=title in ("network", "schedule"), rank=ranks.get(title, 0), is_main=title == "mean"
@@ -131,11 +134,11 @@ def board_of_search(found: SearchBoard, *, held: bool) -> Board:
         BoardRow(
             found.trials.index(trial),
             ("front" if trial.slug in front else "", *trial_row(found, trial)),
-            "stopped" if trial.left else setting_state(trial.group, held=held),
+            "stopped" if trial.left and trial.group.ended else setting_state(trial.group, held=held),
         )
         for trial in (*found.front, *others)
     )
-    return Board(columns, rows)
+    return Board(columns, rows, frontier=in_sight(found.frontier))
 
 
 def setting_state(group: Group, *, held: bool) -> str:

@@ -142,13 +142,15 @@ def _short(parameters: float) -> str:
     return f"{parameters:g}"
 
 
-class FrontierView(Vertical):
-    """The chart with a line that says what its glyphs are and what the selected run has."""
+class FrontierPane(Vertical):
+    """The chart with a line that says what its glyphs are and what the selected place has."""
+
+    #: What is shown of each network, and what one of them is called.
+    quantity, counted = "Best", "run"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._published: tuple[tuple[str, FrontierPoint], ...] = ()
-        self._last: tuple[Sequence[RunSummary], RunSummary | None] = ((), None)
+        self._drawn = Frontier()
 
     def compose(self) -> ComposeResult:
         """What the axes are, what the glyphs are, the chart."""
@@ -156,29 +158,41 @@ class FrontierView(Vertical):
         yield Field(id="glyphs")
         yield FrontierChart()
 
-    def show(self, runs: Sequence[RunSummary], selected: RunSummary | None) -> None:
-        """Show the runs on the data set of the selected one; the published systems come when they are read."""
-        self._last = (runs, selected)
-        if not self._published:
-            self.run_worker(self._load(), exclusive=True)
-        shown = frontier_of(runs, selected, self._published)
+    def draw(self, shown: Frontier) -> None:
+        """Draw this."""
+        self._drawn = shown
         self.query_one(FrontierChart).show_frontier(shown)
-        judged = "test" if shown.judged_by == "test" else shown.judged_by
-        title = f" ── Best {judged} accuracy in % over parameters (logarithmic), {shown.dataset} "
+        title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic), {shown.dataset} "
         self.query_one("#axes", Field).set((title.ljust(self.size.width - 1, "─"), "accent"))
-        self.query_one("#glyphs", Field).set(*_legend(shown))
+        self.query_one("#glyphs", Field).set(*_legend(shown, self.counted))
 
     def on_resize(self) -> None:
         """The line above is as wide as the screen."""
         if self.display:
-            self.show(*self._last)
+            self.draw(self._drawn)
+
+
+class FrontierView(FrontierPane):
+    """The runs on the data set of the selected one, and the published systems."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._published: tuple[tuple[str, FrontierPoint], ...] = ()
+        self._last: tuple[Sequence[RunSummary], RunSummary | None] = ((), None)
+
+    def show(self, runs: Sequence[RunSummary], selected: RunSummary | None) -> None:
+        """Show the runs; the published systems come when they are read."""
+        self._last = (runs, selected)
+        if not self._published:
+            self.run_worker(self._load(), exclusive=True)
+        self.draw(frontier_of(runs, selected, self._published))
 
     async def _load(self) -> None:
         self._published = await asyncio.to_thread(published_systems)
         self.show(*self._last)
 
 
-def _legend(shown: Frontier) -> Parts:
+def _legend(shown: Frontier, counted: str) -> Parts:
     if not shown.dataset:
         return ((" no run is selected", ""),)
     here = shown.selected
@@ -188,7 +202,7 @@ def _legend(shown: Frontier) -> Parts:
             f"{percent_text(here.accuracy)} with {count_text(here.parameters)}" if here else "no epoch yet",
         ),
         (FRONT, "best for its size"),
-        (MINE, plural(len(shown.mine), "run")),
+        (MINE, plural(len(shown.mine), counted)),
         (PUBLISHED, "published" if shown.published else "nothing published"),
     ]
     line = Line().add(" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
@@ -14,6 +15,7 @@ from tuitrain.errors import visible
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.runs.frontier import FrontierPane
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
@@ -43,8 +45,14 @@ class SettingsTable(Members):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "Open", id="board.open")]
 
 
+class SearchFront(FrontierPane):
+    """The networks of a search and the published systems."""
+
+    quantity, counted = "Mean", "network"
+
+
 class BoardScreen(StudyScreen):
-    """All settings of a sweep, or all systems of a reproduction, while they train and afterwards."""
+    """All settings of a sweep, systems of a reproduction, or networks of a search, while they train and afterwards."""
 
     HELP_TITLE = "Leaderboard"
     DEFAULT_CSS = """
@@ -53,20 +61,25 @@ class BoardScreen(StudyScreen):
     BoardScreen #middle { height: 1fr; width: 1fr; }
     BoardScreen #settings { height: 1fr; width: 1fr; }
     BoardScreen #beside { display: none; height: 1fr; width: 1fr; }
-    BoardScreen HeatView, BoardScreen #says { display: none; }
+    BoardScreen HeatView, BoardScreen SearchFront, BoardScreen #says { display: none; }
     BoardScreen.-two #beside { display: block; width: 40; margin-left: 2; }
-    BoardScreen.-no-heat #middle { layout: vertical; }
-    BoardScreen.-two.-no-heat #beside { height: 9; width: 1fr; margin: 0; }
-    BoardScreen.-two.-has-heat HeatView { display: block; height: auto; max-height: 60%; }
+    BoardScreen.-two.-front-is-there #beside { width: 60; }
+    BoardScreen.-very-wide.-front-is-there #beside { width: 72; }
     BoardScreen.-two #says { display: block; }
-    BoardScreen.-heat #settings, BoardScreen.-says #settings { display: none; }
-    BoardScreen.-heat #beside, BoardScreen.-says #beside { display: block; height: 1fr; width: 1fr; margin: 0; }
-    BoardScreen.-heat HeatView { display: block; height: 1fr; }
-    BoardScreen.-heat #says, BoardScreen.-says HeatView { display: none; }
+    BoardScreen.-no-picture #middle { layout: vertical; }
+    BoardScreen.-two.-no-picture #beside { height: 9; width: 1fr; margin: 0; }
+    BoardScreen.-two.-heat-is-there HeatView { display: block; height: auto; max-height: 60%; }
+    BoardScreen.-two.-front-is-there SearchFront { display: block; height: 60%; }
+    BoardScreen.-picture #settings, BoardScreen.-says #settings { display: none; }
+    BoardScreen.-picture #beside, BoardScreen.-says #beside { display: block; height: 1fr; width: 1fr; margin: 0; }
+    BoardScreen.-picture.-heat-is-there HeatView, BoardScreen.-picture.-front-is-there SearchFront {
+        display: block; height: 1fr; max-height: 100%; }
+    BoardScreen.-picture #says, BoardScreen.-says HeatView, BoardScreen.-says SearchFront { display: none; }
     BoardScreen.-says #says { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("H", "heat", "Heat map", id="board.heat"),
+        Binding("f", "front", "Frontier", id="board.front"),
         Binding("plus,equals_sign", "more", "More seeds", key_display="+", id="board.more"),
     ]
 
@@ -82,6 +95,7 @@ class BoardScreen(StudyScreen):
                 with Vertical(id="beside"):
                     yield SectionLine("Mean accuracy at the end", id="beside-head")
                     yield HeatView()
+                    yield SearchFront()
                     yield SheetLines(id="says")
         yield KeyFooter()
         yield TextStrip()
@@ -107,8 +121,9 @@ class BoardScreen(StudyScreen):
         self.query_one(StudyHead).show(
             seen, self.state, fraction=fraction, count=count, says=self.sentences_of(seen), about=about
         )
-        self.set_class(board.heat is not None, "-has-heat")
-        self.set_class(board.heat is None, "-no-heat")
+        self.set_class(board.heat is not None, "-heat-is-there")
+        self.set_class(board.frontier is not None, "-front-is-there")
+        self.set_class(board.heat is None and board.frontier is None, "-no-picture")
         self.query_one("#members-head", SectionLine).set(
             title=_settings(seen, 2).partition(" ")[2].capitalize()
         )
@@ -122,14 +137,19 @@ class BoardScreen(StudyScreen):
         seen = self.looked
         if seen is None or seen.board is None:
             return
-        self.query_one(HeatView).show(seen.board.heat, self._selected_values(seen.board))
-        heat = seen.board.heat is not None and not self.has_class("-says")
-        self.query_one("#beside-head", SectionLine).set(
-            title="Mean accuracy at the end" if heat else "What it shows"
-        )
+        board = seen.board
+        picture = not (self.has_class("-says") or (board.heat is None and board.frontier is None))
+        self.query_one(HeatView).show(board.heat, self._selected_values(board))
+        if board.frontier is not None:
+            slug = seen.plan.settings[self.setting].slug
+            here = next((place for place in board.frontier.mine if place.run == slug), None)
+            self.query_one(SearchFront).draw(replace(board.frontier, selected=here))
         says = self.query_one("#says", SheetLines)
+        head = self.query_one("#beside-head", SectionLine)
+        head.display = board.frontier is None or not picture  # the front has a title of its own
+        head.set(title="Mean accuracy at the end" if picture else "What it shows")
         width = (says.size.width or self.size.width) - 3
-        says.set([*([[]] if heat else []), *sentences(self.sentences_of(seen)[1:], width, first="")])
+        says.set([*([[]] if picture else []), *sentences(self.sentences_of(seen)[1:], width, first="")])
 
     def _selected_values(self, board: Board) -> tuple[str, str] | None:
         """Of the setting under the cursor."""
@@ -164,23 +184,27 @@ class BoardScreen(StudyScreen):
 
     def action_heat(self) -> None:
         """The heat map in the place of the table, or the table again."""
-        self._instead("-heat", HeatView)
+        self._instead("-picture", HeatView)
+
+    def action_front(self) -> None:
+        """The chart of accuracy over parameters in the place of the table, or the table again."""
+        self._instead("-picture", SettingsTable)
 
     def action_says(self) -> None:
         """The sentences in the place of the table, or the table again."""
         self._instead("-says", SheetLines)
 
-    def _instead(self, name: str, pane: type[HeatView | SheetLines]) -> None:
+    def _instead(self, name: str, pane: type[HeatView | SettingsTable | SheetLines]) -> None:
         shown = not self.has_class(name)
-        self.remove_class("-heat", "-says")
+        self.remove_class("-picture", "-says")
         self.set_class(shown, name)
         self.query_one(pane if shown else SettingsTable).focus()
         self.show_again()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A heat map is there of two swept settings alone, and beside the table where it is wide."""
-        if action == "heat":
-            return self.has_class("-has-heat")
+        """A heat map is there of two swept settings alone, a front of a search."""
+        if action in ("heat", "front"):
+            return self.has_class(f"-{action}-is-there")
         return super().check_action(action, parameters)
 
     @property
@@ -191,7 +215,8 @@ class BoardScreen(StudyScreen):
 
 
 def _settings(seen: StudyLook, count: int) -> str:
-    return figures.plural(count, "system" if seen.plan.kind == "reproduction" else "setting")
+    words = {"reproduction": "system", "search": "network"}
+    return figures.plural(count, words.get(seen.plan.kind, "setting"))
 
 
 def board_lines(board: Board, room: int) -> tuple[Parts, list[Parts]]:
