@@ -17,7 +17,9 @@ pytestmark = pytest.mark.skipif(stubs.missing() is not None, reason=str(stubs.mi
 #: Section: most operators and most megabytes of its first captured step (views left out; read and written).
 BUDGETS = {
     "budget step13 64": (57, 109),
+    "budget step13 64 averaged": (58, 110),
     "budget step13 128": (57, 217),
+    "budget words 64": (52, 47),
     "budget 32 seeds 128": (32 * 57, 6_900),
 }
 
@@ -42,6 +44,7 @@ def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_
         "budget step13 64",
         "tiny every augmentation",
         "tiny rmsprop",
+        "budget step13 64 averaged",
         "tiny words, averaged",
         "seeds words bf16",
     )
@@ -53,6 +56,9 @@ def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_
     # The full batch and judging are captured; cuDNN tries its ways for the full batch alone.
     assert (len(first["captures"]), first["tuned"]) == (2, [64])
     _within_budget(found)
+    for line in found:  # the averages are taken inside of the captured step
+        averaged = "averaged" in line["section"] or "words" in line["section"]
+        assert line["captures"][0]["by_name"].get("_foreach_lerp_", 0) == averaged, line["section"]
 
 
 def _within_budget(found: list[dict[str, Any]]) -> None:

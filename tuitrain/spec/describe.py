@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuitrain.errors import visible
-from tuitrain.spec.layers import KIND_WORDS, LAYERS, layer_kind, layer_names
+from tuitrain.spec.layers import KIND_WORDS, LAYERS, REFERRING, layer_kind, layer_names
 from tuitrain.spec.operations import op_kind
 from tuitrain.spec.preset import Preset, differences, flattened
 from tuitrain.spec.train import Train
@@ -200,13 +200,29 @@ def _change_cost(old: tuple[str, dict[str, str]], new: tuple[str, dict[str, str]
     return min(1.5, 0.25 * sum(old[1][key] != new[1][key] for key in new[1]))
 
 
+def renamed_references(
+    old: Sequence[Mapping[str, Any]],
+    new: Sequence[Mapping[str, Any]],
+    pairs: Sequence[tuple[int | None, int | None]],
+) -> list[dict[str, Any]]:
+    """The old layers with references by the names that those layers have now: a name that only moved is no change."""
+    before, now = layer_names(old), layer_names(new)
+    names = {before[i]: now[j] for i, j in pairs if i is not None and j is not None}
+    return [
+        {key: names.get(str(value), value) if key in REFERRING else value for key, value in layer.items()}
+        for layer in old
+    ]
+
+
 def network_changes(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Change]:
     """What differs between two lists of layers, inserted and deleted ones by name."""
     names, names_old = layer_names(new), layer_names(old)
+    pairs = aligned_layers(old, new)
+    renamed = renamed_references(old, new, pairs)
     out: list[Change] = []
-    for i, j in aligned_layers(old, new):
+    for i, j in pairs:
         if i is not None and j is not None:
-            out += layer_changes(names[j], old[i], new[j])
+            out += layer_changes(names[j], renamed[i], new[j])
         elif j is not None:
             out.append(Change(f"+ {names[j]}"))
         elif i is not None:

@@ -3,7 +3,9 @@
 After each step every weight's average moves towards it by 1 - decay. The averages begin at zero, and the same is done with
 a number that is always 1, by which they are divided: so the random weights of the beginning don't count, as in Adam
 (Kingma and Ba, 2015). The running means and variances of batch norm are averaged as the weights are: those of the last
-steps belong to the weights of the last steps, not to their average.
+steps belong to the weights of the last steps, not to their average. (step13 after its first epoch of 12,000 images of
+MNIST, decay 0.98: loss 0.165, with those of the last steps 0.291; made anew over all training images, which takes a
+pass over them, 0.154. After the third epoch 0.0748, 0.0770 and 0.0745.)
 """
 
 from __future__ import annotations

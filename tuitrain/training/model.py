@@ -98,9 +98,7 @@ class Network(nn.Module):
         shapes = {(row.layer, row.op): row.output_shape for row in table.rows}
         # Each with where its bits begin, an image, and of a residual the place in this plan whose output it adds.
         self._plan: list[tuple[nn.Module, int, int]] = []
-        self._ends: dict[
-            str, int
-        ] = {}  # by the name of each layer the place in the plan that its output comes from
+        self._ends: dict[str, int] = {}  # by the name of each layer the place in the plan of its output
         self.bits_per_image = 0
         self.earlier_names: dict[str, str] = {}
         shape: Shape = INPUT_SHAPE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tuitrain.spec.describe import Change, aligned_layers, layer_changes, layers_of
+from tuitrain.spec.describe import Change, aligned_layers, layer_changes, layers_of, renamed_references
 
 if TYPE_CHECKING:
     from tuitrain.spec.preset import Preset
@@ -48,13 +48,15 @@ def layer_differences(old: Preset, new: Preset) -> list[LayerDifference]:
     layers, layers_new = layers_of(old.to_dict()), layers_of(new.to_dict())
     facts, facts_new = _facts(old.table()), _facts(new.table())
     out = []
-    for i, j in aligned_layers(layers, layers_new):
+    pairs = aligned_layers(layers, layers_new)
+    renamed = renamed_references(layers, layers_new, pairs)
+    for i, j in pairs:
         if i is None and j is not None:
             out.append(LayerDifference("added", None, facts_new[j]))
         elif i is not None and j is None:
             out.append(LayerDifference("removed", facts[i], None))
         elif i is not None and j is not None:
-            changes = layer_changes("", layers[i], layers_new[j])
+            changes = layer_changes("", renamed[i], layers_new[j])
             named = [Change((change.label.strip() or "width"), change.old, change.new) for change in changes]
             status: Literal["same", "changed"] = "changed" if named else "same"
             out.append(LayerDifference(status, facts[i], facts_new[j], tuple(named)))

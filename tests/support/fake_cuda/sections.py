@@ -105,6 +105,8 @@ def _sections() -> dict[str, Callable[[], None]]:
     out["seeds tiny without a graph"] = lambda: _seeds(tiny(), _runtime(graph=False))
     # For the budgets: the batch that the figures are stated for.
     out["budget step13 64"] = lambda: _train(_step13(batch_size=64, epochs=1), _runtime())
+    out["budget step13 64 averaged"] = lambda: _train(_step13(batch_size=64, epochs=1, ema=0.99), _runtime())
+    out["budget words 64"] = lambda: _train(tiny(WORDS, epochs=1), _runtime())
     out["budget step13 128"] = lambda: _train(_step13(batch_size=128, epochs=1), _runtime())
     out["budget 32 seeds 128"] = lambda: _seeds(_step13(batch_size=128, epochs=1), _runtime(), 32)
     return out

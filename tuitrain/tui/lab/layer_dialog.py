@@ -155,12 +155,12 @@ class KindDialog(Dialog[str | None]):
         "conv": ("c", "like the one before it"),
         "maxpool": ("m", "halves the maps"),
         "avgpool": ("a", "halves the maps"),
-        "blurpool": ("b", "halves the maps, blurred first"),
+        "blurpool": ("b", "blurs and halves the maps"),
         "global_avgpool": ("g", "each map to one number"),
         "flatten": ("f", "maps to a vector"),
         "linear": ("l", "fully connected"),
-        "share": ("s", "an earlier layer's weights again"),
-        "residual": ("r", "adds an earlier layer's output"),
+        "share": ("s", "earlier weights once more"),
+        "residual": ("r", "adds an earlier output"),
     }
 
     def __init__(self, after: str) -> None:

@@ -36,13 +36,14 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     """
     ghost = ghosts[0] if ghosts else None
     against = f"vs {ghost.name}" if ghost else ""
-    waits = any(_wait_percent(e) >= 1 for e in state.epochs)
+    averages = state.history.averages  # in the place of the waiting, as the line is full
+    waits = not averages and any(_wait_percent(e) >= 1 for e in state.epochs)
     judge = "val" if state.history.judged_by == "validation" else "test"
     columns = [
         ("epoch", 5),
         (f"{judge} %", 9),
         ("loss", 8),
-        *([("ema %", 8)] if state.history.averages else []),
+        *([("ema %", 8)] if averages else []),
         ("train %", 8),
         ("loss", 8),
         ("gap", 7),
@@ -64,7 +65,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
                 (f"{e.epoch:5}", ""),
                 (f" {mark} {figures.percent_text(e.test_acc):>6}", style),
                 (f" {figures.loss_text(e.test_loss):>7}", ""),
-                (f" {figures.percent_text(e.ema_test_acc):>7}" if state.history.averages else "", ""),
+                (f" {figures.percent_text(e.ema_test_acc):>7}" if averages else "", ""),
                 (f" {figures.percent_text(e.train_acc):>7} {figures.loss_text(e.train_loss):>7}", "dim"),
                 (f" {figures.signed_points_text(e.train_acc - e.test_acc):>6}", ""),
                 (
@@ -78,7 +79,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     if rows:
         judge = state.history.judged_by
         rows.append(((f" gap: train accuracy above (+) or below (−) {judge}, in points", "dim"),))
-        if state.history.averages:
+        if averages:
             rows.append(((f" ema: {judge} accuracy of the averaged weights, beside the run's own", "dim"),))
     return ((heading, "dim underline"),), rows
 
