@@ -31,8 +31,8 @@ STRATEGY_S = 1.0
 #: One that has had nothing to do for so long is given back.
 IDLE_S = 60.0
 COMMAND_S = 30.0
-#: The queue is asked so often why no pilot job has begun.
-WAITING_S = 10.0
+#: So often it looks whether Parsl's interchange lives, and until a pilot job has begun, why none has.
+WATCH_S = 5.0
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 
 
@@ -77,8 +77,7 @@ class ClusterWorkers(Executor):
                 f"{visible(self.folder)} can't be written: {visible(error.strerror or error)}; check its owner, mode and disk."
             ) from None
         self._waiting, self._over = "", threading.Event()
-        if site.scheduler == "slurm":
-            threading.Thread(target=self._watch_queue, name="watch-queue", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch-pilots", daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Calls it in a worker as soon as one is free. A call that has not ended can be cancelled: nobody waits for it."""
@@ -122,12 +121,15 @@ class ClusterWorkers(Executor):
         """Why no member trains yet, where the scheduler lets the pilot jobs wait."""
         return [f"{self.site.name}: {self._waiting}"] if self._waiting else []
 
-    def _watch_queue(self) -> None:
-        while not self._over.wait(WAITING_S):
-            if self._pilots.connected_blocks():
-                break
-            self._waiting = why_waiting(self._study)
-        self._waiting = ""
+    def _watch(self) -> None:
+        """Looks at what Parsl does not: whether its interchange lives, and why pilot jobs wait before the first begins."""
+        begun = self.site.scheduler != "slurm"
+        while not self._over.wait(WATCH_S):
+            if self._pilots.interchange_proc.poll() is not None:
+                self._pilots.set_bad_state_and_fail_all(RuntimeError("Parsl's interchange was killed"))
+                return
+            begun = begun or bool(self._pilots.connected_blocks())
+            self._waiting = "" if begun else why_waiting(self._study)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes the pilot jobs back, with whatever they still do; their files stay where something failed."""
@@ -179,7 +181,7 @@ def what_failed(text: str) -> str:
             else "it printed nothing, as where the nodes do not see this folder"
         )
         return f"a pilot job ended before its workers were ready: {last}"
-    return _one_line(text)
+    return _one_line(re.sub(r"^Executor \S+ failed due to: ", "", text))
 
 
 def _one_line(text: str) -> str:
