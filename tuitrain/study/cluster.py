@@ -76,6 +76,7 @@ class ClusterWorkers(Executor):
             raise RunDirectoryError(
                 f"{visible(self.folder)} can't be written: {visible(error.strerror or error)}; check its owner, mode and disk."
             ) from None
+        self._broken = False
         self._waiting, self._over = "", threading.Event()
         threading.Thread(target=self._watch, name="watch-pilots", daemon=True).start()
 
@@ -126,6 +127,7 @@ class ClusterWorkers(Executor):
         begun = self.site.scheduler != "slurm"
         while not self._over.wait(WATCH_S):
             if self._pilots.interchange_proc.poll() is not None:
+                self._broken = True
                 self._pilots.set_bad_state_and_fail_all(RuntimeError("Parsl's interchange was killed"))
                 return
             begun = begun or bool(self._pilots.connected_blocks())
@@ -135,7 +137,10 @@ class ClusterWorkers(Executor):
         """Takes the pilot jobs back, with whatever they still do; their files stay where something failed."""
         del wait, cancel_futures
         self._over.set()
-        self._pool.shutdown(wait=False)
+        if self._broken:  # Parsl would wait for its interchange
+            self.abandon()
+        else:
+            self._pool.shutdown(wait=False)
         self._log.removeHandler(self._handler)
         self._handler.close()
 

@@ -28,7 +28,7 @@ TELL_S = 1.0
 #: How often it looks whether another process still trains a member.
 ELSEWHERE_S = 1.0
 #: How often the process of a member may die without a new checkpoint, before the member is left out.
-MOST_DEATHS = 3
+MOST_DEATHS = 5
 #: A member that can't find its data or device says what all others would.
 _FOR_ALL = frozenset({ExitCode.DATA, ExitCode.DEVICE})
 
