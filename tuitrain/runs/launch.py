@@ -21,7 +21,7 @@ from tuitrain.training.events import Control, Event, RunFinished, RunStarted
 from tuitrain.training.job import Job
 
 if TYPE_CHECKING:
-    from tuitrain.training.trainer import Trainer
+    from tuitrain.training.run import Run
     from tuitrain.training.user_network import UserNetwork
 
 
@@ -49,7 +49,7 @@ def prepare(
     dataset: Dataset,
     name: str | None = None,
     control: RunControl | None = None,
-    trainer: Callable[..., Trainer] | None = None,
+    trainer: Callable[..., Run] | None = None,
 ) -> Session:
     """A session of a new run, its directory created and locked; nothing is created if the device is not available.
 
@@ -74,7 +74,7 @@ def prepare(
         differs = {**job.changed, "model": [preset.name, f"{user_network.flag} {user_network.sha256[:8]}"]}
         job = dataclasses.replace(job, changed=differs)
 
-    def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
+    def factory(state: Any, publish: Callable[[Event], None]) -> Run:
         return make(job, dataset, run_name=directory.name, git=git(), resume=state)
 
     make = trainer or Trainer
@@ -128,7 +128,7 @@ def prepare_resume(
     progress: Progress | None = None,
     model: str | None = None,
     unsaid: Job | None = None,
-    trainer: Callable[..., Trainer] | None = None,
+    trainer: Callable[..., Run] | None = None,
 ) -> Session:
     """A session that continues a run that was killed, stopped, or (with more `epochs`) completed.
 
@@ -168,7 +168,7 @@ def prepare_resume(
 
     make = trainer or Trainer
 
-    def factory(state: Any, publish: Callable[[Event], None]) -> Trainer:
+    def factory(state: Any, publish: Callable[[Event], None]) -> Run:
         trainer = make(job, dataset, run_name=directory.name, resume=state, epochs=epochs)
         if epochs is not None:
             before = int(state.meta["epochs"]) if state is not None else job.preset.train.epochs

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tuitrain.data.dataset import Dataset
     from tuitrain.runs.history import History
     from tuitrain.runs.session import Session
-    from tuitrain.training.trainer import Trainer
+    from tuitrain.training.run import Run
     from tuitrain.training.user_network import UserNetwork
 
 
@@ -89,7 +89,7 @@ def ending_of(run: str, session: Session) -> Ending:
     return Ending(run, session.outcome or "stopped", message, int(session.exit_code))
 
 
-def prepare_member(order: Order, trainer: Callable[..., Trainer] | None = None) -> Session | None:
+def prepare_member(order: Order, trainer: Callable[..., Run] | None = None) -> Session | None:
     """The session of a member, new or resumed; None if it has a result already, or has got as far as it shall.
 
     Args:

@@ -30,6 +30,7 @@ from tuitrain.training.graph import GraphStepper, Pool, capture, side_by_side
 from tuitrain.training.model import build
 from tuitrain.training.run_ahead import RunAhead, bound
 from tuitrain.training.runtime import Runtime
+from tuitrain.training.state import copies
 from tuitrain.training.step import Evaluation, Stepper
 
 MAX_SEEDS = 512
@@ -135,16 +136,16 @@ class Ensemble:
 
     def weights(self, index: int) -> dict[str, Tensor]:
         """The `state_dict` of one seed's network, on the CPU."""
-        return _on_cpu(self._steppers[index].network.state_dict())
+        return copies(self._steppers[index].network.state_dict())
 
     def optimizer_state(self, index: int) -> dict[str, Tensor]:
         """The state of one seed's optimizer, as `Optimizer.tensors` of its own run has it."""
-        return _on_cpu(self._steppers[index].optimizer.tensors())
+        return copies(self._steppers[index].optimizer.tensors())
 
     def averaged_state(self, index: int) -> dict[str, Tensor]:
         """The averaged weights of one seed, as `Averaged.tensors` of its own run has them; empty where none are kept."""
         averaged = self._steppers[index].averaged
-        return {} if averaged is None else _on_cpu(averaged.tensors())
+        return {} if averaged is None else copies(averaged.tensors())
 
     def load(
         self,
@@ -253,10 +254,6 @@ class Ensemble:
                 for stepper in strand:
                     stepper.keep_gradients()
         return replay
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
 
 
 def trained_apart(preset: Preset) -> str:

@@ -15,9 +15,8 @@ from tuitrain.errors import DivergedError
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import Control, EpochFinished, Event, Notice, Outcome, Phase
 from tuitrain.training.machine import Machine
-from tuitrain.training.model import first_layer
+from tuitrain.training.run import Run
 from tuitrain.training.step import Evaluation
-from tuitrain.training.trainer import Trainer
 
 LOOK_S = 0.05
 
@@ -41,8 +40,8 @@ class MemberEnd:
     message: str = ""
 
 
-class EnsembleMember(Trainer):
-    """Passes on what an ensemble did with one seed. Arguments as of `Trainer`.
+class EnsembleMember(Run):
+    """Passes on what an ensemble did with one seed. Arguments as of `Run`.
 
     Attributes:
         inbox: where the ensemble puts its epochs, and at last its end.
@@ -51,19 +50,18 @@ class EnsembleMember(Trainer):
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self._tensors: dict[str, Tensor] = {}
-        self._averages: dict[str, Tensor] = {}
+        self._told: tuple[dict[str, Tensor], dict[str, Tensor]] = {}, {}
         super().__init__(*arguments, **settings)
         self.inbox: queue.SimpleQueue[MemberEpoch | MemberEnd] = queue.SimpleQueue()
         self.wants_stop = ""
         self.others = 0
         self._refused = False
         if self._resumed is not None:
-            self._tensors, self._averages = self._resumed.optimizer, self._resumed.ema
+            self._told = self._resumed.optimizer, self._resumed.ema
         self.machine = Machine(decided=True, threads=self.runtime.threads or 0)
 
     def run(self, control: RunControl | None = None) -> Iterator[Event]:
-        """The events of the run, as of `Trainer.run`."""
+        """The events of the run, as of `Run.run`."""
         control = control or RunControl()
         self._begun = time.monotonic()
         yield self._first_event()
@@ -110,15 +108,10 @@ class EnsembleMember(Trainer):
         if not (math.isfinite(finished.train_loss) and math.isfinite(finished.test_loss)):
             raise self._diverged("the loss is not finite")
         self.network.load_state_dict(told.weights)
-        self._tensors, self._averages = told.optimizer, told.averaged
+        self._told = told.optimizer, told.averaged
         now.next_epoch(finished)
-        self._state = self._capture()
-        first = first_layer(self.network)
-        self._seen = (now.epoch, told.seen, None if first is None else first[1].detach().float().cpu())
+        self._keep(told.seen)
         return finished
 
-    def _optimizer_tensors(self) -> dict[str, Tensor]:
-        return self._tensors
-
-    def _averaged_tensors(self) -> dict[str, Tensor]:
-        return self._averages
+    def _tensors(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        return self._told

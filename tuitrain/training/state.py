@@ -88,7 +88,7 @@ class TrainerState:
         ema: Mapping[str, Tensor] | None = None,
     ) -> TrainerState:
         """The state with copies of these tensors."""
-        return cls(_copies(model), _copies(optimizer), meta, _copies(ema or {}))
+        return cls(copies(model), copies(optimizer), meta, copies(ema or {}))
 
     def averaged_model(self) -> dict[str, Tensor]:
         """The network's `state_dict` with the averaged weights; empty where none are kept, or before the first step."""
@@ -113,8 +113,23 @@ class TrainerState:
         return digest.hexdigest()
 
 
-def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Contiguous copies on the CPU."""
+    if any(tensor.is_cuda for tensor in tensors.values()):
+        tensors = _taken_together(tensors)
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _taken_together(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, all of one type by one copy: each copy waits for the device."""
+    out: dict[str, Tensor] = {}
+    for kind in {tensor.dtype for tensor in tensors.values()}:
+        alike = {name: tensor.detach() for name, tensor in tensors.items() if tensor.dtype == kind}
+        flat = torch.cat([tensor.reshape(-1) for tensor in alike.values()]).cpu()
+        parts = torch.split(flat, [tensor.numel() for tensor in alike.values()])
+        for (name, tensor), part in zip(alike.items(), parts, strict=True):
+            out[name] = part.view(tensor.shape)
+    return {name: out[name] for name in tensors}
 
 
 def _add_tensors(digest: Any, tensors: Mapping[str, Tensor]) -> None:

@@ -15,7 +15,7 @@ from support.training_small import CPU, TINY, run, shortened, stripes, tiny
 from tuitrain.data.dataset import Dataset, Images
 from tuitrain.errors import DeviceError, PresetError, UsageError
 from tuitrain.spec.preset import Preset
-from tuitrain.training import clock, devices
+from tuitrain.training import clock, devices, state
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import (
     Control,
@@ -407,3 +407,16 @@ def test_a_pause_after_an_epoch_waits_for_its_end_and_goes_on_to_the_same_bits()
     told = [(e.action, e.value) for e in seen if isinstance(e, Control)]
     assert told[:3] == [("pause_after", 1), ("pause_after", 0), ("pause_after", 2)]
     assert trainer.state().sha256() == whole.state().sha256()
+
+
+def test_tensors_taken_off_a_device_together_are_those_taken_one_by_one() -> None:
+    tensors = {
+        "weight": torch.arange(24.0).view(2, 3, 2, 2).to(memory_format=torch.channels_last),
+        "count": torch.tensor(7),
+        "bias": torch.arange(3.0),
+        "step": torch.tensor(0.5),
+    }
+    together = state._taken_together(tensors)
+    assert list(together) == list(tensors)
+    for name, tensor in tensors.items():
+        assert torch.equal(together[name], tensor) and together[name].dtype == tensor.dtype
