@@ -69,28 +69,34 @@ def member_line(group: Group, run: SeedRun, *, named: bool) -> str:
 
 
 class PlainLines:
-    """A line on stderr for each member that has ended."""
+    """A line on stderr for each member that has ended; of those that were stopped, which may go on, at the end."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
+        self._groups: Sequence[Group] = ()
 
     def show(self, groups: Sequence[Group]) -> None:
         """Says which have ended since the last time."""
-        total = sum(len(group.runs) for group in groups)
-        for group in groups:
+        self._groups = groups
+        self._tell(lambda run: run.history.outcome != "stopped")
+
+    def close(self) -> None:
+        """Says which were stopped."""
+        self._tell(lambda run: True)
+
+    def _tell(self, wanted: Callable[[SeedRun], bool]) -> None:
+        total = sum(len(group.runs) for group in self._groups)
+        for group in self._groups:
             for run in group.runs:
                 if run.run in self._told or run.history.finished is None or run.state == "live":
                     continue
-                if run.history.waits and not group.stopped:
+                if not wanted(run) or (run.history.waits and not group.stopped):
                     continue
                 self._told.add(run.run)
-                text = member_line(group, run, named=len(groups) > 1)
+                text = member_line(group, run, named=len(self._groups) > 1)
                 with contextlib.suppress(OSError, ValueError):
                     sys.stderr.write(f"{text}  ({len(self._told)} of {total})\n")
                     sys.stderr.flush()
-
-    def close(self) -> None:
-        """Nothing to tidy."""
 
 
 class Redrawn:

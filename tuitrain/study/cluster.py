@@ -25,7 +25,7 @@ from tuitrain.study.site import Site
 #: Its files: scripts and output of the pilot jobs, its logs, the keys of its connections.
 FOLDER = "cluster"
 #: A pilot job says so often that it lives, and looks so often for workers that died; after so long it is lost.
-HEARTBEAT_S, LOST_S = 5, 60
+HEARTBEAT_S, LOST_S = 5, 30
 #: Parsl looks so often whether more pilot jobs are needed.
 STRATEGY_S = 1.0
 #: One that has had nothing to do for so long is given back.
