@@ -280,7 +280,7 @@ def cost(bench: Bench, times: int, on: str, env: dict[str, str]) -> Figure:
         max(got["cold"]) < 2.0 and got["warm"] < 0.2,
         f"{where}: {got['cold'][0]:.2f} s on a worker's first member, {got['cold'][1]:.2f} s on that of one that replaced a "
         f"killed one, {got['warm']:.2f} s (median of {times}, {got['most']:.2f} at most) on a warm worker; the first worker "
-        f"was ready after {got['ready']:.1f} s",
+        f"was ready after {got['ready']:.1f} s{priority()}",
     )
 
 
@@ -310,6 +310,11 @@ def overhead_on_slurm(bench: Bench, times: int) -> Figure:
     """With Parsl between."""
     with real_slurm(bench) as env:
         return cost(bench, times, "slurm", env)
+
+
+def priority() -> str:
+    """Says so where it is measured beside other work, out of whose way the scheduler is told to go (`chrt -r 2`)."""
+    return "; at a real-time priority" if os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO) else ""
 
 
 def first_paint(bench: Bench, arguments: list[str], wanted: str) -> float:
@@ -368,5 +373,5 @@ def attached(bench: Bench, times: int) -> Figure:
     return Figure(
         statistics.median(opened) < 1.0 and statistics.median(shown) < 1.0,
         f"attach {statistics.median(opened):.2f} s ({min(opened):.2f} to {max(opened):.2f}), study show "
-        f"{statistics.median(shown):.2f} s ({min(shown):.2f} to {max(shown):.2f}), medians of {times}",
+        f"{statistics.median(shown):.2f} s ({min(shown):.2f} to {max(shown):.2f}), medians of {times}{priority()}",
     )
