@@ -17,7 +17,7 @@ from typing import Any
 
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, UsageError, nearest, visible
-from tuitrain.spec.layers import layer_kind
+from tuitrain.spec.layers import follow_references, layer_kind, layer_names, references
 from tuitrain.spec.operations import op_kind
 from tuitrain.spec.preset import Preset, flattened, override
 from tuitrain.spec.table import NetworkError
@@ -26,8 +26,6 @@ SEPARABLE = "separable"
 _LAYER = re.compile(r"model\.layers\[(\d{1,3})\]\.(\w+)")
 _RANGE_KEYS = ("low", "high", "step", "log")
 _FILE_KEYS = ("space", "defaults")
-#: Kinds of layers whose place other layers may name; a network that has others keeps its number of layers.
-_PLAIN_KINDS = frozenset(["conv", "linear", "maxpool", "avgpool", "global_avgpool", "flatten", "input"])
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,15 @@ def build(base: Preset, chosen: Mapping[str, Any]) -> Preset:
 
 def _with(layers: Sequence[dict[str, Any]], own: Mapping[int, Mapping[str, Any]]) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
+    origins: list[int | None] = []  # of the layers in `out`
     before, now = 1, 1  # channels: as they were in the preset, and as they are
-    for index, old in enumerate(layers):
+    widths: dict[str, tuple[int, int]] = {}  # the same behind each layer
+    for index, (name, old) in enumerate(zip(layer_names(layers), layers, strict=True)):
         new = old | dict(own.get(index, {}))
         if layer_kind(old) != "conv":
+            before, now = widths.get(old.get("share", ""), (before, now))
             out.append(new)
+            origins.append(index)
             continue
         each = (
             old.get("groups", 1) == before > 1
@@ -152,8 +154,9 @@ def _with(layers: Sequence[dict[str, Any]], own: Mapping[int, Mapping[str, Any]]
             out += _separable(new, now)
         else:
             out.append({key: value for key, value in new.items() if (key, value) != ("groups", 1)})
-        before, now = old["conv"], new["conv"]
-    return out
+        origins += [*(None for _ in out[len(origins) + 1 :]), index]
+        before, now = widths[name] = old["conv"], new["conv"]
+    return follow_references(layers, out, origins)
 
 
 def _pad(old: Mapping[str, Any], new: dict[str, Any], own: Mapping[str, Any]) -> None:
@@ -194,6 +197,7 @@ def _network_space(base: Preset, max_parameters: int) -> dict[str, Choice | Rang
     out: dict[str, Choice | Range] = {}
     layers = base.to_dict()["model"]["layers"]
     kinds = [layer_kind(layer) for layer in layers]
+    tied = _tied(layers)
     scale = min(1.0, math.sqrt(max_parameters / base.table().parameters))
     last = max((n for n, kind in enumerate(kinds) if kind in ("conv", "linear")), default=-1)
     channels = 1
@@ -204,14 +208,32 @@ def _network_space(base: Preset, max_parameters: int) -> dict[str, Choice | Rang
         if kind != "conv":
             continue
         kernel, groups = layer.get("kernel", 3), layer.get("groups", 1)
-        if groups == 1 and index != last:
+        if groups == 1 and index != last and index not in tied:
             out[f"{place}.conv"] = _widths(layer["conv"], scale)
         if isinstance(kernel, int) and kernel >= 3 and kernel % 2:
             out[f"{place}.kernel"] = Choice(tuple(sorted({3, 5, kernel})))
-            if groups == 1 and channels > 1 and _PLAIN_KINDS.issuperset(kinds):
+            if groups == 1 and channels > 1 and index not in tied:
                 out[f"{place}.groups"] = Choice((1, SEPARABLE))
         channels = layer["conv"]
     return out
+
+
+def _tied(layers: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Layers whose widths must be equal: of what a residual adds, and of what goes into a layer that is used again."""
+    names, refers = layer_names(layers), references(layers)
+    out: set[int] = set()
+    for index, name in enumerate(refers):
+        if name in names:
+            there = names.index(name)
+            if layer_kind(layers[index]) == "share":  # what goes into it, there and here
+                there -= 1
+            out |= {_conv_at(layers, place) for place in (there, index - 1)}
+    return out
+
+
+def _conv_at(layers: Sequence[Mapping[str, Any]], index: int) -> int:
+    """The last convolution up to a layer; -1 where there is none."""
+    return next((n for n in range(index, -1, -1) if layer_kind(layers[n]) == "conv"), -1)
 
 
 def _widths(width: int, scale: float) -> Range:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuitrain.errors import UsageError
+from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.study.space import (
     SEPARABLE,
@@ -47,6 +48,19 @@ def test_separable_is_one_on_each_channel_and_one_that_mixes_them() -> None:
     assert made.table().parameters < STEP11.table().parameters
     again = build(made, {"model.layers[1].conv": 8})  # the one on each channel follows the channels before it
     assert again.to_dict()["model"]["layers"][3] | {} == layers[3] | {"conv": 8, "groups": 8}
+
+
+def test_what_refers_to_a_layer_still_means_it_and_keeps_its_width() -> None:
+    layers = list(STEP11.to_dict()["model"]["layers"])
+    layers[4:5] = [layers[4], {"residual": "conv3"}]
+    base = override(STEP11, {"model.layers": layers})
+    made = build(base, {"model.layers[1].groups": SEPARABLE, "model.layers[0].conv": 6})
+    assert [layer.get("residual") for layer in made.to_dict()["model"]["layers"]].index("conv4") == 6
+    space = default_space(base, 5000)
+    assert (
+        not {"model.layers[3].conv", "model.layers[4].conv"} & set(space) and "model.layers[1].conv" in space
+    )
+    assert smallest(base, space) is not None
 
 
 @settings(max_examples=30, deadline=None)
