@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuitrain.figures import accuracy_text
+from tuitrain.figures import accuracy_text, plural
 from tuitrain.spec.preset import Claims, Preset, Story, override
 from tuitrain.spec.repeat import quoted
 from tuitrain.spec.sides import sides_text
@@ -93,7 +93,7 @@ def front_presets(plan: Plan, board: SearchBoard, folder: Path) -> list[Found]:
         preset = _as_found(settings[trial.slug].preset, plan, board, trial)
         comment = (
             f"Found by `tuitrain search` ({plan.name}, {trial.group.label}): mean {accuracy_text(trial.mean)} of "
-            f"{len(trial.group.ended)} seeds,\njudged by {board.held_out:,} training images that were held out.\n"
+            f"{plural(len(trial.group.ended), 'seed')},\njudged by {board.held_out:,} training images that were held out.\n"
             f"Judge it on the test set, with seeds that the search has not used:\n  {command}"
         )
         out.append(Found(trial, path, preset.to_toml(comment), command))
