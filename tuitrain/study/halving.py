@@ -18,7 +18,7 @@ from tuitrain.runs import names
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
 from tuitrain.runs.recorder import Recorder
-from tuitrain.study.member import Ending, history_of
+from tuitrain.study.member import Ending, history_of, refuse_unwritten
 from tuitrain.study.optional import need_optuna
 from tuitrain.study.plan import Batch, Cut, Member, Plan
 from tuitrain.study.store import StudyDirectory
@@ -113,6 +113,8 @@ class Halving:
 
     def _decide(self, epoch: int) -> None:
         contenders = self.plan.still_in
+        members = [self.plan.member(index, seed) for index in contenders for seed in self.plan.seeds]
+        refuse_unwritten(self.endings.get(member.run) for member in members)
         means = [self._mean(index, epoch) for index in contenders]
         stay = kept(means, epoch, self.plan.halving)
         worst_last = sorted(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuitrain.errors import BusyError, RunDirectoryError, TuitrainError, visible
+from tuitrain.errors import BusyError, ExitCode, RunDirectoryError, TuitrainError, visible
 from tuitrain.runs import names
 from tuitrain.runs.report_files import Reporter
 from tuitrain.training.job import Job
@@ -87,6 +87,20 @@ def ending_of(run: str, session: Session) -> Ending:
     finished = session.recorder.finished
     message = finished.message if finished else str(session.error or "")
     return Ending(run, session.outcome or "stopped", message, int(session.exit_code))
+
+
+def refuse_unwritten(endings: Iterable[Ending | None]) -> None:
+    """Refuses to decide anything from members whose directories could not be written, as on a full disk.
+
+    Raises:
+        RunDirectoryError: the sentence of the first of them.
+    """
+    for ending in endings:
+        if ending is not None and ending.exit_code == ExitCode.RUN_DIRECTORY:
+            raise RunDirectoryError(
+                ending.message
+                or f"run {visible(ending.run)} can't be written; check its owner, mode and disk."
+            )
 
 
 def prepare_member(order: Order, trainer: Callable[..., Run] | None = None) -> Session | None:

@@ -18,7 +18,7 @@ from tuitrain.runs.index import preset_digest
 from tuitrain.spec.preset import Preset, differences
 from tuitrain.spec.repeat import run_command
 from tuitrain.study.journal import BROKEN, OVER, Journal
-from tuitrain.study.member import Ending, history_of
+from tuitrain.study.member import Ending, history_of, refuse_unwritten
 from tuitrain.study.plan import Batch, Member, Plan, Setting
 from tuitrain.study.search_plan import SearchPlan
 from tuitrain.study.space import build
@@ -56,6 +56,7 @@ class Search:
             if not self._open and not self._begin_round():
                 return None
             self._waiting = self._to_train()
+            refuse_unwritten(map(self.endings.get, self._open_runs))
             if not self._waiting and not self._give_seeds():
                 self._end_round()
         return self._waiting.pop(0)
@@ -171,6 +172,11 @@ class Search:
     @property
     def _open_settings(self) -> list[int]:
         return list(dict.fromkeys(index for _, index in self._open))
+
+    @property
+    def _open_runs(self) -> list[str]:
+        seeds = ((index, seed) for index in self._open_settings for seed in self.plan.seeds_of(index))
+        return [self.plan.member(index, seed).run for index, seed in seeds]
 
     def _standing(self, index: int) -> Standing | None:
         """How a network stands; None before any of its seeds has a result."""

@@ -104,6 +104,8 @@ def changed_preset(text: str, changes: Mapping[str, Any] | None = None) -> Prese
 
 def _of_study(study: StudyDirectory, setting: str, text: str) -> Side:
     plan = study.plan()
+    if not plan.settings:
+        raise RunDirectoryError(f"study {visible(study.name)} has chosen no network yet.")
     index = 0
     if len(plan.settings) > 1:
         labels = [one.slug for one in plan.settings]

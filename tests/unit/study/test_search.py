@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from support.executor_told import Told
 from support.groups_made import history
 from tuitrain.cli.root import app
-from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError
+from tuitrain.errors import ExitCode, RunDirectoryError, TuitrainError, UsageError
 from tuitrain.report.front import write_front
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.spec.preset import preset_from_toml, read_preset
@@ -24,9 +24,11 @@ from tuitrain.study.plan import Plan
 from tuitrain.study.reading import StudyReader
 from tuitrain.study.search_plan import SearchPlan
 from tuitrain.study.search_result import board_of, network_words
+from tuitrain.study.sides import find_side
 from tuitrain.study.space import Choice, Range, build
 from tuitrain.study.store import StudyDirectory, create_study
 from tuitrain.study.training import StudyTraining
+from tuitrain.study.watching import StudyWatcher
 from tuitrain.training.events import Record
 from tuitrain.watch.search import Standing, cant_reach, search_json, search_lines
 
@@ -244,6 +246,34 @@ def test_a_full_disk_says_so_and_loses_nothing(tmp_path, whole, monkeypatch) -> 
         train(study)
     train(study)
     assert outcome(study) == outcome(whole)
+
+
+def test_members_that_could_not_be_written_are_tried_again_and_nothing_is_decided(tmp_path, whole) -> None:
+    full = [True]
+
+    def answer(order) -> Ending:
+        if full[0] and "_t00" in order.run and int(order.run.split("_t")[1][:3]) > 4:
+            return Ending(order.run, "refused", "No space left on device.", int(ExitCode.RUN_DIRECTORY))
+        return trained(order)
+
+    study = create_study(tmp_path, plan())
+    with pytest.raises(RunDirectoryError, match="No space left"):
+        train(study, answer)
+    full[0] = False
+    train(study, answer)
+    assert outcome(study) == outcome(whole)
+
+
+def test_a_search_that_has_chosen_nothing_yet_is_looked_at_and_resumed(tmp_path) -> None:
+    study = create_study(tmp_path, plan())
+    study.release()
+    for arguments in (["study", "show", "found"], ["study"], ["study", "show", "found", "--json"]):
+        done = CliRunner().invoke(app, [*arguments, "--runs-dir", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+    with pytest.raises(RunDirectoryError, match="no network yet"):
+        StudyWatcher(study)
+    with pytest.raises(RunDirectoryError, match="no network yet"):
+        find_side(tmp_path, "found")
 
 
 def test_a_network_that_fails_is_not_chosen_for_the_front(tmp_path) -> None:
