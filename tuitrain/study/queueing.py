@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tuitrain.errors import UsageError, visible
 from tuitrain.figures import plural
-from tuitrain.runs.queue import QueuedSession, QueueEntry, SessionManager
+from tuitrain.runs.queue import SessionManager
+from tuitrain.runs.queue_entry import QueuedSession, QueueEntry
 from tuitrain.study.plan import Plan
 from tuitrain.study.starting import add_seeds, refuse_user_network
 from tuitrain.study.store import StudyDirectory, create_study

@@ -15,7 +15,7 @@ from tuitrain.tui.shell.protocol import ShowsRuns, shell
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.on_finish import Finishing
-    from tuitrain.runs.queue import QueueEntry
+    from tuitrain.runs.queue_entry import QueueEntry
     from tuitrain.tui.terminal.job import TerminalApp
 
 #: Between two looks at the terminal's title.

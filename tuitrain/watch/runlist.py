@@ -15,7 +15,7 @@ from tuitrain.spec.describe import describe_changes, short_changes
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.queue import QueueEntry
+    from tuitrain.runs.queue_entry import QueueEntry
 
 #: Shorter words, of eight letters at most, for the column of the states.
 SHORT_STATES = {

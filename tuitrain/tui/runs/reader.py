@@ -13,7 +13,7 @@ from tuitrain.watch.runlist import RunRow, row_of, waiting_rows
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.runs.queue import QueueEntry
+    from tuitrain.runs.queue_entry import QueueEntry
 
 
 class RunsReader:

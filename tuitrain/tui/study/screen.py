@@ -20,7 +20,7 @@ from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.study.members import Members
 
 if TYPE_CHECKING:
-    from tuitrain.runs.queue import QueueEntry
+    from tuitrain.runs.queue_entry import QueueEntry
     from tuitrain.study.sides import Side
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyLook, StudyWatcher

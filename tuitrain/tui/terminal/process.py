@@ -19,7 +19,7 @@ from tuitrain.runs.signals import exit_at_once
 from tuitrain.tui.terminal.codes import DETACHED, RESTORED
 
 if TYPE_CHECKING:
-    from tuitrain.runs.queue import QueueEntry
+    from tuitrain.runs.queue_entry import QueueEntry
     from tuitrain.tui.terminal.job import TerminalApp
 
 #: From SIGTERM until the process goes whatever its threads do; the interface promises 2 s, on a busy machine too.

@@ -18,7 +18,8 @@ from tuitrain.tui.terminal.telling import linked
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
-    from tuitrain.runs.queue import QueueEntry, SessionManager
+    from tuitrain.runs.queue import SessionManager
+    from tuitrain.runs.queue_entry import QueueEntry
 
 
 def summary_lines(
