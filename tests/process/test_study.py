@@ -258,7 +258,7 @@ def _pid(progress: Path) -> int:
 
 
 def _wait_for(condition) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
