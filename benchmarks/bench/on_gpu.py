@@ -58,11 +58,12 @@ def step13(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
 
 def seeds(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
     """K seeds at once; an epoch of all of them a turn."""
-    from tuitrain.training.ensemble import Ensemble
+    from tuitrain.training.ensemble import STREAMS, Ensemble
 
     ensemble = Ensemble(
-        task.preset(setting), task.dataset(setting), range(setting["seeds"]), _runtime(setting)
-    )
+        task.preset(setting), task.dataset(setting), range(setting["seeds"]), _runtime(setting),
+        streams=setting.get("streams", STREAMS),
+    )  # fmt: skip
     epochs = ensemble.run()
     found: list[Any] = []
 

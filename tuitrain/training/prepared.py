@@ -43,7 +43,7 @@ class PreparedSteps:
 
     def __init__(self, batch: int, factors: int, most: int, device: torch.device) -> None:
         self.batch, self._factors = batch, factors
-        # Labels are of 64 bits; pixels and factors begin where new memory would, at multiples of 16 bytes.
+        # Labels are of 64 bits; the pixels begin at a multiple of 128 bytes, as cuDNN chooses by that.
         self._pixels_at = _rounded(2 * batch)
         self._factors_at = self._pixels_at + 784 * batch
         self._mark_at = self._factors_at + _rounded(factors)
@@ -109,4 +109,4 @@ class PreparedSteps:
 
 
 def _rounded(words: int) -> int:
-    return -(-words // 4) * 4
+    return -(-words // 32) * 32

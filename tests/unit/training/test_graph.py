@@ -121,8 +121,12 @@ def test_all_captures_are_made_in_one_thread_which_hands_on_errors(monkeypatch: 
 def test_graph_equals_eager_on_the_gpu(preset: Preset) -> None:
     captured, _ = run(preset, runtime=Runtime(device="cuda", compile="off", deterministic=True))
     eager, _ = run(preset, runtime=Runtime(device="cuda", compile="off", deterministic=True, graph=False))
+    # torch's RMSprop has other operations where it is captured; the others have the same.
+    most = 1e-3 if preset.train.optimizer.name == "rmsprop" else 0.0
     for name, tensor in eager.state().tensors().items():
-        assert torch.allclose(captured.state().tensors()[name].float(), tensor.float(), atol=1e-3), name
+        assert torch.allclose(captured.state().tensors()[name].float(), tensor.float(), rtol=0, atol=most), (
+            name
+        )
     for one, other in zip(eager.position.history, captured.position.history, strict=True):
         assert math.isclose(one.test_loss, other.test_loss, rel_tol=1e-2)
 
