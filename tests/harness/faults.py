@@ -162,29 +162,26 @@ def record_calls(path: str) -> None:
 
 @named
 def nan_at(argument: str) -> None:
-    """`7,FILE`: the 7th training loss is not a number; FILE says how many seconds later that was found."""
+    """`7,FILE`: the 7th training loss is not a number; FILE says how many steps later that was found."""
     import math
 
     from tuitrain.errors import DivergedError
     from tuitrain.training import step
 
     number, _, path = argument.partition(",")
-    left, poisoned_at, cross_entropy = int(number), 0.0, step.F.cross_entropy
+    left, cross_entropy = int(number), step.F.cross_entropy
 
     def poisoned(*args: Any, **kwargs: Any) -> Any:
-        nonlocal left, poisoned_at
+        nonlocal left
         loss = cross_entropy(*args, **kwargs)
         if kwargs.get("reduction") == "none":
             return loss
         left -= 1
-        if left == 0:
-            poisoned_at = time.monotonic()
-            return loss * math.nan
-        return loss
+        return loss * math.nan if left == 0 else loss
 
     def found(self: DivergedError, *args: Any) -> None:
         Exception.__init__(self, *args)
-        Path(path).write_text(str(time.monotonic() - poisoned_at))
+        Path(path).write_text(str(-left))
 
     step.F.cross_entropy = poisoned  # type: ignore[assignment]
     DivergedError.__init__ = found  # type: ignore[assignment, method-assign]
