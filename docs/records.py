@@ -65,7 +65,8 @@ The rules:
   or not.
 - A record is the *mean* of the seeds. Beside it is the lower bound: the mean of further seeds lies above it in 95 % of
   cases (one-sided, Student's t over the seeds, on this test set).
-- Training is fp32.
+- Training is fp32, on the CPU. A size between two that were tried on the held-out images may be trained without being tried
+  there itself (small3824 lies between lin2482 and lin7852).
 
 A single run says little at this size: seeds of one setting differ by about 0.1 points, more than most changes do.
 """
