@@ -409,9 +409,7 @@ def many(bench: Bench, times: int) -> Figure:
     seen = bench.call("harness.rows_training:many_runs", times, str(bench.runs), timeout=3600)
     first, last = seen[times // 6], seen[-1]
     grown = (last["rss"] - first["rss"]) / 1e6
-    different = sum(
-        one[key] > first[key] for one in seen[times // 6 :] for key in ("descriptors", "threads")
-    )
+    different = sum(one[key] > first[key] for one in seen[times // 6 :] for key in ("descriptors", "threads"))
     return Figure(
         grown < 50 and not different,
         f"{times} runs: memory {grown:+.1f} MB, descriptors {first['descriptors']} → {last['descriptors']}, "

@@ -318,7 +318,7 @@ def test_any_value_as_a_network_gives_a_preset_or_a_preset_error(value: object) 
 
 def test_every_family_says_what_it_is() -> None:
     titles = {entry.family: entry.family_title for entry in list_presets() if entry.builtin}
-    assert len(titles) == 5 and all(titles.values())
+    assert len(titles) == 6 and all(titles.values())
     assert titles["era-s7"].startswith("ERA S7: thirteen steps from 40,202 to 5,854 parameters")
 
 
