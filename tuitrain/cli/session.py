@@ -145,7 +145,8 @@ def _follow(session: Session, view: RunView, title: Title | None) -> None:
             try:
                 for record in records:
                     view.record(record)
-                view.progress(session.snapshot)
+                if session.recorder.finished is None:  # an end is the last line
+                    view.progress(session.snapshot)
                 if title is not None:
                     title.show(title_text(session.recorder.history))
             except (OSError, ValueError):

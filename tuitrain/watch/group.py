@@ -346,8 +346,7 @@ def noise_lines(group: Group) -> list[str]:
     )
     if spread.settled:
         return [
-            f"{floor}, the noise floor. The standard deviation between seeds, estimated from it and from their accuracies, "
-            f"is {points_text(spread.sd)} points."
+            f"{floor}, the noise floor. Between seeds the standard deviation is about {points_text(spread.sd)} points."
         ]
     times = spread.plain / spread.floor
     return [
