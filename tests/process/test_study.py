@@ -92,6 +92,7 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     assert len(list(runs.glob("whole_seed*/report.md"))) == 2
 
 
+@pytest.mark.long
 def test_halving_that_was_killed_decides_the_same_and_those_left_equal_runs_by_themselves(home) -> None:
     named = (
         "sweep",
@@ -151,6 +152,7 @@ def test_halving_that_was_killed_decides_the_same_and_those_left_equal_runs_by_t
     assert onwards.returncode == 0 and json.loads(onwards.stdout)["outcome"] == "completed"
 
 
+@pytest.mark.long
 def test_a_search_that_was_killed_finds_the_same_front_and_its_presets_can_be_judged(home) -> None:
     space = Path(home["HOME"]) / "space.toml"
     space.write_text(
