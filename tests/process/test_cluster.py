@@ -47,6 +47,7 @@ def ends(home, name: str) -> list[tuple[str, int]]:
     return out
 
 
+@pytest.mark.long
 def test_a_killed_worker_of_a_pilot_job_changes_nothing_and_nothing_is_left_over(home, tmp_path) -> None:
     more = ("--preset", "TINY", "--seeds", "3", "--epochs", "8", "--plain")
     process = subprocess.Popen(
