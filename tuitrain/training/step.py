@@ -273,7 +273,8 @@ class Stepper:
             parameter.grad = None
         if self.train.l1:
             loss = loss + self.train.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
-        loss.backward(self._one)  # type: ignore[no-untyped-call]
+        # One kernel less in a captured step; on the CPU the whole step took 1.2 times as long with it.
+        loss.backward(self._one if self.device.type == "cuda" else None)  # type: ignore[no-untyped-call]
 
     def _tally(self, count: int, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Adds to the running sums."""
