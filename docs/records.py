@@ -21,7 +21,7 @@ from typing import Any
 
 from tuitrain.errors import RunDirectoryError
 from tuitrain.figures import accuracy_text, percent_text, plural, points_text
-from tuitrain.report.markdown import escaped, grid
+from tuitrain.report.markdown import grid
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
 from tuitrain.runs.index import preset_digest
@@ -63,8 +63,8 @@ The rules:
 - A network that was chosen is trained with all 60,000 images, with at least ten seeds, and is judged once, on the test
   set, at its *last* epoch. No seed and no epoch is picked. What was judged on the test set stays in the table, reached
   or not; one whose first seeds fell clearly short of its goal was trained no further.
-- A record is the *mean* of the seeds. Beside it is the lower bound: the mean of further seeds lies above it in 95 % of
-  cases (one-sided, Student's t over the seeds, on this test set).
+- A record is the *mean* of the seeds. Beside it is the lower end of a one-sided 95 % interval for the mean of all seeds,
+  on this test set (Student's t).
 - Training is fp32, on the CPU. A size between two that were tried on the held-out images may be trained without being tried
   there itself (small3824 lies between lin2482 and lin7852).
 
@@ -189,8 +189,9 @@ def page(runs: list[Run]) -> str:
             "## Judged on the test set\n",
             results(judged),
             "## Every attempt on the held-out images\n",
-            "The last epoch of each run. Two were networks in Python, tried before `share` and `residual` were words: r12a\n"
-            "uses one convolution of 12 channels again on three scales, r10b two of 10, each adding its input.\n",
+            "The last epoch of each run that finished. A star: without padding. Two were networks in Python, tried before\n"
+            "`share` and `residual` were words: r12a uses one convolution of 12 channels again on three scales, r10b\n"
+            "two of 10, each adding its input.\n",
             tried(list(attempts(runs, "validation"))),
             machines(runs),
         ]
@@ -231,7 +232,7 @@ def results(judged: list[Attempt]) -> str:
         sd = points_text(_sd(last)) if len(last) > 1 else "–"
         bound = accuracy_text(one.bound) if math.isfinite(one.bound) else "–"
         rows.append(
-            (escaped(first["name"]), f"{first['parameters']:,}", str(one.epochs), str(len(last)), accuracy_text(one.mean),
+            (first["name"], f"{first['parameters']:,}", str(one.epochs), str(len(last)), accuracy_text(one.mean),
              bound, sd, accuracy_text(min(last)), accuracy_text(max(last)))
         )  # fmt: skip
     head = ("network", "parameters", "epochs", "seeds", "mean", "lower bound", "sd", "worst", "best")
@@ -244,7 +245,7 @@ def tried(found: list[Attempt]) -> str:
     for one in found:
         each = ", ".join(percent_text(value) for value in one.last)
         rows.append(
-            (escaped(one.first["name"]), f"{one.first['parameters']:,}", settings(one.first), network(one.first),
+            (one.first["name"], f"{one.first['parameters']:,}", settings(one.first), network(one.first),
              str(one.epochs), accuracy_text(one.mean), each)
         )  # fmt: skip
     head = ("attempt", "parameters", "training", "network", "epochs", "mean", "each seed")
@@ -258,13 +259,16 @@ def settings(run: Run) -> str:
     parts.append(f"{optimizer['name']} {optimizer['lr']:g}, batch {train['batch_size']}")
     if decay := optimizer.get("weight_decay"):
         parts.append(f"decay {decay:g}")
-    parts.append(str(train["schedule"]["name"]))
+    schedule = train["schedule"]
+    parts.append(str(schedule["name"]))
+    if schedule.get("pct_start", 0.3) != 0.3:
+        parts.append(f"rising for {schedule['pct_start']:g} of the run")
     parts += [
         f"{key} {value:g}"
         for key in ("rotation", "shift", "dropout", "label_smoothing")
         if (value := _number(train.get(key)))
     ]
-    return escaped(", ".join(parts))
+    return ", ".join(parts)
 
 
 def _number(value: Any) -> float:
@@ -274,7 +278,10 @@ def _number(value: Any) -> float:
 
 
 def network(run: Run) -> str:
-    """Its layers, in short: channels of 3x3 convolutions, `pw` of 1x1, `dw` of depthwise ones, `pool` where it halves."""
+    """Its layers, in short: channels of 3x3 convolutions, `pw` of 1x1, `dw` of depthwise ones, `pool` where it halves.
+
+    A star is behind a convolution without padding, which makes the maps smaller.
+    """
     if run["network"]:
         return f"Python, SHA-256 {run['network'][:8]}"
     parts: list[str] = []
@@ -284,16 +291,20 @@ def network(run: Run) -> str:
         for name in map(str, layer.get("then", ())):
             if name in ("silu", "gelu", "prelu", "leaky_relu") and name not in activations:
                 activations.append(name)
-    return escaped(" ".join(parts) + (f" ({', '.join(activations)})" if activations else ""))
+    return " ".join(parts) + (f" ({', '.join(activations)})" if activations else "")
 
 
 def _layer(layer: dict[str, Any]) -> list[str]:
     if (out := layer.get("conv")) is not None:
         if layer.get("kernel", 3) == 1:
             return [f"pw{out}"]
-        groups = layer.get("groups", 1)
+        groups, bare = layer.get("groups", 1), "" if layer.get("padding", 0) else "*"
         size = "" if layer.get("kernel", 3) == 3 else f"({layer['kernel']}x{layer['kernel']})"
-        return [f"dw{out}{size}" if groups == out else f"{out}{size}" + (f"/{groups}" if groups > 1 else "")]
+        return [
+            f"dw{out}{size}{bare}"
+            if groups == out
+            else f"{out}{size}{bare}" + (f"/{groups}" if groups > 1 else "")
+        ]
     if "maxpool" in layer or "avgpool" in layer or "blurpool" in layer:
         return ["pool"]
     if (out := layer.get("linear")) is not None:

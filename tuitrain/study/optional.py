@@ -16,10 +16,7 @@ def need_optuna(who: str) -> Any:
     try:
         import optuna
     except ImportError as error:
-        missing = error.name or "optuna"
-        raise UsageError(
-            f"{who} needs Optuna ({missing} is not installed); install it with `pip install 'tuitrain[search]'`."
-        ) from None
+        raise _missing(who, "Optuna", error, "search") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
@@ -33,7 +30,11 @@ def need_parsl(who: str) -> None:
     try:
         import parsl.concurrent  # noqa: F401
     except ImportError as error:
-        missing = error.name or "parsl"
-        raise UsageError(
-            f"{who} needs Parsl ({missing} is not installed); install it with `pip install 'tuitrain[cluster]'`."
-        ) from None
+        raise _missing(who, "Parsl", error, "cluster") from None
+
+
+def _missing(who: str, library: str, error: ImportError, extra: str) -> UsageError:
+    missing = error.name or library.lower()
+    return UsageError(
+        f"{who} needs {library} ({missing} is not installed); install it with `pip install 'tuitrain[{extra}]'`."
+    )

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from tuitrain.errors import CheckpointError, visible
+from tuitrain.training.stored import copy_stored
 
 _SUM, _WEIGHT = "sum.", "weight"
 
@@ -62,22 +62,13 @@ class Averaged:
         """The state by name: `sum.conv1.weight`, and the `weight` by which the sums are divided."""
         return {_SUM + name: total for name, total in self._sums.items()} | {_WEIGHT: self._weight}
 
-    @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Loads what `tensors` gave, in place.
 
         Raises:
             CheckpointError: a tensor is missing, unknown, or of another shape or type.
         """
-        own = self.tensors()
-        for name in sorted({*own, *tensors}):
-            mine, theirs = own.get(name), tensors.get(name)
-            if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
-                raise CheckpointError(
-                    f"the checkpoint does not fit the averaged weights at '{visible(name)[:80]}'; "
-                    "resume with the run's own preset."
-                )
-            mine.copy_(theirs)
+        copy_stored(self.tensors(), tensors, "the averaged weights")
 
 
 def averaged_model(model: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:

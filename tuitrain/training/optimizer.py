@@ -16,8 +16,8 @@ from torch.optim.adam import adam
 from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
-from tuitrain.errors import CheckpointError, visible
 from tuitrain.spec.train import SGD, Adam, AdamW, RMSprop, Train
+from tuitrain.training.stored import copy_stored
 
 
 class Optimizer:
@@ -144,22 +144,13 @@ class Optimizer:
             for parameter, tensor in zip(self.names, tensors, strict=True)
         }
 
-    @torch.no_grad()
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Loads what `tensors` gave, in place.
 
         Raises:
             CheckpointError: a tensor is missing, unknown, or of another shape or type.
         """
-        own = self.tensors()
-        for name in sorted({*own, *tensors}):
-            mine, theirs = own.get(name), tensors.get(name)
-            if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
-                raise CheckpointError(
-                    f"the checkpoint does not fit the optimizer at '{visible(name)[:80]}'; "
-                    "resume with the run's own preset."
-                )
-            mine.copy_(theirs)
+        copy_stored(self.tensors(), tensors, "the optimizer")
 
 
 def rate_on(device: torch.device, lr: float) -> float:

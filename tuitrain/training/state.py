@@ -16,6 +16,7 @@ from tuitrain.errors import CheckpointError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.train import Train
 from tuitrain.training.ema import averaged_model
+from tuitrain.training.stored import copy_stored
 
 SCHEMA = 1
 
@@ -187,12 +188,4 @@ def load_weights(network: nn.Module, state: TrainerState) -> None:
     Raises:
         CheckpointError: a tensor is missing, unknown, or of another shape or type.
     """
-    own = network.state_dict()
-    for name in sorted({*own, *state.model}):
-        mine, theirs = own.get(name), state.model.get(name)
-        if mine is None or theirs is None or mine.shape != theirs.shape or mine.dtype != theirs.dtype:
-            raise CheckpointError(
-                f"the checkpoint does not fit the network at '{visible(name)[:80]}'; "
-                "resume with the run's own preset."
-            )
-    network.load_state_dict(state.model)
+    copy_stored(network.state_dict(), state.model, "the network")
