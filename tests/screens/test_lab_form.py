@@ -175,6 +175,8 @@ async def test_the_time_that_a_run_will_take_stands_beside_start(
         pending[:] = [call]
         return SimpleNamespace(stop=pending.clear)
 
+    # What is asked as the lab opens waits too.
+    monkeypatch.setattr("tuitrain.tui.shell.behind.AFTER_S", 3600.0)
     async with lab(tmp_path) as (app, pilot, screen):
         monkeypatch.setattr("tuitrain.runs.estimate.estimate", told)
         monkeypatch.setattr(screen, "set_timer", set_timer)
