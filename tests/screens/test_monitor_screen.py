@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +28,7 @@ from tuitrain.tui.paint.bars import bucketed, spark_range
 from tuitrain.tui.paint.cells import BigNumber, Field, Spark
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.lines import SheetLines
+from tuitrain.watch import ghosts
 from tuitrain.watch.ghosts import JudgingImages
 from tuitrain.watch.state import Ghost, MonitorState, reduce_all
 
@@ -436,6 +439,33 @@ async def test_a_reset_feed_starts_over() -> None:
         app.monitor.tick()
         feed.poll = poll  # type: ignore[method-assign]
         assert [e.epoch for e in app.monitor.state.epochs] == [1]
+
+
+async def test_what_was_being_read_when_the_screen_is_closed_is_not_painted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A screen that is being closed has lost its widgets before what it reads in threads is called off."""
+    read, closing = threading.Event(), threading.Event()
+
+    def wait_for_the_end(*_args: object) -> tuple[Ghost, ...]:
+        read.set()
+        assert closing.wait(60)
+        return ()
+
+    left = MachineLine._message_loop_exit
+
+    async def leave(self: MachineLine) -> None:
+        await left(self)
+        closing.set()
+        await asyncio.sleep(0.3)  # in which what was read comes back
+
+    monkeypatch.setattr(ghosts, "ghosts", wait_for_the_end)
+    monkeypatch.setattr(MachineLine, "_message_loop_exit", leave)
+    app = StageApp(live())
+    async with app.run_test(size=(80, 24)) as pilot:
+        while not read.is_set():
+            await pilot.pause(0.05)
+    assert closing.is_set()
 
 
 # ------------------------------------------------------------------------------ little is painted

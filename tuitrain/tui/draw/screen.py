@@ -178,6 +178,8 @@ class DrawScreen(Screen[None]):
         except TuitrainError as error:
             self._refusal = visible(error)
         self._looking = False
+        if not self.is_running:  # left meanwhile
+            return
         if self.path is None and self.runs:
             self.path = Path(self.runs[0].path)
         if self.path is None and not self._refusal:
@@ -211,7 +213,7 @@ class DrawScreen(Screen[None]):
 
     def _from_thread(self, told: Told) -> None:
         try:
-            self.app.call_later(self._told, told)
+            self.call_later(self._told, told)
         except RuntimeError:  # the app is gone
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -153,13 +154,12 @@ class DataScreen(Modal[None]):
         except (TuitrainError, OSError) as error:
             self.call_later(self._failed, str(error))
             return
-        self._draw()
+        self.call_later(self.redraw)
 
     def _failed(self, text: str) -> None:
         self.query_one(DigitGrid).show((), visible(text))
 
-    def _draw(self) -> None:
-        count = self.query_one(DigitGrid).capacity()
+    def _draw(self, count: int) -> None:
         try:
             samples, total = draw(self.dataset, self.train, count, self.draw_number, self.only)
         except (ValueError, RuntimeError) as error:
@@ -174,7 +174,8 @@ class DataScreen(Modal[None]):
     def redraw(self) -> None:
         """Another draw, in a thread."""
         if self.dataset is not None:
-            self.run_worker(self._draw, thread=True, exclusive=True, group="data")
+            work = partial(self._draw, self.query_one(DigitGrid).capacity())
+            self.run_worker(work, thread=True, exclusive=True, group="data")
 
     def _head(self, total: int) -> None:
         train = self.train

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from textual.screen import Screen
@@ -30,7 +31,9 @@ class Reading:
     def __init__(
         self, screen: Screen[Any], watched: WatchedRun, shown: Shown, changed: Callable[[], None]
     ) -> None:
-        self._screen, self._watched, self.shown, self._changed = screen, watched, shown, changed
+        self._screen, self._watched, self.shown = screen, watched, shown
+        # By the screen's own queue: one that is being closed has lost its widgets, and takes no calls any more.
+        self._changed = partial(screen.call_later, changed)
         self._reading_maps = False
 
     def ghosts(self) -> None:

@@ -189,7 +189,8 @@ class FrontierView(FrontierPane):
 
     async def _load(self) -> None:
         self._published = await asyncio.to_thread(published_systems)
-        self.show(*self._last)
+        if self.is_running:  # not left meanwhile
+            self.show(*self._last)
 
 
 def _legend(shown: Frontier, counted: str) -> Parts:

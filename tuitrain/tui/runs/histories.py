@@ -34,8 +34,8 @@ class HistoriesScreen(Screen[None]):
         """Reads what is painted; in a thread."""
         found, troubles = curves.read_histories(self.runs)
         for trouble in troubles:
-            self.app.call_later(self.notify, trouble, severity="error", markup=False)
-        self.app.call_later(self._have, found)
+            self.call_later(self.notify, trouble, severity="error", markup=False)
+        self.call_later(self._have, found)
 
     def _have(self, found: list[History]) -> None:
         self.histories = found

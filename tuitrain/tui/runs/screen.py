@@ -95,12 +95,12 @@ class RunsScreen(Screen[None]):
     @cached_property
     def reader(self) -> RunsReader:
         """The list of runs."""
-        return RunsReader(self.shell.settings.runs_dir, self.app.call_later, self._have)
+        return RunsReader(self.shell.settings.runs_dir, self.call_later, self._have)
 
     @cached_property
     def marked(self) -> MarkedReader:
         """What the marked rows show."""
-        return MarkedReader(self.app.call_later, self._say_marked)
+        return MarkedReader(self.call_later, self._say_marked)
 
     @cached_property
     def edits(self) -> RunEdits:

@@ -109,7 +109,7 @@ class StudyScreen(Screen[None]):
             return
         finally:
             self._looking = False
-        if watcher is not self.watcher:
+        if watcher is not self.watcher or not self.is_running:  # left meanwhile
             return
         before, self.looked = self.looked, seen
         shown = (self.state, self.readonly)
