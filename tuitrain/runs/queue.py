@@ -215,6 +215,10 @@ class SessionManager:
         """Whether leaving would end something."""
         return any(entry.live for entry in self.entries)
 
+    def entry_of_study(self, study: str) -> QueueEntry | None:
+        """What trains a study in this process, or waits to; None where nothing does."""
+        return next((entry for entry in self.entries if entry.study == study and entry.live), None)
+
     def training(self) -> list[QueueEntry]:
         """What trains or starts now."""
         return [entry for entry in self.entries if entry.state in {"starting", "training"}]

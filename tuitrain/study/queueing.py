@@ -34,7 +34,7 @@ def resume_study(manager: SessionManager, study: StudyDirectory, more_seeds: str
         UsageError: it is in the queue already, trains a network in Python, or can't have these seeds.
         RunDirectoryError: another process trains it, or its plan can't be read or written.
     """
-    if entry_of(manager, study.name) is not None:
+    if manager.entry_of_study(study.name) is not None:
         raise UsageError(f"study {visible(study.name)} trains or waits in line already.")
     study.acquire()
     try:
@@ -45,11 +45,6 @@ def resume_study(manager: SessionManager, study: StudyDirectory, more_seeds: str
     finally:
         study.release()
     _put(manager, study, plan)
-
-
-def entry_of(manager: SessionManager, study: str) -> QueueEntry | None:
-    """What trains a study in this process, or waits to; None where nothing does."""
-    return next((entry for entry in manager.entries if entry.study == study and entry.live), None)
 
 
 def _put(manager: SessionManager, study: StudyDirectory, plan: Plan) -> None:

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
 
+#: Nobody needs torch at once who came to watch; what is read for the screen meanwhile would take twice as long.
+TORCH_WAITS_S = 3.0
+
 
 def _providers() -> type[Provider]:
     from tuitrain.tui.shell.palette import EverythingProvider
@@ -207,7 +210,9 @@ class TuitrainApp(TerminalApp):
         self.call_after_refresh(self.call_later, self._after_frame)
 
     async def _after_frame(self) -> None:
-        if self.current_mode == "opening":
+        if (
+            self.current_mode == "opening" and self.study_to_open is None
+        ):  # that decides for itself where it is shown
             await self.switch_mode(self.first_mode)
             self.remove_mode("opening")
         self.call_after_refresh(self._after_first_paint)
@@ -216,11 +221,12 @@ class TuitrainApp(TerminalApp):
         gc.freeze()  # what was imported stays: never look at it again
         gc.enable()
         if not self.is_headless:  # a pilot has no time for torch
-            from tuitrain.tui.shell.warmup import warm_up
-
-            warm_up(self._torch_is_ready)
+            if self.study_to_open is not None or self.attach_to is not None:
+                self.set_timer(TORCH_WAITS_S, self._warm_up)
+            else:
+                self._warm_up()
         if self.study_to_open is not None:
-            self.open_study(self.study_to_open, readonly=self.watch_only)
+            self._open_attached_study(self.study_to_open)
         elif self.attach_to is not None:
             self._open_attached(self.attach_to)
         elif self.demo:
@@ -230,16 +236,29 @@ class TuitrainApp(TerminalApp):
         elif self.start_at_once:
             self.start_preset_now()
 
+    def _warm_up(self) -> None:
+        from tuitrain.tui.shell.warmup import warm_up
+
+        warm_up(self._torch_is_ready)
+
     def _torch_is_ready(self) -> None:
         self.call_later(setattr, self, "torch_ready", True)
 
     def _open_attached(self, run: str) -> None:
+        with self._or_quit():
+            self.open_run(self.manager.feed_of(run), readonly=self.watch_only)
+
+    def _open_attached_study(self, name: str) -> None:
+        with self._or_quit():
+            self.show_study(self._watcher_of(name), readonly=self.watch_only)
+
+    @contextmanager
+    def _or_quit(self) -> Iterator[None]:
+        """What the app was opened for can't be shown: it is left again, with the sentence."""
         try:
-            feed = self.manager.feed_of(run)
+            yield
         except TuitrainError as error:
             self.exit("quit", return_code=int(error.exit_code), message=visible(error))
-            return
-        self.open_run(feed, readonly=self.watch_only)
 
     # -- modes and runs ------------------------------------------------------------------------
 
@@ -326,12 +345,15 @@ class TuitrainApp(TerminalApp):
 
     def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
         """Show a study by its name: one of its settings by a digest (`RunSummary.setting`), else the whole."""
+        with self._told():
+            watcher = self._watcher_of(name)
+            self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
+
+    def _watcher_of(self, study: str) -> StudyWatcher:
         from tuitrain.study.store import the_study
         from tuitrain.study.watching import StudyWatcher
 
-        with self._told():
-            watcher = StudyWatcher(the_study(self.settings.runs_dir, name))
-            self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
+        return StudyWatcher(the_study(self.settings.runs_dir, study))
 
     def show_study(self, watcher: StudyWatcher, setting: int | None = None, readonly: bool = False) -> None:
         """Show a study that is watched: one of its settings, or the whole, which is a leaderboard where it has many."""
@@ -341,7 +363,10 @@ class TuitrainApp(TerminalApp):
         self.watched_mode = "board" if watcher.has_board and setting is None else "group"
         if watcher.plan.kind == "duel":
             self.watched_mode = "duel"
+        opening = self.current_mode == "opening"
         await self.switch_mode(self.watched_mode)
+        if opening:
+            self.remove_mode("opening")
         screen = self.mode_screen(self.watched_mode)
         if isinstance(screen, ShowsStudies):
             screen.show_study(watcher, setting or 0, readonly)

@@ -18,7 +18,7 @@ from tuitrain.runs.queue import SessionManager
 from tuitrain.runs.session import Session
 from tuitrain.spec.preset import override
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.study.queueing import entry_of, resume_study, start_study
+from tuitrain.study.queueing import resume_study, start_study
 from tuitrain.study.reading import StudyReader
 from tuitrain.study.starting import plan_of_seeds
 from tuitrain.study.store import create_study
@@ -40,7 +40,7 @@ def job(epochs: int = 1) -> Job:
 def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     manager = SessionManager(runs_dir=tmp_path / "runs", reporter=report_files)
     study = start_study(manager, plan_of_seeds(job(), "2"))
-    entry = entry_of(manager, study.name)
+    entry = manager.entry_of_study(study.name)
     assert entry is not None and entry.title == "step13 · epochs 1 · 2 seeds"
     with pytest.raises(UsageError, match="already"):
         resume_study(manager, study)
@@ -85,10 +85,10 @@ def test_a_study_waits_for_its_turn_and_can_be_taken_out(tmp_path: Path) -> None
     manager = SessionManager(runs_dir=tmp_path / "runs", make_session=lambda *wanted: time.sleep(5))  # type: ignore[arg-type, return-value]
     manager.start(job())  # on the same device, and takes its time
     study = start_study(manager, plan("one"))
-    entry = entry_of(manager, study.name)
+    entry = manager.entry_of_study(study.name)
     assert entry is not None and entry.state == "queued" and not study.is_held()
     manager.feed(entry).control.stop()
-    assert entry.state == "cancelled" and entry_of(manager, study.name) is None
+    assert entry.state == "cancelled" and manager.entry_of_study(study.name) is None
 
 
 def test_a_network_in_python_is_not_run_unless_it_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.study.queueing import entry_of
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts, wrap
@@ -207,7 +206,7 @@ class StudyScreen(Screen[None]):
     def entry(self) -> QueueEntry | None:
         """What trains the study in this process, or waits to."""
         name = self.directory.name if self.directory is not None else ""
-        return entry_of(shell(self).manager, name)
+        return shell(self).manager.entry_of_study(name)
 
     @property
     def state(self) -> str:
