@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,6 @@ from tuitrain.errors import PresetError, TuitrainError
 from tuitrain.spec.challenge import Challenge
 from tuitrain.spec.layers import (
     KIND_WORDS,
-    LAYERS,
     REFERRING,
     NetworkSpec,
     follow_references,
@@ -29,28 +27,16 @@ from tuitrain.spec.layers import (
     references,
 )
 from tuitrain.spec.preset import Preset, override, preset_from_dict
-from tuitrain.spec.sides import pair
 from tuitrain.spec.table import NetworkError
 from tuitrain.spec.train import Train
 from tuitrain.spec.validation import explain
-from tuitrain.spec.walk import network_table
+from tuitrain.workbench.edit_steps import EditStep, EditSteps
 from tuitrain.workbench.network_check import NetworkCheck, check_network
 from tuitrain.workbench.settings import RunDefaults
-
-#: How many steps can be undone.
-HISTORY = 500
 
 
 class EditError(TuitrainError):
     """An edit that can't be made: one sentence for the user."""
-
-
-@dataclass
-class _Step:
-    data: dict[str, Any]
-    settings: dict[str, Any]
-    label: str
-    merge: str = ""
 
 
 #: What the lab sets beside the preset: a budget for this network, and how the machine is used.
@@ -80,8 +66,7 @@ class NetworkEditor:
     settings: dict[str, Any] = field(init=False)
     check: NetworkCheck = field(init=False)
     _kept: dict[tuple[str, str], dict[str, Any]] = field(init=False, default_factory=dict)
-    _undo: list[_Step] = field(init=False, default_factory=list)
-    _redo: list[_Step] = field(init=False, default_factory=list)
+    _steps: EditSteps = field(init=False, default_factory=EditSteps)
 
     def __post_init__(self) -> None:
         self._base = self.base.to_dict()
@@ -114,7 +99,7 @@ class NetworkEditor:
     @property
     def can_undo(self) -> bool:
         """Whether there is an edit to take back."""
-        return bool(self._undo)
+        return self._steps.can_undo
 
     def name(self, index: int) -> str:
         """What a layer is called (see `layer_names`)."""
@@ -166,10 +151,7 @@ class NetworkEditor:
         if data == self.data and settings == self.settings:
             return False
         check = check_network(preset) if data != self.data else self.check
-        if not (merge and self._undo and self._undo[-1].merge == merge):
-            self._undo.append(_Step(self.data, self.settings, label, merge))
-            del self._undo[:-HISTORY]
-        self._redo.clear()
+        self._steps.add(EditStep(self.data, self.settings, label, merge))
         self.data, self.settings, self.check = data, settings, check
         return True
 
@@ -191,25 +173,22 @@ class NetworkEditor:
 
     def undo(self) -> str | None:
         """Takes the last edit back and returns what it was, or None where there is none."""
-        return self._travel(self._undo, self._redo)
+        return self._travel(self._steps.undo(self.data, self.settings))
 
     def redo(self) -> str | None:
         """Makes an edit again that was taken back, and returns what it was."""
-        return self._travel(self._redo, self._undo)
+        return self._travel(self._steps.redo(self.data, self.settings))
 
-    def _travel(self, source: list[_Step], target: list[_Step]) -> str | None:
-        if not source:
+    def _travel(self, step: EditStep | None) -> str | None:
+        if step is None:
             return None
-        step = source.pop()
-        target.append(_Step(self.data, self.settings, step.label))
         self.data, self.settings = step.data, step.settings
         self.check = check_network(self._parse(step.data))
         return step.label
 
     def settle(self) -> None:
         """Ends a run of edits that are undone together."""
-        if self._undo:
-            self._undo[-1].merge = ""
+        self._steps.settle()
 
     def set_value(self, key: str, value: Any, *, merge: bool = False) -> bool:
         """Sets a dotted key of `train` or `challenge` (None removes it), or a setting of the lab.
@@ -357,59 +336,6 @@ class NetworkEditor:
         order: list[int | None] = list(range(len(self.layers)))
         order.insert(max(0, min(index, len(order))), None)
         return self._in_order(order, f"insert {KIND_WORDS[layer_kind(layer)]}", layer)
-
-    def like_neighbours(self, index: int, kind: str) -> dict[str, Any]:
-        """A new layer of a kind for position `index`, in the manner of the layers before it."""
-        if kind in ("maxpool", "avgpool"):
-            return {kind: 2}
-        if kind in ("global_avgpool", "flatten"):
-            return {kind: True}
-        if kind == "linear":
-            return {"linear": 10}
-        if kind == "blurpool":
-            return {"blurpool": 3, "padding": 1}
-        if kind in REFERRING:
-            name = self.fitting(index, kind)[-1]
-            then = self.ops(layer_names(self.layers).index(name)) if kind == "share" else []
-            return {kind: name, "then": then} if then else {kind: name}
-        before = [layer for layer in self.layers[:index] if "conv" in layer] or [
-            layer for layer in self.layers if "conv" in layer
-        ]
-        if not before:
-            return {"conv": 10, "kernel": 3, "padding": 1, "then": ["relu"]}
-        new = copy.deepcopy(before[-1])
-        # Padded, so that it fits wherever the maps have got to.
-        for key in ("stride", "dilation", "groups", "padding"):
-            new.pop(key, None)
-        kernel = new.get("kernel", 3)
-        then = new.pop("then", None)
-        if kernel != 1:
-            halves = [side // 2 for side in pair(kernel)]
-            new["padding"] = halves[0] if halves[0] == halves[1] else halves
-        if then:
-            new["then"] = then
-        return new
-
-    def fitting(self, index: int, kind: str) -> list[str]:
-        """The earlier layers that a layer of a kind at position `index` can name, the nearest last.
-
-        Raises:
-            EditError: there is none.
-        """
-        names, model = layer_names(self.layers)[:index], self.preset.model
-        fit = []
-        for name in names[:-1] if kind == "residual" else names:  # the sum of a layer and itself is of no use
-            tried = (*model.layers[:index], LAYERS[kind].model_validate({kind: name}))
-            with suppress(NetworkError):
-                network_table(model.model_copy(update={"layers": tried}), classes=None)
-                fit.append(name)
-        if not fit:
-            raise EditError(
-                "no layer further up has weights for these channels, so there are none to share"
-                if kind == "share"
-                else "no layer further up puts out the same shape, so there is none to add here"
-            )
-        return fit
 
     def duplicate(self, index: int) -> bool:
         """Puts a copy of a layer right behind it."""

@@ -11,6 +11,7 @@ from tuitrain.spec.layers import KIND_WORDS, LAYERS, REFERRING, layer_kind
 from tuitrain.spec.operations import ACTIVATIONS, DROPOUTS, MAX_OPS, NORMS, OP_SETTINGS, op_kind
 from tuitrain.workbench.editor import EditError, NetworkEditor
 from tuitrain.workbench.fields import FormData, FormField, Item, schema_field
+from tuitrain.workbench.new_layer import fitting
 
 NONE = "–"
 OPS = (NONE, *ACTIVATIONS, *NORMS, *DROPOUTS)
@@ -49,7 +50,7 @@ def _named(editor: NetworkEditor, index: int, name: str) -> dict[str, Any]:
         return {}
     now = editor.layers[index][name]
     with suppress(EditError):
-        fit = editor.fitting(index, name)
+        fit = fitting(editor, index, name)
         return {"kind": "choice", "choices": tuple(fit if now in fit else [*fit, now])}
     return {"kind": "choice", "choices": (now,)}
 

@@ -12,6 +12,7 @@ from tuitrain.spec.repeat import run_arguments
 from tuitrain.spec.sides import sides_text
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.layerform import apply_layer_field, layer_data
+from tuitrain.workbench.new_layer import like_neighbours
 
 KEY = "model.layers[0].kernel"
 
@@ -93,6 +94,6 @@ def test_the_labs_editor_takes_them() -> None:
             field.parse(text)
     assert field.show([1, 7]) == "1×7" and field.show(3) == "3" and field.nudge([1, 7], 1) == [2, 8]
     assert apply_layer_field(editor, 0, "kernel", [1, 7]) and editor.check.rows[0].kernel == "1×7"
-    assert editor.like_neighbours(1, "conv")["padding"] == [0, 3]
+    assert like_neighbours(editor, 1, "conv")["padding"] == [0, 3]
     assert apply_layer_field(editor, 0, "kernel", [3, 3]) and not editor.is_changed
     assert sides_text(3, both=True) == "3×3"

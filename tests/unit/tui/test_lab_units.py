@@ -31,6 +31,7 @@ from tuitrain.workbench.formdata import form_data, form_rows, lr_curve, lr_note,
 from tuitrain.workbench.layerform import layer_data
 from tuitrain.workbench.library import best_here, ordered, read_all, story, with_best
 from tuitrain.workbench.lineedit import LineEdit
+from tuitrain.workbench.new_layer import like_neighbours
 
 
 def field(key: str, optimizer: str = "sgd", schedule: str = "step") -> FormField:
@@ -86,7 +87,7 @@ def test_what_a_field_refuses_and_why(key: str, text: str, reason: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "input"])
 def test_every_setting_of_a_layer_is_in_its_form_with_its_help(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.insert(2, editor.like_neighbours(2, kind))
+    editor.insert(2, like_neighbours(editor, 2, kind))
     fields = {row.key: row for row in layer_data(editor, 2).rows if isinstance(row, FormField)}
     if kind not in ("flatten", "global_avgpool"):
         assert set(LAYERS[kind].model_fields) - {"then"} <= set(fields)

@@ -17,6 +17,7 @@ from tuitrain.spec.walk import network_table
 from tuitrain.workbench.editor import EditError, NetworkEditor
 from tuitrain.workbench.layerform import NONE, OPS, apply_layer_field, layer_data, layer_values
 from tuitrain.workbench.network_check import check_network, layer_rows
+from tuitrain.workbench.new_layer import like_neighbours
 
 NAMES = ["step13", "twelvek", "mlp", "net8"]
 
@@ -60,7 +61,7 @@ EDITS = st.one_of(
 def apply(editor: NetworkEditor, edit: tuple[Any, ...]) -> None:
     name, *arguments = edit
     if name == "insert":
-        editor.insert(arguments[0], editor.like_neighbours(arguments[0], arguments[1]))
+        editor.insert(arguments[0], like_neighbours(editor, arguments[0], arguments[1]))
     elif name == "op":
         index, number, kind = arguments
         number = min(number, len(editor.ops(index))) if index < len(editor.layers) else number
@@ -255,7 +256,7 @@ def test_reset_of_a_field_of_the_form_and_of_everything() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "input"])
 def test_every_kind_of_layer_has_a_form(kind: str) -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.insert(2, editor.like_neighbours(2, kind))
+    editor.insert(2, like_neighbours(editor, 2, kind))
     assert (
         kind in ("flatten", "linear") or layer_rows(editor.layers, editor.check, False)[2].shape is not None
     )
@@ -265,7 +266,7 @@ def test_every_kind_of_layer_has_a_form(kind: str) -> None:
 
 def test_what_names_a_layer_follows_it() -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.insert(2, editor.like_neighbours(2, "residual"))
+    editor.insert(2, like_neighbours(editor, 2, "residual"))
     assert editor.layers[2] == {"residual": "conv1"} and editor.check.problem is None
     editor.insert(0, {"conv": 10, "padding": 1})
     assert (editor.name(3), editor.layers[3]["residual"]) == ("residual after conv3", "conv2")
@@ -283,12 +284,12 @@ def test_what_names_a_layer_follows_it() -> None:
     assert editor.check.problem.sentence.startswith("residual: 'conv1' is not before it")
     editor = NetworkEditor(load_preset("step13"))
     with pytest.raises(EditError, match="no layer further up puts out the same shape"):
-        editor.like_neighbours(3, "residual")
+        like_neighbours(editor, 3, "residual")
 
 
 def test_weights_that_are_used_again_follow_their_layer_and_so_does_what_names_the_second_use() -> None:
     editor = NetworkEditor(load_preset("step13"))
-    editor.insert(2, editor.like_neighbours(2, "share"))
+    editor.insert(2, like_neighbours(editor, 2, "share"))
     assert editor.layers[2] == {"share": "conv2", "then": ["relu", "batchnorm", "dropout2d"]}
     assert editor.check.problem is None
     editor.insert(3, {"residual": "conv2 again"})
@@ -304,7 +305,7 @@ def test_weights_that_are_used_again_follow_their_layer_and_so_does_what_names_t
 def test_an_inserted_convolution_fits() -> None:
     for index in range(10):
         editor = NetworkEditor(load_preset("step13"))
-        editor.insert(index, editor.like_neighbours(index, "conv"))
+        editor.insert(index, like_neighbours(editor, index, "conv"))
         problem = editor.check.problem
         assert problem is None or index == 9 or "classes" in problem.what
 

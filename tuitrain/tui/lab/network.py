@@ -17,6 +17,7 @@ from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.workbench.editor import EditError, NetworkEditor
 from tuitrain.workbench.lab_state import LabState
 from tuitrain.workbench.network_check import LayerRow
+from tuitrain.workbench.new_layer import like_neighbours
 
 WIDE = 62  # cells from which on each layer is one row with all its columns
 ROOMY = 80  # and from which on these columns are at their ease
@@ -276,7 +277,7 @@ class NetworkView(LinesView):
 
         def insert(kind: str | None) -> None:
             if kind is not None:
-                self._edit(lambda editor: editor.insert(below, editor.like_neighbours(below, kind)), below)
+                self._edit(lambda editor: editor.insert(below, like_neighbours(editor, below, kind)), below)
 
         self.app.push_screen(KindDialog(self.state.editor.name(self.cursor)), insert)
 
