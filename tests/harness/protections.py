@@ -179,15 +179,15 @@ def leak(_: str) -> None:
 @named
 def leak_epochs(_: str) -> None:
     """Every epoch keeps something."""
-    from tuitrain.runs.session import Session
+    from tuitrain.runs.run_files import RunFiles
 
-    inspect = Session._inspect
+    keep = RunFiles.keep_evaluation
 
-    def keeping(self: Session, *args: Any) -> None:
+    def keeping(self: RunFiles, *args: Any) -> None:
         _keep()
-        inspect(self, *args)
+        keep(self, *args)
 
-    Session._inspect = keeping  # type: ignore[method-assign]
+    RunFiles.keep_evaluation = keeping  # type: ignore[method-assign]
 
 
 @named

@@ -12,19 +12,19 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import CheckpointError, ExitCode, TuitrainError, visible
-from tuitrain.runs import checkpoint, durable, inspect, model_file, neighbours, report_files
-from tuitrain.runs.directory import AVERAGED_MODEL, RunDirectory
+from tuitrain.runs import checkpoint, durable, neighbours, report_files
+from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import waits_text
 from tuitrain.runs.keeper import Keeper
 from tuitrain.runs.recorder import Recorder
+from tuitrain.runs.run_files import RunFiles, StateLike
 from tuitrain.runs.snapshot import Snapshot
 from tuitrain.training.command import RunControl
 from tuitrain.training.events import (
-    CheckpointSaved,
     Control,
     EpochFinished,
     Event,
@@ -37,8 +37,6 @@ from tuitrain.training.events import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from tuitrain.data.dataset import Dataset
 
 OUTCOME_CODES = {
@@ -48,24 +46,6 @@ OUTCOME_CODES = {
     "out_of_memory": ExitCode.DEVICE,
     "failed": ExitCode.FAILED,
 }
-
-
-class StateLike(Protocol):
-    """The state of a trainer that is saved."""
-
-    @property
-    def model(self) -> Mapping[str, Tensor]:
-        """The network's tensors."""
-
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        """Plain JSON with `epoch` and `step`."""
-
-    def tensors(self) -> Mapping[str, Tensor]:
-        """All tensors, flat."""
-
-    def averaged_model(self) -> Mapping[str, Tensor]:
-        """The network's tensors with the averaged weights; empty where none are kept."""
 
 
 class TrainerLike(Protocol):
@@ -118,14 +98,10 @@ class Session:
         self.snapshot = Snapshot()
         self.recorder = Recorder(directory, directory.events() if resume else ())
         self.error: BaseException | None = None
-        self._evaluations = inspect.read(directory.path) if resume else inspect.Evaluations()
-        self._factory, self._resume, self._summary, self._keep = factory, resume, summary, keep
-        self._dataset = dataset
+        self._files = RunFiles(directory, self.recorder, summary=summary, keep=keep, resume=resume)
+        self._factory, self._resume, self._dataset = factory, resume, dataset
         self.reporter: report_files.Reporter | None = None
         self.until: int | None = None
-        self._saved: tuple[int, int] | None = None
-        self._removed = False  # the directory was, and what it held but the records is to be saved again
-        self._summary_text: bytes | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._main, name=f"train-{directory.name}", daemon=True)
         self._keeper = Keeper(
@@ -232,7 +208,7 @@ class Session:
             return
         images, classes = (data.test.images, data.classes) if data is not None else (None, ())
         try:
-            texts = self.reporter(history, self._evaluations, images, classes)
+            texts = self.reporter(history, self._files.evaluations, images, classes)
             report_files.write(self.directory.path, texts)
         except OSError as error:
             self.recorder.failed(report_files.REPORT, error)
@@ -274,7 +250,7 @@ class Session:
 
                 state = TrainerState.from_tensors(stored.tensors, stored.metadata)
                 trainer = self._factory(state, self._publish)
-                self._saved = (entry.epoch, entry.step)
+                self._files.saved = (entry.epoch, entry.step)
                 self._drive(trainer, damaged)
                 return
             except CheckpointError as error:  # whole, but of other data or another network
@@ -289,7 +265,7 @@ class Session:
         self.recorder.add(Notice(str(error), remedy="trying the one before", code="checkpoint_skipped"))
 
     def _drive(self, trainer: TrainerLike, damaged: Sequence[checkpoint.CheckpointEntry] = ()) -> None:
-        self._write_summary()
+        self._files.write_summary()
         if self.reporter is not None and self._resume:
             report_files.remove(self.directory.path)  # it tells of an earlier end
         events = trainer.run(self.control)
@@ -304,29 +280,6 @@ class Session:
             close = getattr(events, "close", None)
             if close is not None:
                 close()
-
-    def _write_summary(self) -> None:
-        if self._summary is None:
-            return
-        if self._summary_text is None:
-            self._summary_text = self._summary().encode("utf-8", "replace")
-        try:
-            durable.replace(self.directory.path / "summary.txt", self._summary_text, durable=False)
-        except OSError as error:
-            self.recorder.failed("summary.txt", error)
-        else:
-            self.recorder.resolved("summary.txt")
-
-    def _catch_up(self, trainer: TrainerLike) -> None:
-        """At the end, write again what the disk refused before."""
-        missing = self.recorder.missing | ({"checkpoints", inspect.FILE} if self._removed else set())
-        if "summary.txt" in missing:
-            self._write_summary()
-        if "checkpoints" in missing:
-            best = self.recorder.history.best
-            self._save(trainer, best=best is not None and best is self.recorder.history.last)
-        if inspect.FILE in missing:
-            self._write_evaluations()
 
     def _publish(self, event: Event) -> None:
         now, cpu = time.monotonic(), time.thread_time()
@@ -344,7 +297,7 @@ class Session:
         if isinstance(event, EpochFinished):
             self.recorder.add(event)
             # Before the checkpoint: a run that is resumed from it evaluates its epoch no more.
-            self._inspect(trainer)
+            self._files.keep_evaluation(trainer.inspection())
             self._save(trainer, best=self.recorder.history.best is event)
             if self.until is not None and event.epoch >= self.until:
                 self.control.stop(waits_text(event.epoch), source="study")
@@ -355,9 +308,11 @@ class Session:
             elif event.action == "restarted":
                 self._look_for_neighbours(event.detail)
         elif isinstance(event, RunFinished):
-            self._catch_up(trainer)
-            self._keep_evaluations()
-            self.recorder.add(self._save_model(event, trainer))
+            if self._files.catch_up():
+                best = self.recorder.history.best
+                self._save(trainer, best=best is not None and best is self.recorder.history.last)
+            self._files.sync_evaluations()
+            self.recorder.add(self._files.save_model(event, trainer.state))
         else:
             self._publish(event)
             if isinstance(event, RunStarted):
@@ -373,65 +328,11 @@ class Session:
     def _save(self, trainer: TrainerLike, *, best: bool) -> None:
         before = self.snapshot
         self._publish(Phase("saving"))
-        state = trainer.state()
-        here = (int(state.meta["epoch"]), int(state.meta.get("step", 0)))
-        if here != self._saved:
-            self._save_state(state, here, best=best)
+        self._files.save_checkpoint(trainer.state(), best=best)
         self.snapshot = dataclasses.replace(self.snapshot, phase=before.phase, since=before.since)
-
-    def _save_state(self, state: StateLike, here: tuple[int, int], *, best: bool) -> None:
-        folder = self.directory.path / "checkpoints"
-        try:
-            entry = checkpoint.save(folder, state.tensors(), state.meta, best=best)
-        except OSError as error:
-            self.recorder.failed("checkpoints", error)
-            return
-        self._saved, self._removed = here, False
-        self.recorder.resolved("checkpoints")
-        saved = CheckpointSaved(entry.epoch, entry.step, f"checkpoints/{entry.path.name}", entry.sha256, best)
-        self.recorder.add(saved)
-        checkpoint.prune(folder, entry, self._keep)
-
-    def _inspect(self, trainer: TrainerLike) -> None:
-        best = self.recorder.history.best
-        self._evaluations = self._evaluations.then(trainer.inspection(), best.epoch if best else 0)
-        self._write_evaluations()
-
-    def _write_evaluations(self) -> None:
-        try:
-            inspect.write(self.directory.path, self._evaluations)
-        except OSError as error:
-            self.recorder.failed(inspect.FILE, error)
-        else:
-            self.recorder.resolved(inspect.FILE)
-
-    def _keep_evaluations(self) -> None:
-        """Now they are a result, and must survive a power cut."""
-        try:
-            inspect.sync(self.directory.path)
-        except OSError as error:
-            self.recorder.failed(inspect.FILE, error)
-
-    def _save_model(self, event: RunFinished, trainer: TrainerLike) -> RunFinished:
-        if event.outcome not in ("completed", "stopped"):
-            return event
-        path = self.directory.path / "model.safetensors"
-        try:
-            state = trainer.state()
-            what = model_file.model_metadata(state.meta, self.records)
-            sha256 = model_file.write_model_file(path, state.model, what)
-            if averaged := state.averaged_model():
-                about = model_file.averaged_metadata(what, self.records)
-                model_file.write_model_file(path.with_name(AVERAGED_MODEL), averaged, about)
-        except OSError as error:
-            self.recorder.failed("model.safetensors", error)
-            return event
-        return event if event.model_sha256 else dataclasses.replace(event, model_sha256=sha256)
 
     def _look_after_directory(self) -> None:
         """A directory that was removed during the run is made again, with a checkpoint as soon as possible."""
         if self.recorder.remake_if_gone():
-            self._saved, self._removed = None, True
-            if self._summary_text is not None:
-                self._write_summary()
+            self._files.written_anew()
             self.control.checkpoint(source="keeper")
