@@ -328,7 +328,8 @@ def first_paint(bench: Bench, arguments: list[str], wanted: str) -> float:
     child = pexpect.spawn(
         sys.executable,
         ["-m", "tuitrain", *arguments],
-        env=bench.env | {"TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": ""},  # an installation has bytecode too
+        # An installation has bytecode too.
+        env=bench.env | {"TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": ""},
         dimensions=(30, 100),
     )
     try:
