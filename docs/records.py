@@ -22,9 +22,9 @@ from typing import Any
 from tuitrain.errors import RunDirectoryError
 from tuitrain.figures import accuracy_text, percent_text, plural, points_text
 from tuitrain.report.markdown import grid
+from tuitrain.runs.digests import preset_digest
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
-from tuitrain.runs.index import preset_digest
 from tuitrain.runs.names import run_names
 from tuitrain.stats import intervals
 

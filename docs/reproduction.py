@@ -22,9 +22,9 @@ from tuitrain.cli.reproduction_text import reproduction_markdown
 from tuitrain.errors import RunDirectoryError
 from tuitrain.figures import duration_text, plural
 from tuitrain.report.reproduction import write_curves
+from tuitrain.runs.digests import preset_digest
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.history import History
-from tuitrain.runs.index import preset_digest
 from tuitrain.runs.names import run_names, safe_name
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import list_presets, load_preset

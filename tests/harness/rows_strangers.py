@@ -51,7 +51,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
 
     from tuitrain.cli.live import PlainView
     from tuitrain.cli.verdict import verdict_text
-    from tuitrain.runs import checkpoint, index, inspect
+    from tuitrain.runs import checkpoint, index, inspect, user_file
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.exports import log_lines
     from tuitrain.runs.feed import DirectoryFeed
@@ -96,7 +96,7 @@ def readers(path: Path) -> dict[str, Callable[[], Any]]:
         "commands": run.new_commands,
         "preset": run.preset_toml,
         "inspection": lambda: inspect.read_last_evaluation(path),
-        "user": lambda: index.read_user(path),
+        "user": lambda: user_file.read_user(path),
         "checkpoints": lambda: [
             checkpoint.load_checkpoint(entry) for entry in checkpoint.entries(path / "checkpoints")
         ],

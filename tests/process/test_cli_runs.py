@@ -122,7 +122,7 @@ def test_head_ends_it_quietly(runs: Path) -> None:
 
 
 def test_columns_are_left_out_before_lines_break() -> None:
-    from tuitrain.cli.runs import COLUMNS, run_table
+    from tuitrain.cli.run_table import COLUMNS, run_table
 
     row = dict.fromkeys(COLUMNS, "x" * 9) | {"run": "r" * 36, "tags": ""}
     assert all(len(line) <= 80 for line in run_table([row], 80))

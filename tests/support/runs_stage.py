@@ -15,8 +15,8 @@ from textual.screen import Screen
 
 from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
-from tuitrain.runs.index import write_user
 from tuitrain.runs.inspect import Evaluations
+from tuitrain.runs.user_file import write_user
 from tuitrain.spec.describe import short_changes
 from tuitrain.spec.preset import differences, override
 from tuitrain.spec.preset_files import load_preset

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from support.monitor_recorded import recorded, report, until
-from tuitrain.cli import live, markdown, runs, verdict
+from tuitrain.cli import live, markdown, run_table, verdict
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.exports import log_lines
 from tuitrain.runs.history import History
@@ -279,7 +279,7 @@ def check_row(shell: CommandLine, app: Application, records: list[Record], path:
     (path / "run.lock").touch()
     (path / "events.jsonl").write_text("".join(to_line(record) + "\n" for record in records))
     summary = summarise(path)
-    cells, row = runs.run_cells(summary), runlist.row_of(summary)
+    cells, row = run_table.run_cells(summary), runlist.row_of(summary)
     shown = {column.name: column.text(row, 0.0) for column in runlist.COLUMNS}
     for name in ("best", "last"):
         assert cells[name].removesuffix(" %") == shown[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +12,10 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr, stdout
+from tuitrain.cli.run_table import COLUMNS, RIGHT, date_text, run_cells, run_table
 from tuitrain.cli.verdict import verdict_text
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
-from tuitrain.figures import accuracy_text, activity_text, elapsed_text, glyph_and_kind, loss_text, rate_text
+from tuitrain.figures import accuracy_text, loss_text, rate_text
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -34,13 +34,6 @@ Runs = Annotated[
 Markdown = Annotated[
     bool, typer.Option("--markdown", help="In Markdown, as GitHub shows it.", rich_help_panel=options.OUTPUT)
 ]
-
-COLUMNS = (
-    "state", "run", "preset", "dataset", "params", "best", "last", "≥target", "epochs", "when", "took", "tags",
-)  # fmt: skip
-_RIGHT = {"params", "best", "last", "≥target", "epochs", "took"}
-#: Left out in this order on a terminal that is too narrow; a pipe gets all.
-_DROPPABLE = ("tags", "dataset", "≥target", "preset", "when", "took", "epochs", "params")
 
 
 def run_directory(run: str, runs_dir: Path | None) -> RunDirectory:
@@ -77,7 +70,7 @@ def runs(
         from tuitrain.report.markdown import grid
 
         cells = ([run_cells(summary)[name] for name in COLUMNS] for summary in found)
-        sys.stdout.write(grid(COLUMNS, cells, [name for name in COLUMNS if name not in _RIGHT]))
+        sys.stdout.write(grid(COLUMNS, cells, [name for name in COLUMNS if name not in RIGHT]))
         return
     if not found:
         stderr().print(f"no runs in {visible(folder)}; start one with `tuitrain run --preset step13`")
@@ -87,13 +80,6 @@ def runs(
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     report_detached(found)
-
-
-def state_with_glyph(summary: RunSummary) -> str:
-    """A run's state with its glyph, and with the time where it compiles or stands still."""
-    from tuitrain.runs import wording
-
-    return f"{glyph_and_kind(summary.activity)[0]} {activity_text(wording.state_text(summary.activity), summary.activity_s)}"
 
 
 def report_detached(summaries: Sequence[RunSummary]) -> None:
@@ -107,58 +93,6 @@ def report_detached(summaries: Sequence[RunSummary]) -> None:
 def _refuse_both_forms(json: bool, markdown: bool) -> None:
     if json and markdown:
         raise UsageError("--json and --markdown both want stdout; use one of them.")
-
-
-def run_cells(summary: RunSummary) -> dict[str, str]:
-    """A run's cells by column."""
-    target = "–" if summary.epochs_at_target is None else str(summary.epochs_at_target)
-    of = f"{summary.epochs}/{summary.epochs_planned}" if summary.epochs_planned else str(summary.epochs)
-    return {
-        "state": state_with_glyph(summary),
-        "run": visible(summary.run),
-        "preset": visible(summary.preset) or "–",
-        "dataset": visible(summary.dataset) or "–",
-        "params": f"{summary.parameters:,}" if summary.parameters else "–",
-        "best": accuracy_text(summary.best),
-        "last": accuracy_text(summary.last),
-        "≥target": target,
-        "epochs": of,
-        "when": date_text(summary.when),
-        "took": elapsed_text(summary.seconds) if summary.seconds else "–",
-        "tags": " ".join(f"#{visible(tag)}" for tag in summary.tags),
-    }
-
-
-def date_text(seconds: float) -> str:
-    """`14:02` today, else the date."""
-    try:
-        then, today = time.localtime(seconds), time.localtime()
-    except (OverflowError, ValueError, OSError):
-        return "–"
-    same_day = then[:3] == today[:3]
-    return time.strftime("%H:%M" if same_day else "%Y-%m-%d", then)
-
-
-def run_table(rows: Sequence[dict[str, str]], width: int | None) -> list[str]:
-    """The rows in columns as wide as they need; columns are left out until they fit the width."""
-    from rich.cells import cell_len, set_cell_size
-
-    columns = [name for name in COLUMNS if name != "tags" or any(cells["tags"] for cells in rows)]
-    sizes = {name: max(cell_len(name), *(cell_len(cells[name]) for cells in rows)) for name in columns}
-    for name in _DROPPABLE:
-        if width is None or sum(sizes[c] for c in columns) + 2 * (len(columns) - 1) <= width:
-            break
-        columns = [c for c in columns if c != name]
-    lines = []
-    for cells in [{name: name for name in columns}, *rows]:
-        parts = []
-        for name in columns:
-            text, size = cells[name], sizes[name]
-            pad = " " * (size - cell_len(text))
-            parts.append(pad + text if name in _RIGHT else text + pad)
-        line = "  ".join(parts).rstrip()
-        lines.append(set_cell_size(line, width).rstrip() if width and cell_len(line) > width else line)
-    return lines
 
 
 @runs_app.command()
@@ -372,7 +306,7 @@ def tag(
     json: options.Json = False,
 ) -> None:
     """Add tags to a run, take some off, or list them."""
-    from tuitrain.runs.index import read_user, write_user
+    from tuitrain.runs.user_file import read_user, write_user
 
     directory = run_directory(run, runs_dir)
     have, _ = read_user(directory.path)
@@ -394,7 +328,7 @@ def note(
     json: options.Json = False,
 ) -> None:
     """Write a note on a run, or show it."""
-    from tuitrain.runs.index import read_user, write_user
+    from tuitrain.runs.user_file import read_user, write_user
 
     directory = run_directory(run, runs_dir)
     if text is not None:

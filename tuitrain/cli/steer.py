@@ -13,7 +13,8 @@ import typer
 from tuitrain import config
 from tuitrain.cli import completion, options
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.cli.runs import report_detached, run_directory, state_with_glyph
+from tuitrain.cli.run_table import state_with_glyph
+from tuitrain.cli.runs import report_detached, run_directory
 from tuitrain.errors import ExitCode, RunDirectoryError, UsageError, visible
 from tuitrain.figures import accuracy_text, duration_text, plural
 

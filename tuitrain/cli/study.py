@@ -73,7 +73,7 @@ def _state(plan: Plan, groups: Sequence[Group]) -> str:
 def _print_studies(rows: Sequence[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    from tuitrain.cli.runs import date_text
+    from tuitrain.cli.run_table import date_text
     from tuitrain.figures import glyph_and_kind
     from tuitrain.runs import wording
 

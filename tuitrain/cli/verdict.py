@@ -56,7 +56,8 @@ def verdict_text(history: History, directory: Path) -> RenderableType:
 def _seeds_so_far(directory: Path, history: History) -> str | None:
     """The mean of all seeds of this setting that are there, if there are others."""
     from tuitrain.errors import TuitrainError
-    from tuitrain.runs.index import list_runs, setting_digest
+    from tuitrain.runs.digests import setting_digest
+    from tuitrain.runs.index import list_runs
 
     started, run = history.started, directory.absolute()
     if started is None or not history.has_result:

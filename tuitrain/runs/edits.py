@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import TuitrainError
 from tuitrain.runs import trash
-from tuitrain.runs.index import write_user
+from tuitrain.runs.user_file import write_user
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tuitrain.data.catalog import training_images
 from tuitrain.errors import RunDirectoryError
 from tuitrain.figures import estimate_text, plural
-from tuitrain.runs.index import RunSummary, list_runs, workload
+from tuitrain.runs.digests import workload
+from tuitrain.runs.index import RunSummary, list_runs
 from tuitrain.training.cost import cpu_s
 from tuitrain.training.cpu import describe_cpu
 

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +17,10 @@ from typing import Any, Literal
 from tuitrain import jsonio
 from tuitrain.errors import RunDirectoryError, visible
 from tuitrain.runs import durable, locking, names
-from tuitrain.runs.directory import RunDirectory, refuse_later_version, unwritable
+from tuitrain.runs.digests import setting_digest, workload
+from tuitrain.runs.directory import RunDirectory, refuse_later_version
 from tuitrain.runs.history import History
+from tuitrain.runs.user_file import USER_FILE, read_user
 from tuitrain.training.events import Control, EpochFinished, Record, RunStarted
 
 RunState = Literal[
@@ -28,12 +30,8 @@ RunState = Literal[
 #: Held by a process that trains it, or that could.
 HELD: frozenset[RunState] = frozenset({"live", "paused", "stalled"})
 INDEX = ".index.json"
-USER_FILE = "user.json"
 _VERSION = 4
 _MAX_INDEX = 64 << 20
-_MAX_USER = 1 << 16
-_MAX_NOTE = 4000
-_MAX_TAGS = 32
 _STATES: dict[str, RunState] = {
     "completed": "done",
     "stopped": "stopped",
@@ -191,52 +189,6 @@ def _epoch_s(epochs: Sequence[EpochFinished]) -> float:
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def workload(preset: Mapping[str, Any], user_network: Mapping[str, str] | None = None) -> str:
-    """A digest that is the same for runs whose epochs are the same work: network, data set and batch size.
-
-    Args:
-        preset: its plain form, which is not trusted.
-        own: the network in Python in the place of the preset's, as `RunStarted.own_network` has it.
-    """
-    train = preset.get("train")
-    settings = train if isinstance(train, dict) else {}
-    parts = [settings.get(key) for key in ("dataset", "batch_size", "val_split")]
-    network = user_network.get("sha256") if user_network else preset.get("model")
-    text = json.dumps([network, parts], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-#: Keys of a preset that name it rather than say what is trained.
-NAMES = ("name", "title", "family", "source", "story", "schema", "claims")
-
-
-def setting_digest(start: RunStarted) -> str:
-    """A digest that is the same for runs that train the same thing, but for the seed, to the same precision.
-
-    Branches are the same only if they begin from the same place.
-    """
-    precision = start.runtime.get("precision", "fp32")
-    return preset_digest(start.preset, start.own_network.get("sha256"), precision, start.parent)
-
-
-def preset_digest(
-    preset: Mapping[str, Any],
-    network: str | None = None,
-    precision: str = "fp32",
-    parent: Mapping[str, Any] | None = None,
-) -> str:
-    """The same of a preset's plain form; `network` is the digest of a network in Python in its place."""
-    data = {key: value for key, value in preset.items() if key not in (*NAMES, "challenge")}
-    train = data.get("train")
-    if isinstance(train, dict):
-        data["train"] = {key: value for key, value in train.items() if key != "seed" and value is not None}
-    if network:
-        data["model"] = network
-    parts = [data, precision, parent] if parent else [data, precision]
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _changed_layers(start: RunStarted) -> list[Any]:
     """The plain forms of the layers, where one of them was changed."""
     if not any(key.startswith("model.layers[") for key in start.changed):
@@ -269,36 +221,6 @@ def _with_life(path: Path, summary: RunSummary) -> RunSummary:
         summary, state=state if live.stalled_s is None else "stalled", pid=pid, seconds=seconds,
         phase=live.phase, phase_s=round(live.phase_s, 3), stalled_s=live.stalled_s,
     )  # fmt: skip
-
-
-# What a person wrote on a run
-
-
-def read_user(path: Path) -> tuple[tuple[str, ...], str]:
-    """A run's tags and note."""
-    try:
-        with durable.open_plain(path / USER_FILE) as file:
-            data = json.loads(file.read(_MAX_USER))
-        tags = tuple(str(tag) for tag in data.get("tags", [])[:_MAX_TAGS])
-        return tags, str(data.get("note", ""))[:_MAX_NOTE]
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-        return (), ""
-
-
-def write_user(path: Path, tags: tuple[str, ...] | None = None, note: str | None = None) -> None:
-    """Set a run's tags, its note, or both.
-
-    Raises:
-        RunDirectoryError: it can't be written.
-    """
-    old_tags, old_note = read_user(path)
-    cleaned = dict.fromkeys(tag.strip()[:64] for tag in (old_tags if tags is None else tags) if tag.strip())
-    data = {"tags": list(cleaned)[:_MAX_TAGS], "note": (old_note if note is None else note)[:_MAX_NOTE]}
-    text = json.dumps(data, ensure_ascii=True)
-    try:
-        durable.replace(path / USER_FILE, text.encode())
-    except OSError as error:
-        raise unwritable(path / USER_FILE, error) from None
 
 
 def _with_user(path: Path, summary: RunSummary) -> RunSummary:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tuitrain.errors import PresetError, UsageError, nearest, visible
-from tuitrain.runs.index import preset_digest
+from tuitrain.runs.digests import preset_digest
 from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import find_preset, list_presets

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuitrain.errors import PresetError, UsageError
+from tuitrain.runs.digests import preset_digest
 from tuitrain.runs.history import History
-from tuitrain.runs.index import preset_digest
 from tuitrain.spec.preset import Preset, differences
 from tuitrain.spec.repeat import run_command
 from tuitrain.study.journal import BROKEN, OVER, Journal

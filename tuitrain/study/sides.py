@@ -12,8 +12,9 @@ from typing import Any
 from tuitrain.errors import PresetError, RunDirectoryError, UsageError, visible
 from tuitrain.figures import plural
 from tuitrain.runs import names
+from tuitrain.runs.digests import preset_digest, setting_digest
 from tuitrain.runs.history import History
-from tuitrain.runs.index import RunSummary, find_run, list_runs, preset_digest, setting_digest
+from tuitrain.runs.index import RunSummary, find_run, list_runs
 from tuitrain.runs.predictions import right_of_runs
 from tuitrain.spec.assignment import dotted, value_of
 from tuitrain.spec.preset import Preset, override

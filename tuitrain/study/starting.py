@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuitrain.errors import UsageError, visible
-from tuitrain.runs.index import preset_digest
+from tuitrain.runs.digests import preset_digest
 from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.stats.sequential import smallest_gain
 from tuitrain.study.plan import Plan, Setting, judged_alike, seeds_of, study_name, with_seed

@@ -102,7 +102,7 @@ class StudyWatcher:
 
     def setting_of(self, digest: str) -> int:
         """Which of the settings has this digest (`RunSummary.setting`); the first where none has."""
-        from tuitrain.runs.index import preset_digest
+        from tuitrain.runs.digests import preset_digest
 
         network, precision = self.plan.user_network.get("sha256"), self.plan.runtime.precision
         digests = [preset_digest(one.preset.to_dict(), network, precision) for one in self.plan.settings]

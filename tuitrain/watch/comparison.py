@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, count_text, elapsed_text
-from tuitrain.runs.index import NAMES
+from tuitrain.runs.digests import NAMES
 from tuitrain.spec.describe import label_of, layer_settings, layers_of, value_text
 from tuitrain.spec.layers import layer_names
 from tuitrain.spec.preset import flattened

@@ -14,7 +14,7 @@ import pytest
 
 from support.runs_fake import fake_session, old_run, run_to_end
 from tuitrain.errors import RunDirectoryError
-from tuitrain.runs import index
+from tuitrain.runs import index, user_file
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.feed import DirectoryFeed, FeedUpdate, SessionFeed
 from tuitrain.runs.index import find_run, list_runs
@@ -120,13 +120,13 @@ def test_a_run_is_found_by_name_beginning_end_path_or_latest(tmp_path: Path) -> 
 def test_tags_and_notes(tmp_path: Path) -> None:
     path = old_run(tmp_path, "a", 1e9)
     list_runs(tmp_path)
-    index.write_user(path, tags=("good", " good ", "", "[/b]"))
-    index.write_user(path, note="x" * 9000)
+    user_file.write_user(path, tags=("good", " good ", "", "[/b]"))
+    user_file.write_user(path, note="x" * 9000)
     (summary,) = list_runs(tmp_path)
     assert summary.tags == ("good", "[/b]") and len(summary.note) == 4000
     for wrong in [b"", b"[]", b'{"tags": 5}', b"[" * 50_000, b"\xff"]:
-        (path / index.USER_FILE).write_bytes(wrong)
-        assert index.read_user(path) == ((), "")
+        (path / user_file.USER_FILE).write_bytes(wrong)
+        assert user_file.read_user(path) == ((), "")
 
 
 def everything(feed: SessionFeed | DirectoryFeed, seconds: float = 20.0) -> tuple[list[Record], FeedUpdate]:

@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.runs.index import setting_digest
+from tuitrain.runs.digests import setting_digest
 from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
