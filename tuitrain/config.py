@@ -11,8 +11,6 @@ from tuitrain import tomltext, trust
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import expand
 
-MAX_FILE_BYTES = 64 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -71,13 +69,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file():
             return {}
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise UsageError(
-                f"{visible(path)}: larger than {MAX_FILE_BYTES // 1024} KiB; a config is a small text file."
-            )
-        return tomltext.tables(tomltext.decoded(raw))
+        return tomltext.read_tables(path)
     except OSError as error:
         raise UsageError(f"{visible(path)}: can't be read ({visible(error)}); fix or remove it.") from None
     except ValueError as error:

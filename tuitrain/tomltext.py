@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
+#: Larger files are refused unread: a config, or the file of a study.
+MAX_FILE_BYTES = 64 * 1024
 #: Dotted parts of a key; the deepest that a preset has is of four.
 MAX_PARTS = 16
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
@@ -50,3 +53,17 @@ def tables(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         raise ValueError(f"not valid TOML: {str(error) or 'nested too deeply'}; fix that place") from None
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables of a small file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is too large, or no TOML in UTF-8.
+    """
+    with path.open("rb") as file:
+        raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise ValueError(f"larger than {MAX_FILE_BYTES // 1024} KiB; it is to be a small text file")
+    return tables(decoded(raw))

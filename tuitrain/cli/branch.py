@@ -43,10 +43,7 @@ def branch(
     events: Events = False,
     quiet: Quiet = False,
     plain: Plain = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=options.OUTPUT),
-    ] = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Begin a new run where another one stood, with other settings.
 

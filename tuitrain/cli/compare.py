@@ -137,9 +137,7 @@ def duel(
             "--extendable", help="Keep half of the error, so that an undecided duel can be doubled later."
         ),
     ] = False,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the study.", rich_help_panel=options.PLACE)
-    ] = None,
+    name: options.StudyName = None,
     device: Device = None,
     precision: Precision = None,
     threads: Threads = None,

@@ -159,6 +159,16 @@ RunsDir = Annotated[
         rich_help_panel=PLACE,
     ),
 ]
+Seeds = Annotated[
+    str,
+    typer.Option(
+        "--seeds", help="Seeds of each: a number of them, or which (3,7,11 or 20-29).", rich_help_panel=TWEAK
+    ),
+]
+StudyName = Annotated[str | None, typer.Option("--name", help="Name of the study.", rich_help_panel=PLACE)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=OUTPUT)
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT)]
 
 RunName = Annotated[

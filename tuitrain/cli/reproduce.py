@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -68,6 +67,7 @@ def reproduce(
     At the end come a table and, for each system, the published curve over the band of our seeds as an SVG picture in
     the study's folder. A killed reproduction goes on with the same command (with --name) or `tuitrain study resume`.
     """
+    from tuitrain.spec.repeat import command_line
     from tuitrain.study.executors import usable_site
     from tuitrain.study.reproduction import presets_named
 
@@ -79,7 +79,7 @@ def reproduce(
     folder, data_place = config.runs_dir(runs_dir), config.data_dir(data_dir)
     said = {"--seeds": seeds, "--epochs": epochs, "--dataset": dataset, "--set": set_, "--device": device,
             "--precision": precision, "--threads": threads}  # fmt: skip
-    command = _command(presets, said)
+    command = command_line(["tuitrain", "reproduce", *presets], said)
     wanted = replace(_plan(presets, settings, seeds, runtime, name, command), on=usable_site(on or ""))
     for data in dict.fromkeys(setting.preset.train.dataset for setting in settings):
         load_once(data, data_place, quiet)
@@ -126,15 +126,6 @@ def _plan(
     return Plan(
         called, "reproduction", settings, seeds_of(seeds), runtime, command=command, began=time.time()
     )
-
-
-def _command(presets: Sequence[str], flags: Mapping[str, Any]) -> str:
-    """The command line that repeats it."""
-    words = ["tuitrain", "reproduce", *presets]
-    for flag, value in flags.items():
-        for one in value if isinstance(value, list) else [value]:
-            words += [] if one is None else [flag, str(one)]
-    return shlex.join(words)
 
 
 def _begin(runs_dir: Path, plan: Plan, *, by_name: bool) -> tuple[StudyDirectory, Plan]:

@@ -141,10 +141,7 @@ def run(
     events: Events = False,
     quiet: Quiet = False,
     plain: Plain = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Check everything, train nothing.", rich_help_panel=options.OUTPUT),
-    ] = False,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Train a preset, changed by flags; judge it by its challenge."""
     if json and events:

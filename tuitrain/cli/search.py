@@ -55,9 +55,7 @@ def search(
                      rich_help_panel=options.TWEAK),
     ] = None,
     trials: Trials = 60,
-    seeds: Annotated[
-        str, typer.Option("--seeds", help="Seeds of a network: a number of them, or which.", rich_help_panel=options.TWEAK)
-    ] = "3",
+    seeds: options.Seeds = "3",
     epochs: options.Epochs = None,
     dataset: options.DatasetFlag = None,
     val_split: options.ValSplit = None,
@@ -65,7 +63,7 @@ def search(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Of the choice of networks.", rich_help_panel=options.TWEAK)
     ] = 0,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the study.", rich_help_panel=options.PLACE)] = None,
+    name: options.StudyName = None,
     device: Device = None,
     precision: Precision = None,
     threads: Threads = None,
@@ -77,9 +75,7 @@ def search(
     json: options.Json = False,
     quiet: Quiet = False,
     plain: Plain = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what is searched, train nothing.", rich_help_panel=options.OUTPUT)
-    ] = False,
+    dry_run: options.DryRun = False,
 ) -> None:  # fmt: skip
     """Search for small networks that are accurate enough.
 
@@ -88,6 +84,7 @@ def search(
     while they may be on the front of accuracy over parameters. A killed search goes on with `tuitrain study resume`.
     """
     from tuitrain.spec.preset import override
+    from tuitrain.spec.repeat import command_line
     from tuitrain.study.executors import usable_site
     from tuitrain.study.optional import need_optuna
     from tuitrain.study.plan import MAX_MEMBERS, Plan, judged_alike, seeds_of, study_name
@@ -128,9 +125,10 @@ def search(
     plan = Plan(
         study_name(name) if name else fresh_study_name(f"{published.name}-search"), "search", (), chosen,
         runtime_of(device, precision=precision, threads=threads), most,
-        _command(preset, space, set_ or [], {
+        command_line(["tuitrain", "search", "--preset", preset], {
             "--max-params": max_params, "--target": target, "--trials": trials, "--seeds": seeds, "--epochs": epochs,
-            "--dataset": dataset, "--val-split": val_split, "--seed": seed or None, "--device": device,
+            "--dataset": dataset, "--val-split": val_split, "--seed": seed or None, "--device": device, "--space": space,
+            "--set": set_,
         }), began=time.time(), search=found_plan.to_dict(),
     )  # fmt: skip
     if dry_run:
@@ -187,17 +185,6 @@ def _held_out(base: Any, val_split: int | None, data_dir: Path | None, quiet: bo
             f"--val-split {count:,}: {base.train.dataset} has {len(data.train):,} training images; use fewer."
         )
     return count
-
-
-def _command(preset: str, space: Path | None, changes: list[str], flags: dict[str, Any]) -> str:
-    """The command line that searches so again."""
-    from tuitrain.spec.repeat import quoted
-
-    arguments = ["tuitrain", "search", "--preset", preset]
-    arguments += [part for flag, value in flags.items() if value is not None for part in (flag, str(value))]
-    arguments += ["--space", str(space)] if space else []
-    arguments += [part for text in changes for part in ("--set", text)]
-    return " ".join(map(quoted, arguments))
 
 
 def _say_space(search: Any, least: int, seeds: int) -> None:

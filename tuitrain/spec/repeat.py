@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuitrain.errors import visible
@@ -69,13 +69,20 @@ def _about_model(arguments: list[str], index: int) -> bool:
 
 def run_command(base: Preset, name: str, preset: Preset, extra: Mapping[str, Any] | None = None) -> str:
     """The same as one shell line; `extra` are further flags by name (None and False are left out)."""
-    arguments = run_arguments(base, name, preset)
-    for flag, value in (extra or {}).items():
-        if value is True:
-            arguments.append(flag)
-        elif value is not None and value is not False:
-            arguments += [flag, str(value)]
-    return " ".join(map(quoted, arguments))
+    return command_line(run_arguments(base, name, preset), extra or {})
+
+
+def command_line(words: Sequence[str], flags: Mapping[str, Any]) -> str:
+    """A shell line of words and of flags by name.
+
+    None and False are left out, True is the flag alone, and of a list each has the flag before it.
+    """
+    out = list(words)
+    for flag, value in flags.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is not None and one is not False:
+                out += [flag] if one is True else [flag, str(one)]
+    return " ".join(map(quoted, out))
 
 
 def quoted(argument: str) -> str:

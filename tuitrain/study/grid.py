@@ -4,21 +4,92 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from tuitrain import tomltext
 from tuitrain.errors import PresetError, UsageError, visible
+from tuitrain.spec.assignment import dotted
 from tuitrain.spec.describe import label_of, value_text
-from tuitrain.spec.preset import Preset, flattened, override
-from tuitrain.study.plan import MAX_MEMBERS, Plan
+from tuitrain.spec.preset import Preset, differences, flattened, override, toml_value
+from tuitrain.spec.repeat import run_command
+from tuitrain.study.files import read_study_file
+from tuitrain.study.plan import MAX_MEMBERS, Plan, Setting, study_name
+from tuitrain.study.store import fresh_study_name
+from tuitrain.training.runtime import Runtime
 from tuitrain.watch.group import Group
 from tuitrain.watch.leaderboard import Leaderboard, Place
 
 #: Settings of one sweep; each is a network that is checked before anything is trained.
 MAX_SETTINGS = 5_000
+#: What a file of a sweep may have.
+_FILE_KEYS = ("preset", "seeds", "grid", "set", "dataset", "name", "halving")
+
+Grid = Mapping[str, Sequence[Any]]
 
 
-def refuse_large(grid: Mapping[str, Sequence[Any]], seeds: int) -> None:
+def grid_of(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """The values by dotted key of texts such as `lr=0.01,0.02`, as `--grid` takes them.
+
+    Raises:
+        UsageError: one can't be read, or a setting or a value is there twice.
+    """
+    out: dict[str, list[Any]] = {}
+    for text in texts:
+        key, equals, rest = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"--grid '{visible(text)}': write it as key=value,value, such as lr=0.01,0.02.")
+        try:
+            values = tomltext.tables(f"value = [{rest}]")["value"]
+        except ValueError:  # words without quotes
+            values = [part.strip() for part in rest.split(",") if part.strip()]
+        if (name := dotted(key.strip())) in out:
+            raise UsageError(
+                f"--grid '{visible(text)}': {visible(key.strip())} is there twice; give all its values at once."
+            )
+        out[name] = _each_once(values, text)
+    return out
+
+
+def read_sweep_file(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]], list[str]]:
+    """The values, the grid, and the settings (as `--set` takes them) of a sweep's file.
+
+    Raises:
+        UsageError: it can't be read, or has a key or a value that is none.
+    """
+    where = visible(path)
+    data = read_study_file(path, _FILE_KEYS, where)
+    tables = {key: data.pop(key, {}) for key in ("grid", "set")}
+    if not all(isinstance(table, dict) for table in tables.values()):
+        raise UsageError(
+            f"{where}: grid and set are tables; write [grid] and lines such as lr = [0.01, 0.02]."
+        )
+    grid = {}
+    for key, values in _flat(tables["grid"]).items():
+        if not isinstance(values, list):
+            raise UsageError(f"{where}: grid.{visible(key)} is no list; write [0.01, 0.02].")
+        grid[dotted(key)] = _each_once(values, f"{key} in {path}")
+    changes = [f"{dotted(key)}={toml_value(value)}" for key, value in _flat(tables["set"]).items()]
+    return data, grid, changes
+
+
+def _each_once(values: Sequence[Any], where: str) -> list[Any]:
+    if len({repr(value) for value in values}) < len(values):
+        raise UsageError(f"--grid '{visible(where)}': a value is there twice; give each once.")
+    return list(values)
+
+
+def _flat(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """A table's values by dotted key."""
+    out: dict[str, Any] = {}
+    for key, value in table.items():
+        out |= _flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
+    return out
+
+
+def refuse_large(grid: Grid, seeds: int) -> None:
     """Refuses a grid that is empty or far too large, before any of it is made.
 
     Raises:
@@ -34,7 +105,7 @@ def refuse_large(grid: Mapping[str, Sequence[Any]], seeds: int) -> None:
         )
 
 
-def combinations(base: Preset, grid: Mapping[str, Sequence[Any]]) -> list[tuple[Preset, dict[str, Any]]]:
+def combinations(base: Preset, grid: Grid) -> list[tuple[Preset, dict[str, Any]]]:
     """Each combination: the preset, and its values by dotted key.
 
     Raises:
@@ -58,6 +129,33 @@ def combinations(base: Preset, grid: Mapping[str, Sequence[Any]]) -> list[tuple[
 def grid_label(chosen: Mapping[str, Any]) -> str:
     """`learning rate 0.02, dropout 0.05`."""
     return ", ".join(f"{label_of(key)} {value_text(value)}" for key, value in chosen.items())
+
+
+def plan_of_sweep(
+    base: Preset, source: str, changed: Preset, grid: Grid, seeds: tuple[int, ...], runtime: Runtime, *, name: str | None = None,
+) -> Plan:  # fmt: skip
+    """The plan of a sweep, a setting for each combination; one that is the preset as it stands is the base.
+
+    Args:
+        base: the preset as published.
+        source: its name or file, as on a command line.
+        changed: what the grid changes.
+        grid: values by dotted key.
+        seeds: of each setting.
+        runtime: how the machine is used.
+        name: of the study.
+
+    Raises:
+        PresetError: one of the values can't be used.
+        UsageError: the name can't be used.
+    """
+    settings = []
+    for number, (preset, chosen) in enumerate(combinations(changed, grid)):
+        own = {} if preset == changed else differences(base, preset)
+        command = run_command(base, source, preset)
+        settings.append(Setting(grid_label(chosen), preset, own, command, f"s{number:03d}"))
+    called = study_name(name) if name else fresh_study_name(f"{base.name}-sweep")
+    return Plan(called, "sweep", tuple(settings), seeds, runtime, began=time.time())
 
 
 class Sweep:

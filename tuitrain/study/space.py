@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuitrain import tomltext
 from tuitrain.errors import PresetError, UsageError, nearest, visible
+from tuitrain.spec.assignment import dotted
 from tuitrain.spec.layers import follow_references, layer_kind, layer_names, references
 from tuitrain.spec.operations import op_kind
 from tuitrain.spec.preset import Preset, flattened, override
 from tuitrain.spec.table import NetworkError
+from tuitrain.study.files import read_study_file
 
 SEPARABLE = "separable"
 _LAYER = re.compile(r"model\.layers\[(\d{1,3})\]\.(\w+)")
@@ -270,26 +271,12 @@ def read_space(path: Path, default: Space) -> dict[str, Choice | Range]:
     Raises:
         UsageError: it can't be read, or has a key or a range that is none.
     """
-    where = visible(path)
-    try:
-        data = tomltext.tables(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"--space {where} can't be read: {visible(error.strerror)}.") from None
-    except ValueError as error:
-        raise UsageError(f"--space {where} is no TOML: {visible(error)}.") from None
-    for key in data:
-        if key not in _FILE_KEYS:
-            close = nearest(key, _FILE_KEYS)
-            hint = (
-                f"did you mean '{close}'?"
-                if close
-                else "write [space] and lines such as dropout = [0, 0.05]."
-            )
-            raise UsageError(f"--space {where}: there is no '{visible(key)}'; {hint}")
+    where = f"--space {visible(path)}"
+    data = read_study_file(path, _FILE_KEYS, where)
     table, defaults = data.get("space", {}), data.get("defaults", True)
     if not isinstance(table, dict) or not isinstance(defaults, bool):
-        raise UsageError(f"--space {where}: space is a table and defaults is true or false; write [space].")
-    return space_of(table, default if defaults else {}, f"--space {where}")
+        raise UsageError(f"{where}: space is a table and defaults is true or false; write [space].")
+    return space_of(table, default if defaults else {}, where)
 
 
 def space_of(table: Mapping[str, Any], default: Space, where: str) -> dict[str, Choice | Range]:
@@ -312,13 +299,6 @@ def _entries(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
         nested = isinstance(value, dict) and value and not set(value) & {*_RANGE_KEYS, "name"}
         out |= _entries(value, f"{place}{key}.") if nested else {dotted(f"{place}{key}"): value}
     return out
-
-
-def dotted(key: str) -> str:
-    """A key as people write it, in full: `lr` is `train.optimizer.lr`."""
-    if key == "lr":
-        return "train.optimizer.lr"
-    return key if key.split(".")[0].split("[")[0] in ("train", "model", "challenge") else f"train.{key}"
 
 
 def _entry(value: Any, where: str) -> Choice | Range:

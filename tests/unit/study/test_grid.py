@@ -90,6 +90,10 @@ def test_the_leaderboard_ranks_by_mean_and_compares_with_the_preset_as_it_is() -
     [
         (["--grid", "lr"], "key=value,value"),
         (["--grid", "lr=0.1,0.1"], "twice"),
+        (
+            ["--grid", "lr=0.1", "--grid", "train.optimizer.lr=0.2"],
+            "is there twice; give all its values at once",
+        ),
         (["--grid", "lr=x"], "train.optimizer.lr"),
         (["--grid", "nothing=1"], "train.nothing is not a known key"),
         (["--grid", "dropout=0", "--seeds", "3,3"], "given twice"),
@@ -112,3 +116,8 @@ def test_a_file_says_the_same_as_flags(tmp_path: Path) -> None:
     assert by_file.output == by_flags.output and "2 settings, 2 seeds each: 4 runs" in by_file.output
     path.write_text("presets = 3\n")
     assert "did you mean 'preset'" in str(CliRunner().invoke(app, ["sweep", str(path)]).exception)
+    path.write_text('preset = "step13"\nseeds = 2\n[grid]\nlr = [0.1, 0.2]\n')
+    said = CliRunner().invoke(app, ["sweep", "--dry-run", str(path), "--seeds", "5", "--grid", "dropout=0"])
+    assert "2 settings, 5 seeds each: 10 runs" in said.output  # the command line counts more than the file
+    path.write_bytes(b"x = 1\n" * 20_000)
+    assert "larger than 64 KiB" in str(CliRunner().invoke(app, ["sweep", str(path)]).exception)

@@ -121,7 +121,7 @@ def test_a_file_narrows_and_extends_the_space(tmp_path: Path) -> None:
         ("[space]\nlr = { low = 'a', high = 1 }", "with numbers"),
         ("defaults = false\n[space]\nlr = 0.1", "the space is empty"),
         ("defaults = false", "the space is empty"),
-        ("[space", "is no TOML"),
+        ("[space", "not valid TOML"),
         ("[space]\nlearning_rat = [1, 2]", "learning_rat"),
         ("[space]\ndropuot = [0, 0.1]", "did you mean 'dropout'"),
         ('[space]\n"model.layers[99].conv" = [1, 2]', "has 9 layers"),
