@@ -11,7 +11,7 @@ from typing import Any
 
 from tuitrain import tomltext
 from tuitrain.errors import PresetError, UsageError, visible
-from tuitrain.spec.assignment import dotted
+from tuitrain.spec.assignment import dotted, value_of
 from tuitrain.spec.describe import label_of, value_text
 from tuitrain.spec.preset import Preset, differences, flattened, override, toml_value
 from tuitrain.spec.repeat import run_command
@@ -43,8 +43,8 @@ def grid_of(texts: Iterable[str]) -> dict[str, list[Any]]:
             raise UsageError(f"--grid '{visible(text)}': write it as key=value,value, such as lr=0.01,0.02.")
         try:
             values = tomltext.tables(f"value = [{rest}]")["value"]
-        except ValueError:  # words without quotes
-            values = [part.strip() for part in rest.split(",") if part.strip()]
+        except ValueError:  # words without quotes among them
+            values = [value_of(part.strip()) for part in rest.split(",") if part.strip()]
         if (name := dotted(key.strip())) in out:
             raise UsageError(
                 f"--grid '{visible(text)}': {visible(key.strip())} is there twice; give all its values at once."
