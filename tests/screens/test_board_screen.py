@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from support.runs_stage import (
     until,
 )
 from tuitrain.cli.leaderboard_text import leaderboard_picture
+from tuitrain.cli.search_text import front_chart
 from tuitrain.figures import percent_text
+from tuitrain.report.front import front_svg
 from tuitrain.study import watching
 from tuitrain.study.grid import leaderboard_of
+from tuitrain.study.search_result import board_of
 from tuitrain.study.watching import StudyWatcher
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.study.board import BoardScreen, SettingsTable, board_lines
@@ -191,6 +195,14 @@ async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Pat
     assert front == ["t3", "t1", "t0"] and found.frontier.published
     assert [row.cells[0] for row in found.rows] == ["front"] * 3 + [""] * 3
     assert [row.state for row in found.rows] == ["done"] * 4 + ["stopped", "waiting"]
+    judged = "networks: on held-out images; published systems: on the test set"
+    assert judged in front_svg(found.frontier, "a")
+    chart = front_chart(board_of(study.plan(), StudyWatcher(study).look().groups), 80)
+    assert judged in " ".join(map(str, chart))
+    assert (
+        found.frontier.judged_text("runs") == "runs: on held-out images; published systems: on the test set"
+    )
+    assert replace(found.frontier, judged_by="test").judged_text() == "all accuracies: on the test set"
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await board_shown(pilot, app)
@@ -199,6 +211,7 @@ async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Pat
         assert screen.check_action("front", ()) is True and screen.check_action("heat", ()) is False
         await pilot.press("down", "f")
         await until(pilot, lambda: "Mean validation accuracy in % over parameters" in text_of(app))
+        await until(pilot, lambda: judged in text_of(app))
         place = found.frontier.front[1]
         assert f"◉ {percent_text(place.accuracy)} with {place.parameters:,}" in text_of(app)
         assert (

@@ -82,14 +82,14 @@ def front_chart(board: SearchBoard, width: int) -> list[RenderableType]:
     labels = [(math.log10(size), f"{size:,}") for size in size_ticks(10**left, 10**right)]
     lines = plot(curves, min(100, width - 1), CHART_LINES, labels, (left, right))
     texts = [Text.assemble(painted(parts), no_wrap=True, overflow="crop") for parts in lines]
-    judged = "held-out images" if board.held_out else "the test set"
     target = f", line: target {board.target:g} %" if board.target is not None else ""
-    published = f", {_PUBLISHED} published systems (by the test set)" if shown.published else ""
-    key = Text(f"{_FRONT} the front (by {judged}), {_OTHER} others{published}{target}", style="dim")
+    published = f", {_PUBLISHED} published systems" if shown.published else ""
+    key = Text(f"{_FRONT} the front, {_OTHER} other networks{published}{target}", style="dim")
+    judged = Text(shown.judged_text(), style="dim")
     head = Text.assemble(("accuracy", "bold"), f" in percent over parameters, {visible(board.dataset)}")
     if only_ascii():
-        return [Text(_ascii(text.plain)) for text in (head, *texts, key)]
-    return [head, *texts, key]
+        return [Text(_ascii(text.plain)) for text in (head, *texts, key, judged)]
+    return [head, *texts, key, judged]
 
 
 def only_ascii() -> bool:

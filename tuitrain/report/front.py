@@ -126,14 +126,14 @@ def size_ticks(low: float, high: float) -> list[int]:
 
 
 def _legend(shown: Frontier) -> Sequence[str]:
-    judged = "held-out images" if shown.judged_by == "validation" else "the test set"
-    items = [("mark here", f"front (by {judged})"), ("line train", "others")]
-    items += [("mark", "published systems (by the test set)")] if shown.published else []
+    items = [("mark here", "the front"), ("line train", "other networks")]
+    items += [("mark", "published systems")] if shown.published else []
     out, at = [], LEFT
     for look, label in items:
         out.append(f'<circle class="{look}" cx="{at + 6}" cy="{BOTTOM + 54}" r="5"/>')
         out.append(f'<text x="{at + 18}" y="{BOTTOM + 54}" dy="4">{_text(label)}</text>')
         at += 38 + round(6.2 * len(label))
+    out.append(f'<text x="{LEFT}" y="{BOTTOM + 36}">{_text(shown.judged_text())}</text>')
     return out
 
 

@@ -116,7 +116,7 @@ def short_layer(layer: Mapping[str, Any]) -> str:
     if kind == "linear":
         return f"linear →{size}"
     if kind == "residual":
-        return f"residual {size}"
+        return f"adds {size}"
     if kind == "share":
         return f"{size} again"
     return (

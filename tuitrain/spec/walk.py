@@ -201,7 +201,7 @@ def _layer_row(layer: _Layer, walk: _Walk) -> TableRow | None:
                     )
                 )
             walk.rf, walk.rf_mixed = _each(max, walk.rf, added.rf), _each(max, walk.rf_mixed, added.rf_mixed)
-            label = f"residual {layer.residual}"
+            label = f"adds {layer.residual}"
         case _:
             if walk.index:
                 raise walk.error(

@@ -35,6 +35,17 @@ class Frontier:
     front: tuple[FrontierPoint, ...] = ()
     selected: FrontierPoint | None = None
 
+    def judged_text(self, counted: str = "networks") -> str:
+        """Which images the accuracies are of, in one line; sources report those on the test set.
+
+        Args:
+            counted: what my places are called.
+        """
+        if self.judged_by == "test":
+            return "all accuracies: on the test set"
+        published = "; published systems: on the test set" if self.published else ""
+        return f"{counted}: on held-out images{published}"
+
 
 def pareto_front(places: Iterable[FrontierPoint]) -> tuple[FrontierPoint, ...]:
     """The places with more accuracy than every place of as many or fewer parameters, the smallest first."""

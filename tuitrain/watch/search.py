@@ -171,8 +171,9 @@ def search_lines(board: SearchBoard) -> list[str]:
     lines.append(count_line(board))
     if board.held_out:
         lines.append(
-            f"Judged by {board.held_out:,} training images that were held out, so a run on all of them may differ. These are "
-            f"the best of {len(judged)}, so their means are rather too high: judge them on the test set, with other seeds."
+            f"Judged on {plural(board.held_out, 'training image')} that were held out; after training on all training images the "
+            f"accuracies may be others. The best of {len(judged)} were chosen by these means, so the means are rather too high: "
+            "judge these networks on the test set, with other seeds."
         )
     return lines
 

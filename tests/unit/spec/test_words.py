@@ -66,7 +66,7 @@ def test_what_differs_is_named_and_a_layer_that_only_got_another_number_is_not()
 
 def test_a_picture_of_them_has_every_layer() -> None:
     text = architecture_svg("words", tiny(WORDS).table())
-    for title in ("blur pool", "residual max pool after conv1", "conv2 again 3×3 →6"):
+    for title in ("blur pool", "adds max pool after conv1", "conv2 again 3×3 →6"):
         assert title in text
 
 

@@ -153,9 +153,10 @@ class FrontierPane(Vertical):
         self._drawn = Frontier()
 
     def compose(self) -> ComposeResult:
-        """What the axes are, what the glyphs are, the chart."""
+        """What the axes are, what the glyphs are, which images judge, the chart."""
         yield Field(id="axes")
         yield Field(id="glyphs")
+        yield Field(id="judged")
         yield FrontierChart()
 
     def draw(self, shown: Frontier) -> None:
@@ -165,6 +166,9 @@ class FrontierPane(Vertical):
         title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic), {shown.dataset} "
         self.query_one("#axes", Field).set((title.ljust(self.size.width - 1, "─"), "accent"))
         self.query_one("#glyphs", Field).set(*_legend(shown, self.counted))
+        judged = self.query_one("#judged", Field)
+        judged.display = shown.judged_by != "test" and bool(shown.published)  # else the title says it
+        judged.set((f" {shown.judged_text(f'{self.counted}s')}", "dim"))
 
     def on_resize(self) -> None:
         """The line above is as wide as the screen."""
