@@ -146,6 +146,27 @@ async def test_other_networks_are_asked_of_the_same_drawing(runs: Path) -> None:
         assert shown.path == runs / "good"
 
 
+async def test_w_asks_the_averaged_weights_of_a_run_that_keeps_them(tmp_path: Path) -> None:
+    digits_run(tmp_path, "plain", epochs=1)
+    digits_run(tmp_path, "averaged", epochs=2, ema=0.9)
+    async with drawing(tmp_path, "averaged") as (app, pilot, shown):
+        assert "after epoch 2, weights as trained" in text_of(app)
+        await pilot.press("shift+down", "shift+down", "shift+down")
+        await until(pilot, lambda: answered(shown))
+        first = shown.answer
+        await pilot.press("w")
+        await until(pilot, lambda: answered(shown) and "after epoch 2, averaged weights" in text_of(app))
+        second = shown.answer
+        assert first is not None and second is not None
+        assert not np.array_equal(first.probabilities, second.probabilities)
+        await pilot.press("w")
+        await until(pilot, lambda: answered(shown) and "weights as trained" in text_of(app))
+        assert shown.answer is not None and np.array_equal(shown.answer.probabilities, first.probabilities)
+        await pilot.press("w", "n", "w")  # the other run has no such weights, so there the key does nothing
+        await until(pilot, lambda: shown.path == tmp_path / "plain" and answered(shown))
+        assert not shown.averaged and "weights" not in text_of(app)
+
+
 async def test_a_random_test_image_is_asked_as_it_is_and_saved(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

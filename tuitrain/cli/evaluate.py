@@ -56,6 +56,7 @@ def evaluate(
         float | None,
         typer.Option("--noise", metavar="SD", help="Add noise, up to so much; 1 is black to white."),
     ] = None,
+    ema: options.Ema = False,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
@@ -71,7 +72,7 @@ def evaluate(
     from tuitrain.runs.trained import trained_network
 
     directories = {directory.path: directory for directory in (run_directory(name, runs_dir) for name in run)}
-    networks = [trained_network(directory) for directory in directories.values()]
+    networks = [trained_network(directory, averaged=ema) for directory in directories.values()]
     results = []
     sets: dict[Any, Dataset] = {}
     for network in networks:
@@ -98,6 +99,7 @@ class _Judged:
         self, network: TrainedNetwork, data: Dataset, found: tuple[float, float], curves: list[Robustness]
     ) -> None:
         self.run, self.epoch = network.run, network.epoch
+        self.averaged, self.weights = network.averaged, network.weights
         self.dataset, self.judged_by, self.images = data.name, data.judged_by, len(data.test)
         self.accuracy, self.loss = found
         self.curves = {curve.kind: curve for curve in curves}
@@ -105,7 +107,7 @@ class _Judged:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         return {
-            "run": self.run, "epoch": self.epoch, "dataset": self.dataset, "judged_by": self.judged_by,
+            "run": self.run, "epoch": self.epoch, "averaged": self.averaged, "dataset": self.dataset, "judged_by": self.judged_by,
             "images": self.images, "accuracy": self.accuracy, "loss": self.loss,
             "curves": {
                 kind: {"levels": list(curve.levels), "accuracy": list(curve.accuracies), "loss": list(curve.losses)}
@@ -160,6 +162,7 @@ def _plain_table(results: Sequence[_Judged]) -> list[Parts]:
     lines: list[Parts] = [((f"{'':3}{'run':{size}}  {'accuracy':>9}  {'loss':>7}  judged by", "dim"),)]
     for number, result in enumerate(results):
         what = f"{result.images:,} {result.judged_by} images of {result.dataset}"
+        what += f", {result.weights}" if result.weights else ""
         lines.append((
             (f"{_letter(number)}  ", _style(number)), (f"{visible(result.run):{size}}", ""),
             (f"  {accuracy_text(result.accuracy):>9}", "bold"), (f"  {loss_text(result.loss):>7}  {what}", ""),

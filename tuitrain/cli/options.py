@@ -171,6 +171,10 @@ DryRun = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUTPUT)]
 
+Ema = Annotated[
+    bool, typer.Option("--ema", help="Use the averaged weights of a run that keeps them (train.ema).")
+]
+
 RunName = Annotated[
     str,
     typer.Argument(

@@ -50,6 +50,7 @@ def predict(
         typer.Option("--index", "-i", help="An image of the set that judged the run, counted from 0."),
     ] = None,
     random: Annotated[bool, typer.Option("--random", "-r", help="Any image of that set.")] = False,
+    ema: options.Ema = False,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
@@ -66,9 +67,11 @@ def predict(
     from tuitrain.data.catalog import class_names
     from tuitrain.runs.trained import trained_network
 
-    trained = trained_network(run_directory(run, runs_dir))
+    trained = trained_network(run_directory(run, runs_dir), averaged=ema)
     classes = class_names(trained.preset.train.dataset)
-    shown: dict[str, Any] = {"run": trained.run, "epoch": trained.epoch, "step": trained.step}
+    shown: dict[str, Any] = {
+        "run": trained.run, "epoch": trained.epoch, "step": trained.step, "averaged": trained.averaged,
+    }  # fmt: skip
     if picture is not None:
         from tuitrain.data.picture import read_picture
 
@@ -98,7 +101,7 @@ def predict(
 
     space = stdout().width
     show_lines(beside(image, chances(found, classes, space - image.shape[1] - 4, actual), ink()))
-    for sentence in _sentences(shown, what, classes):
+    for sentence in _sentences(shown, what, classes, trained.weights):
         show_wrapped(sentence, 2)
 
 
@@ -151,7 +154,7 @@ def chosen_index(index: int | None, count: int) -> int:
     return index
 
 
-def _sentences(shown: dict[str, Any], what: str, classes: Sequence[str]) -> list[Parts]:
+def _sentences(shown: dict[str, Any], what: str, classes: Sequence[str], weights: str) -> list[Parts]:
     from tuitrain.figures import accuracy_text
 
     said, actual = shown["predicted"], shown["actual"]
@@ -169,5 +172,6 @@ def _sentences(shown: dict[str, Any], what: str, classes: Sequence[str]) -> list
     out: list[Parts] = [line]
     if shown.get("done"):
         out.append([(f"what was done to it: {'; '.join(shown['done'])}", "dim")])
-    out.append([(f"by {visible(shown['run'])} after epoch {shown['epoch']}{steps}", "dim")])
+    by = f"by {visible(shown['run'])} after epoch {shown['epoch']}{steps}"
+    out.append([(f"{by}, {weights}" if weights else by, "dim")])
     return out

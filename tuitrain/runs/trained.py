@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuitrain.errors import CheckpointError, RunDirectoryError, visible
+from tuitrain.errors import CheckpointError, RunDirectoryError, UsageError, visible
 from tuitrain.runs import checkpoint, model_file
-from tuitrain.runs.directory import MODEL_SOURCE
+from tuitrain.runs.directory import AVERAGED_MODEL, MODEL_SOURCE
 from tuitrain.runs.history import History
 from tuitrain.runs.index import HELD, list_runs
 
@@ -29,6 +29,7 @@ class TrainedNetwork:
         preset: the run's.
         epoch: after how many finished epochs.
         step: how many steps into the next.
+        averaged: whether it has the averaged weights (`train.ema`).
     """
 
     run: str
@@ -36,6 +37,14 @@ class TrainedNetwork:
     preset: Preset
     epoch: int
     step: int
+    averaged: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Which weights it has, in words, of a run that keeps two kinds; empty of any other."""
+        if self.preset.train.ema is None:
+            return ""
+        return "averaged weights" if self.averaged else "weights as trained"
 
 
 def network_mark(path: Path) -> object:
@@ -64,10 +73,15 @@ def runs_with_network(runs_dir: Path) -> list[RunSummary]:
     ]
 
 
-def trained_network(directory: RunDirectory) -> TrainedNetwork:
+def trained_network(directory: RunDirectory, *, averaged: bool = False) -> TrainedNetwork:
     """The network of a run; of one that goes on, or was cut off, its newest checkpoint that is whole.
 
+    Args:
+        directory: of the run.
+        averaged: whether with the averaged weights, in the place of those that were trained.
+
     Raises:
+        UsageError: the averaged weights of a run that keeps none.
         RunDirectoryError: the run has kept none, or trained a network in Python, whose code is not kept.
         CheckpointError: its file is damaged.
         PresetError: its preset is.
@@ -78,38 +92,49 @@ def trained_network(directory: RunDirectory) -> TrainedNetwork:
             f"run {name} trained a network in Python ({visible(history.user_network)}), which its weights alone don't "
             f"make again; `tuitrain mistakes {name}` and `tuitrain confusion {name}` show what it said."
         )
-    path = directory.path / "model.safetensors"
+    if averaged and not history.averages:
+        raise UsageError(
+            f"--ema: run {name} keeps no averaged weights; leave --ema out, or train with them (--set ema=0.99)."
+        )
+    path = directory.path / (AVERAGED_MODEL if averaged else "model.safetensors")
     if path.is_file() and not directory.is_held():
         network: Any = model_file.load_model(path)
         last = history.last  # files of earlier versions don't say their epoch
-        return _trained(directory.name, network, {"epoch": last.epoch if last else 0} | network.about)
+        about = {"epoch": last.epoch if last else 0} | network.about
+        return _trained(directory.name, network, about, averaged=averaged)
     for entry in reversed(checkpoint.entries(directory.path / "checkpoints")):
         try:
             stored = checkpoint.load_checkpoint(entry)
         except CheckpointError:
             continue
-        return _of_checkpoint(directory.name, stored)
-    how = (
-        "has kept no network yet" if directory.is_held() else f"has kept no network: it is {history.outcome}"
-    )
+        if (found := _of_checkpoint(directory.name, stored, averaged=averaged)) is not None:
+            return found
+    what = "averaged weights" if averaged else "network"
+    how = f"has kept no {what} yet" if directory.is_held() else f"has kept no {what}: it is {history.outcome}"
     raise RunDirectoryError(
         f"run {name} {how}; choose another run, or train it again with the command in its preset.toml."
     )
 
 
-def _of_checkpoint(run: str, stored: checkpoint.Stored) -> TrainedNetwork:
+def _of_checkpoint(run: str, stored: checkpoint.Stored, *, averaged: bool) -> TrainedNetwork | None:
+    """The network of a checkpoint; None where averaged weights are wanted and there are none before the first step."""
     from tuitrain.spec.preset import preset_from_dict
     from tuitrain.training import state
     from tuitrain.training.model import build
 
     saved = state.TrainerState.from_tensors(stored.tensors, stored.metadata)
+    if averaged:
+        if not (weights := saved.averaged_model()):
+            return None
+        saved = replace(saved, model=weights)
     network = build(preset_from_dict(saved.meta.get("preset") or {}, f"run {visible(run)}"))
     state.load_weights(network, state.with_todays_names(saved, network))
-    return _trained(run, network.eval(), saved.meta)
+    return _trained(run, network.eval(), saved.meta, averaged=averaged)
 
 
-def _trained(run: str, network: Network, about: dict[str, Any]) -> TrainedNetwork:
+def _trained(run: str, network: Network, about: dict[str, Any], *, averaged: bool) -> TrainedNetwork:
     from tuitrain.spec.preset import preset_from_dict
 
     preset = preset_from_dict(about["preset"], f"run {visible(run)}")
-    return TrainedNetwork(run, network, preset, int(about.get("epoch") or 0), int(about.get("step") or 0))
+    epoch, step = (int(about.get(key) or 0) for key in ("epoch", "step"))
+    return TrainedNetwork(run, network, preset, epoch, step, averaged)

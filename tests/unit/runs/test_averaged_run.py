@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from support.digits_runs import digits_run
 from support.training_small import WORDS
 from tuitrain import load_model
 from tuitrain.cli.live import epoch_line
+from tuitrain.cli.root import app
 from tuitrain.data.load import load_dataset
+from tuitrain.errors import UsageError
 from tuitrain.figures import accuracy_text, loss_text, percent_text
 from tuitrain.report import report_files
 from tuitrain.runs.history import History
@@ -100,3 +106,36 @@ def test_the_monitor_and_the_report_show_them(runs: tuple[Path, Path]) -> None:
         assert (f"averaged weights {accuracy_text(last.ema_test_acc)}" in report) == found
         assert ("test loss, ema" in report) == found
         assert ("averaged" in files["accuracy.svg"]) == found
+
+
+def said(*arguments: object) -> Any:
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
+    return json.loads(done.stdout)
+
+
+def test_predict_and_evaluate_use_the_weights_that_are_asked_for(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    averaged, plain = runs
+    last = history_of(averaged).last
+    going_on = tmp_path / "averaged"  # as a run that has no model file yet: its newest checkpoint is asked
+    shutil.copytree(averaged, going_on)
+    for name in ("model.safetensors", "model_ema.safetensors"):
+        (going_on / name).unlink()
+    for run in (averaged, going_on):
+        for flags, accuracy, loss in (
+            ([], last.test_acc, last.test_loss),
+            (["--ema"], last.ema_test_acc, last.ema_test_loss),
+        ):
+            (found,) = said("evaluate", run, *flags)["runs"]
+            assert found["accuracy"] == accuracy and found["loss"] == pytest.approx(loss, rel=1e-5)
+            one = said("predict", run, "--index", 3, *flags)
+            assert found["averaged"] == one["averaged"] == bool(flags)
+    assert last.test_acc != last.ema_test_acc  # else this shows nothing
+    text = CliRunner().invoke(app, ["predict", str(averaged), "--index", "3", "--ema"]).output
+    assert "by averaged after epoch" in text and ", averaged weights" in text
+    text = CliRunner().invoke(app, ["evaluate", str(averaged), str(plain)]).output
+    assert text.count("weights as trained") == 1  # of the run that has both
+    for command in (["predict", str(plain), "--random"], ["evaluate", str(averaged), str(plain)]):
+        error = CliRunner().invoke(app, [*command, "--ema"]).exception
+        assert isinstance(error, UsageError) and "run plain keeps no averaged weights" in str(error)

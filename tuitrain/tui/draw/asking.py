@@ -84,12 +84,14 @@ class Question:
         number: of the drawing.
         image: uint8 (28, 28); None for nothing drawn.
         as_it_is: it is an image of the set already.
+        averaged: whether the network has the averaged weights.
     """
 
     run: Path
     number: int
     image: Image | None
     as_it_is: bool = False
+    averaged: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +196,7 @@ class Asker:
 
     def __init__(self, data_dir: Path | None, tell: Callable[[Told], Any]) -> None:
         self._data_dir, self._tell = data_dir, tell
-        self._run, self._looked, self._mark = Path(), 0.0, object()
+        self._wanted, self._looked, self._mark = (Path(), False), 0.0, object()
         self._network: Network | None = None
         self._answered: object = None
         self._loading = threading.Lock()
@@ -224,7 +226,7 @@ class Asker:
 
     def _answer(self, question: Question) -> None:
         try:
-            network = self._newest(question.run)
+            network = self._newest(question.run, averaged=question.averaged)
             if network is None or self._answered == (question.number, network):
                 return
             answer = Answer(question, network)
@@ -241,7 +243,7 @@ class Asker:
         except Exception as error:  # a run that can't be read must not end the thread
             self._tell(Refusal(question.run, visible(f"{type(error).__name__}: {error}")))
 
-    def _newest(self, run: Path) -> Network | None:
+    def _newest(self, run: Path, *, averaged: bool) -> Network | None:
         """The network of a run as it is now; None where it was refused and nothing has changed.
 
         Raises:
@@ -250,11 +252,12 @@ class Asker:
         from tuitrain.runs.directory import RunDirectory
         from tuitrain.runs.trained import network_mark, trained_network
 
-        if run == self._run and time.monotonic() < self._looked + LOOK_S:
+        wanted = run, averaged
+        if wanted == self._wanted and time.monotonic() < self._looked + LOOK_S:
             return self._network
         mark = network_mark(run)
-        if run != self._run or mark != self._mark:
-            self._run, self._network = run, None
+        if wanted != self._wanted or mark != self._mark:
+            self._wanted, self._network = wanted, None
             from tuitrain.training.import_torch import import_torch
 
             import_torch()
@@ -262,7 +265,7 @@ class Asker:
 
             use_one_core()
             self._mark = mark  # of before it is read: what is written meanwhile is seen next time
-            trained = trained_network(RunDirectory.open(run))
+            trained = trained_network(RunDirectory.open(run), averaged=averaged)
             self._network = Network(run, trained, Judge(trained.network, trained.preset))
         self._looked = time.monotonic()
         return self._network

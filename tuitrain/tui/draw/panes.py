@@ -64,9 +64,10 @@ def network_name(run: RunSummary | None, network: Network | None) -> str:
 
 
 def network_age(network: Network) -> str:
-    """After how much training."""
+    """After how much training, and of a run that keeps two kinds of weights, which these are."""
     steps = f" and {network.trained.step:,} steps" if network.trained.step else ""
-    return f"after epoch {network.trained.epoch}{steps}"
+    weights = f", {network.trained.weights} (w)" if network.trained.weights else ""
+    return f"after epoch {network.trained.epoch}{steps}{weights}"
 
 
 def sentences(

@@ -96,6 +96,7 @@ class DrawScreen(Screen[None]):
         Binding("r", "sample", "Random", id="draw.sample"),
         Binding("n", "network(1)", "Network", id="draw.next"),
         Binding("enter", "choose", "All", key_display="⏎", id="draw.choose"),
+        Binding("w", "weights", "Averaged weights, or those as trained", show=False, id="draw.weights"),
         Binding("p", "network(-1)", "Previous network", show=False, id="draw.previous"),
         Binding("backspace,delete", "rub", "Rub out", show=False, id="draw.rub"),
         Binding("s", "save", "Save what the network is given", show=False, id="draw.save"),
@@ -107,6 +108,7 @@ class DrawScreen(Screen[None]):
         self.drawing = Drawing()
         self.runs: list[RunSummary] = []
         self.path: Path | None = None
+        self.averaged = False
         self.answer: Answer | None = None
         self.likeness: Likeness | None = None
         self.sample: Sample | None = None
@@ -160,10 +162,23 @@ class DrawScreen(Screen[None]):
 
     def draw_for(self, run: str) -> None:
         """Ask a run's network from now on."""
-        self.path = Path(run)
+        self.path, self.averaged = Path(run), False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Asks another network, and shows no more what the one before has said."""
         self._refusal, self._no_data, self.answer, self.likeness = "", "", None, None
         self._ask()
         self.paint()
+
+    def action_weights(self) -> None:
+        """The averaged weights of a run that keeps them, or those as trained again."""
+        self.averaged = not self.averaged
+        self._forget()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a run with averaged weights has others."""
+        return action != "weights" or (self.answer is not None and bool(self.answer.network.trained.weights))
 
     def _look(self) -> None:
         if self.is_current and not self._looking:
@@ -209,7 +224,7 @@ class DrawScreen(Screen[None]):
         if self.path is not None:
             image = None if self.drawing.empty else self.drawing.image
             as_it_is = self.drawing.index is not None
-            self._asker.ask(Question(self.path, self.drawing.number, image, as_it_is))
+            self._asker.ask(Question(self.path, self.drawing.number, image, as_it_is, self.averaged))
 
     def _from_thread(self, told: Told) -> None:
         try:
@@ -221,7 +236,7 @@ class DrawScreen(Screen[None]):
         if not self.is_mounted:
             return
         match told:
-            case Answer() if told.question.run == self.path:
+            case Answer() if (told.question.run, told.question.averaged) == (self.path, self.averaged):
                 self.answer, self._refusal = told, ""
                 self._show_field()
                 if told.question.number == self.drawing.number:
