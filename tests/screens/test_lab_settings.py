@@ -16,6 +16,7 @@ from tuitrain.errors import UsageError
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.tui.opening import Opening
 from tuitrain.tui.runs.queue_dialog import plan_of
 from tuitrain.tui.terminal import launch
 from tuitrain.workbench import settings
@@ -52,7 +53,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> tuple[TuitrainApp, Manager]:
     monkeypatch.setattr(launch, "check_terminal", lambda what, headless: None)
     opening.open_lab()
     manager: Any = Manager()
-    return TuitrainApp(**options, manager=manager), manager
+    return TuitrainApp(Opening(**options), manager=manager), manager
 
 
 #: Of each setting: what it is set to, and what must follow from that in what is started or shown.

@@ -21,6 +21,7 @@ from tuitrain.spec.preset import differences, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
 from tuitrain.tui.app import TuitrainApp
+from tuitrain.tui.opening import Opening
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.runs.overlay import OverlayScreen
 from tuitrain.tui.runs.screen import RunsScreen
@@ -66,8 +67,9 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def app_of(tmp_path: Path, **options: Any) -> ShellApp:
-    return ShellApp(runs_dir=tmp_path / "runs", theme=options.pop("theme", "dark"), **options)
+def app_of(tmp_path: Path, *, manager: Any = None, **options: Any) -> ShellApp:
+    asked = Opening(**{"runs_dir": tmp_path / "runs", "theme": "dark"} | options)
+    return ShellApp(asked, manager=manager)
 
 
 def text_of(app: TuitrainApp) -> str:
@@ -190,7 +192,7 @@ async def test_keys_of_the_config_file(tmp_path: Path) -> None:
     config = tmp_path / "config" / "tuitrain"
     config.mkdir(parents=True)
     (config / "config.toml").write_text('theme = "light"\n[keys]\n"app.monitor" = "m"\n')
-    app = ShellApp(runs_dir=tmp_path)
+    app = ShellApp(Opening(runs_dir=tmp_path))
     async with app.run_test() as pilot:
         assert app.theme == "tuitrain-light"
         await pilot.press("2")
@@ -204,7 +206,7 @@ async def test_a_broken_config_file_is_said_and_the_app_opens(tmp_path: Path) ->
     config = tmp_path / "config" / "tuitrain"
     config.mkdir(parents=True)
     (config / "config.toml").write_text("theme = [[[")
-    app = ShellApp(runs_dir=tmp_path)
+    app = ShellApp(Opening(runs_dir=tmp_path))
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         await until(pilot, lambda: "▌ config" in text_of(app))  # the path below it may be wrapped
         assert app.config_problem and "TOML" in app.config_problem

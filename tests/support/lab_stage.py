@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
+from tuitrain.tui.opening import Opening
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class App(TuitrainApp):
     """The app, with what it would start written down and no torch loaded."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(theme="dark", **more)
+    def __init__(self, *, frame_first: bool = False, **more: Any) -> None:
+        super().__init__(Opening(theme="dark", **more), frame_first=frame_first)
         self.started: list[Job] = []
         self.clipboards: list[str] = []
 

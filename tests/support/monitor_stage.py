@@ -15,6 +15,7 @@ from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.training.job import Job
 from tuitrain.tui.monitor.screen import MonitorScreen
+from tuitrain.tui.opening import Opening
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
@@ -134,7 +135,7 @@ class StageApp(App[None]):
         self.settings = Settings(
             Path(tuitrain.tui.__file__) / "no-runs", ascii_only=ascii_only, low_bandwidth=low_bandwidth
         )
-        self.first_mode, self.start_model = "monitor", ""
+        self.opening = Opening(runs_dir=self.settings.runs_dir, attach="the recorded run")
         self.feed, self.readonly, self.ghosts = feed, readonly, ghosts
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)

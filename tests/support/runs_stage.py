@@ -26,6 +26,7 @@ from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStar
 from tuitrain.training.inspection import LastEvaluation
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.app import TuitrainApp
+from tuitrain.tui.opening import Opening
 from tuitrain.tui.runs import table
 from tuitrain.tui.runs.screen import RunsScreen
 from tuitrain.tui.runs.table import RunTable
@@ -270,7 +271,7 @@ class NoLab(TuitrainApp):
     MODES = TuitrainApp.MODES | {"lab": Screen}
 
     def __init__(self, runs: Path, **more: Any) -> None:
-        super().__init__(runs_dir=runs, theme=more.pop("theme", "dark"), **more)
+        super().__init__(Opening(**{"runs_dir": runs, "theme": "dark"} | more))
 
     def _after_first_paint(self) -> None:
         pass

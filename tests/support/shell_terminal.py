@@ -22,7 +22,13 @@ import pyte
 
 from support import ROOT, warm
 
-START = "import sys; from tuitrain.tui.main import show; from pathlib import Path; sys.exit(show({options}))"
+START = """\
+import sys
+from pathlib import Path
+from tuitrain.tui.main import show
+from tuitrain.tui.opening import Opening
+sys.exit(show(Opening(**{options})))
+"""
 OVERRIDES = {"train.dataset": "digits"}
 LEAVE = "Leave while this is training?"
 

@@ -33,8 +33,9 @@ def show_app(app_options: dict[str, Any], looks: ScreenOptions) -> None:
         SystemExit: the code, where it is not 0.
     """
     from tuitrain.tui import main
+    from tuitrain.tui.opening import Opening
 
-    code = main.show(app_options | asdict(looks))
+    code = main.show(Opening(**app_options, **asdict(looks)))
     if code:
         raise SystemExit(code)
 
@@ -66,10 +67,10 @@ def open_lab(
     show_app(
         {
             "preset": preset,
-            "model": model,
+            "model": model or "",
             "runs_dir": config.runs_dir(runs_dir),
             "data_dir": config.data_dir(data_dir),
-            "overrides": overrides,
+            "overrides": overrides or {},
             "start": start,
         },
         looks,

@@ -22,6 +22,7 @@ from tuitrain.report import report_files
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.ends import RunTelling
 from tuitrain.tui.modes import MODES
+from tuitrain.tui.opening import Opening
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import (
@@ -33,10 +34,8 @@ from tuitrain.tui.shell.protocol import (
     SpeaksInLines,
 )
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
-from tuitrain.workbench.settings import Settings
 
 if TYPE_CHECKING:
-    from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.study.plan import Plan
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 
 #: Nobody needs torch at once who came to watch; what is read for the screen meanwhile would take twice as long.
 TORCH_WAITS_S = 3.0
+MODE_KEYS = (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
 
 
 def _providers() -> type[Provider]:
@@ -66,9 +66,10 @@ class TuitrainApp(TerminalApp):
     HORIZONTAL_BREAKPOINTS = sizes.WIDTHS
     VERTICAL_BREAKPOINTS = sizes.HEIGHTS
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "mode('lab')", "Lab", show=False, id="app.lab"),
-        Binding("2", "mode('monitor')", "Monitor", show=False, id="app.monitor"),
-        Binding("3", "mode('runs')", "Runs", show=False, id="app.runs"),
+        *(
+            Binding(key, f"mode('{mode}')", title, show=False, id=f"app.{mode}")
+            for key, mode, title in MODE_KEYS
+        ),
         *(
             Binding(
                 f"alt+{key}",
@@ -78,7 +79,7 @@ class TuitrainApp(TerminalApp):
                 priority=True,  # a dialog leaves nothing else to the app
                 id=f"app.{mode}_always",
             )
-            for key, mode, title in (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
+            for key, mode, title in MODE_KEYS
         ),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help"),
         Binding("f1", "help_focused", "Explain the focused pane", show=False, id="app.explain"),
@@ -95,74 +96,34 @@ class TuitrainApp(TerminalApp):
     ]
 
     def __init__(
-        self,
-        *,
-        runs_dir: Path,
-        preset: str | None = None,
-        model: str | None = None,
-        data_dir: Path | None = None,
-        overrides: dict[str, Any] | None = None,
-        attach: str | None = None,
-        study: str | None = None,
-        watch_only: bool = False,
-        low_bandwidth: bool = False,
-        ascii_only: bool = False,
-        mouse: bool = True,
-        theme: str | None = None,
-        start: bool = False,
-        demo: bool = False,
-        lesson: Lesson | None = None,
-        drawing: str | None = None,
-        frame_first: bool = False,
-        manager: SessionManager | None = None,
+        self, opening: Opening, *, frame_first: bool = False, manager: SessionManager | None = None
     ) -> None:
         """Set up the app; nothing is read from disk but its own config file.
 
         Args:
-            runs_dir: folder of the run directories.
-            preset: name or path of the preset to begin with.
-            model: a network in Python (`file.py:Net`) for the lab's list.
-            data_dir: folder of the datasets.
-            overrides: dotted preset keys and their values, on top of the preset.
-            attach: a run to open in the monitor at once.
-            study: a study to open in the monitor at once.
-            watch_only: the attached run or study is only looked at.
-            low_bandwidth: paint once a second and as little as possible.
-            ascii_only: no character outside ASCII; also where the locale is not UTF-8.
-            mouse: whether the app has the mouse; without it the terminal marks text, as in a shell.
-            theme: a theme's name, short or full.
-            start: train the preset at once.
-            demo: a short tour that explains itself.
-            lesson: a lesson to open at once.
-            drawing: opens the field to draw on at once, for the network of this run's path; empty for the newest run.
+            opening: what the app is opened with.
             frame_first: paint an empty frame before the first screen is even imported.
             manager: the sessions; made here unless given.
         """
-        asked = {"lesson": lesson, "draw": drawing, "group": study, "monitor": attach}
-        self.first_mode = next((mode for mode, what in asked.items() if what is not None), "lab")
-        self.start_lesson, self.start_drawing = lesson, drawing or ""
-        self._came_from: dict[str, str] = {}  # by a mode that Esc leaves, the one before it
-        self.DEFAULT_MODE = "opening" if frame_first else self.first_mode  # type: ignore[misc]
-        self.settings, self.config_problem = Settings.read(
-            runs_dir=runs_dir, data_dir=data_dir, low_bandwidth=low_bandwidth, ascii_only=ascii_only, mouse=mouse, theme=theme,
-        )  # fmt: skip
+        self.opening = opening
+        self.start_drawing = opening.drawing or ""
+        self._came_from: dict[str, str] = {}  # by a mode that is left again, the one before it
+        self.DEFAULT_MODE = "opening" if frame_first else opening.mode  # type: ignore[misc]
+        self.settings, self.config_problem = opening.settings()
         super().__init__()
         self.animation_level = "none"  # every frame of an animation takes time from training
-        self.start_preset, self.start_model = preset, model or ""
-        self.start_overrides = dict(overrides or {})
-        self.attach_to, self.study_to_open = attach, study
         self.watched_mode = "monitor"  # what `2` shows: the monitor of a run, or that of a study
-        self.watch_only = watch_only
-        self.start_at_once = start
-        self.demo = demo
+        self.demo = opening.demo
         self.torch_ready = False
         self.telling = RunTelling(self, lambda: self.mode_screen("monitor"))
         self.shown_feed: RunFeed | None = None
-        self.manager = manager or SessionManager(runs_dir=runs_dir, data_dir=data_dir, reporter=report_files)
+        self.manager = manager or SessionManager(
+            runs_dir=opening.runs_dir, data_dir=opening.data_dir, reporter=report_files
+        )
         for house_theme in themes.THEMES:
             self.register_theme(house_theme)
         self._choose_theme()
-        self._set_filters()
+        self.set_filters()
         if self.settings.keys:
             self.set_keymap(self.settings.keys)
 
@@ -173,26 +134,9 @@ class TuitrainApp(TerminalApp):
         self.theme, problem = themes.chosen_theme(self.settings.theme, colors, self.available_themes)
         self.config_problem = problem or self.config_problem
 
-    def _set_filters(self) -> None:
-        from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
-
-        if self.no_color:
-            self._filters[:] = [PlainFilter(self)]
-        if self.settings.ascii_only:
-            self._filters.append(AsciiFilter())
-
-    def get_key_display(self, binding: Binding) -> str:
-        """A key as the footer and the help show it; by its name where there is only ASCII."""
-        shown = super().get_key_display(binding)
-        if not self.settings.ascii_only or shown.isascii():
-            return shown
-        return {"↑": "up", "↓": "down", "←": "left", "→": "right", "⏎": "enter"}.get(shown, binding.key)
-
     def action_next_theme(self) -> None:
         """The next of the house's themes."""
-        names = [theme.name for theme in themes.THEMES] + ["ansi-dark", "ansi-light"]
-        here = names.index(self.theme) if self.theme in names else -1
-        self.theme = names[(here + 1) % len(names)]
+        self.theme = themes.next_theme(self.theme)
         self.notify(f"theme {self.theme}", timeout=2)
 
     # -- life ----------------------------------------------------------------------------------
@@ -210,53 +154,44 @@ class TuitrainApp(TerminalApp):
         self.call_after_refresh(self.call_later, self._after_frame)
 
     async def _after_frame(self) -> None:
-        if (
-            self.current_mode == "opening" and self.study_to_open is None
-        ):  # that decides for itself where it is shown
-            await self.switch_mode(self.first_mode)
+        # A study decides for itself on which of its screens it is shown.
+        if self.current_mode == "opening" and self.opening.study is None:
+            await self.switch_mode(self.opening.mode)
             self.remove_mode("opening")
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:
         gc.freeze()  # what was imported stays: never look at it again
         gc.enable()
+        asked = self.opening
+        attached = asked.study is not None or asked.attach is not None
         if not self.is_headless:  # a pilot has no time for torch
-            if self.study_to_open is not None or self.attach_to is not None:
+            if attached:
                 self.set_timer(TORCH_WAITS_S, self._warm_up)
             else:
                 self._warm_up()
-        if self.study_to_open is not None:
-            self._open_attached_study(self.study_to_open)
-        elif self.attach_to is not None:
-            self._open_attached(self.attach_to)
+        if attached:
+            self._open_attached()
         elif self.demo:
             from tuitrain.tui.shell.tour import Tour
 
             Tour(self, self.start_preset_now).begin()
-        elif self.start_at_once:
+        elif asked.start:
             self.start_preset_now()
 
     def _warm_up(self) -> None:
         from tuitrain.tui.shell.warmup import warm_up
 
-        warm_up(self._torch_is_ready)
+        warm_up(lambda: self.call_later(setattr, self, "torch_ready", True))
 
-    def _torch_is_ready(self) -> None:
-        self.call_later(setattr, self, "torch_ready", True)
-
-    def _open_attached(self, run: str) -> None:
-        with self._or_quit():
-            self.open_run(self.manager.feed_of(run), readonly=self.watch_only)
-
-    def _open_attached_study(self, name: str) -> None:
-        with self._or_quit():
-            self.show_study(self._watcher_of(name), readonly=self.watch_only)
-
-    @contextmanager
-    def _or_quit(self) -> Iterator[None]:
-        """What the app was opened for can't be shown: it is left again, with the sentence."""
+    def _open_attached(self) -> None:
+        """The run or study that was asked for; if it can't be shown, the app is left again with the sentence."""
+        asked = self.opening
         try:
-            yield
+            if asked.study is not None:
+                self.show_study(self._watcher_of(asked.study), readonly=asked.watch_only)
+            elif asked.attach is not None:
+                self.open_run(self.manager.feed_of(asked.attach), readonly=asked.watch_only)
         except TuitrainError as error:
             self.exit("quit", return_code=int(error.exit_code), message=visible(error))
 
@@ -278,20 +213,14 @@ class TuitrainApp(TerminalApp):
         stack = self._screen_stacks.get(mode) or []
         return stack[0] if stack else None
 
+    async def _go_to(self, mode: str) -> Screen[Any] | None:
+        await self.switch_mode(mode)
+        return self.mode_screen(mode)
+
     def start_preset_now(self) -> None:
         """Train the preset that the app was opened with, as its flags and settings say."""
         with self._told("not started"):
-            self.start_run(self._opening_job())
-
-    def _opening_job(self) -> Job:
-        from tuitrain.spec.preset import differences, override
-        from tuitrain.spec.preset_files import load_preset
-        from tuitrain.training.job import Job
-
-        place, base = self.settings.place, load_preset(self.start_preset or "step13")
-        preset = override(base, place.changes | self.start_overrides)
-        changed = differences(base, preset)
-        return Job(preset, place.runtime, place.budget, changed, model=self.start_model)
+            self.start_run(self.opening.job(self.settings))
 
     @contextmanager
     def _told(self, title: str = "") -> Iterator[None]:
@@ -338,8 +267,7 @@ class TuitrainApp(TerminalApp):
 
     async def _open_run(self, feed: RunFeed, readonly: bool) -> None:
         self.watched_mode = "monitor"
-        await self.switch_mode("monitor")
-        screen = self.mode_screen("monitor")
+        screen = await self._go_to("monitor")
         if isinstance(screen, ShowsRuns):
             screen.show_feed(feed, readonly)
 
@@ -364,10 +292,9 @@ class TuitrainApp(TerminalApp):
         if watcher.plan.kind == "duel":
             self.watched_mode = "duel"
         opening = self.current_mode == "opening"
-        await self.switch_mode(self.watched_mode)
+        screen = await self._go_to(self.watched_mode)
         if opening:
             self.remove_mode("opening")
-        screen = self.mode_screen(self.watched_mode)
         if isinstance(screen, ShowsStudies):
             screen.show_study(watcher, setting or 0, readonly)
 
@@ -382,18 +309,13 @@ class TuitrainApp(TerminalApp):
         self.run_worker(self._choose_preset(name), group="choose_preset", exclusive=True)
 
     async def _choose_preset(self, name: str) -> None:
-        await self.switch_mode("lab")
-        screen = self.mode_screen("lab")
+        screen = await self._go_to("lab")
         if isinstance(screen, ShowsPresets):
             screen.choose_preset(name)
 
     def open_lesson(self) -> None:
         """Show the lesson."""
         self.run_worker(self._open_aside("lesson"), group="aside", exclusive=True)
-
-    def leave_lesson(self) -> None:
-        """Back to the screen before the lesson."""
-        self._leave_aside("lesson")
 
     def open_drawing(self, run: str = "") -> None:
         """Show the field to draw on, for the network of a run, by its path."""
@@ -406,18 +328,14 @@ class TuitrainApp(TerminalApp):
         if run and isinstance(screen, AsksNetworks):
             screen.draw_for(run)
 
-    def leave_drawing(self) -> None:
-        """Back to the screen before the field to draw on."""
-        self._leave_aside("draw")
-
     async def _open_aside(self, mode: str) -> None:
         if self.current_mode != mode:
             self._came_from[mode] = self.current_mode
             await self.action_leave_for(mode)
 
-    def _leave_aside(self, mode: str) -> None:
-        """Back to the screen before; from one that the app was opened with, to the shell."""
-        before = self._came_from.get(mode)
+    def leave_aside(self) -> None:
+        """Back to the screen before the lesson or the drawing; from one that the app was opened with, to the shell."""
+        before = self._came_from.get(self.current_mode)
         if before:
             self.run_worker(self.action_leave_for(before), group="aside", exclusive=True)
         else:
@@ -457,14 +375,6 @@ class TuitrainApp(TerminalApp):
     def action_detach(self) -> None:
         """Leave the screen; training goes on without it."""
         self.exit("detach" if self.manager.busy() and not self.demo else "quit")
-
-    async def action_quit(self) -> None:
-        """Textual's own way out asks too."""
-        self.action_leave()
-
-    def action_help_quit(self) -> None:
-        """Textual's answer to Ctrl-C; ours asks."""
-        self.action_leave()
 
     # -- help ----------------------------------------------------------------------------------
 

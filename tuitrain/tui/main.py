@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitrain.tui.terminal.launch import launch
 
 if TYPE_CHECKING:
+    from tuitrain.tui.opening import Opening
     from tuitrain.tui.terminal.job import TerminalApp
 
 
-def show(options: dict[str, Any]) -> int:
-    """Show the app in a process of its own until it is left; the exit code of it all.
-
-    Args:
-        options: what `TuitrainApp` takes.
-    """
+def show(opening: Opening) -> int:
+    """Show the app in a process of its own until it is left; the exit code of it all."""
 
     def make_app() -> TerminalApp:
         from tuitrain.tui.app import TuitrainApp
 
-        return TuitrainApp(**options, frame_first=True)
+        return TuitrainApp(opening, frame_first=True)
 
     return launch(make_app)

@@ -370,4 +370,4 @@ class DrawScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Back to where one came from."""
-        shell(self).leave_drawing()
+        shell(self).leave_aside()

@@ -110,8 +110,8 @@ class Lookups:
             self._torch_timer.stop()
             self._state.torch_ready = True
             self._state.edited()
-            if app.start_model:
-                self._thread("lab-user-network", lambda: self._try_user_network(app.start_model))
+            if app.opening.model:
+                self._thread("lab-user-network", lambda: self._try_user_network(app.opening.model))
 
     def _try_user_network(self, model: str) -> None:
         from tuitrain.training.user_network import load_user_network

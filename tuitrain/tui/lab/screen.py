@@ -112,8 +112,9 @@ class LabScreen(Screen[None]):
     def on_mount(self) -> None:
         """The first preset at once; files, devices and torch behind the first paint."""
         app = shell(self)
+        asked = app.opening
         for title, sentence in self.state.open(
-            app.settings, app.start_preset or "", app.start_overrides, app.start_model
+            app.settings, asked.preset or "", asked.overrides, asked.model
         ):
             self.say(sentence, title, 12)
         if not self.query(NetworkView):  # Ctrl-C while the app opens: what was composed is gone again

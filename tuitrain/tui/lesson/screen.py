@@ -111,7 +111,7 @@ class LessonScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = LessonState(shell(self).start_lesson or Lesson(published()))
+        self.state = LessonState(shell(self).opening.lesson or Lesson(published()))
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -299,4 +299,4 @@ class LessonScreen(Screen[None]):
 
     def action_leave(self) -> None:
         """Back to where one came from."""
-        shell(self).leave_lesson()
+        shell(self).leave_aside()

@@ -447,7 +447,7 @@ class MonitorScreen(Screen[None]):
 
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""
-        job = self.watched.next_seed(shell(self).start_model)
+        job = self.watched.next_seed(shell(self).opening.model)
         if job is not None:
             shell(self).start_run(job)
         else:

@@ -62,7 +62,7 @@ class HeaderLine(Painted):
         self._shown = self.digits_work
         here = self.app.current_mode
         if here == "opening":
-            here = shell(self).first_mode
+            here = shell(self).opening.mode
         here = "monitor" if here in STUDIES else here
         width, line = self.size.width, Line().add(" ").add("tuitrain", "primary bold")
         for mode, key, title in MODES:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
 
-    from tuitrain.lessons.lesson import Lesson
     from tuitrain.runs.directory import RunDirectory
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.history import History
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
+    from tuitrain.tui.opening import Opening
     from tuitrain.workbench.settings import Settings
 
 
@@ -25,22 +25,14 @@ class Shell(Protocol):
     Attributes:
         settings: of the person, the terminal and the folders.
         manager: the runs of this process.
-        first_mode: the screen that the app opens with.
-        start_preset: name or path of the preset that the lab begins with; None for the usual one.
-        start_overrides: dotted preset keys and their values, on top of that preset.
-        start_model: a network in Python that the user named (`file.py:Net`), or nothing.
-        start_lesson: the lesson that the app was opened with, or None.
+        opening: what the app was opened with.
         start_drawing: path of the run whose network is asked of drawings first; empty for the newest.
         torch_ready: whether torch is imported.
     """
 
     settings: Settings
     manager: SessionManager
-    first_mode: str
-    start_preset: str | None
-    start_overrides: dict[str, Any]
-    start_model: str
-    start_lesson: Lesson | None
+    opening: Opening
     start_drawing: str
     torch_ready: bool
 
@@ -78,14 +70,11 @@ class Shell(Protocol):
     def open_lesson(self) -> None:
         """Show the lesson."""
 
-    def leave_lesson(self) -> None:
-        """Back to the screen before the lesson."""
-
     def open_drawing(self, run: str = "") -> None:
         """Show the field to draw on, for the network of a run, by its path."""
 
-    def leave_drawing(self) -> None:
-        """Back to the screen before the field to draw on."""
+    def leave_aside(self) -> None:
+        """Back to the screen before the lesson or the field to draw on."""
 
     def strip_lines(self) -> list[str]:
         """What a terminal too small for the screens shows."""

@@ -72,6 +72,13 @@ def default_theme(colors: int | None) -> str:
     return "ansi-dark" if colors is not None and colors <= 16 else DARK.name
 
 
+def next_theme(name: str) -> str:
+    """The one after a theme, of ours and those that take the terminal's own colours."""
+    names = [theme.name for theme in THEMES] + ["ansi-dark", "ansi-light"]
+    here = names.index(name) if name in names else -1
+    return names[(here + 1) % len(names)]
+
+
 def chosen_theme(wanted: str | None, colors: int | None, known: Collection[str]) -> tuple[str, str]:
     """The theme that is asked for, else the terminal's; and what is wrong with what was asked for, or nothing.
 

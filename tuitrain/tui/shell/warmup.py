@@ -11,7 +11,7 @@ from tuitrain.training.import_torch import import_torch
 SCREENS = ("tuitrain.tui.monitor.screen", "tuitrain.tui.runs.screen", "tuitrain.tui.runs.compare")
 
 
-def warm_up(ready: Callable[[], None]) -> threading.Thread:
+def warm_up(ready: Callable[[], object]) -> threading.Thread:
     """Import the other screens and torch in a thread; `ready` is called in it at the end."""
 
     def work() -> None:

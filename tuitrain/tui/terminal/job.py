@@ -21,6 +21,7 @@ from tuitrain.tui.terminal.painter import Painter
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual._compositor import CompositorUpdate
+    from textual.binding import Binding
     from textual.driver import Driver
 
     from tuitrain.runs.queue import SessionManager
@@ -70,6 +71,30 @@ class TerminalApp(App[Leaving]):
     def action_leave(self) -> None:
         """What Ctrl-C means."""
         self.exit("quit")
+
+    async def action_quit(self) -> None:
+        """Textual's own way out asks too."""
+        self.action_leave()
+
+    def action_help_quit(self) -> None:
+        """Textual's answer to Ctrl-C; ours asks."""
+        self.action_leave()
+
+    def set_filters(self) -> None:
+        """What the terminal can't show is shown otherwise: without colour, in ASCII."""
+        from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
+
+        if self.no_color:
+            self._filters[:] = [PlainFilter(self)]
+        if self.settings.ascii_only:
+            self._filters.append(AsciiFilter())
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as the footer and the help show it; by its name where there is only ASCII."""
+        shown = super().get_key_display(binding)
+        if not self.settings.ascii_only or shown.isascii():
+            return shown
+        return {"↑": "up", "↓": "down", "←": "left", "→": "right", "⏎": "enter"}.get(shown, binding.key)
 
     def get_driver_class(self) -> type[Driver]:
         """Ours on a terminal; Textual's headless one needs no asking."""
