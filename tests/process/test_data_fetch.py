@@ -25,7 +25,8 @@ from tuitrain.errors import DataError
 
 NAME = data_tiny.NAME
 BELOW = "cache/tuitrain/data/KMNIST"
-STALL_S = 0.6
+#: For an answer that is to be taken for stalled; any other has longer, as long as a busy machine may need.
+STALL_S, PATIENCE_S = 0.6, 30
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def server() -> Iterator[data_tiny.Server]:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: data_tiny.Server) -> Path:
     """An empty cache, the small set, and torchvision's mirror pointing at the server."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", str(STALL_S))
+    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", str(PATIENCE_S))
     for name in (
         "TUITRAIN_DATA_DIR",
         "TUITRAIN_MIRROR",
@@ -180,10 +181,12 @@ def test_a_bad_answer_is_a_bounded_error_and_leaves_nothing(
 ) -> None:
     monkeypatch.setitem(catalog.SETS, NAME, data_tiny.spec(known))
     server.modes["train-images-idx3-ubyte.gz"] = mode
+    if BAD[mode] == "stalled":
+        monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", str(STALL_S))
     started = time.monotonic()
     with pytest.raises(DataError) as caught:
         load_dataset(NAME)
-    assert time.monotonic() - started < 4 * STALL_S + 2
+    assert time.monotonic() - started < PATIENCE_S
     message = str(caught.value)
     assert caught.value.exit_code == 3
     for part in ("train-images-idx3-ubyte", "`tuitrain data fetch --dataset kmnist`", "`--dataset digits`"):
@@ -395,10 +398,8 @@ def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
 ) -> None:
     monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "3")
     server.modes["*"] = "stall"
-    started = time.monotonic()
     processes = [process(home, server) for _ in range(4)]
     outputs = [one.communicate(timeout=60)[0] for one in processes]
-    assert time.monotonic() - started < 3 * 2 + 5  # 12 s and more if each tried for itself
     assert all("stalled" in output and "`--dataset digits`" in output for output in outputs)
     assert [one.returncode for one in processes] == [3] * 4
     assert server.requests.total() <= 2

@@ -1,11 +1,13 @@
 """What a run writes in its directory beside its records: summary, checkpoints, evaluations, the network.
 
-What the disk refuses is told to the recorder, which says so once, and is written again at the end.
+What the disk refuses is told to the recorder, which says so once, and is written again at the end. The checkpoint of an
+epoch is written beside the training of the next one: a disk over the network can take as long as an epoch on a GPU.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,7 +40,7 @@ class StateLike(Protocol):
 
 
 class RunFiles:
-    """Written on the training thread; the directory may be made again by another (`written_anew`).
+    """Used by the training thread; the directory may be made again by another (`written_anew`).
 
     Args:
         directory: of the run.
@@ -66,6 +68,8 @@ class RunFiles:
         self.saved: tuple[int, int] | None = None
         self._removed = False  # the directory was, and what it held but the records is to be saved again
         self._summary_text: bytes | None = None
+        self._writer: threading.Thread | None = None
+        self._error: BaseException | None = None
 
     def written_anew(self) -> None:
         """The directory was removed and made again: what it held but the records is missing."""
@@ -97,6 +101,32 @@ class RunFiles:
 
     def save_checkpoint(self, state: StateLike, *, best: bool) -> None:
         """A checkpoint, unless there is one of this step; earlier ones are removed."""
+        self.settle()
+        self._write_checkpoint(state, best)
+
+    def begin_checkpoint(self, state: StateLike, *, best: bool) -> None:
+        """The same in a thread; nothing of the state may change any more."""
+        self.settle()
+
+        def write() -> None:
+            try:
+                self._write_checkpoint(state, best)
+            except BaseException as error:  # raised where it is waited for
+                self._error = error
+
+        self._writer = threading.Thread(target=write, name="tuitrain-checkpoint", daemon=True)
+        self._writer.start()
+
+    def settle(self) -> None:
+        """Wait until the checkpoint that was begun is written, and recorded; raises what went wrong but for the disk."""
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _write_checkpoint(self, state: StateLike, best: bool) -> None:
         here = (int(state.meta["epoch"]), int(state.meta.get("step", 0)))
         if here == self.saved:
             return

@@ -277,9 +277,12 @@ class Session:
                     damaged = ()
                 self._take(event, trainer)
         finally:
-            close = getattr(events, "close", None)
-            if close is not None:
-                close()
+            try:
+                close = getattr(events, "close", None)
+                if close is not None:
+                    close()
+            finally:
+                self._files.settle()
 
     def _publish(self, event: Event) -> None:
         now, cpu = time.monotonic(), time.thread_time()
@@ -294,11 +297,13 @@ class Session:
 
     def _take(self, event: Event, trainer: TrainerLike) -> None:
         self._look_after_directory()
+        if not isinstance(event, StepProgress | Phase):
+            self._files.settle()  # what is recorded now comes after the checkpoint before it
         if isinstance(event, EpochFinished):
             self.recorder.add(event)
             # Before the checkpoint: a run that is resumed from it evaluates its epoch no more.
             self._files.keep_evaluation(trainer.inspection())
-            self._save(trainer, best=self.recorder.history.best is event)
+            self._files.begin_checkpoint(trainer.state(), best=self.recorder.history.best is event)
             if self.until is not None and event.epoch >= self.until:
                 self.control.stop(waits_text(event.epoch), source="study")
         elif isinstance(event, Control):

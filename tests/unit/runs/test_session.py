@@ -308,6 +308,43 @@ def test_space_that_comes_back_leaves_nothing_missing(
     assert len((run.path / "metrics.csv").read_text().splitlines()) == 7
 
 
+def test_the_next_epoch_is_trained_while_a_checkpoint_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a disk that takes its time; the log is in the same order as ever, and a run that ends waits for it."""
+    may_write = threading.Event()
+
+    def slow(_: str, path: Path) -> None:
+        if "checkpoints" in path.parts and path.name.startswith(".epoch-"):
+            assert may_write.wait(20)
+
+    run = make(tmp_path)
+    session = fake_session(run, epochs=2, steps=5)
+    monkeypatch.setattr(durable, "hook", slow)
+    session.start()
+    wait_for(lambda: (now := session.snapshot.progress) is not None and (now.epoch, now.step) == (2, 5))
+    assert epochs_of(run) == [1] and not checkpoint.entries(run.path / "checkpoints") and session.running
+    may_write.set()
+    assert session.join(20) and session.outcome == "completed"
+    lines = [type(record.event).__name__ for record in run.events()]
+    assert lines[-5:-1] == ["EpochFinished", "CheckpointSaved"] * 2
+    assert [entry.epoch for entry in checkpoint.entries(run.path / "checkpoints")] == [1, 2]
+
+
+def test_what_goes_wrong_in_the_thread_of_a_checkpoint_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(checkpoint, "save", broken)
+    run = make(tmp_path)
+    session = run_to_end(run, epochs=3)
+    assert (session.exit_code, session.outcome) == (ExitCode.FAILED, "failed") and epochs_of(run) == [1]
+    assert "no such luck" in run.events()[-1].event.message  # type: ignore[union-attr]
+    assert not run.is_held()
+
+
 def test_two_writers_of_one_session_keep_the_log_whole(tmp_path: Path) -> None:
     run = make(tmp_path)
     session: Session = fake_session(run, epochs=30, steps=2)
