@@ -67,6 +67,7 @@ LETTERS = {
     "S": ("smooth", "monitor.smooth"),
     "U": ("unmark all", "runs.unmark"),
     "V": ("verdict; in the lab, a duel for one", "monitor.verdict lab.duel"),
+    "W": ("sweep", "lab.sweep"),
     "Y": ("copy the preset", "lab.copy_toml"),
     "Z": ("reset all", "form.reset_all network.reset"),
 }  # fmt: skip

@@ -291,22 +291,3 @@ def changed_preset(name: str, flags: Mapping[str, Any]) -> tuple[Preset, Preset]
     except PresetError as error:
         error.args = (named_by_flag(str(error).removeprefix("the flags: ")),)
         raise
-
-
-def refuse_over_budget(preset: Preset, budget: int | None) -> None:
-    """Refuses a network above the budget, before anything is loaded.
-
-    Raises:
-        UsageError: over budget, with the layers that cost most.
-    """
-    from tuitrain.spec.table import costliest
-
-    table = preset.table()
-    if not budget or table.parameters <= budget:
-        return
-    over = table.parameters - budget
-    worst = ", ".join(f"{name} {count:,}" for name, count in costliest(table))
-    raise UsageError(
-        f"--budget {budget:,}: {preset.name} has {table.parameters:,} parameters, {over:,} too many "
-        f"(most in {worst}); make them narrower."
-    )

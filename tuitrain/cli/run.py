@@ -165,7 +165,9 @@ def run(
     limit = config.setting("budget", budget) or None
     user_network, place, data_place = None, config.runs_dir(runs_dir), config.data_dir(data_dir)
     if model is None:
-        options.refuse_over_budget(changed, limit)
+        from tuitrain.spec.table import refuse_over_budget
+
+        refuse_over_budget(changed.table(), changed.name, limit)
     else:
         from tuitrain.cli.user_network import load_for_run
 

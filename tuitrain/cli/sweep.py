@@ -73,8 +73,8 @@ def sweep(
     """
     from tuitrain.spec.repeat import command_line
     from tuitrain.study.executors import usable_site
-    from tuitrain.study.grid import grid_of, plan_of_sweep, read_sweep_file, refuse_large
-    from tuitrain.study.plan import judged_alike, seeds_of
+    from tuitrain.study.grid import grid_of, plan_of_sweep, read_sweep_file
+    from tuitrain.study.plan import seeds_of
     from tuitrain.study.store import create_study
 
     wanted: dict[str, Any] = {
@@ -87,26 +87,21 @@ def sweep(
         wanted |= {key: value for key, value in given.items() if not _is_said(context, key)}
         values, changes = of_file | values, [*more, *changes]
         said = {flag: value for flag, value in said.items() if _is_said(context, flag.removeprefix("--"))}
-    chosen = seeds_of(str(wanted["seeds"]))
-    refuse_large(values, len(chosen))
     replaced = {"set_": changes, "epochs": epochs, "dataset": wanted["dataset"], "val_split": val_split}
     base, changed = options.changed_preset(str(wanted["preset"]), replaced)
-    given_name = wanted["name"]
-    plan = plan_of_sweep(
-        base, str(wanted["preset"]), judged_alike(changed, chosen[0]), values, chosen,
-        runtime_of(device, precision=precision, threads=threads), name=str(given_name) if given_name else None,
-    )  # fmt: skip
-    limit = config.setting("budget", budget) or None
-    for setting in plan.settings:
-        options.refuse_over_budget(setting.preset, limit)
     said |= {
         "--grid": grid, "--halving-factor": halving_factor or (2 if halving else None), "--epochs": epochs,
         "--dataset": dataset, "--val-split": val_split, "--set": set_, "--budget": budget, "--device": device,
+        "--precision": precision, "--threads": threads,
     }  # fmt: skip
-    plan = replace(
-        plan, budget=limit, halving=_halving(wanted["halving"], plan.settings),
+    given_name = wanted["name"]
+    plan = plan_of_sweep(
+        base, str(wanted["preset"]), changed, values, seeds_of(str(wanted["seeds"])),
+        runtime_of(device, precision=precision, threads=threads), name=str(given_name) if given_name else None,
+        budget=config.setting("budget", budget) or None,
         command=command_line(["tuitrain", "sweep", *([str(file)] if file else [])], said),
     )  # fmt: skip
+    plan = replace(plan, halving=_halving(wanted["halving"], plan.settings))
     if dry_run:
         _say_plan(plan)
         return

@@ -25,8 +25,11 @@ KEYS = {
 }
 #: What a dotted key may begin with; one that begins with something else is a key of `train`.
 _ROOTS = frozenset({"schema", "name", "title", "train", "model", "challenge", "claims", "story"})
-#: Of several settings each begins at the beginning, or behind a space or a comma, with a key.
-_BEGINNING = re.compile(r"(?:^|[\s,]+)(?=[A-Za-z_][\w.\[\]-]*\s*=)")
+#: The parts of a line of several settings: a text in quotes, a bracket, what stands before the next key, any other.
+_PARTS = re.compile(
+    r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')|(?P<open>[\[{])|(?P<close>[\]}])|(?P<between>[\s,]+(?=[A-Za-z_][\w.\[\]-]*\s*=))|.""",
+    re.DOTALL,
+)
 
 
 def dotted(key: str) -> str:
@@ -45,6 +48,20 @@ def value_of(text: str) -> Any:
         return text
 
 
+def settings_in(text: str) -> list[str]:
+    """The settings of a line such as `rotation=3 schedule={ name = "step", step_size = 3 }`, each as its text.
+
+    Spaces or commas stand between them; what is in brackets or quotes belongs together.
+    """
+    out, start, depth = [], 0, 0
+    for part in _PARTS.finditer(text):
+        depth = max(0, depth + (part.lastgroup == "open") - (part.lastgroup == "close"))
+        if part.lastgroup == "between" and not depth:
+            out.append(text[start : part.start()])
+            start = part.end()
+    return [found for found in (found.strip(" ,\t") for found in [*out, text[start:]]) if found]
+
+
 def assignments(text: str) -> dict[str, Any]:
     """The settings of a line such as `rotation=3 batch_size=128`, by dotted key; commas may stand between them too.
 
@@ -52,7 +69,7 @@ def assignments(text: str) -> dict[str, Any]:
         UsageError: a part of it is no setting.
     """
     out: dict[str, Any] = {}
-    for part in filter(None, (part.strip(" ,\t") for part in _BEGINNING.split(text))):
+    for part in settings_in(text):
         key, equals, value = part.partition("=")
         if not equals or not value.strip():
             raise UsageError(f"'{visible(part)}': write it as key=value, such as rotation=3.")

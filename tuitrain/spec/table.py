@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from tuitrain.errors import PresetError
+from tuitrain.errors import PresetError, UsageError, visible
 from tuitrain.spec.sides import Pair, sides_text
 
 INPUT_SHAPE = (1, 28, 28)
@@ -120,3 +120,24 @@ def costliest(table: NetworkTable, count: int = 3) -> Sequence[tuple[str, int]]:
     names = {row.layer: row.name for row in table.rows}
     costs = sorted(table.layer_parameters().items(), key=lambda item: -item[1])[:count]
     return [(names[layer], parameters) for layer, parameters in costs]
+
+
+def refuse_over_budget(table: NetworkTable, name: str, budget: int | None) -> None:
+    """Refuses a network above the budget, before anything is loaded.
+
+    Args:
+        table: of the network.
+        name: of its preset.
+        budget: the most parameters; None for any number.
+
+    Raises:
+        UsageError: over budget, with the layers that cost most.
+    """
+    if not budget or table.parameters <= budget:
+        return
+    over = table.parameters - budget
+    worst = ", ".join(f"{name} {count:,}" for name, count in costliest(table))
+    raise UsageError(
+        f"--budget {budget:,}: {visible(name)} has {table.parameters:,} parameters, {over:,} too many "
+        f"(most in {worst}); make them narrower."
+    )

@@ -15,8 +15,9 @@ from tuitrain.spec.assignment import dotted, value_of
 from tuitrain.spec.describe import label_of, value_text
 from tuitrain.spec.preset import Preset, differences, flattened, override, toml_value
 from tuitrain.spec.repeat import run_command
+from tuitrain.spec.table import refuse_over_budget
 from tuitrain.study.files import read_study_file
-from tuitrain.study.plan import MAX_MEMBERS, Plan, Setting, study_name
+from tuitrain.study.plan import MAX_MEMBERS, Plan, Setting, judged_alike, study_name
 from tuitrain.study.store import fresh_study_name
 from tuitrain.training.runtime import Runtime
 from tuitrain.watch.group import Group
@@ -30,8 +31,12 @@ _FILE_KEYS = ("preset", "seeds", "grid", "set", "dataset", "name", "halving")
 Grid = Mapping[str, Sequence[Any]]
 
 
-def grid_of(texts: Iterable[str]) -> dict[str, list[Any]]:
+def grid_of(texts: Iterable[str], where: str = "--grid") -> dict[str, list[Any]]:
     """The values by dotted key of texts such as `lr=0.01,0.02`, as `--grid` takes them.
+
+    Args:
+        texts: one a setting.
+        where: how an error calls them.
 
     Raises:
         UsageError: one can't be read, or a setting or a value is there twice.
@@ -40,16 +45,21 @@ def grid_of(texts: Iterable[str]) -> dict[str, list[Any]]:
     for text in texts:
         key, equals, rest = text.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"--grid '{visible(text)}': write it as key=value,value, such as lr=0.01,0.02.")
+            raise UsageError(f"{where} '{visible(text)}': write it as key=value,value, such as lr=0.01,0.02.")
         try:
             values = tomltext.tables(f"value = [{rest}]")["value"]
         except ValueError:  # words without quotes among them
             values = [value_of(part.strip()) for part in rest.split(",") if part.strip()]
-        if (name := dotted(key.strip())) in out:
+        name = dotted(key.strip())
+        if name == "train.seed":
             raise UsageError(
-                f"--grid '{visible(text)}': {visible(key.strip())} is there twice; give all its values at once."
+                f"{where} '{visible(text)}': all settings get the same seeds; name them as seeds."
             )
-        out[name] = _each_once(values, text)
+        if name in out:
+            raise UsageError(
+                f"{where} '{visible(text)}': {visible(key.strip())} is there twice; give all its values at once."
+            )
+        out[name] = _each_once(values, f"{where} '{visible(text)}'")
     return out
 
 
@@ -70,14 +80,14 @@ def read_sweep_file(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]], l
     for key, values in _flat(tables["grid"]).items():
         if not isinstance(values, list):
             raise UsageError(f"{where}: grid.{visible(key)} is no list; write [0.01, 0.02].")
-        grid[dotted(key)] = _each_once(values, f"{key} in {path}")
+        grid[dotted(key)] = _each_once(values, f"{where}: grid.{visible(key)}")
     changes = [f"{dotted(key)}={toml_value(value)}" for key, value in _flat(tables["set"]).items()]
     return data, grid, changes
 
 
 def _each_once(values: Sequence[Any], where: str) -> list[Any]:
     if len({repr(value) for value in values}) < len(values):
-        raise UsageError(f"--grid '{visible(where)}': a value is there twice; give each once.")
+        raise UsageError(f"{where}: a value is there twice; give each once.")
     return list(values)
 
 
@@ -132,7 +142,8 @@ def grid_label(chosen: Mapping[str, Any]) -> str:
 
 
 def plan_of_sweep(
-    base: Preset, source: str, changed: Preset, grid: Grid, seeds: tuple[int, ...], runtime: Runtime, *, name: str | None = None,
+    base: Preset, source: str, changed: Preset, grid: Grid, seeds: tuple[int, ...], runtime: Runtime, *,
+    name: str | None = None, budget: int | None = None, command: str = "",
 ) -> Plan:  # fmt: skip
     """The plan of a sweep, a setting for each combination; one that is the preset as it stands is the base.
 
@@ -144,18 +155,23 @@ def plan_of_sweep(
         seeds: of each setting.
         runtime: how the machine is used.
         name: of the study.
+        budget: the most parameters that a network may have.
+        command: the command line of the whole.
 
     Raises:
         PresetError: one of the values can't be used.
-        UsageError: the name can't be used.
+        UsageError: nothing or far too much is to be trained, a network is over the budget, or the name can't be used.
     """
+    refuse_large(grid, len(seeds))
+    changed = judged_alike(changed, seeds[0])
     settings = []
     for number, (preset, chosen) in enumerate(combinations(changed, grid)):
         own = {} if preset == changed else differences(base, preset)
-        command = run_command(base, source, preset)
-        settings.append(Setting(grid_label(chosen), preset, own, command, f"s{number:03d}"))
+        refuse_over_budget(preset.table(), preset.name, budget)
+        alone = run_command(base, source, preset)
+        settings.append(Setting(grid_label(chosen), preset, own, alone, f"s{number:03d}"))
     called = study_name(name) if name else fresh_study_name(f"{base.name}-sweep")
-    return Plan(called, "sweep", tuple(settings), seeds, runtime, began=time.time())
+    return Plan(called, "sweep", tuple(settings), seeds, runtime, budget, command, began=time.time())
 
 
 class Sweep:

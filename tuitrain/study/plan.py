@@ -364,6 +364,14 @@ def seeds_of(text: str, first: int = 0) -> tuple[int, ...]:
     return tuple(out)
 
 
+def seeds_text(seeds: Sequence[int]) -> str:
+    """The same seeds as `--seeds` takes them: `3` for the first three, `5-7`, or `3,7,11`."""
+    first, count = seeds[0], len(seeds)
+    if tuple(seeds) == tuple(range(first, first + count)):
+        return str(count) if first == 0 else f"{first}-{first + count - 1}"
+    return ",".join(map(str, seeds))
+
+
 def slugs(labels: Sequence[str]) -> list[str]:
     """A short, different name for each of several settings, for the names of their runs."""
     out: list[str] = []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuitrain.errors import UsageError, visible
-from tuitrain.runs.digests import preset_digest
+from tuitrain.runs.digests import preset_digest, workload
 from tuitrain.spec.describe import layers_of, short_changes
 from tuitrain.stats.sequential import smallest_gain
 from tuitrain.study.plan import Plan, Setting, judged_alike, seeds_of, study_name, with_seed
@@ -91,6 +91,29 @@ def sd_to_expect(runs_dir: Path, setting: Setting, images: int) -> tuple[float, 
     accuracy = claimed or preset.target_accuracy or 99.0
     sd = expected_sd(accuracy / 100, preset.train.val_split or images)
     return sd, f"the most to reckon with for settled runs of {accuracy:g} %"
+
+
+def expected_s(plan: Plan, runs_dir: Path) -> float | None:
+    """The seconds that a plan's runs take one after the other, each by itself; None where that is not known.
+
+    Args:
+        plan: of a study.
+        runs_dir: where earlier runs may be.
+    """
+    from tuitrain.runs.estimate import estimate
+
+    known: dict[tuple[str, int], float | None] = {}
+    total = 0.0
+    for setting in plan.settings:
+        preset = setting.preset
+        work = workload(preset.to_dict()), preset.train.epochs
+        if work not in known:
+            found = estimate(preset, plan.runtime.device, runs_dir)
+            known[work] = None if found is None else found.seconds
+        if (seconds := known[work]) is None:
+            return None
+        total += seconds * len(plan.seeds)
+    return total
 
 
 def add_seeds(study: StudyDirectory, seeds: str) -> Plan:

@@ -27,6 +27,7 @@ from tuitrain.workbench.settings import Settings
 
 if TYPE_CHECKING:
     from tuitrain.runs.estimate import TimeEstimate
+    from tuitrain.workbench.sweep_order import SweepOrder
 
 #: The preset that the lab begins with.
 FIRST = "step13"
@@ -286,6 +287,27 @@ class LabState:
             for label, side, slug in zip(labels, sides, "ab", strict=True)
         )
         return a, b
+
+    def sweep_order(self) -> SweepOrder:
+        """What a sweep from here begins with.
+
+        Raises:
+            PresetError: it can't be trained.
+        """
+        from tuitrain.workbench.sweep_order import SweepOrder
+
+        job, editor, place = self.trial(), self.editor, self.settings
+        seeds = str(editor.settings["lab.seeds"])
+        return SweepOrder(
+            self.base,
+            self.source,
+            job.preset,
+            seeds,
+            job.runtime,
+            editor.budget,
+            place.runs_dir,
+            place.data_dir,
+        )
 
     def trial(self) -> Job:
         """The same, only to try something out.

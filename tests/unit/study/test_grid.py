@@ -96,6 +96,8 @@ def test_the_leaderboard_ranks_by_mean_and_compares_with_the_preset_as_it_is() -
         ),
         (["--grid", "lr=x"], "train.optimizer.lr is 'x'"),
         (["--grid", "lr=0.01,x"], "train.optimizer.lr is 'x'"),
+        (["--grid", "seed=1,2"], "name them as seeds"),
+        (["--grid", "dropout=0", "--budget", "100"], "--budget 100: step13 has 5,854 parameters"),
         (["--grid", "nothing=1"], "train.nothing is not a known key"),
         (["--grid", "dropout=0", "--seeds", "3,3"], "given twice"),
         (["missing.toml"], "missing.toml can't be read"),

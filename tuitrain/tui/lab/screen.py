@@ -30,8 +30,8 @@ from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.question import Question
 from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.formdata import header_context
@@ -74,6 +74,7 @@ class LabScreen(Screen[None]):
         Binding("b", "budget", "Budget", show=False, id="lab.budget"),
         Binding("a", "again", "Same again, same seed", show=False, id="lab.again"),
         Binding("V", "duel", "Duel: this against the preset", show=False, id="lab.duel"),
+        Binding("W", "sweep", "Sweep: combinations of values", show=False, id="lab.sweep"),
         Binding("ctrl+backspace", "reset_everything", "Reset form and network", show=False, id="lab.reset"),
     ]
 
@@ -213,7 +214,7 @@ class LabScreen(Screen[None]):
         severity = "error" if title else "information"
         self.notify(visible(text), title=title, severity=severity, markup=False, timeout=timeout)  # type: ignore[arg-type]
 
-    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
+    def ask(self, question: Dialog[Any], answered: Callable[[Any], None]) -> None:
         """Asks at once, and goes on with the answer."""
         self.app.push_screen(question, answered)
 
@@ -240,6 +241,10 @@ class LabScreen(Screen[None]):
     def action_duel(self) -> None:
         """A duel of what the form says against the preset as it was chosen."""
         self._starter.duel()
+
+    def action_sweep(self) -> None:
+        """All combinations of some values of what the form says."""
+        self._starter.sweep()
 
     def action_start(self) -> None:
         """Trains what the form says."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.training.job import Job
 from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.question import Question
 from tuitrain.workbench.lab_state import LabState
 
@@ -29,7 +30,7 @@ class _Front(Protocol):
     def first_error(self) -> str: ...
     def go_to_layer(self, index: int) -> None: ...
     def say(self, text: str, title: str = "", timeout: float = 10) -> None: ...
-    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None: ...
+    def ask(self, question: Dialog[Any], answered: Callable[[Any], None]) -> None: ...
     def go_on(self, work: Coroutine[Any, Any, None]) -> None: ...
     def look_at_data(self) -> None: ...
     def show_progress(self, text: str) -> None: ...
@@ -43,6 +44,7 @@ class Starter:
     def __init__(self, state: LabState, front: _Front) -> None:
         self.state, self.front = state, front
         self._started_at = -ONE_START_S
+        self._grid = ""  # of the last sweep
 
     def start(self) -> None:
         """Trains what the form says: refuses what can't be, asks when over budget or without data."""
@@ -188,6 +190,25 @@ class Starter:
         sd, source = sd_to_expect(kept.runs_dir, settings[0], images)
         plan = plan_of_duel(settings, tuple(range(first, first + MOST_PAIRS)), runtime, sd)
         return plan, start_line(duel_plan(plan), sd, source)
+
+    def sweep(self) -> None:
+        """Asks for a grid, and starts all its combinations as a study."""
+        from tuitrain.tui.lab.sweep_dialog import SweepDialog
+
+        if reason := self.front.first_error() or self.state.refused("a sweep needs a network of layers"):
+            self.front.say(reason, "no sweep")
+            return
+        try:
+            order = self.state.sweep_order()
+        except TuitrainError as error:
+            self.front.say(str(error), "no sweep")
+            return
+        self.front.ask(SweepDialog(order, self._grid), self._sweep)
+
+    def _sweep(self, answer: tuple[str, Plan] | None) -> None:
+        if answer is not None:
+            self._grid, plan = answer
+            self.front.start_study(plan)
 
 
 def _plan_of_seeds(job: Job, seeds: str) -> Plan:

@@ -18,6 +18,7 @@ from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.figures import plural
+from tuitrain.spec.assignment import settings_in
 from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.workbench.settings import RunDefaults
@@ -55,25 +56,12 @@ def variations_of(text: str) -> list[dict[str, Any]]:
     """`rotation=5,7 lr=0.01` as every combination of the values, by dotted key.
 
     Raises:
-        UsageError: a word that is no setting.
+        UsageError: a part that is no setting, or one that is there twice.
     """
-    import tomllib
+    from tuitrain.study.grid import grid_of
 
-    short = {"lr": "train.optimizer.lr"}
-    choices: list[list[tuple[str, Any]]] = []
-    for word in text.split():
-        key, equals, values = word.partition("=")
-        if not equals or not values:
-            raise UsageError(f"'{visible(word)}': write a setting as rotation=5,7")
-        key = short.get(key, key if "." in key else f"train.{key}")
-        found = []
-        for value in values.split(","):
-            try:
-                found.append((key, tomllib.loads(f"v = {value}")["v"]))
-            except tomllib.TOMLDecodeError:
-                found.append((key, value))
-        choices.append(found)
-    return [dict(combination) for combination in itertools.product(*choices)]
+    grid = grid_of(settings_in(text), "variations")
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
 def plan_of(
