@@ -38,6 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.fast)
 
 
+# Workers and what they start are more than there are cores: threads of torch that wait for each other in turn then take
+# most of the time. A run that is given threads has as many as it is given.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Where runs find each other: those of a test are not to meet the tester's own, nor those of another worker.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tuitrain-state-")
 

@@ -43,8 +43,6 @@ def test_a_step_is_legal_in_a_capture_and_within_its_budget_and_a_wait_in_it_is_
     sections = (
         "budget step13 64",
         "tiny every augmentation",
-        "tiny rmsprop",
-        "budget step13 64 averaged",
         "tiny words, averaged",
         "seeds words bf16",
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -35,6 +37,12 @@ def stepped(steps: int, **train: Any) -> tuple[Stepper, list[dict[str, Tensor]]]
         stepper.step()
         seen.append({name: tensor.clone() for name, tensor in stepper.network.state_dict().items()})
     return stepper, seen
+
+
+@cache
+def trained(decay: float | None) -> TrainerState:
+    """The state after two epochs; not to be changed."""
+    return run(tiny(epochs=2, ema=decay))[0].state()
 
 
 def test_they_are_the_weighted_mean_of_the_networks_after_each_step_without_the_one_before_the_first() -> (
@@ -84,29 +92,25 @@ def test_the_figures_are_those_of_the_averaged_network() -> None:
     assert math.isclose(last.ema_test_loss or 0, losses(said, STRIPES.test.labels).mean(), rel_tol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+def test_a_checkpoint_with_other_averages_is_refused_in_a_sentence() -> None:
+    changes: list[Callable[[dict[str, Tensor]], Any]] = [
         lambda tensors: tensors.pop("ema.weight"),
         lambda tensors: tensors.pop("ema.sum.conv1.weight"),
         lambda tensors: tensors.update({"ema.sum.x\x1b": torch.zeros(1)}),
         lambda tensors: tensors.update({"ema.sum.conv1.weight": torch.zeros(1)}),
         lambda tensors: [tensors.pop(name) for name in list(tensors) if name.startswith("ema.")],
-    ],
-)
-def test_a_checkpoint_with_other_averages_is_refused_in_a_sentence(change: Any) -> None:
-    state = stored(run(tiny(epochs=1, ema=0.9))[0].state())
-    tensors = state.tensors()
-    change(tensors)
-    state.meta["epochs"] = 2
-    with pytest.raises(CheckpointError, match="does not fit the averaged weights at") as caught:
-        run(tiny(epochs=1, ema=0.9), resume=TrainerState.from_tensors(tensors, state.meta))
-    assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
+    ]
+    state = stored(trained(0.9))
+    for change in changes:
+        tensors, meta = dict(state.tensors()), state.meta | {"epochs": 3}
+        change(tensors)
+        with pytest.raises(CheckpointError, match="does not fit the averaged weights at") as caught:
+            run(tiny(epochs=2, ema=0.9), resume=TrainerState.from_tensors(tensors, meta))
+        assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_with_averages_does_not_fit_a_run_without() -> None:
-    with_averages, without = run(tiny(epochs=1, ema=0.9))[0].state(), tiny(epochs=1)
-    meta = run(without)[0].state().meta
+    with_averages, without, meta = trained(0.9), tiny(epochs=2), trained(None).meta
     with pytest.raises(CheckpointError, match="belongs to other settings"):
         run(
             without,
@@ -118,7 +122,7 @@ def test_a_checkpoint_with_averages_does_not_fit_a_run_without() -> None:
 def test_a_branch_goes_on_with_its_parents_averages_or_begins_its_own(
     parent: float | None, branch: float | None
 ) -> None:
-    state = run(tiny(epochs=2, ema=parent))[0].state()
+    state = trained(parent)
     job = Job(tiny(epochs=3, ema=branch))
     begun = begun_from(state, job)
     if branch is None:
