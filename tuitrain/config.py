@@ -36,7 +36,7 @@ SETTINGS: dict[str, Setting] = {
     "ascii": Setting(bool, False, "draw with ASCII only"),
     "mouse": Setting(bool, True, "let the app have the mouse; false leaves it to the terminal"),
     "notify": Setting(bool, True, "let the terminal tell when a run of more than half a minute ends"),
-    "on_finish": Setting(str, "", "shell command for the end of each run, with its JSON on stdin"),
+    "on_finish": Setting(str, "", "shell command for the end of each run and study, with its JSON on stdin"),
 }
 #: A folder that one only works in, a fresh clone say, has no say in these: they run commands.
 PERSONAL = ("on_finish",)

@@ -69,6 +69,8 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
     dead = {_pid(path) for path in runs.glob("killed_seed*/progress.json")}
+    told = Path(home["HOME"]) / "told.jsonl"
+    home = home | {"TUITRAIN_ON_FINISH": f"cat >> {told}"}
     again = subprocess.Popen(
         command(home, "study", "resume", "killed", "--plain"), env=home, stderr=subprocess.PIPE
     )
@@ -79,6 +81,9 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     done = tuitrain(home, "study", "resume", "killed", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
+    (line,) = told.read_text().splitlines()  # of the study alone, not of its members, and not at SIGTERM
+    assert json.loads(line) == result
+    home.pop("TUITRAIN_ON_FINISH")
     (group,) = result["groups"]
     assert (group["finished"], [run["seed"] for run in group["runs"]]) == (4, [0, 1, 2, 3])
     assert group["mean_interval"][0] <= group["mean_last_test_accuracy"] <= group["mean_interval"][1]

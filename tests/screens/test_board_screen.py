@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,12 @@ from tuitrain.cli.leaderboard_text import leaderboard_picture
 from tuitrain.cli.search_text import front_chart
 from tuitrain.figures import percent_text
 from tuitrain.report.front import front_svg
+from tuitrain.runs.queue_entry import QueueEntry
 from tuitrain.study import watching
 from tuitrain.study.grid import leaderboard_of
 from tuitrain.study.search_result import board_of
 from tuitrain.study.watching import StudyWatcher
+from tuitrain.training.job import Job
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.study.board import BoardScreen, SettingsTable, board_lines
 from tuitrain.tui.study.group import GroupScreen
@@ -185,6 +189,24 @@ def test_predictions_of_many_runs_are_read_a_part_at_a_time(
     assert known == [[True] * 2 + [False] * 4, [True] * 4 + [False] * 2, [True] * 5 + [False]]
     seen = watcher.look()
     assert seen is watcher.look() and [g.mean for g in seen.groups] == [g.mean for g in whole]
+
+
+async def test_the_end_of_a_sweep_in_the_queue_is_told_and_leaves_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, got = make_sweep(tmp_path / "runs", "one"), tmp_path / "got.json"
+    monkeypatch.setenv("TUITRAIN_ON_FINISH", f"cat > {got}.part; mv {got}.part {got}; exit 3")
+    app = NoLab(tmp_path / "runs")
+    told: list[str] = []
+    monkeypatch.setattr(app, "notify", lambda text, **more: told.append(text))
+    async with app.run_test(size=(80, 24)) as pilot:
+        plan = study.plan()
+        entry = QueueEntry(Job(plan.settings[0].preset, plan.runtime), study="one")
+        await asyncio.to_thread(app.telling.run_ended, entry)
+        await until(pilot, lambda: told and "on_finish ended with code 3" in told[0])
+    found = json.loads(got.read_text())
+    assert found["study"] == "one" and found["kind"] == "sweep" and len(found["leaderboard"]) == 6
+    assert found["csv"] == str(study.path / "leaderboard.csv") and Path(found["csv"]).exists()
 
 
 async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Path) -> None:

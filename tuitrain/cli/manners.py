@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tuitrain import config
 from tuitrain.cli.console import complain
@@ -16,7 +15,6 @@ from tuitrain.tui.terminal import telling
 from tuitrain.tui.terminal.codes import KEEP_TITLE, OLD_TITLE
 
 if TYPE_CHECKING:
-    from tuitrain.runs.history import History
     from tuitrain.watch.manners import Message
 
 
@@ -62,10 +60,15 @@ def notify(message: Message | None) -> None:
             tell(telling.notification(message))
 
 
-def run_command(history: History, directory: Path, *, wait: bool) -> None:
-    """Runs what the user wants done at the end of a run; its failure is a sentence and nothing else."""
+def run_command(result: Callable[[], Mapping[str, Any]], *, wait: bool) -> None:
+    """Runs what the user wants done at the end of a run or a study; its failure is a sentence and nothing else.
+
+    Args:
+        result: gives the object as of `--json`.
+        wait: whether to wait for its end.
+    """
     from tuitrain.runs import on_finish
 
-    finishing = on_finish.begin(history, directory)
+    finishing = on_finish.begin(result)
     if finishing is not None and (wait or finishing.process is None) and (problem := finishing.wait()):
         complain(problem)

@@ -105,6 +105,7 @@ def train_to_end(
     from tuitrain.cli import manners
     from tuitrain.cli.live import choose_view
     from tuitrain.report import report_files
+    from tuitrain.runs.run_json import run_json
     from tuitrain.runs.signals import guarded
     from tuitrain.watch.manners import ended_message
 
@@ -118,7 +119,9 @@ def train_to_end(
     if not plain:
         manners.notify(ended_message(history))
     # After SIGTERM there is no time to wait.
-    manners.run_command(history, session.directory.path, wait=signals.exit_code != ExitCode.SIGTERM)
+    manners.run_command(
+        lambda: run_json(history, session.directory.path), wait=signals.exit_code != ExitCode.SIGTERM
+    )
     code: int = signals.exit_code or session.exit_code
     if code == ExitCode.DONE and require is not None:
         best = session.recorder.history.best

@@ -105,16 +105,15 @@ def _groups(study: StudyDirectory, plan: Plan) -> list[Group]:
 @study_app.command()
 def show(study: StudyName, runs_dir: options.RunsDir = None, json: options.Json = False) -> None:
     """Show a study: what its seeds came to so far."""
-    from tuitrain.cli.study_text import members_table, more_json, study_text
+    from tuitrain.cli.study_text import members_table, study_text
+    from tuitrain.report.study_result import study_object
     from tuitrain.study.store import the_study
-    from tuitrain.watch.study_json import study_json
 
     directory = the_study(config.runs_dir(runs_dir), study)
     plan = directory.plan()
     groups = _groups(directory, plan)
     if json:
-        data = study_json(directory.name, directory.path, plan.kind, plan.command, groups)
-        emit_json(data | more_json(plan, groups))
+        emit_json(study_object(directory, plan, groups))
         return
     stdout().print(study_text(plan, groups, directory.path), soft_wrap=True)
     sys.stdout.write("\n")

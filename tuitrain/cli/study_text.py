@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuitrain.errors import ExitCode, UsageError, visible
 from tuitrain.figures import accuracy_text
@@ -17,35 +16,7 @@ if TYPE_CHECKING:
 
     from tuitrain.study.plan import Plan
     from tuitrain.study.reading import StudyReader
-    from tuitrain.study.store import StudyDirectory
     from tuitrain.watch.group import Group
-
-
-def more_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
-    """What its JSON object has beside the groups."""
-    match plan.kind:
-        case "duel":
-            from tuitrain.study.duel import duel_of
-            from tuitrain.watch.duel import duel_json
-
-            return duel_json(duel_of(plan, groups))
-        case "reproduction":
-            from tuitrain.study.reproduction import reproductions
-            from tuitrain.watch.reproduction import reproduction_json
-
-            return {"reproduction": [reproduction_json(one) for one in reproductions(plan, groups)]}
-        case "sweep":
-            from tuitrain.study.grid import leaderboard_of
-            from tuitrain.watch.leaderboard import leaderboard_json
-
-            return {"leaderboard": leaderboard_json(leaderboard_of(plan, groups))}
-        case "search":
-            from tuitrain.study.search_result import board_of
-            from tuitrain.watch.search import search_json
-
-            return search_json(board_of(plan, groups))
-        case _:
-            return {}
 
 
 def is_decided(plan: Plan, reader: StudyReader) -> bool:
@@ -66,33 +37,6 @@ def final_code(plan: Plan, groups: Sequence[Group], code: int) -> int:
 
     better = duel_of(plan, groups).outcome is Outcome.BETTER
     return ExitCode.DONE if better else ExitCode.REQUIREMENT
-
-
-def keep_results(study: StudyDirectory, plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
-    """Writes what a study of this kind leaves in its folder; what its JSON object says of that."""
-    match plan.kind:
-        case "reproduction":
-            from tuitrain.report.reproduction import write_curves
-            from tuitrain.study.reproduction import reproductions
-
-            curves = write_curves(study.path / "curves", reproductions(plan, groups))
-            return {"curves": [str(path) for path in curves]}
-        case "sweep":
-            from tuitrain.runs import durable
-            from tuitrain.study.grid import leaderboard_of
-            from tuitrain.watch.leaderboard import leaderboard_csv
-
-            path = study.path / "leaderboard.csv"
-            with contextlib.suppress(OSError):
-                durable.replace(path, leaderboard_csv(leaderboard_of(plan, groups)).encode())
-            return {"csv": str(path)}
-        case "search":
-            from tuitrain.report.front import write_front
-            from tuitrain.study.search_result import board_of
-
-            return write_front(study, plan, board_of(plan, groups))
-        case _:
-            return {}
 
 
 def study_markdown(plan: Plan, groups: Sequence[Group]) -> str:

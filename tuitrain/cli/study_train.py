@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from tuitrain.cli.console import emit_json, stderr
-from tuitrain.errors import ExitCode, RequirementError, RunDirectoryError, visible
-from tuitrain.figures import accuracy_text, plural, reaches_target
+from tuitrain.errors import ExitCode, RequirementError, RunDirectoryError, TuitrainError, visible
+from tuitrain.figures import accuracy_text, reaches_target
 from tuitrain.runs.signals import data_stream
 
 if TYPE_CHECKING:
@@ -53,16 +53,17 @@ def train_study(
         until_decided: whether a duel ends when it is decided.
         timeout_s: after so many seconds it is stopped, its state saved; None for never.
     """
-    from tuitrain.cli.manners import notify
+    from tuitrain.cli.manners import notify, run_command
     from tuitrain.cli.study_text import is_decided
     from tuitrain.cli.study_view import SHOW_S, choose_view
     from tuitrain.report import report_files
+    from tuitrain.report.study_result import study_object
     from tuitrain.runs.signals import guarded
     from tuitrain.study.executors import executor_for
     from tuitrain.study.kinds import verdict_lines
     from tuitrain.study.reading import StudyReader
     from tuitrain.study.training import StudyTraining
-    from tuitrain.watch.manners import LONG_S, Message
+    from tuitrain.watch.manners import study_message
 
     began = time.monotonic()
     try:
@@ -97,6 +98,10 @@ def train_study(
         try:
             with guarded(training) as signals:
                 training.run(look)
+        except TuitrainError:  # so it has ended too
+            reader.plan = training.plan
+            run_command(lambda: study_object(study, training.plan, reader.groups()), wait=True)
+            raise
         finally:
             reader.plan = training.plan
             with contextlib.suppress(OSError, ValueError):
@@ -104,9 +109,8 @@ def train_study(
                 view.close()
             workers.shutdown(wait=False, cancel_futures=True)
         groups = reader.groups()
-        if not plain and time.monotonic() - began > LONG_S:
-            ended = sum(len(group.ended) for group in groups)
-            notify(Message(f"tuitrain: {study.name}", f"the study is over, {plural(ended, 'run')} ended"))
+        if not plain:
+            notify(study_message(study.name, groups, time.monotonic() - began))
         return groups, int(signals.exit_code) or _exit_code(training, groups)
     finally:
         study.release()
@@ -140,21 +144,24 @@ def finish_study(
     study: StudyDirectory, plan: Plan, groups: Sequence[Group], code: int, *, json: bool, quiet: bool, markdown: bool = False,
 ) -> int:  # fmt: skip
     """Says what a study came to: text on stderr, its folder, JSON object or table (Markdown) on stdout; returns the code."""
-    from tuitrain.cli.study_text import final_code, keep_results, more_json, study_markdown, study_text
-    from tuitrain.watch.study_json import study_json
+    from tuitrain.cli.manners import run_command
+    from tuitrain.cli.study_text import final_code, study_markdown, study_text
+    from tuitrain.report.study_result import keep_results, study_object
 
     with contextlib.suppress(RunDirectoryError):  # what was decided meanwhile stands in it
         plan = study.plan()
-    more = more_json(plan, groups) | keep_results(study, plan, groups)
+    left = keep_results(study, plan, groups)
     if not quiet:
         with contextlib.suppress(OSError, ValueError):
             stderr().print(study_text(plan, groups, study.path), soft_wrap=True)
     if json:
-        emit_json(study_json(study.name, study.path, plan.kind, plan.command, groups) | more)
+        emit_json(study_object(study, plan, groups) | left)
     elif markdown:
         data_stream().write(study_markdown(plan, groups))
     elif not (quiet or data_stream().isatty()):
         data_stream().write(f"{study.path}\n")
+    if code != ExitCode.SIGTERM:  # which leaves no time for it
+        run_command(lambda: study_object(study, plan, groups) | left, wait=True)
     return final_code(plan, groups, code)
 
 

@@ -1,4 +1,4 @@
-"""The user's own command for the end of a run (`on_finish` in the config), with the result on its standard input."""
+"""The user's own command for the end of a run or a study (`on_finish` in the config), with the result on its standard input."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from tuitrain import config
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.runs.history import History
-from tuitrain.runs.run_json import run_json
 
 LIMIT_S = 30.0
 _TOO_LONG = 124
@@ -54,19 +53,25 @@ class Finishing:
         return f"on_finish ended with code {code}: {visible(self.command)}." if code else ""
 
 
-def begin(history: History, directory: Path) -> Finishing | None:
-    """Starts the command for a run that has ended; None where the user has none. What it prints goes to our stderr."""
+def begin(result: Callable[[], Mapping[str, Any]]) -> Finishing | None:
+    """Starts the command for a run or a study that has ended; None where the user has none.
+
+    What it prints goes to our stderr.
+
+    Args:
+        result: gives the object as of `--json`; called only where there is a command.
+    """
     command = ""
     try:
         command = config.setting("on_finish")
         if not command:
             return None
-        with tempfile.TemporaryFile() as result:  # no pipe, which a command that doesn't read would fill
-            result.write((json.dumps(run_json(history, directory), allow_nan=False) + "\n").encode())
-            result.seek(0)
+        with tempfile.TemporaryFile() as written:  # no pipe, which a command that doesn't read would fill
+            written.write((json.dumps(result(), allow_nan=False) + "\n").encode())
+            written.seek(0)
             helper = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _LIMITED, str(LIMIT_S), command],
-                stdin=result,
+                stdin=written,
                 stdout=2,  # our stdout is for the result
                 stderr=2,
                 start_new_session=True,

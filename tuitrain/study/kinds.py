@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuitrain.study.plan import Kind, Plan
 from tuitrain.watch.group import Group
@@ -45,6 +45,33 @@ def verdict_lines(plan: Plan, groups: Sequence[Group]) -> list[str]:
             return search_lines(board_of(plan, groups))
         case _:
             return []
+
+
+def kind_json(plan: Plan, groups: Sequence[Group]) -> dict[str, Any]:
+    """What its JSON object has beside the groups."""
+    match plan.kind:
+        case "duel":
+            from tuitrain.study.duel import duel_of
+            from tuitrain.watch.duel import duel_json
+
+            return duel_json(duel_of(plan, groups))
+        case "reproduction":
+            from tuitrain.study.reproduction import reproductions
+            from tuitrain.watch.reproduction import reproduction_json
+
+            return {"reproduction": [reproduction_json(one) for one in reproductions(plan, groups)]}
+        case "sweep":
+            from tuitrain.study.grid import leaderboard_of
+            from tuitrain.watch.leaderboard import leaderboard_json
+
+            return {"leaderboard": leaderboard_json(leaderboard_of(plan, groups))}
+        case "search":
+            from tuitrain.study.search_result import board_of
+            from tuitrain.watch.search import search_json
+
+            return search_json(board_of(plan, groups))
+        case _:
+            return {}
 
 
 class BoardReader:

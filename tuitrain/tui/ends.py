@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,10 @@ from textual.screen import Screen
 from tuitrain.tui.shell.protocol import ShowsRuns, shell
 
 if TYPE_CHECKING:
-    from tuitrain.runs.history import History
     from tuitrain.runs.on_finish import Finishing
     from tuitrain.runs.queue_entry import QueueEntry
     from tuitrain.tui.terminal.job import TerminalApp
+    from tuitrain.watch.manners import Message
 
 #: Between two looks at the terminal's title.
 TITLE_S = 1.0
@@ -59,14 +60,36 @@ class RunTelling:
 
     def run_ended(self, entry: QueueEntry) -> None:
         """In the thread of the run: a word to who doesn't look, and what the user wants done."""
-        if entry.session is None or entry.directory is None:  # of several that train as one, nothing is told
-            return
-        from tuitrain.runs import on_finish
-        from tuitrain.runs.history import History
+        if entry.study:
+            self._study_ended(entry)
+        elif entry.session is not None and entry.directory is not None:
+            from tuitrain.runs.history import History
+            from tuitrain.runs.run_json import run_json
+            from tuitrain.watch.manners import ended_message
 
-        history = History.of(entry.session.records)
-        self._app.call_later(self._tell_end, history)
-        finishing = on_finish.begin(history, entry.directory.path)
+            history, path = History.of(entry.session.records), entry.directory.path
+            self._app.call_later(self._tell_end, ended_message(history))
+            self._run_command(lambda: run_json(history, path))
+
+    def _study_ended(self, entry: QueueEntry) -> None:
+        """The same of a study, which leaves what the command line's does."""
+        from tuitrain.report.study_result import keep_results, study_object
+        from tuitrain.study.reading import StudyReader
+        from tuitrain.study.store import the_study
+        from tuitrain.watch.manners import study_message
+
+        study = the_study(shell(self._app).manager.runs_dir, entry.study)
+        plan = study.plan()
+        groups = StudyReader(study.runs_dir, plan).groups()
+        took_s = time.monotonic() - entry.asked
+        self._app.call_later(self._tell_end, study_message(study.name, groups, took_s))
+        left = keep_results(study, plan, groups)
+        self._run_command(lambda: study_object(study, plan, groups) | left)
+
+    def _run_command(self, result: Callable[[], Mapping[str, Any]]) -> None:
+        from tuitrain.runs import on_finish
+
+        finishing = on_finish.begin(result)
         if finishing is not None:
             threading.Thread(target=self._await_command, args=(finishing,), daemon=True).start()
 
@@ -76,9 +99,7 @@ class RunTelling:
             app = self._app
             app.call_later(partial(app.notify, problem, severity="warning", markup=False, timeout=12))
 
-    def _tell_end(self, history: History) -> None:
-        from tuitrain.watch.manners import ended_message
-
-        message, app = ended_message(history), self._app
+    def _tell_end(self, message: Message | None) -> None:
+        app = self._app
         if message is not None and shell(app).settings.notify and not app.is_looked_at:
             app.tell(message)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuitrain.errors import visible
-from tuitrain.figures import accuracy_text
+from tuitrain.figures import accuracy_text, plural
 from tuitrain.runs import wording
 from tuitrain.runs.history import History
+
+if TYPE_CHECKING:
+    from tuitrain.watch.group import Group
 
 #: A run that took longer is told of when it ends; nobody waits so long before the screen.
 LONG_S = 30.0
@@ -26,6 +30,14 @@ def ended_message(history: History) -> Message | None:
         return None
     name = visible(history.started.name) if history.started is not None else "run"
     return Message(f"tuitrain: {name}", wording.end_text(history))
+
+
+def study_message(name: str, groups: Sequence[Group], seconds: float) -> Message | None:
+    """The same of a study that has ended after so many seconds."""
+    if seconds < LONG_S:
+        return None
+    ended = sum(len(group.ended) for group in groups)
+    return Message(f"tuitrain: {visible(name)}", f"the study is over, {plural(ended, 'run')} ended")
 
 
 def title_text(history: History) -> str:

@@ -9,6 +9,7 @@ import pytest
 from tuitrain import config, trust
 from tuitrain.runs import on_finish
 from tuitrain.runs.history import History
+from tuitrain.runs.run_json import run_json
 from tuitrain.tui.terminal import telling
 from tuitrain.watch.manners import Message
 
@@ -52,7 +53,7 @@ def test_a_command_that_takes_too_long_is_ended_with_what_it_started(
 ) -> None:
     monkeypatch.setattr(on_finish, "LIMIT_S", 0.3)
     monkeypatch.setenv("TUITRAIN_ON_FINISH", f"(sleep 2; touch {tmp_path}/late) & sleep 5")
-    begun = on_finish.begin(History(), tmp_path)
+    begun = on_finish.begin(lambda: run_json(History(), tmp_path))
     assert begun is not None and begun.wait().startswith("on_finish took more than 0 s and was ended")
     assert begun.process is not None and begun.process.poll() is not None
     import time
