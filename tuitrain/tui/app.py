@@ -7,8 +7,6 @@ imports afterwards (see `warmup`).
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -33,6 +31,7 @@ from tuitrain.tui.shell.protocol import (
     ShowsStudies,
     SpeaksInLines,
 )
+from tuitrain.tui.shell.told import told
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ if TYPE_CHECKING:
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
 
+#: How long an error is shown.
+LONG_S = 12.0
 #: Nobody needs torch at once who came to watch; what is read for the screen meanwhile would take twice as long.
 TORCH_WAITS_S = 3.0
 MODE_KEYS = (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
@@ -219,20 +220,12 @@ class TuitrainApp(TerminalApp):
 
     def start_preset_now(self) -> None:
         """Train the preset that the app was opened with, as its flags and settings say."""
-        with self._told("not started"):
+        with told(self, "not started", LONG_S):
             self.start_run(self.opening.job(self.settings))
-
-    @contextmanager
-    def _told(self, title: str = "") -> Iterator[None]:
-        """What goes wrong is said on the screen."""
-        try:
-            yield
-        except TuitrainError as error:
-            self.notify(visible(error), title=title, severity="error", markup=False, timeout=12)
 
     def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
         """Start a run and show it in the monitor; `parent` is the run that a branch begins from."""
-        with self._told("not started"):
+        with told(self, "not started", LONG_S):
             self.open_run(self.manager.start(job, parent))
 
     def resume_run(self, run: str) -> None:
@@ -249,14 +242,14 @@ class TuitrainApp(TerminalApp):
         """Train a study, and show it in the monitor."""
         from tuitrain.study.queueing import start_study
 
-        with self._told("not started"):
+        with told(self, "not started", LONG_S):
             self.open_study(start_study(self.manager, plan).name)
 
     def resume_study(self, study: StudyDirectory, more_seeds: str = "") -> None:
         """Go on with a study, with more seeds where they are named (`4`, `20-29`), and show it."""
         from tuitrain.study.queueing import resume_study
 
-        with self._told("not resumed"):
+        with told(self, "not resumed", LONG_S):
             resume_study(self.manager, study, more_seeds)
             self.open_study(study.name)
 
@@ -273,7 +266,7 @@ class TuitrainApp(TerminalApp):
 
     def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
         """Show a study by its name: one of its settings by a digest (`RunSummary.setting`), else the whole."""
-        with self._told():
+        with told(self, timeout=LONG_S):
             watcher = self._watcher_of(name)
             self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
 
@@ -343,7 +336,7 @@ class TuitrainApp(TerminalApp):
 
     def open_run_named(self, name: str, readonly: bool = False) -> None:
         """Show a run in the monitor by its name."""
-        with self._told():
+        with told(self, timeout=LONG_S):
             self.open_run(self.manager.feed_of(name), readonly)
 
     # -- leaving -------------------------------------------------------------------------------

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
 from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory
@@ -141,8 +143,8 @@ class BranchDialog(Dialog["Job | None"]):
             self.dismiss(job)
 
 
-def branch_dialog(directory: RunDirectory) -> BranchDialog:
-    """Asks how to branch from a run.
+def ask_branch(screen: Screen[Any], directory: RunDirectory) -> None:
+    """Asks how to branch from a run, and starts the branch.
 
     Raises:
         TuitrainError: it can't be branched from.
@@ -155,9 +157,14 @@ def branch_dialog(directory: RunDirectory) -> BranchDialog:
         raise RunDirectoryError(
             f"run {visible(directory.name)} has no checkpoint of an epoch's end to begin from."
         )
-    job, started, _ = recall(directory)
+    parent, started, _ = recall(directory)
     if started is not None and started.own_network:
         raise UsageError(
             f"run {visible(directory.name)} trains a network in Python, which a branch can't name."
         )
-    return BranchDialog(directory, job, kept)
+
+    def take(job: Job | None) -> None:
+        if job is not None:
+            shell(screen).start_run(job, directory)
+
+    screen.app.push_screen(BranchDialog(directory, parent, kept), take)

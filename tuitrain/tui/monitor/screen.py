@@ -12,20 +12,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 
-from tuitrain import figures
 from tuitrain.errors import TuitrainError, visible
-from tuitrain.runs.digests import setting_digest
 from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
-from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.maps import keeps_network
 from tuitrain.tui.monitor.reading import Reading
+from tuitrain.tui.monitor.steering import STEERING_KEYS, RunSteering
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
+from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
 from tuitrain.watch.state import MonitorState
@@ -34,17 +33,10 @@ from tuitrain.watch.watched_run import MakeSensors, WatchedRun
 if TYPE_CHECKING:
     from tuitrain.runs.feed import RunFeed
     from tuitrain.runs.history import History
-    from tuitrain.training.command import Steering, When
     from tuitrain.training.events import RunStarted
-    from tuitrain.training.job import Job
 
 VIEW_S = 1.0  # the least time between two drawings of a view, four times that on a slow line
 MACHINE_S = 2.0  # between two looks at the sensors
-STEERING = frozenset(
-    {"detach", "pause", "resume", "stop", "checkpoint", "learning_rate", "add_epochs", "pause_after"}
-)
-STEERING_KEYS = frozenset({"space", "x", "s", "l", "E", "P"})
-SOURCE = "keyboard"
 
 
 class MonitorScreen(Screen[None]):
@@ -109,6 +101,7 @@ class MonitorScreen(Screen[None]):
         self._views_due = self._machine_due = self._news_due = 0.0
         self._views_stale = False
         self._reading = Reading(self, self.watched, self._shown, self._redraw)
+        self._steering = RunSteering(self, self.watched, self.tick)
         self._footing: object = None
         self._ran = False
 
@@ -159,6 +152,7 @@ class MonitorScreen(Screen[None]):
         self.watched = WatchedRun(feed, readonly, self._make_sensors)
         self._shown, self._alerts, self._ran = Shown(), (), False
         self._reading = Reading(self, self.watched, self._shown, self._redraw)
+        self._steering = RunSteering(self, self.watched, self.tick)
         self._heard = self._clock()
         if self.is_mounted:
             self.query_one(HeaderLine).context = self.watched.title
@@ -186,10 +180,8 @@ class MonitorScreen(Screen[None]):
         if not self.is_mounted or self not in self.app.screen_stack:
             return
         before, now = self.state, self._clock()
-        try:
+        with told(self, "the run can't be read", errors=(TuitrainError, OSError)):
             self.watched.poll()
-        except (TuitrainError, OSError) as error:
-            self.notify(visible(error), title="the run can't be read", severity="error", markup=False)
         state = self.state
         if state is not before:
             self._heard = now
@@ -310,145 +302,63 @@ class MonitorScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
-        over = self.state.over or self.watched.feed is None
-        if action == "go_on":
-            return self.watched.can_go_on
-        if action == "members":
-            return bool(self.state.started and self.state.started.study)
-        if action == "another_seed":
-            return self.state.finished is not None
         if action == "image":
             return self.is_mounted and self.query_one(Views).view == "maps"
-        if action == "branch":
-            return self.state.started is not None and self.watched.directory is not None
-        if action == "report":
-            return self.state.finished is not None and self._shown.has_report
-        if action in STEERING and over:
-            return False
-        if action in STEERING and self.watched.readonly and action != "detach":
-            return None
-        if action in ("pause", "resume"):
-            return self.state.paused == (action == "resume")
-        return True
+        return self._steering.allowed(action, self._shown.has_report)
 
     def on_key(self, event: events.Key) -> None:
         """A key that would steer says why it doesn't."""
-        if event.key in STEERING_KEYS and (refusal := self.watched.refusal):
+        if event.key in STEERING_KEYS and self._steering.refused():
             event.stop()
-            self.notify(refusal, severity="warning", markup=False)
-
-    def _ask(self, action: str, text: str, send: Callable[[Steering], None]) -> None:
-        if refusal := self.watched.refusal:
-            self.notify(refusal, severity="warning", markup=False)
-            return
-        try:
-            self.watched.ask(action, text, send)
-        except TuitrainError as error:
-            self.notify(visible(error), title="not done", severity="error", markup=False)
-            return
-        self.tick()
 
     def action_pause(self) -> None:
         """Wait after this step."""
-        self._ask("paused", "pausing", lambda run: run.pause(SOURCE))
+        self._steering.pause()
 
     def action_resume(self) -> None:
         """Go on."""
-        self._ask("resumed", "resuming", lambda run: run.resume(SOURCE))
+        self._steering.resume()
 
-    def action_go_on(self) -> None:
-        """Take up a run again that was stopped or cut off."""
-        directory = self.watched.directory
-        if directory is None:
-            return
-        try:
-            shell(self).resume_run(str(directory.path))
-        except TuitrainError as error:
-            self.notify(visible(error), title="not resumed", severity="error", markup=False)
+    def action_stop(self) -> None:
+        """Ask how to stop."""
+        self._steering.stop()
 
     def action_checkpoint(self) -> None:
         """Save a checkpoint now."""
-        self._ask("checkpoint", "saving checkpoint", lambda run: run.checkpoint(SOURCE))
+        self._steering.checkpoint()
+
+    def action_learning_rate(self) -> None:
+        """Ask for a learning rate."""
+        self._steering.learning_rate()
+
+    def action_add_epochs(self) -> None:
+        """Ask for more epochs."""
+        self._steering.add_epochs()
+
+    def action_pause_after(self) -> None:
+        """Ask after which epoch to pause."""
+        self._steering.pause_after()
 
     async def action_detach(self) -> None:
         """Leave the screen; training goes on."""
         await self.app.run_action("app.detach")
 
-    def action_stop(self) -> None:
-        """Ask how to stop."""
-        self.app.push_screen(StopDialog(self.state.epoch), self._stop)
-
-    def _stop(self, when: str | None) -> None:
-        if when is not None:
-            text = "stopping at epoch end" if when == "epoch" else "stopping"
-            now: When = "epoch" if when == "epoch" else "now"
-            self._ask("stop", text, lambda run: run.stop("stopped from the monitor", now, SOURCE))
-
-    def action_learning_rate(self) -> None:
-        """Ask for a learning rate."""
-
-        def take(value: float | None) -> None:
-            if value is not None:
-                self._ask("learning_rate", f"learning rate {value:g}", lambda run: run.set_lr(value, SOURCE))
-
-        self.app.push_screen(rate_dialog(self.state.lr), take)
-
-    def action_draw(self) -> None:
-        """Draw a digit, and see what the run's network says of it."""
-        directory = self.watched.directory
-        shell(self).open_drawing(str(directory.path) if directory is not None else "")
-
-    def action_add_epochs(self) -> None:
-        """Ask for more epochs."""
-
-        def take(value: float | None) -> None:
-            if value is not None:
-                self._ask(
-                    "extended",
-                    f"adding {figures.plural(int(value), 'epoch')}",
-                    lambda run: run.add_epochs(int(value), SOURCE),
-                )
-
-        self.app.push_screen(epochs_dialog(self.state.planned), take)
-
-    def action_pause_after(self) -> None:
-        """Ask after which epoch to pause."""
-
-        def take(value: float | None) -> None:
-            if value is not None:
-                epoch = int(value)
-                said = f"pausing after epoch {epoch}" if epoch else "taking the pause back"
-                self._ask("pause_after", said, lambda run: run.pause(SOURCE, after_epoch=epoch))
-
-        self.app.push_screen(pause_dialog(self.state.epoch, self.state.planned, self.state.pause_after), take)
+    def action_go_on(self) -> None:
+        """Take up a run again that was stopped or cut off."""
+        self._steering.go_on()
 
     def action_branch(self) -> None:
         """Begin another run where this one stood."""
-        from tuitrain.tui.monitor.branching import branch_dialog
-
-        directory = self.watched.directory
-        if directory is None:
-            return
-
-        def take(job: Job | None) -> None:
-            if job is not None:
-                shell(self).start_run(job, directory)
-
-        try:
-            self.app.push_screen(branch_dialog(directory), take)
-        except TuitrainError as error:
-            self.notify(visible(error), title="no branch", severity="error", markup=False)
-
-    def action_members(self) -> None:
-        """The group of seeds that the run is one of."""
-        started = self.state.started
-        if started is not None:
-            shell(self).open_study(started.study, setting_digest(started), self.watched.readonly)
+        self._steering.branch()
 
     def action_another_seed(self) -> None:
         """Train the same again with the next seed."""
-        job = self.watched.next_seed(shell(self).opening.model)
-        if job is not None:
-            shell(self).start_run(job)
-        else:
-            self.app.bell()
+        self._steering.another_seed()
+
+    def action_members(self) -> None:
+        """The group of seeds that the run is one of."""
+        self._steering.show_members()
+
+    def action_draw(self) -> None:
+        """Draw a digit, and see what the run's network says of it."""
+        self._steering.draw()

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
-from tuitrain.errors import TuitrainError, visible
+from tuitrain.errors import visible
 from tuitrain.figures import percent_text, plural
 from tuitrain.runs import wording
 from tuitrain.runs.index import HELD
+from tuitrain.tui.runs.below import Below
+from tuitrain.tui.runs.changes import SAID_S, RunChanges
 from tuitrain.tui.runs.frontier import FrontierView
-from tuitrain.tui.runs.reader import MarkedReader, RunsReader
+from tuitrain.tui.runs.reader import RunsReader
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.told import told
 from tuitrain.watch.folding import group_details
 from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
 
 if TYPE_CHECKING:
-    from tuitrain.runs.edits import RunEdits
     from tuitrain.runs.index import RunSummary
-    from tuitrain.training.job import Job
     from tuitrain.tui.runs.queue_dialog import Plan
     from tuitrain.tui.shell.protocol import Shell
     from tuitrain.watch.runlist import RunRow
@@ -44,12 +45,9 @@ class RunsScreen(Screen[None]):
     DEFAULT_CSS = """
     RunsScreen #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
     RunsScreen #filter.-shown { display: block; }
-    RunsScreen #below { height: auto; max-height: 6; padding: 0 1; color: $foreground;
-        border-top: solid $panel; display: none; }
-    RunsScreen #below.-shown { display: block; }
     RunsScreen #frontier { display: none; height: 60%; }
     RunsScreen.-frontier #frontier { display: block; }
-    RunsScreen.-frontier #below.-shown { display: none; }
+    RunsScreen.-frontier Below.-shown { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "compare", "Compare", id="runs.compare"),
@@ -98,16 +96,9 @@ class RunsScreen(Screen[None]):
         return RunsReader(self.shell.settings.runs_dir, self.call_later, self._have)
 
     @cached_property
-    def marked(self) -> MarkedReader:
-        """What the marked rows show."""
-        return MarkedReader(self.call_later, self._say_marked)
-
-    @cached_property
-    def edits(self) -> RunEdits:
+    def changes(self) -> RunChanges:
         """What is changed of the runs on disk."""
-        from tuitrain.runs.edits import RunEdits
-
-        return RunEdits(self.shell.settings.runs_dir, self._refused)
+        return RunChanges(self, self.shell.settings.runs_dir, self._changed)
 
     @property
     def table(self) -> RunTable:
@@ -118,7 +109,7 @@ class RunsScreen(Screen[None]):
         """Header, table, what is said of the marked ones, filter, keys."""
         yield HeaderLine("reading the runs ...")
         yield RunTable()
-        yield Static(id="below", markup=False)
+        yield Below(self._say_marked)
         yield FrontierView(id="frontier")
         yield Input(
             placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
@@ -153,6 +144,8 @@ class RunsScreen(Screen[None]):
         self._trouble = trouble
         self.show_rows()
 
+    @on(RunTable.Folded)
+    @on(Input.Changed)
     def show_rows(self) -> None:
         """Filter, sort and show."""
         table, wanted = self.table, self.query_one("#filter", Input).value
@@ -178,42 +171,23 @@ class RunsScreen(Screen[None]):
             lines.append(f"{wording.state_text(run.activity)} {visible(run.preset)}{best}")
         return lines
 
+    def _changed(self, deleted: bool) -> None:
+        if deleted:
+            self.table.marked.clear()
+        self.reload()
+
     # -- the pane below ------------------------------------------------------------------------
 
-    def on_run_table_folded(self) -> None:
-        """A group is opened or closed."""
-        self.show_rows()
-
-    def on_run_table_marked(self) -> None:
-        """Say at once what the marked ones differ in."""
-        self._say_marked()
-
-    def on_run_table_moved(self) -> None:
-        """The note of the run under the cursor, and why it ended."""
-        self._say_marked()
-
+    @on(RunTable.Marked)
+    @on(RunTable.Moved)
     def _say_marked(self) -> None:
         if not self.query(RunTable):  # closed meanwhile
             return
-        table, below = self.table, self.query_one("#below", Static)
-        rows = self._sides() if table.marked else []
-        lines: list[str] = []
-        if len(rows) >= 2:
-            lines = self.marked.lines(rows)
-        elif table.current is not None:
-            row = table.current
-            message = row.summary.message if row.summary is not None else ""
-            changed = f"changed  {row.changed}" if table.cuts(row) and not row.inside else ""
-            tags = row.tags and f"tags  {row.tags}"
-            lines = [text for text in (visible(message), changed, tags, row.note) if text]
+        table = self.table
         if self.has_class("-frontier"):
             shown = [run for row in table.rows if not row.inside for run in row.runs]
             self.query_one(FrontierView).show(shown, table.current.summary if table.current else None)
-        text = "\n".join(lines)
-        below.set_class(bool(text), "-shown")
-        if text != getattr(below, "_said", None):
-            below._said = text  # type: ignore[attr-defined]
-            below.update(text)
+        self.query_one(Below).show(table, self._sides() if table.marked else ())
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -283,71 +257,26 @@ class RunsScreen(Screen[None]):
 
     def action_tag(self) -> None:
         """Tags of the run, or of all marked ones."""
-        from tuitrain.tui.shell.prompt import Prompt
-
-        runs = self._chosen()
-        if runs:
-            title = f"Tags of {runs[0].run}" if len(runs) == 1 else f"Tags of {len(runs)} runs"
-            prompt = Prompt(visible(title), " ".join(runs[0].tags), "words between spaces; empty for none")
-            self.app.push_screen(prompt, lambda text: self._set_tags(runs, text))
-
-    def _set_tags(self, runs: list[RunSummary], text: str | None) -> None:
-        if text is not None:
-            self._write(runs, tags=tuple(text.split()))
+        self.changes.tag(self._chosen())
 
     def action_note(self) -> None:
         """A note on the run."""
-        from tuitrain.tui.shell.prompt import Prompt
-
         run = self._summary_here()
         if run is not None:
-            prompt = Prompt(visible(f"Note on {run.run}"), visible(run.note))
-            self.app.push_screen(prompt, lambda text: None if text is None else self._write([run], note=text))
-
-    def _write(self, runs: list[RunSummary], **values: Any) -> None:
-        self.edits.write(runs, **values)
-        self.reload()
-
-    def _refused(self, error: TuitrainError) -> None:
-        self.notify(visible(error), severity="error", markup=False, timeout=10)
-
-    def _try(self, what: Callable[[], object]) -> None:
-        try:
-            what()
-        except TuitrainError as error:
-            self._refused(error)
+            self.changes.note(run)
 
     def action_delete(self) -> None:
         """Move runs to the trash, after a question; a waiting one leaves the line at once."""
-        from tuitrain.tui.shell.confirm import ConfirmDialog
-
         row = self.table.current
         if row is not None and row.entry is not None:
             self.shell.manager.forget(row.entry)
             self.show_rows()
-            return
-        runs = self._chosen()
-        busy = [run for run in runs if run.state in HELD]
-        if busy:
-            self.notify(
-                f"{busy[0].run} is training; stop it first (Enter, then x)", severity="warning", markup=False
-            )
-        elif runs:
-            title = f"Delete {runs[0].run}?" if len(runs) == 1 else f"Delete {len(runs)} runs?"
-            names = "\n".join(visible(run.run) for run in runs[:6]) + ("\n..." if len(runs) > 6 else "")
-            body = f"{names}\n\nTo the trash beside the runs: u undoes, `tuitrain runs restore` too."
-            dialog = ConfirmDialog(visible(title), body, yes="Delete", no="Keep")
-            self.app.push_screen(dialog, lambda answer: self._delete(runs) if answer == "yes" else None)
-
-    def _delete(self, runs: list[RunSummary]) -> None:
-        self.edits.delete(runs)
-        self.table.marked.clear()
-        self.reload()
+        else:
+            self.changes.delete(self._chosen())
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        self.edits.undo()
-        self.reload()
+        self.changes.undo()
 
     # -- filter and order ----------------------------------------------------------------------
 
@@ -356,10 +285,6 @@ class RunsScreen(Screen[None]):
         box = self.query_one("#filter", Input)
         box.add_class("-shown")
         box.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while typing."""
-        self.show_rows()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the table; an empty filter closes."""
@@ -418,7 +343,8 @@ class RunsScreen(Screen[None]):
         if plan is None:
             return
         for job in plan:
-            self._try(partial(self.shell.manager.start, job))
+            with told(self, timeout=SAID_S):
+                self.shell.manager.start(job)
         self.notify(f"{plural(len(plan), 'run')} in line", timeout=3)
         self.show_rows()
 
@@ -428,13 +354,13 @@ class RunsScreen(Screen[None]):
         if row is not None and row.members:
             from tuitrain.study.store import the_study
 
-            self._try(
-                lambda: self.shell.resume_study(the_study(self.shell.settings.runs_dir, row.runs[0].study))
-            )
+            with told(self, timeout=SAID_S):
+                self.shell.resume_study(the_study(self.shell.settings.runs_dir, row.runs[0].study))
         if run is None:
             return
         if run.state in RESUMABLE:
-            self._try(lambda: self.shell.resume_run(run.path))
+            with told(self, timeout=SAID_S):
+                self.shell.resume_run(run.path)
         else:
             self.notify(
                 f"this run is {run.state}; stopped and cut-off runs can go on", markup=False, timeout=4
@@ -442,21 +368,13 @@ class RunsScreen(Screen[None]):
 
     def action_branch(self) -> None:
         """Begin another run where this one stood at the end of an epoch."""
+        from tuitrain.runs.directory import RunDirectory
+        from tuitrain.tui.monitor.branching import ask_branch
+
         run = self._summary_here()
         if run is not None:
-            self._try(lambda: self._ask_branch(run.path))
-
-    def _ask_branch(self, path: str) -> None:
-        from tuitrain.runs.directory import RunDirectory
-        from tuitrain.tui.monitor.branching import branch_dialog
-
-        directory = RunDirectory.open(Path(path))
-
-        def take(job: Job | None) -> None:
-            if job is not None:
-                self.shell.start_run(job, directory)
-
-        self.app.push_screen(branch_dialog(directory), take)
+            with told(self, timeout=SAID_S):
+                ask_branch(self, RunDirectory.open(Path(run.path)))
 
     def action_earlier(self) -> None:
         """A waiting run one place up."""
