@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tuitrain.data.catalog import training_images
+from tuitrain.errors import visible
 from tuitrain.figures import sparkline
 from tuitrain.spec.describe import value_text
 from tuitrain.spec.preset import Preset
@@ -185,6 +186,15 @@ def lr_note(preset: Preset) -> str:
     curve = lr_curve(preset, 200)
     low, high = min(curve), max(curve)
     return f"{high:.3g}" if low == high else f"{curve[0]:.3g} → {curve[-1]:.3g}"
+
+
+def brief(editor: NetworkEditor) -> list[str]:
+    """The preset and its parameters in two lines, for a terminal too small for the lab."""
+    budget = f" of {editor.budget:,}" if editor.budget else ""
+    return [
+        f"tuitrain lab: {visible(editor.base.name)}",
+        f"{editor.check.parameters:,} parameters{budget}",
+    ]
 
 
 def header_context(

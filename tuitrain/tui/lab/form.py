@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from tuitrain.tui.lab.field_line import field_line
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts, wrap
 from tuitrain.workbench.fields import FormData, FormField, Item
@@ -162,56 +162,18 @@ class FormView(LinesView):
         return [Line().add("  ").add(item.text, "dim", width - 2)]
 
     def _field_line(self, row: FormField, width: int) -> Parts:
-        value, base = self.data.values.get(row.key), self.data.bases.get(row.key)
-        changed = value != base
         here = row.key == self.key
-        folded = row.key in self.data.summaries and not self._group_open(row.key)
-        summary_changed = folded and any(
-            self.data.values.get(f.key) != self.data.bases.get(f.key)
-            for f in self.data.rows
-            if isinstance(f, FormField) and f.group == row.key
+        line = field_line(
+            row,
+            self.data,
+            width,
+            label_cells=self._label - 1,
+            focused=here and self.has_focus,
+            folded=row.key in self.data.summaries and not self._group_open(row.key),
+            wrong=self.errors[row.key][0] if row.key in self.errors else None,
+            edit=self._edit if self._edit and self._edit.key == row.key else None,
         )
-        wrong = row.key in self.errors
-        mark = "✗" if wrong else "•" if changed or summary_changed else " "
-        tone = "bad" if wrong else "accent"
-        line = Line()
-        if here and self.has_focus:  # the ground alone would be lost without colours
-            line.add("▌", "primary").add(mark, tone)
-        else:
-            line.add(mark + " ", tone)
-        label = " " * (1 if row.group else 0) + row.label
-        edit = self._edit if self._edit and self._edit.key == row.key else None
-        text = edit.text + " " if edit else self.errors[row.key][0] if wrong else row.show(value)
-        # What is chosen is always whole: for a long one the arrows give way, then the label's column.
-        rooms = (width - line.x - (self._label - 1), width - line.x - cell_len(label) - 1)
-        if folded:
-            text = f"{text} {self.data.summaries[row.key]}".strip()
-        elif here and self.has_focus and row.kind in ("choice", "toggle"):
-            forms = (f"‹ {text} ›", f"‹{text}›", f"‹{text}", text)
-            text = next((form for room in rooms for form in forms if cell_len(form) <= room), text)
-        label_cells = self._label - 1
-        if row.kind == "choice" and not folded:
-            label_cells = max(cell_len(label) + 1, min(label_cells, width - line.x - cell_len(text)))
-        line.add(label, "bold" if here and self.has_focus else "", label_cells)
-        old = row.show(base) if changed else ""
-        old_cells = len(old) + 1 if old and cell_len(text) + len(old) < width - line.x else 0
-        room = width - line.x - old_cells
-        if edit:
-            self._typed(line, edit, room)
-        else:
-            empty = not wrong and value is None
-            style = "bad" if wrong else "accent" if changed else ""
-            style = "dim" if empty and not changed else style
-            line.add(text, style, room)
-        if old_cells:
-            line.add(old, "dim", old_cells, right=True)
         return self.on_row(line, width) if here else line
-
-    def _typed(self, line: Line, edit: LineEdit, room: int) -> None:
-        before, under, after = edit.window(room)
-        style = "bad" if edit.key in self.errors else "bold"
-        used = line.x
-        line.add(before, style).add(under, "reverse").add(after, style).to(used + room)
 
     def cursor_span(self) -> tuple[int, int]:
         """The field with the cursor and its reason."""
@@ -337,6 +299,13 @@ class FormView(LinesView):
             self.key = key
             self.rebuild()
             self.post_message(self.Moved())
+
+    def go_to_error(self) -> str:
+        """Why the first field that is wrong is so, with the cursor put on it; empty where none is."""
+        for key, (_, reason) in self.errors.items():
+            self.go_to(key)
+            return reason
+        return ""
 
     def action_move(self, by: int) -> None:
         """Another field; what was typed stands."""

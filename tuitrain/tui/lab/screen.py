@@ -8,22 +8,21 @@ from typing import Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widget import Widget
 
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
 from tuitrain.study.plan import Plan
 from tuitrain.training.job import Job
+from tuitrain.tui.lab.body import LabBody
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.layer_dialog import LayerDialog
 from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.panes import FormPane, NetworkPane
-from tuitrain.tui.lab.parts import Divider, LabTitle
-from tuitrain.tui.lab.presets import PresetBrowser, PresetTree
+from tuitrain.tui.lab.parts import LabTitle
+from tuitrain.tui.lab.presets import PresetTree
 from tuitrain.tui.lab.starter import Starter
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView
@@ -34,7 +33,7 @@ from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.workbench.editor import NetworkEditor
-from tuitrain.workbench.formdata import header_context
+from tuitrain.workbench.formdata import brief, header_context
 from tuitrain.workbench.lab_state import LabState, name_refused
 
 
@@ -91,6 +90,11 @@ class LabScreen(Screen[None]):
         return self.state.editor
 
     @property
+    def body(self) -> LabBody:
+        """The panes."""
+        return self.query_one(LabBody)
+
+    @property
     def preset(self) -> Preset:
         """The preset as it stands."""
         return self.state.preset
@@ -99,13 +103,7 @@ class LabScreen(Screen[None]):
         """Header, title, panes, the line of changes, footer."""
         yield HeaderLine()
         yield LabTitle(id="lab-title")
-        with Horizontal(id="lab-body"):
-            with Vertical(id="lab-presets"):
-                yield PresetBrowser(id="lab-browser", classes="-column")
-            yield Divider(id="lab-divider-presets")
-            yield FormPane(id="lab-left")
-            yield Divider(id="lab-divider")
-            yield NetworkPane(id="lab-right")
+        yield LabBody(id="lab-body")
         yield SectionLine("What changed", rest="w all", id="changed")
         yield KeyFooter()
         yield TextStrip()
@@ -128,7 +126,7 @@ class LabScreen(Screen[None]):
         """Back from another screen: runs may have ended, files may have come."""
         if self._form_covered:
             self._form_covered = False
-            self._join()
+            self.body.join()
         if self.state.items:
             self.lookups.again()
 
@@ -158,26 +156,11 @@ class LabScreen(Screen[None]):
         for tree in [tree for screen in screens for tree in screen.query(PresetTree)]:
             tree.show(state.items, state.name, state.changed_names)
 
-    def _join(self) -> None:
-        """The dividers' joints with the section lines beside them."""
-        top = self.query_one("#lab-body").region.y
-
-        def at(*heads: str) -> set[int]:
-            regions = [self.query_one(f"#{head}").region for head in heads]
-            return {region.y - top for region in regions if region.height}
-
-        challenge = set() if self._form_covered else at("challenge-head")
-        beside = {"lab-divider-presets": (at("story-head"), challenge)}
-        beside["lab-divider"] = (challenge, at("shapes-head", "lr-head"))
-        for divider, (left, right) in beside.items():
-            joints = dict.fromkeys(left, "┤") | dict.fromkeys(right, "├") | dict.fromkeys(left & right, "┼")
-            self.query_one(f"#{divider}", Divider).join({0: "┬", **joints})
-
     @on(LinesView.Resized)
     def _pane_resized(self, event: LinesView.Resized) -> None:
         """A pane has another size, so the gauge, the picture and the heads below have another place."""
         self.query_one(NetworkPane).show_network()
-        self._join()
+        self.body.join(self._form_covered)
 
     def on_resize(self, event: events.Resize) -> None:
         """The gauge and the checklist have another width and height."""
@@ -187,27 +170,20 @@ class LabScreen(Screen[None]):
     def on_screen_suspend(self) -> None:
         """The settings of a layer stand in the place of form and challenge."""
         self._form_covered = isinstance(self.app.screen, LayerDialog)
-        self._join()
+        self.body.join(self._form_covered)
 
     def strip_lines(self) -> list[str]:
         """For a terminal too small for the lab."""
-        if not self.state.editors:  # before its preset is read
-            return []
-        editor = self.editor
-        budget = f" of {editor.budget:,}" if editor.budget else ""
-        parameters = f"{editor.check.parameters:,} parameters{budget}"
-        return [f"tuitrain lab: {visible(editor.base.name)}", parameters]
+        return brief(self.editor) if self.state.editors else []  # before its preset is read
 
     # -- what the starter asks -----------------------------------------------------------------
 
     def first_error(self) -> str:
         """Why the first field that is wrong is so, with the cursor put on it; empty where none is."""
         form = self.query_one(FormView)
-        for key, (_, reason) in form.errors.items():
+        if reason := form.go_to_error():
             self.set_focus(form)
-            form.go_to(key)
-            return reason
-        return ""
+        return reason
 
     def say(self, text: str, title: str = "", timeout: float = 10) -> None:
         """Shows a sentence: with a title an error, without one a note."""
@@ -283,11 +259,7 @@ class LabScreen(Screen[None]):
 
     def action_next_pane(self, by: int) -> None:
         """The pane to the right, or round to the first."""
-        browser = self.query_one("#lab-browser", PresetBrowser)
-        panes: list[Widget] = [browser.presets] if browser.region.width else []
-        panes += [self.query_one(FormView), self.query_one(NetworkView)]
-        at = next((i for i, pane in enumerate(panes) if pane is self.focused), 0 if by < 0 else -1)
-        self.set_focus(panes[(at + by) % len(panes)])
+        self.set_focus(self.body.pane_after(self.focused, by))
 
     def action_focus_pane(self, name: str) -> None:
         """A pane by its id."""
@@ -304,8 +276,8 @@ class LabScreen(Screen[None]):
     def _open_presets(self, *, search: bool) -> None:
         from tuitrain.tui.lab.dialogs import PresetDropDown
 
-        browser = self.query_one("#lab-browser", PresetBrowser)
-        if not browser.region.width:
+        browser = self.body.browser
+        if browser is None:
             dialog = PresetDropDown(self.state.base.name, self.refresh_presets, search=search)
             self.app.push_screen(dialog, self._preset_picked)
         elif search:
