@@ -20,11 +20,12 @@ from support.lab_stage import App, own_folders, settle, text_of
 from tuitrain.data.load import load_dataset
 from tuitrain.data.picture import read_picture
 from tuitrain.runs.checkpoint import entries
-from tuitrain.tui.draw import asking, screen
+from tuitrain.tui.draw import screen
 from tuitrain.tui.draw.field import DrawingField
 from tuitrain.tui.draw.networks import NetworksDialog
 from tuitrain.tui.draw.panes import network_age
 from tuitrain.tui.draw.screen import DrawScreen
+from tuitrain.workbench import asking
 
 __all__ = ["own_folders"]
 

@@ -13,8 +13,8 @@ from tuitrain.data.dataset import Images
 from tuitrain.data.nearest import Nearest
 from tuitrain.data.picture import fitted
 from tuitrain.tui.draw import panes
-from tuitrain.tui.draw.asking import Answer, Latest, Likeness, Sample
-from tuitrain.tui.draw.drawing import Drawing
+from tuitrain.workbench.asking import Answer, Latest, Likeness, Sample
+from tuitrain.workbench.drawing import Drawing
 
 
 def test_a_stroke_has_a_soft_edge_and_reaches_from_end_to_end() -> None:

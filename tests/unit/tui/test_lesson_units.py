@@ -12,8 +12,8 @@ from tuitrain.lessons.sheet import Sheet, published
 from tuitrain.lessons.terms import number_text, symbol, terms
 from tuitrain.tui.lesson.drawing import fitted, network
 from tuitrain.tui.lesson.formula import formula_lines
-from tuitrain.tui.lesson.state import LessonState
 from tuitrain.tui.paint.text import Parts, cells
+from tuitrain.workbench.lesson_state import LessonState
 
 numbers = st.one_of(st.floats(-9, 9), st.sampled_from([0.0, -0.0, 1e-9, -1e5, 1e200]))
 

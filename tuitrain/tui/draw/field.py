@@ -6,12 +6,12 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 
-from tuitrain.tui.draw.drawing import SIDE, Drawing, Point
 from tuitrain.tui.paint.digits import digit
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.workbench.drawing import SIDE, Drawing, Point
 
 RIGHT_BUTTON = 3
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from tuitrain.errors import visible
 from tuitrain.runs.index import RunSummary
-from tuitrain.tui.draw.asking import Answer, Likeness, Network, Sample
 from tuitrain.tui.paint.digits import Ink, digit, smaller
 from tuitrain.tui.paint.pictures import chances
 from tuitrain.tui.paint.text import Line, Parts, wrap
 from tuitrain.watch.runlist import changed_text
+from tuitrain.workbench.asking import Answer, Likeness, Network, Sample
 
 DIGITS = tuple(map(str, range(10)))
 BARS, GAP = 10, 3

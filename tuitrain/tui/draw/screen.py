@@ -16,8 +16,6 @@ from textual.timer import Timer
 from tuitrain.errors import TuitrainError, UsageError, visible
 from tuitrain.paths import expand
 from tuitrain.tui.draw import panes
-from tuitrain.tui.draw.asking import Answer, Asker, Likeness, NoData, Question, Refusal, Sample, Told
-from tuitrain.tui.draw.drawing import Drawing
 from tuitrain.tui.draw.field import DrawingField
 from tuitrain.tui.draw.networks import NetworksDialog
 from tuitrain.tui.paint.cells import SectionLine
@@ -31,6 +29,8 @@ from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.prompt import Prompt
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.runlist import state_look
+from tuitrain.workbench.asking import Answer, Asker, Likeness, NoData, Question, Refusal, Sample, Told
+from tuitrain.workbench.drawing import Drawing
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary

@@ -12,12 +12,12 @@ from textual.screen import Screen
 
 from tuitrain.lessons.terms import number_text
 from tuitrain.tui.lesson.curve import ErrorChart, all_rates, looks
-from tuitrain.tui.lesson.state import LessonState
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.workbench.lesson_state import LessonState
 
 CELLS = 13
 

@@ -9,15 +9,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tuitrain.lessons.terms import number_text
-from tuitrain.tui.lesson.state import STYLES, LessonState, style_of
+from tuitrain.lessons.terms import Kind, kind, number_text
 from tuitrain.tui.paint.sizes import NORMAL, WIDE
 from tuitrain.tui.paint.text import Part, Parts
+from tuitrain.workbench.lesson_state import LessonState
 
+#: Styles of what a quantity belongs to, in the drawing and in the formulas.
+STYLES: dict[Kind, str] = {
+    "input": "good", "weight": "bold", "hidden": "primary", "output": "warn", "error": "bad", "slope": "violet",
+    "rate": "bold underline",
+}  # fmt: skip
 Point = tuple[int, int]
 BRAILLE = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a cell, by column and row
 LOW = 11  # lines: below, neurons are drawn without their slopes
+
+
+def style_of(quantity: str) -> str:
+    """The style of a quantity; nothing for what is no quantity."""
+    return STYLES[kind(quantity)] if quantity else ""
 
 
 def fitted(value: float, width: int, digits: int = 6) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuitrain.lessons.terms import ASCII, Piece, as_text, in_numbers, in_symbols, number_text, symbol
-from tuitrain.tui.lesson.state import LessonState, style_of
+from tuitrain.tui.lesson.drawing import style_of
 from tuitrain.tui.paint.text import Line, Parts, cut, wrap
+from tuitrain.workbench.lesson_state import LessonState
 
 KEPT = "(1\u00a0−\u00a0"  # no line is broken there
 FEWEST = 4  # lines for the other terms

@@ -22,7 +22,6 @@ from tuitrain.paths import expand
 from tuitrain.tui.lesson.curve import ErrorChart, so_far
 from tuitrain.tui.lesson.drawing import network
 from tuitrain.tui.lesson.formula import formula_lines
-from tuitrain.tui.lesson.state import LessonState
 from tuitrain.tui.paint.cells import Field, SectionLine
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
@@ -31,6 +30,7 @@ from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.prompt import Prompt
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.workbench.lesson_state import LessonState
 
 PLAY_S = 0.25  # a training step
 

@@ -12,8 +12,7 @@ from tuitrain.lessons.backprop import COLUMNS
 from tuitrain.lessons.check import EQUAL, apart, check
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.terms import symbol
-from tuitrain.tui.lesson.drawing import fitted
-from tuitrain.tui.lesson.state import style_of
+from tuitrain.tui.lesson.drawing import fitted, style_of
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts

@@ -10,11 +10,11 @@ from typing import Any
 
 from textual.screen import Screen
 
-from tuitrain.tui.monitor.maps import read_maps
 from tuitrain.tui.monitor.views import Shown
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch import ghosts
 from tuitrain.watch.ghosts import JudgingImages
+from tuitrain.watch.maps import read_maps
 from tuitrain.watch.watched_run import WatchedRun
 
 

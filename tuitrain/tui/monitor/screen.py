@@ -16,7 +16,6 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.report_files import REPORT
 from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
-from tuitrain.tui.monitor.maps import keeps_network
 from tuitrain.tui.monitor.reading import Reading
 from tuitrain.tui.monitor.steering import STEERING_KEYS, RunSteering
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
@@ -27,6 +26,7 @@ from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
+from tuitrain.watch.maps import keeps_network
 from tuitrain.watch.state import MonitorState
 from tuitrain.watch.watched_run import MakeSensors, WatchedRun
 

@@ -13,7 +13,7 @@ from textual.message import Message
 
 from tuitrain.errors import TuitrainError
 from tuitrain.tui.monitor import curves, sheets
-from tuitrain.tui.monitor.maps import ShownMaps, maps_sheet
+from tuitrain.tui.monitor.maps import maps_sheet
 from tuitrain.tui.monitor.report_sheet import report_sheet
 from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
@@ -25,6 +25,7 @@ from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import HeadedLines, Line
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.ghosts import JudgingImages
+from tuitrain.watch.maps import ShownMaps
 from tuitrain.watch.state import Ghost, MonitorState
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cached_property
 from textual.widgets import Static
 
 from tuitrain.errors import visible
-from tuitrain.tui.runs.reader import MarkedReader
+from tuitrain.study.runs_reader import MarkedReader
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.watch.runlist import RunRow
 

@@ -16,10 +16,10 @@ from tuitrain.errors import visible
 from tuitrain.figures import percent_text, plural
 from tuitrain.runs import wording
 from tuitrain.runs.index import HELD
+from tuitrain.study.runs_reader import RunsReader
 from tuitrain.tui.runs.below import Below
 from tuitrain.tui.runs.changes import SAID_S, RunChanges
 from tuitrain.tui.runs.frontier import FrontierView
-from tuitrain.tui.runs.reader import RunsReader
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine

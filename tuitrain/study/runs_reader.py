@@ -1,4 +1,4 @@
-"""What the Runs screen reads in threads: the list of runs with its studies, and what marked ones show. No textual."""
+"""What the Runs screen reads in threads: the list of runs with its studies, and what marked ones show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the reader is in the lesson: a training step, and in it a term. No textual."""
+"""Where the reader is in the lesson: a training step, and in it a term."""
 
 from __future__ import annotations
 
@@ -8,19 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from tuitrain.lessons.backprop import GIVEN, GRADIENTS, Start, Values, Variant
 from tuitrain.lessons.lesson import Lesson
-from tuitrain.lessons.terms import Kind, Term, kind, terms
+from tuitrain.lessons.terms import Term, terms
 
-#: Styles of what a quantity belongs to, in the drawing and in the formulas.
-STYLES: dict[Kind, str] = {
-    "input": "good", "weight": "bold", "hidden": "primary", "output": "warn", "error": "bad", "slope": "violet",
-    "rate": "bold underline",
-}  # fmt: skip
 _FIRST = frozenset((*GIVEN, "lr"))
-
-
-def style_of(quantity: str) -> str:
-    """The style of a quantity; nothing for what is no quantity."""
-    return STYLES[kind(quantity)] if quantity else ""
 
 
 @dataclass

@@ -1,13 +1,11 @@
-"""What is drawn: an image of 28 by 28, a soft pen, strokes that can be undone. No textual."""
+"""What is drawn: an image of 28 by 28, a soft pen, strokes that can be undone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tuitrain.tui.paint.digits import Image
+Image = NDArray[np.uint8]
 
 SIDE = 28
 #: The pen is white up to 0.6 pixels from its middle and gone at 1.6: strokes as wide as MNIST's, with their soft edge.

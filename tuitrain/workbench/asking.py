@@ -1,4 +1,4 @@
-"""What a network says of a drawing, and which training image is like it: found out in threads. No textual.
+"""What a network says of a drawing, and which training image is like it: found out in threads.
 
 Of what is asked while a thread is busy, only the latest is answered, so that nobody waits for what nobody sees any more.
 """
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tuitrain.runs.trained import TrainedNetwork
     from tuitrain.spec.preset import Preset
     from tuitrain.training.judging import Judge
-    from tuitrain.tui.paint.digits import Image
+
+    Image = NDArray[np.uint8]
 
 LOOK_S = 1.0  # how often a run is looked at for a newer network
 REST_S = 0.12  # how long the hand has to rest before a training image is looked for
