@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from tuitrain.figures import percent_text
 from tuitrain.tui.draw.panes import network_name
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.table import TableView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs.table import KINDS
 from tuitrain.tui.shell.modal import Dialog
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
 
 
-class NetworkList(LinesView):
+class NetworkList(TableView):
     """A line a run."""
 
     HELP_TITLE = "Networks"
     BINDINGS: ClassVar[list[BindingType]] = [*cursor_keys("networks", "network")]
-    thumb = True
+    fixed = 0
 
     def __init__(self, runs: Sequence[RunSummary], cursor: int) -> None:
         super().__init__()
-        self.runs, self.cursor = runs, cursor
+        self.runs = runs
+        self.set_reactive(NetworkList.cursor, cursor)
 
     @property
-    def total(self) -> int:
+    def count(self) -> int:
         """As many as there are runs."""
         return len(self.runs)
 
@@ -52,20 +54,10 @@ class NetworkList(LinesView):
         line.add(network_name(run, None))
         return self.on_row(line, self.room) if index == self.cursor else line
 
-    def cursor_span(self) -> tuple[int, int]:
-        """The cursor's line."""
-        return self.cursor, 1
-
-    def action_move(self, by: int) -> None:
-        """Another one."""
-        self.cursor = max(0, min(self.total - 1, self.cursor + by))
-        self.rebuild()
-
     def on_click(self, event: events.Click) -> None:
         """Takes the one that is clicked."""
-        if self.index_at(event.y) < self.total:
-            self.cursor = self.index_at(event.y)
-            self.rebuild()
+        self.clicked(event)
+        if self.index_at(event.y) < self.count:
             self.app.simulate_key("enter")
 
 

@@ -14,7 +14,8 @@ from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.terms import symbol
 from tuitrain.tui.lesson.drawing import fitted, style_of
 from tuitrain.tui.paint.cells import Field
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.table import TableView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
@@ -22,7 +23,7 @@ from tuitrain.tui.shell.header import HeaderLine
 STEP, COLUMN = 7, 11  # cells
 
 
-class StepTable(LinesView):
+class StepTable(TableView):
     """A line a training step; Enter goes to it. Left and right show other columns.
 
     What a figure of the sheet confirms to 1e-11 is green; where the sheet has another figure, it is underlined.
@@ -35,12 +36,11 @@ class StepTable(LinesView):
         Binding("left", "turn(-1)", "Columns to the left", show=False, id="steps.left"),
         Binding("right", "turn(1)", "Columns", key_display="← →", id="steps.right"),
     ]
-    fixed = 1  # the heading
-    thumb = True
 
     def __init__(self, lesson: Lesson) -> None:
         super().__init__()
-        self.lesson, self.cursor, self.first = lesson, lesson.step, 0
+        self.lesson, self.first = lesson, 0
+        self.set_reactive(StepTable.cursor, lesson.step)
         self.figures = {
             (one.step, one.column): one.value
             for one in lesson.sheet.figures
@@ -54,9 +54,9 @@ class StepTable(LinesView):
         return COLUMNS[self.first : self.first + count]
 
     @property
-    def total(self) -> int:
-        """A line a step, and the heading."""
-        return self.lesson.rows + 1
+    def count(self) -> int:
+        """A row a step."""
+        return self.lesson.rows
 
     def line(self, index: int) -> Parts:
         """The heading, or a step."""
@@ -79,19 +79,6 @@ class StepTable(LinesView):
         if figure is None:
             return ""
         return "good" if apart(self.lesson.table()[step][name], figure) <= EQUAL else "warn underline"
-
-    def cursor_span(self) -> tuple[int, int]:
-        """The cursor's line."""
-        return self.cursor + 1, 1
-
-    def action_move(self, by: int) -> None:
-        """Other steps."""
-        self.cursor = max(0, min(self.lesson.rows - 1, self.cursor + by))
-        self.rebuild()
-
-    def action_page(self, direction: int) -> None:
-        """A page of them."""
-        self.action_move(direction * max(1, self.size.height - self.fixed - 1))
 
     def action_turn(self, by: int) -> None:
         """Other columns."""

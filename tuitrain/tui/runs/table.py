@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.reactive import reactive
 
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.table import TableView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
@@ -20,7 +20,7 @@ KINDS = {"live": "primary", "waiting": "second", "dim": "second"}
 EMPTY = "  no runs yet: choose a preset in the lab (1) and start it with Enter"
 
 
-class RunTable(LinesView):
+class RunTable(TableView):
     """All runs, the newest first.
 
     Enter opens a run in the monitor: a finished one is replayed at once, a running one is live, also
@@ -38,9 +38,6 @@ class RunTable(LinesView):
         Binding("right", "open_group(True)", "Open a group of seeds", show=False, id="runs.open_group"),
         Binding("left", "open_group(False)", "Close a group of seeds", show=False, id="runs.close_group"),
     ]
-    cursor: reactive[int] = reactive(0, repaint=False)
-    fixed = 1  # the heading
-    thumb = True
 
     class Opened(Message):
         """Enter, or a double click, on a row."""
@@ -54,9 +51,6 @@ class RunTable(LinesView):
 
     class Folded(Message):
         """A group was opened or closed."""
-
-    class Moved(Message):
-        """Another row is under the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -100,18 +94,19 @@ class RunTable(LinesView):
     # -- painting ------------------------------------------------------------------------------
 
     @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    @property
     def total(self) -> int:
-        """The heading and the rows."""
+        """The heading and the rows; where there are none, what to do about it."""
         return 1 + (len(self.rows) or 2)
 
     def build(self, width: int) -> list[Parts]:
         """The lines are made as they come in sight; here only the columns for the width."""
         self._columns = columns_for(self.room, self.rows)
         return []
-
-    def cursor_span(self) -> tuple[int, int]:
-        """The row under the cursor."""
-        return self.cursor + 1, 1
 
     def line(self, index: int) -> Parts:
         """The heading, or a row."""
@@ -141,16 +136,6 @@ class RunTable(LinesView):
         return self.on_row([(text, f"bold {style}") for text, style in line], self.room) if here else line
 
     # -- keys and mouse ------------------------------------------------------------------------
-
-    def watch_cursor(self) -> None:
-        """Paint the two lines, keep the cursor in sight."""
-        self.rebuild()
-        self.post_message(self.Moved())
-
-    def action_move(self, by: int) -> None:
-        """Up or down."""
-        if self.rows:
-            self.cursor = max(0, min(len(self.rows) - 1, self.cursor + by))
 
     def action_open(self) -> None:
         """Open the run."""
@@ -186,12 +171,8 @@ class RunTable(LinesView):
         """A click chooses, a second one opens, one on the heading sorts."""
         if event.y == 0:
             self._sort_at(event.x)
-            return
-        index = self.index_at(event.y) - 1
-        if index < len(self.rows):
-            self.cursor = index
-            if event.chain == 2:
-                self.action_open()
+        else:
+            self.clicked(event)
 
     class SortWanted(Message):
         """A heading was clicked."""

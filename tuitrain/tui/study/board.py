@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -163,7 +164,8 @@ class BoardScreen(StudyScreen):
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def on_members_moved(self) -> None:
+    @on(SettingsTable.Moved)
+    def _moved(self) -> None:
         """The heat map marks the setting under the cursor."""
         self._show_beside()
 

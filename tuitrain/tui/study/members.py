@@ -8,13 +8,13 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.reactive import reactive
 
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.table import TableView
 from tuitrain.tui.paint.text import Parts
 
 
-class Members(LinesView):
+class Members(TableView):
     """The runs of the study, in the order of the plan.
 
     Enter opens a run's own monitor; there, M leads back.
@@ -25,9 +25,6 @@ class Members(LinesView):
         *cursor_keys("members", "run"),
         Binding("enter", "open", "Open member", id="members.open"),
     ]
-    cursor: reactive[int] = reactive(0, repaint=False)
-    fixed = 1  # the heading
-    thumb = True
 
     class Opened(Message):
         """Enter, or a double click, on a line."""
@@ -35,9 +32,6 @@ class Members(LinesView):
         def __init__(self, index: int) -> None:
             super().__init__()
             self.index = index
-
-    class Moved(Message):
-        """Another line is under the cursor."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -56,13 +50,9 @@ class Members(LinesView):
         self.rebuild()
 
     @property
-    def total(self) -> int:
-        """The heading and the lines."""
-        return 1 + len(self._rows)
-
-    def build(self, width: int) -> Sequence[Parts]:
-        """The lines are there already."""
-        return ()
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self._rows)
 
     def line(self, index: int) -> Parts:
         """The heading, or a line; that of the cursor on its ground."""
@@ -73,20 +63,6 @@ class Members(LinesView):
             return [("  ", ""), *row]
         return self.on_row([("▸ ", "accent"), *row], self.room)
 
-    def cursor_span(self) -> tuple[int, int]:
-        """The line under the cursor."""
-        return self.cursor + 1, 1
-
-    def watch_cursor(self) -> None:
-        """Paint the two lines, keep the cursor in sight."""
-        self.rebuild()
-        self.post_message(self.Moved())
-
-    def action_move(self, by: int) -> None:
-        """Up or down."""
-        if self._rows:
-            self.cursor = max(0, min(len(self._rows) - 1, self.cursor + by))
-
     def action_open(self) -> None:
         """Open the run."""
         if self._rows:
@@ -94,8 +70,4 @@ class Members(LinesView):
 
     def on_click(self, event: events.Click) -> None:
         """A click chooses, a second one opens."""
-        index = self.index_at(event.y) - 1
-        if 0 <= index < len(self._rows):
-            self.cursor = index
-            if event.chain == 2:
-                self.action_open()
+        self.clicked(event)
