@@ -13,8 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tuitrain.errors import TuitrainError, UsageError, visible
-from tuitrain.paths import expand
+from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.draw import panes
 from tuitrain.tui.draw.field import DrawingField
 from tuitrain.tui.draw.networks import NetworksDialog
@@ -26,7 +25,7 @@ from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs.table import KINDS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.tui.shell.prompt import Prompt
+from tuitrain.tui.shell.prompt import save_as
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.runlist import state_look
 from tuitrain.workbench.asking import Answer, Asker, Likeness, NoData, Question, Refusal, Sample, Told
@@ -349,24 +348,12 @@ class DrawScreen(Screen[None]):
         if self.answer is None or self.answer.image is None:
             self.notify("nothing is drawn yet", markup=False, timeout=3)
             return
-        self.app.push_screen(Prompt("Save what the network is given as FILE.png", "digit.png"), self._save)
-
-    def _save(self, text: str | None) -> None:
-        if not (text or "").strip() or self.answer is None or self.answer.image is None:
-            return
         from PIL import Image
 
-        from tuitrain.lessons.export import write_file
-
-        path, raw = expand((text or "").strip()), io.BytesIO()
+        raw = io.BytesIO()
         Image.fromarray(self.answer.image).save(raw, "PNG")
-        try:
-            write_file(path, raw.getvalue())
-        except UsageError as error:
-            said = visible(error).removesuffix(", or use --force.")
-            self.notify(said, title="not saved", severity="error", markup=False)
-        else:
-            self.notify(f"wrote {visible(path)}", markup=False)
+        title = "Save what the network is given as FILE.png"
+        save_as(self, title, "digit.png", lambda path: raw.getvalue())
 
     def action_leave(self) -> None:
         """Back to where one came from."""

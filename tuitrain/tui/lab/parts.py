@@ -12,6 +12,7 @@ from textual.strip import Strip
 
 from tuitrain.figures import plural
 from tuitrain.spec.challenge import Point
+from tuitrain.tui.paint.dots import Dots
 from tuitrain.tui.paint.styles import Painted
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.workbench.lab_state import Title
@@ -202,17 +203,13 @@ class LrChart(TextLines):
 def braille_rows(values: Sequence[float], cells: int, rows: int) -> list[str]:
     """A curve over zero in braille, a text a row; a fall within a column is drawn as a stroke."""
     high, count = max(values), len(values)
-    marks = [[0] * cells for _ in range(rows)]
+    dots = Dots()
     before: int | None = None
     for x in range(cells * 2):
         value = values[min(count - 1, x * count // (cells * 2))]
         level = rows * 4 - 1 - round(value / high * (rows * 4 - 1))
         start = level if before is None else before
         for at in range(min(level, start), max(level, start) + 1):
-            marks[at // 4][x // 2] |= DOTS[at % 4][x % 2]
+            dots.light(x, at)
         before = level
-    return ["".join(chr(0x2800 + mark) for mark in row) for row in marks]
-
-
-#: Bits of the dots of a braille character, by row and column.
-DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+    return ["".join(dots.char((x, y)) for x in range(cells)) for y in range(rows)]

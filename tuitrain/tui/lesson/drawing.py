@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from tuitrain.lessons.terms import Kind, kind, number_text
+from tuitrain.tui.paint.dots import Dots
 from tuitrain.tui.paint.sizes import NORMAL, WIDE
 from tuitrain.tui.paint.text import Part, Parts
 from tuitrain.workbench.lesson_state import LessonState
@@ -20,8 +21,6 @@ STYLES: dict[Kind, str] = {
     "rate": "bold underline",
 }  # fmt: skip
 Point = tuple[int, int]
-BRAILLE = 0x2800
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a cell, by column and row
 LOW = 11  # lines: below, neurons are drawn without their slopes
 
 
@@ -93,7 +92,7 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._cells: list[list[Part]] = [[(" ", "")] * width for _ in range(height)]
-        self._dots: dict[Point, int] = {}
+        self._dots = Dots()
 
     def write(self, x: int, y: int, text: str, style: str = "") -> None:
         """Puts a text there, cut at the edges."""
@@ -104,13 +103,9 @@ class Canvas:
 
     def line(self, begin: Point, end: Point, style: str) -> None:
         """Draws a line of dots from the middle of one cell to that of another, below what is written later."""
-        (x0, y0), (x1, y1) = ((2 * x + 1, 4 * y + 1.5) for x, y in (begin, end))
-        count = max(abs(x1 - x0), round(abs(y1 - y0)), 1)
-        for i in range(count + 1):
-            x, y = round(x0 + (x1 - x0) * i / count), round(y0 + (y1 - y0) * i / count)
-            place = (x // 2, y // 4)
-            self._dots[place] = self._dots.get(place, 0) | _DOTS[x % 2][y % 4]
-            self.write(*place, chr(BRAILLE + self._dots[place]), style)
+        (x0, y0), (x1, y1) = begin, end
+        for cell in self._dots.line((2 * x0 + 1, 4 * y0 + 1.5), (2 * x1 + 1, 4 * y1 + 1.5)):
+            self.write(*cell, self._dots.char(cell), style)
 
     def rows(self) -> list[Parts]:
         """The lines, neighbours of one style together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,13 +13,12 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
 
-from tuitrain.errors import UsageError, visible
+from tuitrain.errors import visible
 from tuitrain.lessons import export
 from tuitrain.lessons.backprop import WEIGHTS
 from tuitrain.lessons.lesson import Lesson, typed_numbers, typed_rates
 from tuitrain.lessons.sheet import published
 from tuitrain.lessons.terms import as_text, in_numbers, in_symbols, number_text, symbol
-from tuitrain.paths import expand
 from tuitrain.tui.lesson.curve import ErrorChart, so_far
 from tuitrain.tui.lesson.drawing import network
 from tuitrain.tui.lesson.formula import formula_lines
@@ -28,7 +28,7 @@ from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.tui.shell.prompt import Prompt
+from tuitrain.tui.shell.prompt import Prompt, save_as
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.workbench.lesson_state import LessonState
 
@@ -279,23 +279,14 @@ class LessonScreen(Screen[None]):
 
     def action_save(self) -> None:
         """The table as a file."""
-        title = "Save the table as FILE.csv, or with formulas as FILE.xlsx"
-        self.app.push_screen(Prompt(title, "backprop.xlsx"), self._save)
+        lesson = self.state.lesson
 
-    def _save(self, text: str | None) -> None:
-        if not (text or "").strip():
-            return
-        lesson, path = self.state.lesson, expand((text or "").strip())
-        try:
+        def contents(path: Path) -> bytes:
             if path.suffix.lower() == ".xlsx":
-                export.write_file(path, export.workbook(lesson.table(), lesson.variant))
-            else:
-                export.write_file(path, export.csv_text(lesson.table()).encode())
-        except UsageError as error:
-            said = visible(error).removesuffix(", or use --force.")
-            self.notify(said, title="not saved", severity="error", markup=False)
-        else:
-            self.notify(f"wrote {visible(path)}", markup=False)
+                return export.workbook(lesson.table(), lesson.variant)
+            return export.csv_text(lesson.table()).encode()
+
+        save_as(self, "Save the table as FILE.csv, or with formulas as FILE.xlsx", "backprop.xlsx", contents)
 
     def action_leave(self) -> None:
         """Back to where one came from."""

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuitrain.tui.paint.axes import PAD, scale
+from tuitrain.tui.paint.dots import Dots
 from tuitrain.tui.paint.text import Line, Parts, fit
 
 LABELS = 8  # cells for the numbers at the left
-#: Dots of a braille character, by row and column.
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 STYLES = ("primary", "second", "accent", "good", "third", "bad")
 
 
@@ -51,16 +50,13 @@ def plot(
         share = (x - left) / (right - left) if right > left else 0.5
         return round(share * (columns * 2 - 1)), round((high - y) / (high - low) * (down * 4 - 1))
 
-    cells: dict[tuple[int, int], tuple[int | str, str]] = {}
+    cells: dict[tuple[int, int], tuple[str, str]] = {}
+    lit = Dots()
     for curve in reversed(curves):
         dots = [dot(x, y) for x, y in curve.points]
-        for (x0, y0), (x1, y1) in zip(dots, dots[1:] or dots, strict=False):
-            steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-            for step in range(steps + 1):
-                x, y = round(x0 + (x1 - x0) * step / steps), round(y0 + (y1 - y0) * step / steps)
-                before = cells.get((x // 2, y // 4), (0, ""))[0]
-                lit = before if isinstance(before, int) else 0
-                cells[x // 2, y // 4] = lit | _DOTS[y % 4][x % 2], curve.style
+        for begin, end in zip(dots, dots[1:] or dots, strict=False):
+            for cell in lit.line(begin, end):
+                cells[cell] = lit.char(cell), curve.style
     for curve in reversed(curves):
         for column, row in (dot(*point) for point in curve.points if curve.mark):
             cells[column // 2, row // 4] = curve.mark, f"{curve.style} bold"
@@ -75,8 +71,7 @@ def plot(
             .add(" ┤" if y in ticks else " │", "dim")
         )
         for x in range(columns):
-            what, style = cells.get((x, y), (" ", ""))
-            line.add(what if isinstance(what, str) else chr(0x2800 + what), style)
+            line.add(*cells.get((x, y), (" ", "")))
         rows.append(line)
     rows.append(Line().to(LABELS).add("└" + "─" * columns, "dim"))
     below = Line()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from tuitrain.errors import UsageError, visible
+from tuitrain.paths import expand
 from tuitrain.tui.shell.modal import Dialog
 
 
@@ -32,3 +37,30 @@ class Prompt(Dialog[str | None]):
         """Take it."""
         event.stop()
         self.dismiss(event.value)
+
+
+def save_as(screen: Screen[Any], title: str, name: str, contents: Callable[[Path], bytes]) -> None:
+    """Asks for a file, and writes it unless there is one of that name.
+
+    Args:
+        screen: that asks.
+        title: what is written.
+        name: of the file, to begin with.
+        contents: what is written into a file of this path.
+    """
+
+    def save(text: str | None) -> None:
+        from tuitrain.lessons.export import write_file
+
+        if not (text or "").strip():
+            return
+        path = expand((text or "").strip())
+        try:
+            write_file(path, contents(path))
+        except UsageError as error:
+            said = visible(error).removesuffix(", or use --force.")
+            screen.notify(said, title="not saved", severity="error", markup=False)
+        else:
+            screen.notify(f"wrote {visible(path)}", markup=False)
+
+    screen.app.push_screen(Prompt(title, name), save)

@@ -17,6 +17,7 @@ from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Part, Parts
 from tuitrain.tui.runs.curves import group_curve
+from tuitrain.tui.runs.table import KINDS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
@@ -166,10 +167,9 @@ HEAD = Line().add("   state       seed  epochs    last    best   differs from th
 def member_parts(group: Group, run: SeedRun) -> Parts:
     """A line of the table."""
     glyph, word, kind = state_look(run.state)
-    style = {"live": "primary", "waiting": "second", "dim": "second"}.get(kind, kind)
     history, differs = run.history, group.disagreement_of(run)
     epochs = f"{len(history.epochs)}/{history.planned}" if history.planned else "–"
-    line = Line().add(f"{glyph} {word}", style, 11).add(str(run.seed), "", 6, right=True)
+    line = Line().add(f"{glyph} {word}", KINDS.get(kind, kind), 11).add(str(run.seed), "", 6, right=True)
     line.add(epochs, "", 8, right=True).add(figures.percent_text(run.accuracy), "bold", 8, right=True)
     line.add(figures.percent_text(run.best), "", 8, right=True)
     return line.add(f"{differs:.0f} images" if differs is not None else "–", "", 15, right=True)
