@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuitrain import figures
 from tuitrain.data.catalog import DIGITS
-from tuitrain.errors import PresetError, visible
+from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, elapsed_text, loss_text, plural, rate_text, shape_text
 from tuitrain.report.architecture import architecture_svg
 from tuitrain.report.curves import Chart, Line, Mark, svg
@@ -117,8 +117,7 @@ def _tiles(history: History, found: Verdict) -> tuple[Tile, ...]:
             Tile("target", f"{target:g} %", f"reached in {reached} of {plural(len(history.epochs), 'epoch')}")
         )
     if started is not None:
-        preset = history.preset
-        limit = started.budget or (preset.challenge.max_parameters if preset is not None else None)
+        limit = history.budget
         note = f"{100 * started.parameters / limit:.1f} % of {limit:,}" if limit else ""
         tiles.append(Tile("parameters", f"{started.parameters:,}", note))
     tiles.append(Tile("took", elapsed_text(history.seconds), _rate(history)))
@@ -246,16 +245,12 @@ def _epochs(history: History) -> Table:
 
 def _network(history: History) -> list[Block]:
     """Picture and table of the network, in closed form; of a network in Python its size alone is known."""
-    started, preset = history.started, history.preset
+    started, table = history.started, history.table()
     if started is None:
         return []
     if history.user_network is not None:
         text = f"{visible(history.user_network)}, a network in Python with {started.parameters:,} parameters."
         return [Heading("Network"), Paragraph(text)]
-    try:
-        table = preset.table() if preset is not None else None
-    except PresetError:
-        table = None
     if table is None:
         return []
     rows: list[tuple[str, ...]] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import PresetError
 from tuitrain.figures import reaches_target
@@ -28,6 +28,7 @@ from tuitrain.training.events import (
 if TYPE_CHECKING:
     from tuitrain.spec.challenge import Point
     from tuitrain.spec.preset import Claims, Preset
+    from tuitrain.spec.table import NetworkTable
 
 LAST_EPOCHS = 5
 
@@ -162,6 +163,16 @@ class History:
         except PresetError:
             return None
 
+    def table(self) -> NetworkTable | None:
+        """The network in closed form; None of a network in Python, and where there is no preset (see `preset`)."""
+        preset = self.preset
+        if preset is None or self.user_network is not None:
+            return None
+        try:
+            return preset.table()
+        except PresetError:
+            return None
+
     @property
     def averages(self) -> bool:
         """Whether the run judges averaged weights as well (`train.ema`)."""
@@ -184,9 +195,19 @@ class History:
     @property
     def target(self) -> float | None:
         """The challenge's accuracy in percent; None where it has none."""
-        challenge = self.started.preset.get("challenge") if self.started is not None else None
-        value = challenge.get("target_accuracy") if isinstance(challenge, dict) else None
+        value = self._of_challenge("target_accuracy")
         return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def budget(self) -> int | None:
+        """The most parameters it may have: as was said when it was started, else the challenge's; None for any number."""
+        own = self.started.budget if self.started is not None else None
+        limit = self._of_challenge("max_parameters")
+        return own or (limit if isinstance(limit, int) else None)
+
+    def _of_challenge(self, key: str) -> Any:
+        challenge = self.started.preset.get("challenge") if self.started is not None else None
+        return challenge.get(key) if isinstance(challenge, dict) else None
 
     @property
     def at_target(self) -> tuple[int, ...]:

@@ -14,7 +14,6 @@ def run_json(history: History, directory: Path) -> dict[str, Any]:
     """The object of `tuitrain run --json`; its keys are an interface (README, "The interface for scripts")."""
     started, done, best = history.started, history.finished, history.best
     last = history.last
-    preset = history.preset
     data = {
         "run": started.run if started else directory.name,
         "directory": str(directory),
@@ -24,8 +23,7 @@ def run_json(history: History, directory: Path) -> dict[str, Any]:
         "seed": started.seed if started else None,
         "outcome": history.outcome,
         "parameters": started.parameters if started else None,
-        "budget": (started.budget if started else None)
-        or (preset.challenge.max_parameters if preset else None),
+        "budget": history.budget,
         "epochs": len(history.epochs),
         "best_test_accuracy": best.test_acc if best else None,
         "best_epoch": best.epoch if best else None,

@@ -240,19 +240,14 @@ def _published(history: History) -> str:
 
 def _parameters(history: History) -> str:
     """What the parameters, and the budget for them, went into."""
-    started, preset = history.started, history.preset
+    started, table = history.started, history.table()
     if started is None:
         return ""
-    limit = started.budget or (preset.challenge.max_parameters if preset is not None else None)
-    count = started.parameters
+    limit, count = history.budget, started.parameters
     text = f"{count:,} parameters"
     if limit:
         text += f", {100 * count / limit:.1f} % of the {limit:,} that are allowed"
-    if preset is None or history.user_network is not None or not count:
-        return f"{text}."
-    try:
-        table = preset.table()
-    except PresetError:
+    if table is None or not count:
         return f"{text}."
     parts = [f"{name} ({size:,}, {100 * size / count:.0f} %)" for name, size in costliest(table) if size]
     if parts:

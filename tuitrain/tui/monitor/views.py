@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from tuitrain.errors import TuitrainError
 from tuitrain.tui.monitor import curves, sheets
 from tuitrain.tui.monitor.maps import maps_sheet
 from tuitrain.tui.monitor.report_sheet import report_sheet
@@ -292,7 +291,7 @@ class Views(Vertical):
                 if self._state.started is not None and self._state.started.own_network:
                     return sheets.own_network(state.last)
                 return ((" the table comes with the run", "dim underline"),), []
-            return sheets.network(table, self._budget(), state.last, width)
+            return sheets.network(table, state.history.budget, state.last, width)
         if view == "verdict":
             if shown.report is not None:
                 return report_sheet(shown.report, width)
@@ -327,19 +326,5 @@ class Views(Vertical):
     def _table(self) -> NetworkTable | None:
         started = self._state.started
         if self._tables[0] is not started:
-            preset, table = self._state.history.preset, None
-            try:
-                own = started is not None and started.own_network
-                table = preset.table() if preset is not None and not own else None
-            except TuitrainError:
-                table = None
-            self._tables = (started, table)
+            self._tables = (started, self._state.history.table())
         return self._tables[1]
-
-    def _budget(self) -> int | None:
-        started = self._state.started
-        if started is None:
-            return None
-        challenge = started.preset.get("challenge")
-        limit = challenge.get("max_parameters") if isinstance(challenge, dict) else None
-        return started.budget or (limit if isinstance(limit, int) else None)
