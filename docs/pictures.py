@@ -73,7 +73,7 @@ class Playing:
 async def _take(runs: Path, size: tuple[int, int], out: Path) -> None:
     from tuitrain.runs.index import find_run, list_runs
     from tuitrain.tui.app import TuitrainApp
-    from tuitrain.tui.opening import Opening
+    from tuitrain.workbench.opening import Opening
 
     app = TuitrainApp(Opening(runs_dir=runs, preset="step13", overrides={"train.rotation": 7.0}))
     named = f"{size[0]}x{size[1]}.svg"

@@ -21,7 +21,6 @@ from tuitrain.spec.preset import differences, override
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStarted
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.opening import Opening
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.runs.overlay import OverlayScreen
 from tuitrain.tui.runs.screen import RunsScreen
@@ -29,6 +28,7 @@ from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.help import HelpScreen
+from tuitrain.workbench.opening import Opening
 
 
 class PlainScreen(Screen[None]):

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
-from tuitrain.tui.opening import Opening
+from tuitrain.workbench.opening import Opening
 
 
 @pytest.fixture(autouse=True)

@@ -15,12 +15,12 @@ from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
 from tuitrain.training.job import Job
 from tuitrain.tui.monitor.screen import MonitorScreen
-from tuitrain.tui.opening import Opening
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal.filters import AsciiFilter, PlainFilter
 from tuitrain.watch.machine import Reading
 from tuitrain.watch.state import Ghost
+from tuitrain.workbench.opening import Opening
 from tuitrain.workbench.settings import Settings
 
 

@@ -26,10 +26,10 @@ from tuitrain.training.events import EpochFinished, Record, RunFinished, RunStar
 from tuitrain.training.inspection import LastEvaluation
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.app import TuitrainApp
-from tuitrain.tui.opening import Opening
 from tuitrain.tui.runs import table
 from tuitrain.tui.runs.screen import RunsScreen
 from tuitrain.tui.runs.table import RunTable
+from tuitrain.workbench.opening import Opening
 
 #: Noon on 22 November 2026 in London, where the clock of the screens stands still.
 NOW = 1_795_348_800.0

@@ -26,7 +26,7 @@ START = """\
 import sys
 from pathlib import Path
 from tuitrain.tui.main import show
-from tuitrain.tui.opening import Opening
+from tuitrain.workbench.opening import Opening
 sys.exit(show(Opening(**{options})))
 """
 OVERRIDES = {"train.dataset": "digits"}

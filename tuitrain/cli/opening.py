@@ -33,7 +33,7 @@ def show_app(app_options: dict[str, Any], looks: ScreenOptions) -> None:
         SystemExit: the code, where it is not 0.
     """
     from tuitrain.tui import main
-    from tuitrain.tui.opening import Opening
+    from tuitrain.workbench.opening import Opening
 
     code = main.show(Opening(**app_options, **asdict(looks)))
     if code:

@@ -20,7 +20,6 @@ from tuitrain.report import report_files
 from tuitrain.runs.queue import SessionManager
 from tuitrain.tui.ends import RunTelling
 from tuitrain.tui.modes import MODES
-from tuitrain.tui.opening import Opening
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
 from tuitrain.tui.shell.protocol import (
@@ -33,6 +32,7 @@ from tuitrain.tui.shell.protocol import (
 )
 from tuitrain.tui.shell.told import told
 from tuitrain.tui.terminal.job import Leaving, TerminalApp
+from tuitrain.workbench.opening import Opening
 
 if TYPE_CHECKING:
     from tuitrain.runs.directory import RunDirectory

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tuitrain.tui.terminal.launch import launch
 
 if TYPE_CHECKING:
-    from tuitrain.tui.opening import Opening
     from tuitrain.tui.terminal.job import TerminalApp
+    from tuitrain.workbench.opening import Opening
 
 
 def show(opening: Opening) -> int:

@@ -1,14 +1,15 @@
-"""What a learning-rate range test says, in sentences, and which rate to take from it."""
+"""Learning rates: what a range test says, which one to take from it, and what a run's schedule has planned."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from tuitrain.errors import visible
+from tuitrain.errors import TuitrainError, visible
 from tuitrain.figures import loss_text, rate_text
 
 if TYPE_CHECKING:
+    from tuitrain.runs.history import History
     from tuitrain.spec.preset import Preset
     from tuitrain.training.lr_range import RangeTest
 
@@ -44,3 +45,17 @@ def rate_sentences(found: RangeTest, preset: Preset) -> list[str]:
         *exploded,
         own,
     ]
+
+
+def planned_rates(history: History) -> tuple[float | None, ...]:
+    """The schedule's learning rate at the beginning of each epoch, as the preset has it."""
+    from tuitrain.spec.schedule import LearningRate
+
+    preset = history.preset
+    if preset is None or history.started is None:
+        return ()
+    try:
+        schedule = LearningRate(preset.train, history.started.steps_per_epoch)
+        return tuple(schedule.lr_at(epoch, 0) for epoch in range(preset.train.epochs))
+    except (TuitrainError, ValueError, ArithmeticError):
+        return ()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tuitrain import figures
-from tuitrain.errors import TuitrainError, visible
+from tuitrain.errors import visible
 from tuitrain.tui.paint.axes import Curve, Pattern, Picture, Quantity, horizon, value_text
 from tuitrain.tui.paint.text import Part, Parts, cells
 from tuitrain.watch.ghosts import PUBLISHED
@@ -81,20 +81,6 @@ def _by_epoch(state: MonitorState, name: str) -> tuple[float | None, ...]:
 def _ghost(ghost: Ghost, values: tuple[float | None, ...]) -> Curve:
     style, pattern = LOOKS[ghost.name == PUBLISHED]
     return Curve(ghost.name, values, style, pattern, "beside")
-
-
-def planned_rates(state: MonitorState) -> tuple[float | None, ...]:
-    """The schedule's learning rate at the beginning of each epoch, as the preset has it."""
-    from tuitrain.spec.schedule import LearningRate
-
-    preset = state.history.preset
-    if preset is None or state.started is None:
-        return ()
-    try:
-        schedule = LearningRate(preset.train, state.started.steps_per_epoch)
-        return tuple(schedule.lr_at(epoch, 0) for epoch in range(preset.train.epochs))
-    except (TuitrainError, ValueError, ArithmeticError):
-        return ()
 
 
 def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smooth: bool, width: int) -> Parts:

@@ -14,7 +14,6 @@ from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.report_files import REPORT
-from tuitrain.tui.monitor import curves
 from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.reading import Reading
 from tuitrain.tui.monitor.steering import STEERING_KEYS, RunSteering
@@ -27,6 +26,7 @@ from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
 from tuitrain.watch.maps import keeps_network
+from tuitrain.watch.rates import planned_rates
 from tuitrain.watch.state import MonitorState
 from tuitrain.watch.watched_run import MakeSensors, WatchedRun
 
@@ -230,7 +230,7 @@ class MonitorScreen(Screen[None]):
 
     def _begun(self, started: RunStarted) -> None:
         self.query_one(HeaderLine).context = self.watched.title
-        self._shown.plan = curves.planned_rates(self.state)
+        self._shown.plan = planned_rates(self.state.history)
         self._shown.has_network = not started.own_network and keeps_network(
             self.watched.directory, self.state.over
         )

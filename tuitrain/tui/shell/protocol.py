@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuitrain.study.store import StudyDirectory
     from tuitrain.study.watching import StudyWatcher
     from tuitrain.training.job import Job
-    from tuitrain.tui.opening import Opening
+    from tuitrain.workbench.opening import Opening
     from tuitrain.workbench.settings import Settings
 
 
