@@ -16,10 +16,10 @@ from tuitrain.errors import UsageError
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
-from tuitrain.tui.runs.queue_dialog import plan_of
 from tuitrain.tui.terminal import launch
 from tuitrain.workbench import settings
 from tuitrain.workbench.opening import Opening
+from tuitrain.workbench.queue_plan import plan_of
 
 __all__ = ["own_folders"]
 

@@ -28,7 +28,6 @@ from support.queue_fake import Line
 from tuitrain.errors import TuitrainError, UsageError
 from tuitrain.runs.index import RunSummary
 from tuitrain.spec.preset_files import load_preset
-from tuitrain.tui.runs.queue_dialog import plan_of, seeds_of, variations_of
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal import filters
 from tuitrain.tui.terminal.driver import MAX_PENDING_BYTES, TerminalWriter
@@ -36,6 +35,7 @@ from tuitrain.tui.terminal.filters import AsciiFilter, plain_style, spelled, to_
 from tuitrain.tui.terminal.painter import Painter
 from tuitrain.watch import comparison, runlist
 from tuitrain.workbench import settings
+from tuitrain.workbench.queue_plan import plan_of, seeds_of, variations_of
 
 WIDTH, HEIGHT = 24, 6
 LOOKS = (

@@ -14,8 +14,7 @@ from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
 from tuitrain.watch import norms
 from tuitrain.watch.state import Ghost, MonitorState, ahead
-from tuitrain.watch.verdict import Verdict
-from tuitrain.watch.verdict import verdict_of as verdict_of
+from tuitrain.watch.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished

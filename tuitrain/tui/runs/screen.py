@@ -30,7 +30,7 @@ from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
-    from tuitrain.tui.runs.queue_dialog import Plan
+    from tuitrain.training.job import Job
     from tuitrain.tui.shell.protocol import Shell
     from tuitrain.watch.runlist import RunRow
 
@@ -339,7 +339,7 @@ class RunsScreen(Screen[None]):
 
         self.app.push_screen(QueueDialog(), self._add)
 
-    def _add(self, plan: Plan | None) -> None:
+    def _add(self, plan: list[Job] | None) -> None:
         if plan is None:
             return
         for job in plan:

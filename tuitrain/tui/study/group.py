@@ -41,8 +41,6 @@ from tuitrain.watch.study_pace import fraction_done
 if TYPE_CHECKING:
     from tuitrain.study.watching import StudyLook
 
-BAND = "good"  # its colour, below the mean in the primary one
-
 
 class GroupHead(Vertical):
     """The mean in large digits, how sure it is, the target; two bars; the worst and the best."""

@@ -52,7 +52,6 @@ class TerminalWriter(threading.Thread):
         self._dropped = False
         self._closing = False
         self.gone = False
-        self.written = 0
 
     @property
     def stalled(self) -> bool:
@@ -114,7 +113,6 @@ class TerminalWriter(threading.Thread):
                     selector.select(1.0)
                 continue
             view = view[sent:]
-            self.written += sent
             with self._condition:
                 self._pending -= sent
 
@@ -162,11 +160,6 @@ class TuitrainDriver(LinuxDriver):
             writer.drop()
             return True
         return False
-
-    @property
-    def bytes_written(self) -> int:
-        """Bytes sent to the terminal since the last start."""
-        return self._writer.written if self._writer is not None else 0
 
     def write(self, data: str) -> None:
         """Send to the terminal, never dropped: modes and what Textual says to it."""
