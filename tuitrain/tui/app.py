@@ -22,6 +22,7 @@ from tuitrain.tui.ends import RunTelling
 from tuitrain.tui.modes import MODES
 from tuitrain.tui.paint import sizes
 from tuitrain.tui.shell import themes
+from tuitrain.tui.shell.header import MODE_KEYS
 from tuitrain.tui.shell.protocol import (
     AsksNetworks,
     Shell,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 LONG_S = 12.0
 #: Nobody needs torch at once who came to watch; what is read for the screen meanwhile would take twice as long.
 TORCH_WAITS_S = 3.0
-MODE_KEYS = (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
 
 
 def _providers() -> type[Provider]:

@@ -31,7 +31,6 @@ from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.formdata import brief, header_context
 from tuitrain.workbench.lab_state import LabState, name_refused
@@ -106,7 +105,6 @@ class LabScreen(Screen[None]):
         yield LabBody(id="lab-body")
         yield SectionLine("What changed", rest="w all", id="changed")
         yield KeyFooter()
-        yield TextStrip()
 
     def on_mount(self) -> None:
         """The first preset at once; files, devices and torch behind the first paint."""

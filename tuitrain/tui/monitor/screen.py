@@ -21,7 +21,6 @@ from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
@@ -122,7 +121,6 @@ class MonitorScreen(Screen[None]):
             yield MachineLine()
             yield News()
         yield KeyFooter()
-        yield TextStrip()
 
     def on_mount(self) -> None:
         """Look at the feed at the screen's pace."""

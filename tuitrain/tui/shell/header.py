@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Modes that are the monitor too, of a study.
 STUDIES = ("group", "board", "duel")
-MODES = (("lab", "1", "Lab"), ("monitor", "2", "Monitor"), ("runs", "3", "Runs"))
+MODE_KEYS = (("1", "lab", "Lab"), ("2", "monitor", "Monitor"), ("3", "runs", "Runs"))
 
 
 class HeaderLine(Painted):
@@ -42,8 +42,7 @@ class HeaderLine(Painted):
 
     def on_mount(self) -> None:
         """Every screen with a header has the strip of text for small terminals too."""
-        if not self.screen.query(TextStrip):
-            self.screen.mount(TextStrip())
+        self.screen.mount(TextStrip())
         self.screen.bindings_updated_signal.subscribe(self, self._digits_may_differ)
 
     def _digits_may_differ(self, screen: Screen[object]) -> None:
@@ -65,7 +64,7 @@ class HeaderLine(Painted):
             here = shell(self).opening.mode
         here = "monitor" if here in STUDIES else here
         width, line = self.size.width, Line().add(" ").add("tuitrain", "primary bold")
-        for mode, key, title in MODES:
+        for key, mode, title in MODE_KEYS:
             start = line.add(" " if width < 40 else "  ").x
             if mode == here:
                 line.add(f" {key} {title} ", "bold reverse")

@@ -17,10 +17,7 @@ from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs.frontier import FrontierPane
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.tui.study.head import StudyHead, state_style
 from tuitrain.tui.study.heat import HeatView
 from tuitrain.tui.study.members import Members
@@ -57,9 +54,7 @@ class BoardScreen(StudyScreen):
 
     HELP_TITLE = "Leaderboard"
     DEFAULT_CSS = """
-    BoardScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
     BoardScreen.-tall StudyHead, BoardScreen.-very-tall StudyHead { margin: 1 0; }
-    BoardScreen #middle { height: 1fr; width: 1fr; }
     BoardScreen #settings { height: 1fr; width: 1fr; }
     BoardScreen #beside { display: none; height: 1fr; width: 1fr; }
     BoardScreen HeatView, BoardScreen SearchFront, BoardScreen #says { display: none; }
@@ -84,22 +79,18 @@ class BoardScreen(StudyScreen):
         Binding("plus,equals_sign", "more", "More seeds", key_display="+", id="board.more"),
     ]
 
-    def compose(self) -> ComposeResult:
-        """Header, how it stands, the settings, heat map and sentences, keys."""
-        yield HeaderLine()
-        with Vertical(id="study"):
-            yield StudyHead("run", 3)
-            with Horizontal(id="middle"):
-                with Vertical(id="settings"):
-                    yield SectionLine("Settings", id="members-head")
-                    yield SettingsTable()
-                with Vertical(id="beside"):
-                    yield SectionLine("Mean accuracy at the end", id="beside-head")
-                    yield HeatView()
-                    yield SearchFront()
-                    yield SheetLines(id="says")
-        yield KeyFooter()
-        yield TextStrip()
+    def panes(self) -> ComposeResult:
+        """How it stands, the settings, heat map and sentences."""
+        yield StudyHead("run", 3)
+        with Horizontal(id="middle"):
+            with Vertical(id="settings"):
+                yield SectionLine("Settings", id="members-head")
+                yield SettingsTable()
+            with Vertical(id="beside"):
+                yield SectionLine("Mean accuracy at the end", id="beside-head")
+                yield HeatView()
+                yield SearchFront()
+                yield SheetLines(id="says")
 
     def context(self, seen: StudyLook) -> str:
         """What kind of study it is, how many settings and seeds it has."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 
 from tuitrain import figures
 from tuitrain.errors import visible
@@ -15,9 +15,6 @@ from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.intervals import Row, interval_lines
 from tuitrain.tui.paint.lines import LinesView, SheetLines
 from tuitrain.tui.paint.text import Line, Parts, fit
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.tui.study.head import StudyHead
 from tuitrain.tui.study.members import Members
 from tuitrain.tui.study.screen import StudyScreen, sentences
@@ -67,9 +64,7 @@ class DuelScreen(StudyScreen):
 
     HELP_TITLE = "Monitor of a duel"
     DEFAULT_CSS = """
-    DuelScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
     DuelScreen.-tall StudyHead, DuelScreen.-very-tall StudyHead { margin: 1 0; }
-    DuelScreen #middle { height: 1fr; width: 1fr; }
     DuelScreen Intervals { height: 1fr; width: 1fr; }
     DuelScreen #says { display: none; width: 1fr; margin-left: 2; }
     DuelScreen.-two #says { display: block; width: 54; }
@@ -83,19 +78,15 @@ class DuelScreen(StudyScreen):
         Binding("A", "open_a", "Open the run of A", show=False, id="duel.open_a"),
     ]
 
-    def compose(self) -> ComposeResult:
-        """Header, how it stands, intervals and figures, pairs, keys."""
-        yield HeaderLine()
-        with Vertical(id="study"):
-            yield StudyHead("pairs", 3)
-            yield SectionLine("B − A in points, at each look", id="looks-head")
-            with Horizontal(id="middle"):
-                yield Intervals()
-                yield SheetLines(id="says")
-            yield SectionLine("Pairs", id="members-head")
-            yield Members()
-        yield KeyFooter()
-        yield TextStrip()
+    def panes(self) -> ComposeResult:
+        """How it stands, intervals and figures, pairs."""
+        yield StudyHead("pairs", 3)
+        yield SectionLine("B − A in points, at each look", id="looks-head")
+        with Horizontal(id="middle"):
+            yield Intervals()
+            yield SheetLines(id="says")
+        yield SectionLine("Pairs", id="members-head")
+        yield Members()
 
     def context(self, seen: StudyLook) -> str:
         """Who is against whom."""

@@ -18,10 +18,7 @@ from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Part, Parts
 from tuitrain.tui.runs.curves import group_curve
 from tuitrain.tui.runs.table import KINDS
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.strip import TextStrip
 from tuitrain.tui.study.head import state_parts, time_parts
 from tuitrain.tui.study.members import Members
 from tuitrain.tui.study.screen import StudyScreen, sentences
@@ -178,10 +175,8 @@ class GroupScreen(StudyScreen):
 
     HELP_TITLE = "Monitor of a group"
     DEFAULT_CSS = """
-    GroupScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
     GroupScreen.-narrow BigNumber { width: 21; }
     GroupScreen.-tall GroupHead, GroupScreen.-very-tall GroupHead { margin: 1 0; }
-    GroupScreen #middle { height: 1fr; width: 1fr; }
     GroupScreen #picture { height: 1fr; width: 1fr; }
     GroupScreen #says { display: none; width: 1fr; margin-left: 2; }
     GroupScreen.-two #says { display: block; width: 46; }
@@ -207,20 +202,16 @@ class GroupScreen(StudyScreen):
         super().__init__()
         self._cursor: int | None = None
 
-    def compose(self) -> ComposeResult:
-        """Header, figures, chart and sentences, members, keys."""
-        yield HeaderLine()
-        with Vertical(id="study"):
-            yield GroupHead(ascii_only=shell(self).settings.ascii_only)
-            with Horizontal(id="middle"):
-                with Vertical(id="picture"):
-                    yield Field(id="chart-title")
-                    yield Chart()
-                yield SheetLines(id="says")
-            yield SectionLine("Members", id="members-head")
-            yield Members()
-        yield KeyFooter()
-        yield TextStrip()
+    def panes(self) -> ComposeResult:
+        """Figures, chart and sentences, members."""
+        yield GroupHead(ascii_only=shell(self).settings.ascii_only)
+        with Horizontal(id="middle"):
+            with Vertical(id="picture"):
+                yield Field(id="chart-title")
+                yield Chart()
+            yield SheetLines(id="says")
+        yield SectionLine("Members", id="members-head")
+        yield Members()
 
     def context(self, seen: StudyLook) -> str:
         """The setting and how many seeds it has; of several settings which one."""

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts, wrap
+from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.told import told
 from tuitrain.tui.study.members import Members
 
 if TYPE_CHECKING:
@@ -42,6 +46,10 @@ def sentences(lines: Sequence[str], width: int, first: str = "bold") -> list[Par
 class StudyScreen(Screen[None]):
     """A study that is looked at."""
 
+    DEFAULT_CSS = """
+    StudyScreen #study { padding: 0 1; height: 1fr; width: 1fr; }
+    StudyScreen #middle { height: 1fr; width: 1fr; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "stop", "Stop", id="study.stop"),
         Binding("R", "go_on", "Resume", id="study.go_on"),
@@ -57,6 +65,17 @@ class StudyScreen(Screen[None]):
         self.looked: StudyLook | None = None
         self._looking = False
         self._shown_state: object = None
+
+    def compose(self) -> ComposeResult:
+        """Header, panes, keys."""
+        yield HeaderLine()
+        with Vertical(id="study"):
+            yield from self.panes()
+        yield KeyFooter()
+
+    def panes(self) -> ComposeResult:
+        """What is between header and keys."""
+        raise NotImplementedError
 
     def on_mount(self) -> None:
         """Look at the study at a slow pace: it changes with the epochs of its members."""
@@ -238,16 +257,12 @@ class StudyScreen(Screen[None]):
         if self.directory is None:
             return
         entry, manager = self.entry, shell(self).manager
-        try:
+        with told(self, "not done"):
             if entry is not None:
                 manager.feed(entry).control.stop("stopped from the monitor", source="keyboard")
                 return
-            self.directory.post_command(
-                Command("stop", reason="stopped from the monitor", source="keyboard").to_json()
-            )
-        except TuitrainError as error:
-            self.notify(visible(error), title="not done", severity="error", markup=False)
-        else:
+            command = Command("stop", reason="stopped from the monitor", source="keyboard")
+            self.directory.post_command(command.to_json())
             self.notify("stopping: the runs save their state", timeout=4)
 
     def action_go_on(self) -> None:
