@@ -29,8 +29,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class App(TuitrainApp):
     """The app, with what it would start written down and no torch loaded."""
 
-    def __init__(self, *, frame_first: bool = False, **more: Any) -> None:
-        super().__init__(Opening(theme="dark", **more), frame_first=frame_first)
+    def __init__(self, *, frame_first: bool = False, manager: Any = None, **more: Any) -> None:
+        super().__init__(Opening(theme="dark", **more), frame_first=frame_first, manager=manager)
         self.started: list[Job] = []
         self.clipboards: list[str] = []
 
