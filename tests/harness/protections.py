@@ -471,3 +471,42 @@ def plain_open(_: str) -> None:
     durable._open = lambda path, flags, mode=0o644: os.open(path, flags | os.O_CLOEXEC, mode)
     durable.refuse_link = lambda path: None
     RunDirectory._refuse_links = lambda self: None  # type: ignore[method-assign]
+
+
+@named
+def no_second_try(_: str) -> None:
+    """A member of a study whose process died is left out."""
+    from tuitrain.study import training
+
+    training.MOST_DEATHS = 1
+
+
+@named
+def process_each(_: str) -> None:
+    """Each call for a study trains its members in a process that is started for it."""
+    import functools
+    import pickle
+    import subprocess
+    import sys
+
+    from tuitrain.study import together
+
+    code = (
+        "import pickle, sys; from tuitrain.study.together import work; "
+        "sys.stdout.buffer.write(pickle.dumps(work.__wrapped__(pickle.load(sys.stdin.buffer))))"
+    )
+
+    @functools.wraps(together.work)
+    def apart(orders: Any) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=pickle.dumps(orders), stdout=subprocess.PIPE, check=True
+        )
+        return pickle.loads(done.stdout)
+
+    together.work = apart
+
+
+@named
+def torch_first(_: str) -> None:
+    """Torch is imported before anything else is done."""
+    import torch  # noqa: F401

@@ -26,6 +26,18 @@ WAIT_S = 1800.0
 EPOCHS = 2
 
 
+def environment(bench: Bench) -> dict[str, str]:
+    """That of the bench; what is taken out of a process is taken out of all Python processes of a study, pilot jobs too."""
+    if not bench.without:
+        return bench.env
+    folder = bench.folder / "changes"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        f"from harness.changes import apply\n\napply({list(bench.without)!r})\n"
+    )
+    return bench.env | {"PYTHONPATH": f"{folder}{os.pathsep}{bench.env['PYTHONPATH']}"}
+
+
 def command(bench: Bench, *arguments: str) -> list[str]:
     """A command in a process of its own, as a user starts it."""
     return [sys.executable, "-m", "tuitrain", *arguments]
@@ -44,7 +56,7 @@ def start(bench: Bench, *arguments: str, env: dict[str, str]) -> subprocess.Pope
     with (bench.folder / "said.txt").open("ab") as said:
         return subprocess.Popen(
             command(bench, *arguments),
-            env=bench.env | env,
+            env=environment(bench) | env,
             cwd=bench.folder,
             stdout=said,
             stderr=said,
@@ -114,7 +126,8 @@ def disturbed(bench: Bench, times: int, *more: str, env: dict[str, str]) -> Figu
     "0 lost, 0 run twice to the end, the same SHA-256 as undisturbed",
     quick=0,
     whole=200,
-    teeth={},
+    teeth={"no_second_try": "a member whose process died is not given out again"},
+    teeth_times=10,
 )
 def workers_killed(bench: Bench, times: int) -> Figure:
     """In processes of this machine."""
@@ -140,7 +153,8 @@ def real_slurm(bench: Bench) -> Iterator[dict[str, str]]:
     "0 lost, 0 run twice to the end, the same SHA-256 as undisturbed on one machine",
     quick=0,
     whole=200,
-    teeth={},
+    teeth={"no_second_try": "a member whose process died is not given out again"},
+    teeth_times=10,
     needs=("slurm",),
 )
 def workers_killed_on_slurm(bench: Bench, times: int) -> Figure:
@@ -153,7 +167,7 @@ def table_of(bench: Bench, name: str) -> list[Any]:
     """What a study came to, without its name and its seconds."""
     shown = subprocess.run(
         command(bench, "study", "show", name, "--json"),
-        env=bench.env,
+        env=environment(bench),
         cwd=bench.folder,
         capture_output=True,
         check=True,
@@ -199,7 +213,8 @@ def driver_killed(bench: Bench, times: int, *more: str, count: int, env: dict[st
     "the same table, every time",
     quick=0,
     whole=10,
-    teeth={},
+    teeth={"unkeyed": "random numbers that no seed decides"},
+    teeth_times=3,
 )
 def study_process_killed(bench: Bench, times: int) -> Figure:
     """On this machine."""
@@ -212,7 +227,8 @@ def study_process_killed(bench: Bench, times: int) -> Figure:
     "the same table, every time",
     quick=0,
     whole=10,
-    teeth={},
+    teeth={"unkeyed": "random numbers that no seed decides"},
+    teeth_times=3,
     needs=("slurm",),
 )
 def study_process_killed_on_slurm(bench: Bench, times: int) -> Figure:
@@ -271,7 +287,7 @@ def cost(bench: Bench, times: int, on: str, env: dict[str, str]) -> Figure:
     script.write_text(f"if __name__ == '__main__':\n    {code}\n")
     done = subprocess.run(
         [sys.executable, str(script), str(bench.preset), str(bench.runs), on, str(times)],
-        env=bench.env | env, cwd=bench.folder, capture_output=True, text=True, timeout=WAIT_S,
+        env=environment(bench) | env, cwd=bench.folder, capture_output=True, text=True, timeout=WAIT_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     got = json.loads(done.stdout.splitlines()[-1])
@@ -290,7 +306,8 @@ def cost(bench: Bench, times: int, on: str, env: dict[str, str]) -> Figure:
     "below 2 s on a new worker, below 0.2 s on a warm one",
     quick=0,
     whole=20,
-    teeth={},
+    teeth={"process_each": "a process that is started for each member"},
+    teeth_times=2,
 )
 def overhead_here(bench: Bench, times: int) -> Figure:
     """From the call to its result; what is called trains, saves, writes the report."""
@@ -303,7 +320,8 @@ def overhead_here(bench: Bench, times: int) -> Figure:
     "below 2 s on a new worker, below 0.2 s on a warm one",
     quick=0,
     whole=20,
-    teeth={},
+    teeth={"process_each": "a process that is started for each member"},
+    teeth_times=2,
     needs=("slurm",),
 )
 def overhead_on_slurm(bench: Bench, times: int) -> Figure:
@@ -329,7 +347,7 @@ def first_paint(bench: Bench, arguments: list[str], wanted: str) -> float:
         sys.executable,
         ["-m", "tuitrain", *arguments],
         # An installation has bytecode too.
-        env=bench.env | {"TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": ""},
+        env=environment(bench) | {"TERM": "xterm-256color", "PYTHONDONTWRITEBYTECODE": ""},
         dimensions=(30, 100),
     )
     try:
@@ -349,7 +367,8 @@ def first_paint(bench: Bench, arguments: list[str], wanted: str) -> float:
     "below 1 s from the start of the command until its mean is on the terminal",
     quick=0,
     whole=5,
-    teeth={},
+    teeth={"torch_first": "torch imported before anything is shown"},
+    teeth_times=1,
 )
 def attached(bench: Bench, times: int) -> Figure:
     """Members are copies of one run; the last shows are timed, the first ones fill the disk's cache."""
