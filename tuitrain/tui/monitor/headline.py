@@ -13,6 +13,7 @@ from tuitrain.errors import visible
 from tuitrain.tui.monitor.sheets import LEVEL_MARKS, LEVEL_STYLES
 from tuitrain.tui.paint.bars import spark_range
 from tuitrain.tui.paint.cells import Bar, BigNumber, Field, Spark
+from tuitrain.tui.paint.head import LargeHead
 from tuitrain.tui.paint.sizes import NORMAL
 from tuitrain.tui.paint.text import Part, cells
 from tuitrain.watch.alerts import Alert
@@ -22,14 +23,10 @@ from tuitrain.watch.state import Ghost, MonitorState, ahead
 NARROW = NORMAL - 2  # columns below which the headline is shortened; its screen has a margin
 
 
-class Headline(Vertical):
+class Headline(LargeHead):
     """State, epoch, best accuracy in large digits, last, target, time left; two bars; the running figures."""
 
     DEFAULT_CSS = """
-    Headline { height: 5; width: 1fr; }
-    Headline Horizontal { height: 1; width: 1fr; }
-    Headline #head { height: 3; }
-    Headline #facts { height: 3; width: 1fr; }
     Headline .-side { width: 24; }
     Headline #epoch-label { width: 6; }
     Headline #run-label { width: 6; }
@@ -41,10 +38,6 @@ class Headline(Vertical):
     Headline #gap { width: 12; }
     Headline #lr { width: 11; }
     """
-
-    def __init__(self, *, ascii_only: bool = False) -> None:
-        super().__init__()
-        self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
         """Every figure that changes on its own is a field of its own."""
@@ -79,9 +72,6 @@ class Headline(Vertical):
     def narrow(self) -> bool:
         """Whether only the shortest form of each figure fits."""
         return self.size.width < NARROW
-
-    def _set(self, name: str, *parts: Part) -> None:
-        self.query_one(f"#{name}", Field).set(*parts)
 
     def show(self, state: MonitorState, ghosts: Sequence[Ghost], silent_s: float = 0.0) -> None:
         """Show a state; `silent_s` is how long nothing was heard of a run that should be talking."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -138,13 +137,19 @@ class Chart(PlotWidget, inherit_bindings=False):
     def _draw(self) -> None:
         if not self.is_mounted:
             return
-        with self._held():
+        self._painting = True
+        try:
             self._datasets, self._labels, self._points = [], [], []
-            for curve in reversed(self.picture.curves):  # the first on top
-                self._add(curve)
-            if not self.zoomed:
-                self._fit()
+            self._add_all()
+        finally:
+            self._painting = False
         self.paint()
+
+    def _add_all(self) -> None:
+        for curve in reversed(self.picture.curves):  # the first on top
+            self._add(curve)
+        if not self.zoomed:
+            self._fit()
 
     def _add(self, curve: Curve) -> None:
         scale = axes.scale(self.picture.quantity, self.picture.logarithmic)
@@ -169,14 +174,6 @@ class Chart(PlotWidget, inherit_bindings=False):
         air = span / max(8, self.size.width - self.margin_left)  # a cell, so that both ends are in sight
         self.set_xlimits(1.0 - air / 2, 1.0 + span + air)
         self.set_ylimits(*picture.limits())
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
-        self._painting = True
-        try:
-            yield
-        finally:
-            self._painting = False
 
     def paint(self) -> None:
         """Draw off screen and send what changed."""

@@ -48,15 +48,10 @@ class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
             self.frontier = frontier
             self._draw()
 
-    def _draw(self) -> None:
-        if not self.is_mounted:
-            return
-        with self._held():
-            self._datasets, self._labels = [], []
-            if self.frontier.mine or self.frontier.published:
-                self._fit()
-                self._add_front()
-        self.paint()
+    def _add_all(self) -> None:
+        if self.frontier.mine or self.frontier.published:
+            self._fit()
+            self._add_front()
 
     def _fit(self) -> None:
         shown = self.frontier

@@ -14,6 +14,7 @@ from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.axes import Curve, Picture, horizon
 from tuitrain.tui.paint.cells import Bar, BigNumber, Field, SectionLine
 from tuitrain.tui.paint.chart import Chart
+from tuitrain.tui.paint.head import LargeHead
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Part, Parts
 from tuitrain.tui.runs.curves import group_curve
@@ -39,24 +40,16 @@ if TYPE_CHECKING:
     from tuitrain.study.watching import StudyLook
 
 
-class GroupHead(Vertical):
+class GroupHead(LargeHead):
     """The mean in large digits, how sure it is, the target; two bars; the worst and the best."""
 
     DEFAULT_CSS = """
-    GroupHead { height: 5; width: 1fr; }
-    GroupHead Horizontal { height: 1; width: 1fr; }
-    GroupHead #head { height: 3; }
-    GroupHead #facts { height: 3; width: 1fr; }
     GroupHead #left { width: 28; }
     GroupHead #run-label { width: 4; }
     GroupHead #share { width: 6; }
     GroupHead #seeds-label { width: 8; }
     GroupHead #seeds { width: 20; }
     """
-
-    def __init__(self, *, ascii_only: bool = False) -> None:
-        super().__init__()
-        self._ascii = ascii_only
 
     def compose(self) -> ComposeResult:
         """Every figure that changes on its own is a field of its own."""
@@ -76,9 +69,6 @@ class GroupHead(Vertical):
             yield Bar(id="seeds-bar")
             yield Field(id="seeds")
         yield Field(id="ends")
-
-    def _set(self, name: str, *parts: Part) -> None:
-        self.query_one(f"#{name}", Field).set(*parts)
 
     def show(self, seen: StudyLook, state: str) -> None:
         """Show a look, and how the study stands."""
