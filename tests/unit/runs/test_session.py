@@ -444,6 +444,7 @@ def test_removed_when_the_last_epoch_is_over_the_weights_are_there_all_the_same(
 
     def removed_first(event: Any, trainer: Any) -> None:
         if isinstance(event, RunFinished):
+            session._files.settle()  # else the last checkpoint is written while the folder is removed
             shutil.rmtree(tmp_path / "deep")
         take(event, trainer)
 
