@@ -121,13 +121,14 @@ class Show:
 def show(kind: str, pace: float, low: bool, runs: str) -> None:
     """Runs the app until it is killed."""
     from tuitrain.tui.app import TuitrainApp
+    from tuitrain.workbench.opening import Opening
 
     class Bench(TuitrainApp):
         def on_mount(self) -> None:
             super().on_mount()
             self.open_run(Show(kind, pace))  # type: ignore[arg-type]
 
-    Bench(runs_dir=Path(runs), low_bandwidth=low).run()
+    Bench(Opening(runs_dir=Path(runs), low_bandwidth=low)).run()
 
 
 # ------------------------------------------------------------------------ the terminal, and the count
