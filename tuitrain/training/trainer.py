@@ -327,7 +327,7 @@ class Trainer(Run):
             self.network.to("cpu")
         for parameter in self.network.parameters():
             parameter.grad = None
-        gc.collect()
         if self.device.type == "cuda":
+            gc.collect()  # a card has no memory to wait for a collection; a full one stops all threads for 0.1 s and more
             with contextlib.suppress(RuntimeError):
                 torch.cuda.empty_cache()
