@@ -57,4 +57,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """What is imported by now stays: looking through it again at each collection is most of what a tiny run costs."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # with what apps leave in a worker, looking for garbage took a third of the time
+    gc.set_threshold(
+        20_000, 20, 20
+    )  # with what apps leave in a worker, looking for garbage took a third of the time

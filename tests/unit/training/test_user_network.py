@@ -222,7 +222,7 @@ def test_one_module_runs_files_and_only_a_flags_places_ask_it_to() -> None:
     }
     assert asking == {
         "tuitrain/cli/user_network.py", "tuitrain/runs/launch.py",
-        "tuitrain/tui/lab/lookups.py", "tuitrain/tui/lab/rate_finder.py", "tuitrain/runs/queue_entry.py",
+        "tuitrain/tui/lab/lookups.py", "tuitrain/workbench/rate_search.py", "tuitrain/runs/queue_entry.py",
         "tuitrain/study/member.py",
     }  # fmt: skip
 
