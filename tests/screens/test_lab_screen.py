@@ -238,7 +238,7 @@ async def test_search_and_sort_of_presets(tmp_path: Path) -> None:
         await pilot.press("p", ">")
         await pilot.pause()
         first = browser.presets.items and browser.presets._rows[0]
-        assert first == "small3824"  # the fewest parameters
+        assert first == "small3413"  # the fewest parameters
 
 
 async def test_edits_stay_with_their_preset(tmp_path: Path) -> None:
