@@ -57,14 +57,14 @@ def hashes(home, name: str) -> dict[str, str]:
 
 def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_alone(home) -> None:
     """A worker is killed, then the whole study, then SIGTERM stops it; resumed, all is as if nothing had been."""
-    arguments = ("run", "--preset", "TINY", "--seeds", "4", "--epochs", "30", "--name", "killed", "--plain")
+    arguments = ("run", "--preset", "TINY", "--seeds", "4", "--epochs", "80", "--name", "killed", "--plain")
     runs = Path(home["TUITRAIN_RUNS_DIR"])
     process = subprocess.Popen(
         command(home, *arguments), env=home, stderr=subprocess.PIPE, start_new_session=True
     )
     _wait_for(lambda: list(runs.glob("killed_seed*/checkpoints/*")))
-    pid = json.loads(next(iter(runs.glob("killed_seed*/progress.json"))).read_text())["pid"]
-    os.kill(pid, signal.SIGKILL)
+    _wait_for(lambda: list(runs.glob("killed_seed*/progress.json")))
+    os.kill(_pid(next(iter(runs.glob("killed_seed*/progress.json")))), signal.SIGKILL)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
@@ -88,7 +88,7 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     assert (group["finished"], [run["seed"] for run in group["runs"]]) == (4, [0, 1, 2, 3])
     assert group["mean_interval"][0] <= group["mean_last_test_accuracy"] <= group["mean_interval"][1]
     alone = tuitrain(
-        home, "run", "--preset", "TINY", "--seeds", "2", "--epochs", "30", "--name", "whole", "--jobs", "1",
+        home, "run", "--preset", "TINY", "--seeds", "2", "--epochs", "80", "--name", "whole", "--jobs", "1",
         "--threads", "1", "--json",
     )  # fmt: skip
     assert alone.returncode == 0, alone.stderr
