@@ -224,7 +224,7 @@ def test_a_paused_run_whose_terminal_has_gone_says_how_to_find_it(tmp_path: Path
         until(lambda: any(isinstance(r.event, Notice) for r in run.events()))
         notice = next(r.event for r in run.events() if isinstance(r.event, Notice))
         assert notice.code == "paused_no_terminal" and "`tuitrain attach a`" in notice.remedy
-        assert "its terminal has gone" in (run.path / "log.txt").read_text()
+        until(lambda: "its terminal has gone" in (run.path / "log.txt").read_text())  # written after the event
         for command in ("runs", "status"):
             shown = CliRunner().invoke(app, [command, "--runs-dir", str(tmp_path)])
             assert "a: paused, no terminal; `tuitrain attach a`" in shown.stderr
