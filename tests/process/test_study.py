@@ -1,5 +1,6 @@
 """Studies as a user runs them: real processes, digits, signals."""
 
+import contextlib
 import json
 import os
 import signal
@@ -41,7 +42,7 @@ def command(home, *arguments: str) -> list[str]:
 
 def tuitrain(home, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(home, *arguments), env=home, text=True, capture_output=True, timeout=120, check=False
+        command(home, *arguments), env=home, text=True, capture_output=True, timeout=240, check=False
     )
 
 
@@ -63,21 +64,23 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
         command(home, *arguments), env=home, stderr=subprocess.PIPE, start_new_session=True
     )
     _wait_for(lambda: list(runs.glob("killed_seed*/checkpoints/*")))
-    _wait_for(lambda: list(runs.glob("killed_seed*/progress.json")))
-    os.kill(_pid(next(iter(runs.glob("killed_seed*/progress.json")))), signal.SIGKILL)
+    _wait_for(lambda: _pids(runs))
+    os.kill(min(_pids(runs)), signal.SIGKILL)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
-    dead = {_pid(path) for path in runs.glob("killed_seed*/progress.json")}
+    dead = _pids(runs)
     told = Path(home["HOME"]) / "told.jsonl"
     home = home | {"TUITRAIN_ON_FINISH": f"cat >> {told}"}
     again = subprocess.Popen(
         command(home, "study", "resume", "killed", "--plain"), env=home, stderr=subprocess.PIPE
     )
-    _wait_for(lambda: any(_pid(path) not in dead for path in runs.glob("killed_seed*/progress.json")))
+    _wait_for(lambda: _pids(runs) - dead)
     again.send_signal(signal.SIGTERM)
-    assert again.wait(30) == 143
-    _wait_for(lambda: not list(runs.glob("killed_seed*/progress.json")))
+    assert again.wait(60) == 143
+    _wait_for(
+        lambda: not _pids(runs) - dead
+    )  # a member whose turn did not come again has what it was killed with
     done = tuitrain(home, "study", "resume", "killed", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -260,8 +263,13 @@ def test_a_reproduction_holds_claims_against_seeds_and_trains_no_finished_member
     assert missing.returncode == 3 and missing.stderr.count("\n") == 1, missing.stderr
 
 
-def _pid(progress: Path) -> int:
-    return int(json.loads(progress.read_text())["pid"])
+def _pids(runs: Path) -> set[int]:
+    """The processes that train the members of the killed study, or were killed while they did."""
+    pids = set()
+    for progress in runs.glob("killed_seed*/progress.json"):
+        with contextlib.suppress(FileNotFoundError):  # the run has ended
+            pids.add(int(json.loads(progress.read_text())["pid"]))
+    return pids
 
 
 def _wait_for(condition) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import os
@@ -22,7 +23,8 @@ from tuitrain.runs import checkpoint, durable, inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.runs.steering import RemoteControl
-from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
+from tuitrain.training.command import Command, RunControl
+from tuitrain.training.events import CheckpointSaved, Control, EpochFinished, Notice, RunFinished
 from tuitrain.training.inspection import Predictions
 
 
@@ -44,7 +46,7 @@ def weights(run: RunDirectory) -> bytes:
     return (run.path / "model.safetensors").read_bytes()
 
 
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not come true in time"
@@ -91,18 +93,31 @@ def test_tensorboard_reads_what_we_write(tmp_path: Path) -> None:
     assert len(list((run.path / "tensorboard").iterdir())) == 1
 
 
+class StopsAtLook(RunControl):
+    """Stops the run after so many steps: the trainer looks before each."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    def take(self) -> Command | None:
+        if self.left == 0:
+            self.stop("test", source="test")
+        self.left -= 1
+        return super().take()
+
+
 @pytest.mark.parametrize("when", range(1, 6))
 def test_stopped_in_the_middle_and_resumed_is_as_never_stopped(tmp_path: Path, when: int) -> None:
     plain = make(tmp_path, "plain")
     run_to_end(plain, epochs=4, steps=60)
     run = make(tmp_path)
-    session = fake_session(run, epochs=4, steps=60, step_s=0.004)
+    session = fake_session(run, epochs=4, steps=60)
+    session.control = StopsAtLook(8 * when)
     session.start()
-    wait_for(lambda: session.snapshot.progress is not None and session.snapshot.progress.step >= 8 * when)
-    session.control.stop("test", source="test")
-    assert session.join(20) and session.outcome == "stopped" and session.exit_code == 0
+    assert session.join(60) and session.outcome == "stopped" and session.exit_code == 0
     newest = checkpoint.entries(run.path / "checkpoints")[-1]
-    assert newest.step > 0
+    assert newest.step == 8 * when
     run.acquire()
     session = run_to_end(run, epochs=4, steps=60, resume=True)
     assert weights(run) == weights(plain) and epochs_of(run) == [1, 2, 3, 4]
@@ -126,7 +141,7 @@ def test_the_comparison_has_teeth(tmp_path: Path) -> None:
 
 def test_another_process_pauses_steers_and_stops(tmp_path: Path) -> None:
     run = make(tmp_path)
-    session = fake_session(run, epochs=500, step_s=0.002)
+    session = fake_session(run, epochs=9000, step_s=0.002)
     session.start()
     other = RunDirectory.open(run.path)
     remote = RemoteControl(other)
@@ -143,12 +158,12 @@ def test_another_process_pauses_steers_and_stops(tmp_path: Path) -> None:
     time.sleep(0.3)
     assert session.snapshot.progress is before
     beat = other.live()
-    wait_for(lambda: (live := other.live()) is not None and beat is not None and live.beat > beat.beat, 5)
+    wait_for(lambda: (live := other.live()) is not None and beat is not None and live.beat > beat.beat)
     remote.resume()
     wait_for(lambda: session.snapshot.progress is not before)
     remote.checkpoint()
     remote.stop("enough")
-    assert session.join(20) and session.outcome == "stopped"
+    assert session.join(60) and session.outcome == "stopped"
     actions = [(r.event.action, r.event.value) for r in run.events() if isinstance(r.event, Control)]
     assert actions == [
         ("learning_rate", 0.5), ("extended", 2), ("paused", None), ("resumed", None), ("checkpoint", None),
@@ -178,11 +193,13 @@ def test_what_goes_wrong_has_an_outcome_an_exit_code_and_frees_the_directory(tmp
 
 def test_no_threads_or_descriptors_are_left(tmp_path: Path) -> None:
     run_to_end(make(tmp_path, "warm"), epochs=1)
-    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    threads, descriptors = set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
     for number in range(10):
         run_to_end(make(tmp_path, f"r{number}"), epochs=1)
-    wait_for(lambda: threading.active_count() == threads, 5)
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    wait_for(lambda: not set(threading.enumerate()) - threads)
+    assert (
+        len(os.listdir("/proc/self/fd")) <= descriptors
+    )  # less: of another test, which was collected meanwhile
 
 
 # Disks that fail
@@ -292,17 +309,14 @@ def test_space_that_comes_back_leaves_nothing_missing(
 ) -> None:
     run = make(tmp_path)
     session = fake_session(run, epochs=6, steps=10, step_s=0.005)
-    full = True
 
-    def hook(operation: str, path: Path) -> None:
-        if full and operation in ("write", "create"):
+    def full_for_two_epochs(operation: str, path: Path) -> None:
+        if len(session.recorder.history.epochs) < 2 and operation in ("write", "create"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(durable, "hook", hook)
+    monkeypatch.setattr(durable, "hook", full_for_two_epochs)
     session.start()
-    wait_for(lambda: len(session.recorder.history.epochs) >= 2)
-    full = False
-    assert session.join(20) and session.exit_code == 0 and session.recorder.trouble is None
+    assert session.join(60) and session.exit_code == 0 and session.recorder.trouble is None
     assert epochs_of(run) == [1, 2, 3, 4, 5, 6]
     assert (run.path / "log.txt").read_text().count("Test set") == 6
     assert len((run.path / "metrics.csv").read_text().splitlines()) == 7
@@ -316,7 +330,7 @@ def test_the_next_epoch_is_trained_while_a_checkpoint_is_written(
 
     def slow(_: str, path: Path) -> None:
         if "checkpoints" in path.parts and path.name.startswith(".epoch-"):
-            assert may_write.wait(20)
+            assert may_write.wait(120)
 
     run = make(tmp_path)
     session = fake_session(run, epochs=2, steps=5)
@@ -325,7 +339,7 @@ def test_the_next_epoch_is_trained_while_a_checkpoint_is_written(
     wait_for(lambda: (now := session.snapshot.progress) is not None and (now.epoch, now.step) == (2, 5))
     assert epochs_of(run) == [1] and not checkpoint.entries(run.path / "checkpoints") and session.running
     may_write.set()
-    assert session.join(20) and session.outcome == "completed"
+    assert session.join(60) and session.outcome == "completed"
     lines = [type(record.event).__name__ for record in run.events()]
     assert lines[-5:-1] == ["EpochFinished", "CheckpointSaved"] * 2
     assert [entry.epoch for entry in checkpoint.entries(run.path / "checkpoints")] == [1, 2]
@@ -362,9 +376,9 @@ def test_a_directory_removed_under_a_run_is_made_again_and_nothing_later_is_lost
     run_to_end(plain, epochs=4, steps=60)
     run = make(tmp_path)
     toml = (run.path / "preset.toml").read_bytes()
-    session = fake_session(run, epochs=4, steps=60, step_s=0.01)
+    session = fake_session(run, epochs=4, steps=60, step_s=0.025)
     session.start()
-    wait_for(lambda: len(session.recorder.history.epochs) == 1)
+    wait_for(lambda: session.recorder.history.epochs)
     while run.path.exists():  # the run may be writing into it meanwhile
         shutil.rmtree(run.path, ignore_errors=True)
     wait_for(
@@ -388,7 +402,11 @@ def put_back_as_a_copy(run: RunDirectory) -> None:
 
 def swap_whole_directory(run: RunDirectory) -> None:
     copy = run.path.with_name("copy")
-    shutil.copytree(run.path, copy)
+    for _ in range(100):
+        with contextlib.suppress(shutil.Error):  # what was being written had its name already
+            shutil.copytree(run.path, copy)
+            break
+        shutil.rmtree(copy)
     run.path.rename(run.path.with_name("away"))
     copy.rename(run.path)
 
@@ -400,9 +418,9 @@ def take_the_lock_away(run: RunDirectory) -> None:
 @pytest.mark.parametrize("what", [put_back_as_a_copy, swap_whole_directory, take_the_lock_away])
 def test_files_replaced_under_a_run_lose_nothing_that_comes_later(tmp_path: Path, what) -> None:
     run = make(tmp_path)
-    session = fake_session(run, epochs=4, steps=60, step_s=0.01)
+    session = fake_session(run, epochs=4, steps=60, step_s=0.025)
     session.start()
-    wait_for(lambda: len(session.recorder.history.epochs) == 1)
+    wait_for(lambda: any(isinstance(r.event, CheckpointSaved) for r in run.events()))
     what(run)
     wait_for(lambda: any(notice.code == "directory_replaced" for notice in notices_of(run)))
     wait_for(
@@ -457,9 +475,9 @@ def test_removed_when_the_last_epoch_is_over_the_weights_are_there_all_the_same(
 
 def test_removed_where_it_cannot_be_made_again_the_run_ends_with_4(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "runs", "fake", name="a")
-    session = fake_session(run, epochs=3, steps=40, step_s=0.01)
+    session = fake_session(run, epochs=3, steps=40, step_s=0.025)
     session.start()
-    wait_for(lambda: len(session.recorder.history.epochs) == 1)
+    wait_for(lambda: session.recorder.history.epochs)
     (tmp_path / "runs").rename(tmp_path / "away")
     (tmp_path / "runs").write_text("a file is in the way")
     assert session.join(60) and session.exit_code == ExitCode.RUN_DIRECTORY
