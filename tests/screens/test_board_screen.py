@@ -132,7 +132,7 @@ async def test_all_settings_of_a_sweep_are_opened_below_its_row_and_compared(tmp
         table = await runs_shown(pilot, 2)
         at = next(n for n, row in enumerate(table.rows) if row.is_board)
         table.cursor = at
-        assert "sweep of 6 · 9 of 18 runs" in text_of(app)
+        await until(pilot, lambda: "sweep of 6 · 9 of 18 runs" in text_of(app))
         await pilot.press("right")
         await until(pilot, lambda: len(table.rows) == 5)
         assert "▸ dropout 0.0 · 3 seeds" in text_of(app) and "lr 0.01 · 3 seeds" in text_of(app)
@@ -235,11 +235,8 @@ async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Pat
         await until(pilot, lambda: "Mean validation accuracy in % over parameters" in text_of(app))
         await until(pilot, lambda: judged in text_of(app))
         place = found.frontier.front[1]
-        assert f"◉ {percent_text(place.accuracy)} with {place.parameters:,}" in text_of(app)
-        assert (
-            "■ best for its size" in text_of(app)
-            and "○ published" in text_of(app)
-            and "trial 1" in text_of(app)
-        )
+        here = f"◉ {percent_text(place.accuracy)} with {place.parameters:,}"
+        for piece in (here, "■ best for its size", "○ published", "trial 1"):
+            await until(pilot, lambda piece=piece: piece in text_of(app))
         await pilot.press("f", "enter")
         await until(pilot, lambda: "2 of 6: trial 1" in said(app))

@@ -39,7 +39,8 @@ async def test_a_branch_is_asked_for_trained_and_drawn_from_where_it_parts(tmp_p
         await pilot.press("B")
         await until(pilot, lambda: isinstance(app.screen, BranchDialog))
         dialog = app.screen
-        assert "Kept are the ends of epochs 1, 2, 3, 4." in " ".join(text_of(app).replace("│", " ").split())
+        kept = "Kept are the ends of epochs 1, 2, 3, 4."
+        await until(pilot, lambda: kept in " ".join(text_of(app).replace("│", " ").split()))
         assert [field.value for field in dialog.query(Input)] == ["3", "4", "0.05", "0.1", ""]
         for wrong, said in (("9", "epoch 9 is not kept"), ("x", "type a whole number"), ("4", "more than 4")):
             dialog.query_one("#epoch", Input).value = wrong
@@ -88,7 +89,7 @@ async def test_a_run_without_checkpoints_cannot_be_branched_from(tmp_path: Path)
     async with app.run_test(size=(80, 24)) as pilot:
         await runs_shown(pilot, 1)
         await pilot.press("B")
-        await pilot.pause()
+        await until(pilot, lambda: len(app._notifications))
         assert "has no checkpoint of an epoch's end" in [n.message for n in app._notifications][-1]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from support.digits_runs import digits_run
-from support.lab_stage import App, own_folders, settle, text_of
+from support.lab_stage import App, chosen_in_palette, own_folders, settle, text_of, until
 from tuitrain.data.load import load_dataset
 from tuitrain.data.picture import read_picture
 from tuitrain.runs.checkpoint import entries
@@ -52,18 +51,13 @@ async def drawing(
         yield app, pilot, shown
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], object]) -> None:
-    for _ in range(600):
-        await pilot.pause()
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to that")
-
-
 def answered(shown: DrawScreen) -> bool:
     answer = shown.answer
     return answer is not None and answer.question.number == shown.drawing.number
+
+
+def likened(shown: DrawScreen) -> bool:
+    return shown.likeness is not None and shown.likeness.answer is shown.answer
 
 
 async def test_keys_draw_and_the_network_follows(runs: Path) -> None:
@@ -75,7 +69,7 @@ async def test_keys_draw_and_the_network_follows(runs: Path) -> None:
         assert shown.drawing.image[12:15, 13].min() == 255
         await pilot.press("space", *["right"] * 3, "space", "right", "right")
         assert shown.drawing.image[14, 13:17].min() == 255 and not shown.drawing.image[14, 18]
-        await until(pilot, lambda: answered(shown) and shown.likeness is not None)
+        await until(pilot, lambda: answered(shown) and likened(shown))
         answer, likeness = shown.answer, shown.likeness
         assert answer is not None and answer.probabilities is not None and likeness is not None
         assert answer.probabilities.sum() == pytest.approx(1)
@@ -143,8 +137,7 @@ async def test_other_networks_are_asked_of_the_same_drawing(runs: Path) -> None:
         await settle(app, pilot)
         assert isinstance(app.screen, NetworksDialog) and "short" not in text_of(app)
         await pilot.press("down", "enter")
-        await until(pilot, lambda: app.screen is shown and answered(shown))
-        assert shown.path == runs / "good"
+        await until(pilot, lambda: app.screen is shown and shown.path == runs / "good" and answered(shown))
 
 
 async def test_w_asks_the_averaged_weights_of_a_run_that_keeps_them(tmp_path: Path) -> None:
@@ -183,7 +176,7 @@ async def test_a_random_test_image_is_asked_as_it_is_and_saved(
         article = "an" if test.labels[41] == 8 else "a"
         assert f"test image 41: {article} {test.labels[41]}, which it" in text_of(app)
         await pilot.press("s", "enter")
-        await pilot.pause()
+        await until(pilot, lambda: (tmp_path / "digit.png").exists())
         assert np.array_equal(read_picture(tmp_path / "digit.png").image, test.images[41])
         Image.fromarray(test.images[0]).save(tmp_path / "digit.png")
         await pilot.press("s", "enter")
@@ -249,10 +242,9 @@ async def test_the_ways_in_and_out(runs: Path) -> None:
         await settle(app, pilot)
         assert app.screen is shown and shown.path == runs / "short"
         await pilot.press("1", "ctrl+p", *"draw a")
-        await pilot.pause(0.5)
-        await pilot.press("enter")
-        await settle(app, pilot)
-        assert app.screen is shown and shown.path == runs / "short"  # as it was left
+        await chosen_in_palette(app, pilot, "Draw a digit")
+        await until(pilot, lambda: app.screen is shown)
+        assert shown.path == runs / "short"  # as it was left
         await pilot.press("escape")
         await settle(app, pilot)
         assert app.current_mode == "lab"
@@ -289,9 +281,7 @@ def test_the_screen_looks_as_before(
         await pilot.press(*STROKES)
         shown = app.screen
         assert isinstance(shown, DrawScreen)
-        await until(
-            pilot, lambda: answered(shown) and shown.likeness and shown.likeness.answer is shown.answer
-        )
+        await until(pilot, lambda: answered(shown) and likened(shown))
         # The last digits of what was trained differ from machine to machine.
         answer = shown.answer
         assert answer is not None and answer.probabilities is not None
@@ -299,6 +289,6 @@ def test_the_screen_looks_as_before(
         assert shown.likeness is not None
         shown.likeness = dataclasses.replace(shown.likeness, said=(shown.likeness.label + 5) % 10)
         shown.paint()
-        await pilot.pause(0.2)
+        await settle(app, pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=before)

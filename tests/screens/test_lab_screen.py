@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from support.lab_stage import App, lab, own_folders, settle, text_of  # noqa: F401 - a fixture
+from support.lab_stage import App, lab, own_folders, settle, text_of, until  # noqa: F401 - a fixture
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.lab.data import DataScreen, DigitGrid
@@ -271,10 +271,7 @@ async def test_torchinfo_takes_over_when_torch_is_there(tmp_path: Path) -> None:
     async with lab(tmp_path, size=(120, 40)) as (app, pilot, screen):
         assert screen.query_one(NetworkFoot).figures is None
         app.torch_ready = True
-        for _ in range(200):
-            await pilot.pause(0.1)
-            if screen.query_one(NetworkFoot).figures is not None:
-                break
+        await until(pilot, lambda: screen.query_one(NetworkFoot).figures is not None)
         figures = screen.query_one(NetworkFoot).figures
         table = screen.editor.check.table
         assert figures is not None and table is not None
@@ -366,7 +363,7 @@ async def test_keys_that_come_in_one_burst_act_in_their_order(tmp_path: Path) ->
     async with lab(tmp_path) as (app, pilot, screen):
         for key in ["tab", *"0.0345", "enter", "tab", "down", "plus"]:
             app.simulate_key(key)
-        await pilot.pause(0.5)
+        await until(pilot, lambda: screen.editor.over_budget == 54)
         await settle(app, pilot)
         assert app.screen is screen
         assert screen.preset.train.dropout == 0.0345
@@ -389,9 +386,8 @@ async def test_presets_may_be_opened_while_they_are_still_read(tmp_path: Path) -
     async with app.run_test(size=(80, 24)) as pilot:
         app.simulate_key("p")
         app.simulate_key("down")
+        await until(pilot, lambda: isinstance(app.screen, PresetDropDown) and "step13" in text_of(app))
         await settle(app, pilot)
-        await pilot.pause()
-        assert "step13" in text_of(app)
         await pilot.press("escape")
         assert isinstance(app.screen, LabScreen)
 

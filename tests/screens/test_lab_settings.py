@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.lab_stage import own_folders, settle, text_of
+from support.lab_stage import looked_up, own_folders, settle, text_of, until
 from tuitrain import config
 from tuitrain.cli import opening
 from tuitrain.config import SETTINGS
@@ -84,13 +84,13 @@ async def test_a_setting_holds_in_the_lab(name: str, tmp_path: Path, monkeypatch
     monkeypatch.setenv(f"TUITRAIN_{name.upper()}", value)
     app, manager = opened(monkeypatch)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(app, pilot)  # type: ignore[arg-type]
+        await looked_up(app, pilot)
         screen = app.screen
         assert isinstance(screen, LabScreen)
         monkeypatch.setattr(screen.state, "data_status", lambda name: (True, ""))
         await pilot.press("enter")
+        await until(pilot, lambda: manager.asked)
         await settle(app, pilot)  # type: ignore[arg-type]
-        await pilot.pause()
         assert len(manager.asked) == 1
         assert found(app, manager.asked[0]) == expected
 
@@ -103,7 +103,7 @@ async def test_the_data_set_of_the_settings_is_shown_and_outlives_a_reset(
     monkeypatch.setenv("TUITRAIN_DEVICE", "cpu")
     app, _ = opened(monkeypatch)
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(app, pilot)  # type: ignore[arg-type]
+        await looked_up(app, pilot)
         screen = app.screen
         assert isinstance(screen, LabScreen)
         assert "digits" in text_of(app).splitlines()[0]  # type: ignore[arg-type]
@@ -128,7 +128,7 @@ async def test_a_setting_that_can_not_be_used_is_said(
     monkeypatch.setenv("TUITRAIN_DATASET", "digit")
     app, _ = opened(monkeypatch)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(app, pilot)  # type: ignore[arg-type]
+        await looked_up(app, pilot)
         assert app.config_problem is not None
         assert app.config_problem.startswith("TUITRAIN_DATASET: dataset is 'digit'; use one of mnist, ")
         assert isinstance(app.screen, LabScreen) and app.screen.preset.train.dataset == "mnist"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.lab_stage import App, lab, own_folders, settle, text_of
+from support.lab_stage import App, lab, looked_up, own_folders, settle, text_of, until
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.shapes import GAP, blocks_of, fitted, half_rows, sees
@@ -65,9 +65,8 @@ async def test_no_picture_where_the_table_needs_the_room(tmp_path: Path) -> None
     async with lab(tmp_path, size=(80, 24)) as (app, pilot, screen):
         assert "Shapes" not in text_of(app)
         await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: "Shapes" in text_of(app))
         await settle(app, pilot)
-        await pilot.pause()
-        assert "Shapes" in text_of(app)
         for _ in range(12):
             screen.editor.insert(1, {"conv": 10, "kernel": 3, "padding": 1})
         screen.after_edit()
@@ -93,10 +92,6 @@ async def test_the_picture_is_there_before_any_key_where_the_screen_comes_after_
 ) -> None:
     app = App(runs_dir=tmp_path / "runs", frame_first=True)
     async with app.run_test(size=(120, 40)) as pilot:
-        for _ in range(50):
-            await pilot.pause(0.05)
-            if app.current_mode == "lab":
-                break
-        await settle(app, pilot)
+        await looked_up(app, pilot)
         text = text_of(app)
         assert "Shapes" in text and "▰" * 19 in text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.lab_stage import App
+from support.lab_stage import App, looked_up, settle
 from tuitrain.watch import devices
 from tuitrain.watch.devices import Device
 
@@ -33,10 +33,10 @@ def _fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def waited(keys: list[str]) -> Callable[[Pilot[Any]], Any]:
     async def run(pilot: Pilot[Any]) -> None:
-        await pilot.app.workers.wait_for_complete()
+        assert isinstance(pilot.app, App)
+        await looked_up(pilot.app, pilot)
         await pilot.press(*keys)
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.1)  # what the last of them found is told to a pane, which paints it
+        await settle(pilot.app, pilot)
 
     return run
 

@@ -12,7 +12,7 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 import tuitrain.tui
-from support.lab_stage import App, lab, own_folders, settle, text_of  # noqa: F401 - a fixture
+from support.lab_stage import App, lab, looked_up, own_folders, text_of, until  # noqa: F401 - a fixture
 from tuitrain.tui.lab.screen import LabScreen
 
 
@@ -50,10 +50,9 @@ async def test_a_terminal_too_small_from_the_start(tmp_path: Path, size: tuple[i
     app = App(runs_dir=tmp_path / "runs")
     async with app.run_test(size=size) as pilot:
         assert app.screen.strip_lines() is not None
-        await pilot.pause(0.6)
+        await looked_up(app, pilot)
         await pilot.resize_terminal(80, 24)
-        await settle(app, pilot)
-        assert "step13" in text_of(app)
+        await until(pilot, lambda: "step13" in text_of(app))
 
 
 @pytest.mark.parametrize("key", ["pagedown", "pageup", "end", "down"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.lab_stage import lab, settle, text_of
+from support.lab_stage import lab, settle, text_of, until
 from support.user_network import NET, PARAMETERS
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.queue import SessionManager
@@ -25,7 +25,8 @@ async def test_it_is_listed_tried_out_and_started(tmp_path: Path, monkeypatch: p
         assert "trying it out" in text_of(app)
         app.torch_ready = True
         screen.lookups.is_torch_ready()
-        await settle(app, pilot)
+        await until(pilot, lambda: f"{PARAMETERS:,}" in text_of(app))
+        await until(pilot, lambda: screen.state.items[0].parameters == PARAMETERS)
         await settle(app, pilot)
         seen = text_of(app)
         assert f"{PARAMETERS:,}" in seen and "conv1" in seen and "yours" in seen
@@ -61,7 +62,7 @@ async def test_what_can_not_be_used_is_said_below(tmp_path: Path, monkeypatch: p
     async with lab(tmp_path, (120, 40), model="net.py:Net") as (app, pilot, screen):
         app.torch_ready = True
         screen.lookups.is_torch_ready()
-        await settle(app, pilot)
+        await until(pilot, lambda: screen.state.items[0].problem)
         await settle(app, pilot)
         assert (
             "running the file fails in line 1" in text_of(app) and "too loud" in screen.state.items[0].problem

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.lab_stage import App, own_folders, settle, text_of
+from support.lab_stage import App, chosen_in_palette, own_folders, settle, text_of, until
 from tuitrain.lessons.export import csv_text
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.sheet import published, read_sheet
@@ -54,10 +54,7 @@ async def test_keys_go_through_terms_steps_and_variants(tmp_path: Path) -> None:
 async def test_it_plays_until_it_is_stopped(tmp_path: Path) -> None:
     async with lesson(tmp_path) as (app, pilot, screen):
         await pilot.press("space")
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if screen.state.lesson.step >= 2:
-                break
+        await until(pilot, lambda: screen.state.lesson.step >= 2)
         await pilot.press("space")
         step = screen.state.lesson.step
         await pilot.pause(0.6)
@@ -155,9 +152,8 @@ async def test_the_palette_leads_to_it_and_escape_back_to_where_one_was(tmp_path
         await settle(app, pilot)
         assert isinstance(app.screen, LabScreen)
         await pilot.press("3", "ctrl+p", *"backpropag")
-        await pilot.pause(0.5)
-        await pilot.press("enter")
-        await settle(app, pilot)
+        await chosen_in_palette(app, pilot, "Lesson: backpropagation")
+        await until(pilot, lambda: isinstance(app.screen, LessonScreen))
         assert isinstance(app.screen, LessonScreen)
         await pilot.press("right", "escape")
         await settle(app, pilot)
@@ -178,8 +174,7 @@ async def test_a_small_terminal_has_the_term_in_words(tmp_path: Path) -> None:
     async with lesson(tmp_path, (40, 8)) as (app, pilot, screen):
         await pilot.press("right")
         assert screen.strip_lines() == ["step 0, forward pass", "a_h1 = σ(h1)", "= σ(0.0275) = 0.506875"]
-        await pilot.pause(0.5)
-        assert "σ(0.0275) = 0.506875" in text_of(app)
+        await until(pilot, lambda: "σ(0.0275) = 0.506875" in text_of(app))
 
 
 CASES: dict[str, tuple[tuple[int, int], list[str], dict[str, Any]]] = {
@@ -211,6 +206,7 @@ def test_the_lesson_looks_as_before(
     async def before(pilot: Pilot[Any]) -> None:
         await pilot.pause()
         await pilot.press(*keys)
-        await pilot.pause(0.3)
+        await until(pilot, lambda: all(c._datasets for c in app.screen.query(Chart) if c.is_on_screen))
+        await settle(app, pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=before)

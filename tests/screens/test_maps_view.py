@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from support.digits_runs import digits_run
-from support.lab_stage import App, own_folders, settle, text_of
+from support.lab_stage import App, own_folders, settle, text_of, until
 from tuitrain.runs.checkpoint import entries
 from tuitrain.tui.monitor import reading
 from tuitrain.tui.monitor import screen as monitor
@@ -33,15 +29,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], object]) -> None:
-    for _ in range(600):
-        await pilot.pause()
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to that")
-
-
 async def test_the_maps_are_those_of_the_newest_network(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,8 +44,8 @@ async def test_the_maps_are_those_of_the_newest_network(
     app = App(runs_dir=tmp_path / "runs")
     async with app.run_test(size=(100, 40)) as pilot:
         app.open_run_named("good")
-        await settle(app, pilot)
-        assert isinstance(app.screen, MonitorScreen) and "N Maps" in text_of(app) and not asked
+        await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "N Maps" in text_of(app))
+        assert isinstance(app.screen, MonitorScreen) and not asked
         await pilot.press("N")
         await until(pilot, lambda: "test image 0 after epoch 1: taken for" in text_of(app))
         text = text_of(app)
@@ -93,6 +80,7 @@ async def test_a_run_that_kept_no_network_has_no_such_view(runs: Path, tmp_path:
         app.open_run_named("good")
         await settle(app, pilot)
         await pilot.press("5", "N")
+        await until(pilot, lambda: "train %" in text_of(app))
         await settle(app, pilot)
         assert "Maps" not in text_of(app) and "train %" in text_of(app)
 

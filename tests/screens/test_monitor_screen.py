@@ -15,6 +15,7 @@ from rich.style import Style
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from support import at_rest
 from support.monitor_recorded import recorded, report
 from support.monitor_stage import FakeSensors, ListFeed, StageApp, finished, live
 from tuitrain.nvml import OtherProcess
@@ -48,11 +49,11 @@ def said(app: StageApp) -> list[str]:
 
 
 async def settle(pilot: Pilot[None]) -> str:
-    await pilot.pause(0.05)
     app = pilot.app
     assert isinstance(app, StageApp)
+    await at_rest.settle(pilot)
     app.monitor._redraw()
-    await pilot.pause(0.05)
+    await at_rest.settle(pilot)
     return screen_text(app)
 
 
@@ -688,9 +689,9 @@ async def test_the_table_says_how_far_a_step_moves_the_weights() -> None:
         ]
         app = StageApp(feed)
         async with app.run_test(size=(width, 34)) as pilot:
+            await settle(pilot)
             await pilot.press("7")
-            await pilot.pause(0.2)
-            text = screen_text(app)
+            text = await settle(pilot)
             lines = text.splitlines()
             assert "steps move conv4 too far: 3.0e-1 of its norm – lower the learning rate (l)" in text
             assert all(word.lower() in text.lower() for word in shown), text
@@ -700,5 +701,4 @@ async def test_the_table_says_how_far_a_step_moves_the_weights() -> None:
             )
             assert heading.endswith("update") and len(heading) == len(row) - 1  # the arrow stands behind
             await pilot.press("end")
-            await pilot.pause(0.2)
-            assert "About 1.0e-3 is healthy" in screen_text(app)
+            assert "About 1.0e-3 is healthy" in await settle(pilot)

@@ -7,21 +7,20 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from support import at_rest
 from support.monitor_stage import StageApp, finished, live
 
 
 async def settled(pilot: Pilot[None], *keys: str) -> None:
-    """Until the ghost curves are there, then the keys."""
+    """Until the ghost curves are there, then the keys, and what their views read."""
     app = pilot.app
     assert isinstance(app, StageApp)
-    for _ in range(200):
-        await pilot.pause(0.05)
-        if app.monitor._shown.ghosts or app.feed is None:
-            break
-    if keys:
-        await pilot.press(*keys)
+    await at_rest.settle(pilot)
+    assert app.monitor._shown.ghosts or app.feed is None
+    await pilot.press(*keys)
+    await at_rest.settle(pilot)
     app.monitor._redraw()
-    await pilot.pause(0.2)
+    await at_rest.settle(pilot)
 
 
 CASES = {

@@ -12,6 +12,7 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.app import App
 from textual.geometry import Region
 
+from support import at_rest
 from support.lab_stage import lab, settle
 from support.monitor_stage import StageApp, live
 from tuitrain.tui.paint.styles import Painted
@@ -90,9 +91,9 @@ async def test_what_is_not_dirty_is_not_rendered(tmp_path, monkeypatch) -> None:
 
 async def test_another_theme_repaints_the_monitor_as_if_it_had_begun_in_it() -> None:
     async def looks(app: StageApp) -> list[list[Any]]:
-        await pilot.pause(0.1)
+        await at_rest.settle(pilot)
         app.monitor._redraw()
-        await pilot.pause(0.1)
+        await at_rest.settle(pilot)
         return [list(line) for line in app.screen._compositor.render_strips()]
 
     app = StageApp(live(), theme="tuitrain-light")

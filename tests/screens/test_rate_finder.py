@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.lab_stage import App, lab, own_folders, text_of
+from support.lab_stage import App, lab, own_folders, text_of, until
 from support.queue_fake import Line
 from tuitrain.training import lr_range
 from tuitrain.tui.lab.rate_finder import RateFinder
@@ -22,10 +22,7 @@ async def found(app: App, pilot: Any) -> RateFinder:
     await pilot.press("l")
     dialog = app.screen
     assert isinstance(dialog, RateFinder)
-    for _ in range(1500):
-        if dialog._search.found is not None or dialog._search.problem:
-            break
-        await pilot.pause(0.02)
+    await until(pilot, lambda: dialog._search.found is not None or dialog._search.problem)
     dialog.look()
     await pilot.pause()
     return dialog
@@ -75,16 +72,10 @@ async def test_leaving_ends_the_test_and_what_waited_begins(
         await pilot.press("l")
         dialog = app.screen
         assert isinstance(dialog, RateFinder)
-        for _ in range(1500):
-            if line.manager._held:
-                break
-            await pilot.pause(0.02)
+        await until(pilot, lambda: line.manager._held)
         await pilot.press("escape")
         feed = line.start()
-        for _ in range(1500):
-            if feed.entry.state == "training":
-                break
-            await pilot.pause(0.02)
+        await until(pilot, lambda: feed.entry.state == "training")
         assert feed.entry.state == "training" and len(dialog._search.points) < 200
         line.manager.stop_all("end", "test")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import at_rest
 from support.runs_stage import NoLab, fix, make_run, runs_shown, some_runs, text_of, until
 from tuitrain.figures import percent_text
 from tuitrain.tui.paint.chart import Chart
@@ -41,7 +42,8 @@ async def test_overlaid_runs_are_told_apart_by_letters(
         bests = [percent_text(row.best) for row in table.rows]
         await pilot.press(*["space"] * 12, "o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen) and bests[0] in text_of(app))
-        await pilot.pause(0.2)
+        letters = curves.LETTERS[:12]
+        await until(pilot, lambda: all(letter in chart_rows(text_of(app)) for letter in letters))
         text = text_of(app)
         assert text.isascii() == ascii_only
         chart = chart_rows(text)
@@ -63,7 +65,7 @@ async def test_a_diverged_run_does_not_flatten_the_others(tmp_path: Path) -> Non
         await runs_shown(pilot, 8)
         await pilot.press("space", "down", "space", "space", "o")
         await until(pilot, lambda: isinstance(app.screen, OverlayScreen) and "lr 0.5" in text_of(app))
-        await pilot.pause(0.2)
+        await until(pilot, lambda: "▼b" in text_of(app))
         assert app.screen.query_one(Chart)._y_min > 90
         assert "▼b" in text_of(app), "where it went, with its letter"
 
@@ -109,6 +111,8 @@ async def test_the_monitor_of_a_run_that_can_go_on_offers_to_resume_it(
         await runs_shown(pilot, 1)
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "monitor" and "seed 0" in text_of(app))
+        await until(pilot, lambda: not offered or "R Resume" in text_of(app).splitlines()[-1])
+        await at_rest.settle(pilot)
         await pilot.pause(0.3)
         assert ("R Resume" in text_of(app).splitlines()[-1]) == offered
         await pilot.press("R")
@@ -124,10 +128,9 @@ async def test_without_colour_the_cursor_and_the_marks_are_glyphs(
     async with app.run_test(size=(80, 24)) as pilot:
         await runs_shown(pilot, 8)
         await pilot.press("space", "down", "down", "space")
-        await pilot.pause(0.2)
-        begin = [line[:12].rstrip() for line in text_of(app).splitlines()[2:10]]
-        assert begin == [" ◆⚠ cut off", "  ✓ done", "  ✗ diverged", " ◆■ stopped", "▸ ✓ done", "  ✓ done", "  ✓ done",
-                         "  ✓ done"]  # fmt: skip
+        wanted = [" ◆⚠ cut off", "  ✓ done", "  ✗ diverged", " ◆■ stopped", "▸ ✓ done", "  ✓ done", "  ✓ done",
+                  "  ✓ done"]  # fmt: skip
+        await until(pilot, lambda: [line[:12].rstrip() for line in text_of(app).splitlines()[2:10]] == wanted)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), max_size=30))

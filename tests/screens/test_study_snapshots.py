@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from support import at_rest
 from support.runs_stage import (
     NoLab,
     fix,
@@ -78,6 +79,7 @@ def test_the_screens_look_as_before(snap_compare: Any, monkeypatch: pytest.Monke
         await pilot.press(*keys)
         await until(pilot, lambda: wanted in text_of(app))
         await until(pilot, lambda: all(c._datasets for c in app.screen.query(Chart) if c.is_on_screen))
+        await at_rest.settle(pilot)
         await pilot.pause(0.3)
 
     assert snap_compare(app, terminal_size=size, run_before=before)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 
+from support import at_rest
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
@@ -50,8 +53,7 @@ async def lab(
 ) -> AsyncIterator[tuple[App, Pilot[Any], LabScreen]]:
     app = App(runs_dir=tmp_path / "runs", **more)
     async with app.run_test(size=size) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await looked_up(app, pilot)
         screen = app.screen
         assert isinstance(screen, LabScreen)
         yield app, pilot, screen
@@ -65,5 +67,37 @@ def text_of(app: App) -> str:
 
 
 async def settle(app: App, pilot: Pilot[Any]) -> None:
-    await app.workers.wait_for_complete()
-    await pilot.pause()
+    await at_rest.settle(pilot)
+
+
+async def looked_up(app: TuitrainApp, pilot: Pilot[Any]) -> None:
+    """Until the lab shows what it looks up as it opens: presets, devices, and whether the data is there."""
+
+    def found() -> bool:
+        state = app.screen.state if isinstance(app.screen, LabScreen) else None
+        return bool(state and state.items and state.devices and state.data_found)
+
+    await until(pilot, found)
+    await at_rest.settle(pilot)
+
+
+async def chosen_in_palette(app: App, pilot: Pilot[Any], title: str) -> None:
+    """Takes the first command of the palette, once what was typed has brought it there."""
+    await settle(app, pilot)
+
+    def found() -> bool:
+        commands = app.screen.query_one(CommandList)
+        return commands.highlighted == 0 and title in str(commands.get_option_at_index(0).prompt)
+
+    await until(pilot, found)
+    await pilot.press("enter")
+    await settle(app, pilot)
+
+
+async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is so, and for what else that has brought about."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, text_of(pilot.app)  # type: ignore[arg-type]
+        await pilot.pause(0.02)
+    await pilot.pause(0)

@@ -34,7 +34,7 @@ class FakeSession:
             self.end.wait(0.01)
 
     def join(self) -> bool:
-        return self.end.wait(10)
+        return self.end.wait(60)
 
     def abandon(self, message: str, source: str) -> bool:
         self.abandoned = message

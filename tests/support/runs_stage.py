@@ -282,12 +282,13 @@ def text_of(app: TuitrainApp) -> str:
     return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
-async def until(pilot: Pilot[Any], what: Callable[[], Any], seconds: float = 15.0) -> None:
-    """Wait until something is so."""
+async def until(pilot: Pilot[Any], what: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until something is so, and for what else that has brought about."""
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, text_of(pilot.app)  # type: ignore[arg-type]
         await pilot.pause(0.02)
+    await pilot.pause(0)
 
 
 async def runs_shown(pilot: Pilot[Any], rows: int) -> RunTable:

@@ -196,16 +196,16 @@ def test_writer_never_blocks_drops_frames_and_asks_for_a_whole_paint() -> None:
     began = time.monotonic()
     for _ in range(400):
         writer.write(frame, droppable=True)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10.0  # one that blocks never comes back
     writer.write("\x1b[?1049l")  # never dropped
     assert writer.stalled and writer._pending < 2 * MAX_PENDING_BYTES + len(frame)
     got = bytearray()
     while not got.endswith(b"\x1b[?1049l"):
         got += os.read(read, 65536)
-    assert drained.wait(2)
+    assert drained.wait(60)
     assert got.endswith(b"\x1b[?1049l")
     assert len(got) < 400 * 9000
-    assert writer.stop(2.0)
+    assert writer.stop(60.0)
     os.close(write)
     os.close(read)
 
@@ -219,7 +219,7 @@ def test_writer_says_once_that_the_terminal_is_gone() -> None:
     for _ in range(5):
         writer.write("x")
         time.sleep(0.02)
-    writer.join(2)
+    writer.join(60)
     assert gone == [1] and writer.gone
     writer.write("x")
     assert writer._pending == 0
@@ -230,7 +230,7 @@ def test_writer_says_once_that_the_terminal_is_gone() -> None:
 
 
 def eventually(what: Any) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not what():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -248,7 +248,7 @@ def test_one_after_the_other_on_a_device_side_by_side_on_two(tmp_path: Path) -> 
     eventually(lambda: second.entry.state == "training")
     second.control.stop()
     other.control.stop()
-    assert line.manager.join(5)
+    assert line.manager.join(60)
     assert not line.manager.busy()
 
 
@@ -267,7 +267,7 @@ def test_a_waiting_run_can_be_taken_out_moved_and_steered_before_it_begins(tmp_p
     eventually(lambda: len(line.sessions) == 2)
     assert line.sessions[1].entry is third.entry
     line.manager.stop_all("test", "test")
-    assert line.manager.join(5)
+    assert line.manager.join(60)
     with pytest.raises(UsageError):
         line.start()
 
@@ -284,7 +284,7 @@ def test_what_can_not_begin_is_shown_and_the_next_one_runs(tmp_path: Path) -> No
     again = line.start()
     eventually(lambda: again.entry.state == "training")
     again.control.stop()
-    assert line.manager.join(5)
+    assert line.manager.join(60)
 
 
 def test_abandoning_says_so_to_every_session(tmp_path: Path) -> None:

@@ -491,7 +491,7 @@ def test_the_machine() -> None:
 def test_sensors_without_a_gpu_make_nothing_up() -> None:
     sensors = Sensors("cuda:0" if not _has_nvml() else "cpu")
     sensors.start()
-    for _ in range(100):
+    for _ in range(1200):
         if sensors.readings:
             break
         time.sleep(0.05)
@@ -563,7 +563,7 @@ def first_reading(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, device: str =
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     sensors = Sensors(device)
     sensors.start()
-    for _ in range(200):
+    for _ in range(3000):
         if sensors.readings:
             break
         time.sleep(0.02)
