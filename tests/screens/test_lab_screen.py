@@ -408,3 +408,13 @@ async def test_slash_searches_from_the_lab(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.screen is screen
         assert screen.state.base.name == "net8"
+
+
+async def test_a_lab_that_was_left_starts_asks_and_shows_nothing_more(tmp_path: Path) -> None:
+    """What was being fetched or looked up comes back to a screen whose widgets are gone."""
+    async with lab(tmp_path) as (app, pilot, screen):
+        job = screen.state.order()
+    screen.show_progress("fetching mnist 5%")
+    screen.ask(ConfirmDialog("Start?", "", yes="Start"), lambda answer: None)
+    screen.start(job)
+    assert app.started == []

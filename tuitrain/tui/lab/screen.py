@@ -190,7 +190,8 @@ class LabScreen(Screen[None]):
 
     def ask(self, question: Dialog[Any], answered: Callable[[Any], None]) -> None:
         """Asks at once, and goes on with the answer."""
-        self.app.push_screen(question, answered)
+        if self.is_running:  # not left while it was found out what to ask
+            self.app.push_screen(question, answered)
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs a task, in the place of one that was begun here before."""
@@ -201,16 +202,22 @@ class LabScreen(Screen[None]):
         self.lookups.look_at_data()
 
     def show_progress(self, text: str) -> None:
-        """What is being fetched, in the header, until the data has been looked at again."""
-        self.query_one(HeaderLine).context = visible(text)
+        """What is being fetched, in the header, until the data has been looked at again; called in a thread."""
+
+        def show() -> None:
+            self.query_one(HeaderLine).context = visible(text)
+
+        self.call_later(show)
 
     def start(self, job: Job) -> None:
-        """Starts a run."""
-        shell(self).start_run(job)
+        """Starts a run, unless the lab is being left."""
+        if self.is_running:
+            shell(self).start_run(job)
 
     def start_study(self, plan: Plan) -> None:
-        """Starts several runs, as a study."""
-        shell(self).start_study(plan)
+        """Starts several runs, as a study, unless the lab is being left."""
+        if self.is_running:
+            shell(self).start_study(plan)
 
     def action_duel(self) -> None:
         """A duel of what the form says against the preset as it was chosen."""

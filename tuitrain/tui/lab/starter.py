@@ -106,7 +106,7 @@ class Starter:
     async def _fetch(self, name: str) -> None:
         from tuitrain.data.fetch import fetch_dataset
 
-        loop, shown = asyncio.get_running_loop(), 0.0
+        shown = 0.0
 
         def progress(what: str, done: int, total: int | None) -> None:
             nonlocal shown
@@ -114,7 +114,7 @@ class Starter:
             if now - shown > 0.25:
                 shown = now
                 part = f"{done / total:.0%}" if total else f"{done / 1e6:.1f} MB"
-                loop.call_soon_threadsafe(self.front.show_progress, f"fetching {what} {part}")
+                self.front.show_progress(f"fetching {what} {part}")
 
         self.front.say(f"fetching {name} …", timeout=6)
         try:

@@ -152,7 +152,7 @@ class MonitorScreen(Screen[None]):
         self._reading = Reading(self, self.watched, self._shown, self._redraw)
         self._steering = RunSteering(self, self.watched, self.tick)
         self._heard = self._clock()
-        if self.is_mounted:
+        if self.is_mounted and self.is_running:  # one that is being closed has lost its widgets
             self.query_one(HeaderLine).context = self.watched.title
             self.query_one(Views).choose("charts")
             self._redraw()
@@ -175,7 +175,7 @@ class MonitorScreen(Screen[None]):
 
     def tick(self) -> None:
         """One look at the feed; paints what changed."""
-        if not self.is_mounted or self not in self.app.screen_stack:
+        if not (self.is_mounted and self.is_running) or self not in self.app.screen_stack:
             return
         before, now = self.state, self._clock()
         with told(self, "the run can't be read", errors=(TuitrainError, OSError)):
