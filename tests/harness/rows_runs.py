@@ -25,7 +25,7 @@ from harness.table import Figure, row
 def locked(bench: Bench, times: int) -> Figure:
     """All started before the first can hold the name."""
     children = [bench.start(*bench.train("a", 10_000)) for _ in range(times)]
-    end = time.monotonic() + 10 + times
+    end = time.monotonic() + 60 + times
     while sum(child.poll() is None for child in children) > 1 and time.monotonic() < end:
         time.sleep(0.05)
     running = [child for child in children if child.poll() is None]
@@ -33,7 +33,7 @@ def locked(bench: Bench, times: int) -> Figure:
     named = sum(f"process {running[0].pid} " in child.err for child in refused) if running else 0
     for child in running:
         child.kill()
-    code, _, _ = bench.run(*bench.train("a", 1), timeout=60)
+    code, _, _ = bench.run(*bench.train("a", 1), timeout=120)
     return Figure(
         len(running) == 1 and len(refused) == named == times - 1 and code == 0,
         f"{times} starts: {len(running)} runs, {len(refused)} exit 4, {named} name the process; the next start after "

@@ -188,9 +188,9 @@ def test_a_worker_that_dies_costs_only_its_own_arm(tmp_path):
         Arm("good", "", "train_tuitrain", good),
         Arm("bad", "", "train_tuitrain", {**good, "dataset": "none"}),
     ]
-    with Crew(arms, 120) as crew:
-        answer = crew.ask("good", "measure", 60)
-        assert crew.ask("bad", "measure", 60) is None
+    with Crew(arms, 240) as crew:
+        answer = crew.ask("good", "measure", 240)
+        assert crew.ask("bad", "measure", 240) is None
     assert answer["images"] == 128 and answer["seconds"] > 0
     assert "none" in crew.failed["bad"]
 

@@ -90,7 +90,10 @@ def test_a_live_run_is_steered_from_a_shell(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "fake", name="a")
     session = fake_session(run, epochs=100_000, steps=20, step_s=0.005)
     session.start()
-    time.sleep(0.5)
+    end = time.monotonic() + 60
+    while run.live() is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
     assert "● live" in tuitrain(tmp_path, "status").stdout
     assert tuitrain(tmp_path, "runs", "rm", "a", "--yes").returncode == 4
     assert tuitrain(tmp_path, "run", "--name", "a", "--dataset", "digits").returncode == 4
@@ -107,8 +110,8 @@ def test_a_live_run_is_steered_from_a_shell(tmp_path: Path) -> None:
         time.sleep(0.02)
     stopped = tuitrain(tmp_path, "stop", "a")
     assert stopped.returncode == 0 and "a: stopped" in stopped.stderr
-    assert session.join(10) and session.outcome == "stopped"
-    assert follower.wait(30) == 0 and "stopped after" in follower.out
+    assert session.join(60) and session.outcome == "stopped"
+    assert follower.wait(60) == 0 and "stopped after" in follower.out
     first = json.loads(tuitrain(tmp_path, "tail", "--json", "-n", "1").stdout)
     assert first["event"] == "RunFinished"
 
@@ -162,4 +165,4 @@ def test_what_is_train_and_what_is_test_is_said(tmp_path: Path) -> None:
         assert re.search(r"  train loss \d\.\d+ acc \d.*  best test acc \d", line), line
     finally:
         session.control.stop("test", when="now", source="test")
-        session.join(10)
+        session.join(60)

@@ -25,11 +25,11 @@ def test_a_stroke_of_the_mouse_is_answered(tmp_path: Path) -> None:
         terminal.key(
             "\x1b[<0;12;5M" + "".join(f"\x1b[<32;12;{row}M" for row in range(6, 16)) + "\x1b[<0;12;15m"
         )
-        terminal.wait_for("▸", 20)
-        terminal.wait_for("looks like", 30)
+        terminal.wait_for("▸", 60)
+        terminal.wait_for("looks like", 60)
         terminal.key("\x1b[<35;25;9M\x1b[<2;12;9M\x1b[<2;12;9m")  # a move without a button, and the right one
         terminal.key("uu")
-        terminal.wait_for("Draw a digit: with the mouse", 20)
+        terminal.wait_for("Draw a digit: with the mouse", 60)
         terminal.key("\x1b")
         assert terminal.ended() == 0 and terminal.restored() == []
     finally:

@@ -94,9 +94,8 @@ def test_from_presets_to_a_moving_sparkline(terminal: Tmux) -> None:
     terminal.press("Tab", *"0.0345", "Enter")
     terminal.wait("dropout 0.069 → 0.0345")
     terminal.press("Tab", "Down", "+")
-    text = terminal.wait("54 over")
-    assert "6,054 of 6,000" in text
-    assert "✗ 6,054 of at most 6,000" in text
+    for words in ("54 over", "6,054 of 6,000", "✗ 6,054 of at most 6,000"):
+        terminal.wait(words)
     coloured = terminal._tmux("capture-pane", "-p", "-e")
     assert re.search(r"\x1b\[[0-9;]*m[^\x1b]*6,054 of 6,000", coloured)
 
@@ -109,8 +108,8 @@ def test_from_presets_to_a_moving_sparkline(terminal: Tmux) -> None:
     terminal.press("Enter")
     terminal.wait("mnist is not here yet")
     terminal.press("d")
-    terminal.wait(lambda text: "epoch 2 of 14" in text or "epoch 3 of 14" in text, 120)
+    terminal.wait(lambda text: re.search(r"epoch ([2-9]|1\d) of 14", text) is not None, 120)
     before = spark(terminal.wait(lambda text: len(spark(text)) >= 2, 120))
     terminal.wait(lambda text: spark(text) not in ("", before), 120)
     # A minute on a machine with nothing else to do; here several may share two cores.
-    assert time.monotonic() - began < 180
+    assert time.monotonic() - began < 300

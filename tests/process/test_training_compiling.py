@@ -87,7 +87,7 @@ def test_a_stop_while_compiling_ends_the_run_as_after_the_last_epoch(slow: Slow)
     running = Running(Trainer(Job(tiny(), AUTO), stripes()))
     assert slow.begun.wait(30)
     running.control.stop("enough", source="keyboard")
-    running.ended(5)
+    running.ended()
     assert not slow.finish.is_set()
     last = running.events[-1][1]
     assert last.outcome == "stopped" and last.epochs == 1  # type: ignore[union-attr]
@@ -130,7 +130,7 @@ def test_compilers_that_the_signal_to_stop_ended_too_are_no_reason_to_go_on_with
     slow.finish.set()
     time.sleep(0.2)
     running.control.stop("SIGTERM", source="SIGTERM")
-    running.ended(5)
+    running.ended()
     assert running.trainer.state().meta["machine"]["compiled_from"] == 1
     assert not any(isinstance(event, Notice) for _, event in running.events)
 

@@ -14,7 +14,7 @@ from support import ROOT
 def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=240,
     )  # fmt: skip
     (wheel,) = tmp_path.glob("*.whl")
     home = tmp_path / "env"
@@ -22,7 +22,7 @@ def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
     own = next((home / "lib").glob("python3*/site-packages"))
     subprocess.run(
         [home / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=240,
     )  # fmt: skip
     # The dependencies come from the environment of the tests; its own .pth files, and with them the
     # checkout, do not count there.
@@ -34,7 +34,7 @@ def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
     def ask(program: str, *arguments: str) -> str:
         return subprocess.run(
             [home / "bin" / program, *arguments], cwd=elsewhere, env=environment, check=True, text=True,
-            capture_output=True, timeout=60,
+            capture_output=True, timeout=240,
         ).stdout  # fmt: skip
 
     assert str(own) in ask("python", "-c", "import tuitrain; print(tuitrain.__file__)")

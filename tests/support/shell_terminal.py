@@ -104,7 +104,21 @@ class Terminal:
             return time.monotonic() - self.began
         raise AssertionError(f"{text!r} did not appear in {seconds} s; the screen:\n{self.text}")
 
-    def wait_gone(self, text: str, seconds: float = 10.0) -> None:
+    def wait_until(self, true: Callable[[], object], seconds: float = 60.0) -> None:
+        """Read until something is true."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, f"in vain for {seconds} s; the screen:\n{self.text}"
+            if not self.read(0.05):
+                time.sleep(0.05)
+
+    def wait_for_epoch(self, number: int) -> None:
+        """Read until the screen shows this epoch, or a later one."""
+        self.wait_until(
+            lambda: max(map(int, re.findall(r"epoch (\d+) of", self.text)), default=0) >= number, 90
+        )
+
+    def wait_gone(self, text: str, seconds: float = 60.0) -> None:
         """Read until the screen no longer shows a text."""
         end = time.monotonic() + seconds
         while text in self.text:
@@ -129,10 +143,16 @@ class Terminal:
                 self.read(0.02)
             if (code := self.poll()) is not None:
                 if self.fd >= 0:
-                    self.read(0.1)
+                    self._drain()
                 return code
             time.sleep(0.02)
         raise AssertionError(f"still there after {seconds} s; the screen:\n{self.text}")
+
+    def _drain(self) -> None:
+        """Take in what the command left in the terminal."""
+        for _ in range(200):
+            if not select.select([self.fd], [], [], 0.1)[0] or not self.read(0.02):
+                break
 
     def restored(self) -> list[str]:
         """What of the terminal is not as it was before: nothing, when all is well."""

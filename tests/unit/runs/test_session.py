@@ -378,7 +378,7 @@ def test_a_directory_removed_under_a_run_is_made_again_and_nothing_later_is_lost
     toml = (run.path / "preset.toml").read_bytes()
     session = fake_session(run, epochs=4, steps=60, step_s=0.025)
     session.start()
-    wait_for(lambda: session.recorder.history.epochs)
+    wait_for(lambda: any(isinstance(r.event, CheckpointSaved) for r in run.events()))
     while run.path.exists():  # the run may be writing into it meanwhile
         shutil.rmtree(run.path, ignore_errors=True)
     wait_for(

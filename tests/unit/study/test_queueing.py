@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -62,11 +63,11 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert lines[4:] == ["✓ done  step13 · epochs 1 · 2 seeds"]
     long = start_study(manager, plan_of_seeds(job(50), "3"))
     end = time.monotonic() + 60
-    while not any(run.history.epochs for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs):
+    while not StudyReader(long.runs_dir, long.plan()).groups()[0].runs[0].history.epochs:
         assert time.monotonic() < end
         time.sleep(0.1)
     manager.stop_all("left the app", "keyboard")
-    assert manager.join(30)
+    assert manager.join(60)
     states = [run.state for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs]
     assert states == ["stopped", "stopped", "waiting"] or states[0] == "stopped"
     assert not long.is_held()
@@ -78,17 +79,19 @@ def test_a_run_of_the_queue_leaves_a_report(tmp_path: Path) -> None:
 
     manager = SessionManager(runs_dir=tmp_path, make_session=make, reporter=report_files)
     manager.start(job())
-    assert manager.join(30) and (tmp_path / "a" / "report.md").read_text().startswith("# fake on digits")
+    assert manager.join(60) and (tmp_path / "a" / "report.md").read_text().startswith("# fake on digits")
 
 
 def test_a_study_waits_for_its_turn_and_can_be_taken_out(tmp_path: Path) -> None:
-    manager = SessionManager(runs_dir=tmp_path / "runs", make_session=lambda *wanted: time.sleep(5))  # type: ignore[arg-type, return-value]
+    over = threading.Event()
+    manager = SessionManager(runs_dir=tmp_path / "runs", make_session=lambda *wanted: over.wait(60))  # type: ignore[arg-type, return-value]
     manager.start(job())  # on the same device, and takes its time
     study = start_study(manager, plan("one"))
     entry = manager.entry_of_study(study.name)
     assert entry is not None and entry.state == "queued" and not study.is_held()
     manager.feed(entry).control.stop()
     assert entry.state == "cancelled" and manager.entry_of_study(study.name) is None
+    over.set()
 
 
 def test_a_network_in_python_is_not_run_unless_it_is_named(tmp_path: Path) -> None:
