@@ -394,9 +394,7 @@ def screens(bench: Bench, times: int) -> Figure:
                 if keys == "\r":
                     literally = _comes(screen, note) and literally
                 screen.key(keys)
-                if keys == "3":
-                    _comes(screen, f"n{number}")  # its run is in the list: what comes next is for the list
-                screen.read(0.6)
+                screen.read(3.0 if keys == "3" else 0.6)  # the list is read first: what comes next is for it
                 visits += 1
             literal += literally
             screen.key("q")
