@@ -67,13 +67,17 @@ class RunFiles:
         self.evaluations = inspect.read(self._path) if resume else inspect.Evaluations()
         self.saved: tuple[int, int] | None = None
         self._removed = False  # the directory was, and what it held but the records is to be saved again
+        self._made = 0  # how often it was made again
+        self._making = threading.Lock()
         self._summary_text: bytes | None = None
         self._writer: threading.Thread | None = None
         self._error: BaseException | None = None
 
     def written_anew(self) -> None:
         """The directory was removed and made again: what it held but the records is missing."""
-        self.saved, self._removed = None, True
+        with self._making:
+            self._made += 1
+            self.saved, self._removed = None, True
         if self._summary_text is not None:
             self.write_summary()
 
@@ -130,13 +134,16 @@ class RunFiles:
         here = (int(state.meta["epoch"]), int(state.meta.get("step", 0)))
         if here == self.saved:
             return
-        folder = self._path / "checkpoints"
+        folder, made = self._path / "checkpoints", self._made
         try:
             entry = checkpoint.save(folder, state.tensors(), state.meta, best=best)
         except OSError as error:
             self._recorder.failed("checkpoints", error)
             return
-        self.saved, self._removed = here, False
+        with self._making:
+            if made != self._made:  # it went with the directory; that asks for another
+                return
+            self.saved, self._removed = here, False
         self._recorder.resolved("checkpoints")
         self._recorder.add(
             CheckpointSaved(entry.epoch, entry.step, f"checkpoints/{entry.path.name}", entry.sha256, best)

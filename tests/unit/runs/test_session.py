@@ -345,6 +345,30 @@ def test_the_next_epoch_is_trained_while_a_checkpoint_is_written(
     assert [entry.epoch for entry in checkpoint.entries(run.path / "checkpoints")] == [1, 2]
 
 
+def test_removed_and_made_again_while_its_last_checkpoint_is_renamed_it_has_one_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path)
+    session = fake_session(run, epochs=2, steps=5)
+    moved = tmp_path / "elsewhere"
+
+    def swap(operation: str, path: Path) -> None:
+        if (
+            operation == "fsync_dir"
+            and path.name == "checkpoints"
+            and "epoch-0002" in str(list(path.iterdir()))
+        ):
+            monkeypatch.setattr(durable, "hook", None)
+            run.path.rename(moved)
+            wait_for(lambda: (run.path / "events.jsonl").exists() and session._files.saved is None)
+
+    monkeypatch.setattr(durable, "hook", swap)
+    session.start()
+    assert session.join(60) and moved.exists() and (session.exit_code, session.outcome) == (0, "completed")
+    assert [entry.epoch for entry in checkpoint.entries(run.path / "checkpoints")] == [2]
+    assert epochs_of(run) == [1, 2] and kept(run)[0].epoch == 2
+
+
 def test_what_goes_wrong_in_the_thread_of_a_checkpoint_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
