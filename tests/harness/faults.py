@@ -55,6 +55,13 @@ def kill_at(where: str) -> None:
     durable.hook = hook
 
 
+def _is_of_the_run(path: Path) -> bool:
+    """Whether a file is to be there at the end: not how far a run is, nor what the list of runs keeps to be quick."""
+    from tuitrain.runs.index import INDEX
+
+    return not any(name in path.name for name in ("progress", INDEX))
+
+
 @named
 def fail_at(argument: str) -> None:
     """`ENOSPC,12`: the 12th file operation fails; `ENOSPC,12+`: and every one after it."""
@@ -65,7 +72,7 @@ def fail_at(argument: str) -> None:
 
     def hook(what: str, path: Path) -> None:
         nonlocal done
-        if path.name == "progress.json" or path.name.startswith(".progress"):
+        if not _is_of_the_run(path):
             return
         done += 1
         if done == k or (forever and done > k):
@@ -82,7 +89,7 @@ def count_operations(path: str) -> None:
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
 
     def hook(what: str, where: Path) -> None:
-        if where.name != "progress.json" and not where.name.startswith(".progress"):
+        if _is_of_the_run(where):
             os.write(log, b".")
 
     durable.hook = hook
