@@ -122,7 +122,10 @@ class RunFiles:
         self._writer.start()
 
     def settle(self) -> None:
-        """Wait until the checkpoint that was begun is written, and recorded; raises what went wrong but for the disk."""
+        """Wait until the checkpoint that was begun is written and recorded.
+
+        Raises what its thread raised; an error of the disk is told to the recorder instead.
+        """
         if self._writer is not None:
             self._writer.join()
             self._writer = None
@@ -141,7 +144,7 @@ class RunFiles:
             self._recorder.failed("checkpoints", error)
             return
         with self._making:
-            if made != self._made:  # it went with the directory; that asks for another
+            if made != self._made:  # the file went with the old directory; another was asked for
                 return
             self.saved, self._removed = here, False
         self._recorder.resolved("checkpoints")

@@ -328,6 +328,6 @@ class Trainer(Run):
         for parameter in self.network.parameters():
             parameter.grad = None
         if self.device.type == "cuda":
-            gc.collect()  # a card has no memory to wait for a collection; a full one stops all threads for 0.1 s and more
+            gc.collect()  # stops every thread, so it is left out where memory is not scarce
             with contextlib.suppress(RuntimeError):
                 torch.cuda.empty_cache()
