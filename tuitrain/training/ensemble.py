@@ -28,7 +28,7 @@ from tuitrain.training.command import RunControl
 from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.graph import GraphStepper, Pool, capture, side_by_side
 from tuitrain.training.model import build
-from tuitrain.training.run_ahead import RunAhead, bound
+from tuitrain.training.run_ahead import FILLED, RunAhead, bound
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import copies
 from tuitrain.training.step import Evaluation, Stepper
@@ -181,6 +181,8 @@ class Ensemble:
             self._step((step + 1) * self.train.batch_size <= self.images)
             if self._ahead is not None:
                 self._ahead.queued(step + 1)
+            if epoch + 1 < self.train.epochs:
+                self._make_ahead(epoch + 1, step + 1 - min(FILLED, self.steps))
         sums = [stepper.read() for stepper in self._steppers]
         trained = time.monotonic()
         batch = machine.judging_batch(self.table, self.device)
@@ -209,6 +211,11 @@ class Ensemble:
             ema_test_loss=shown([seen.loss for seen in averages if seen]) if all(averages) else (),
             ema_test_acc=shown([seen.accuracy for seen in averages if seen]) if all(averages) else (),
         )
+
+    def _make_ahead(self, epoch: int, index: int) -> None:
+        """Makes the images of an epoch for one seed; one a step, so that the queue of steps stays filled."""
+        if 0 <= index < len(self._feeds):
+            self._feeds[index].make_ahead(epoch, index)
 
     # ---------------------------------------------------------------------------------- one step
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,20 @@ from tuitrain.errors import PresetError
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
 from tuitrain.training.seeding import key
+
+#: Memory that images may take which are made before their epoch begins.
+AHEAD_BYTES = 1 << 31
+#: Streams on which they are made, one for each CUDA device: memory belongs to its stream.
+_streams: dict[int, torch.cuda.Stream] = {}
+
+
+class _Ahead(NamedTuple):
+    """Images and labels of an epoch, and an event of CUDA's that comes when they are made."""
+
+    epoch: int
+    images: Tensor
+    labels: Tensor
+    made: Any
 
 
 class EpochImages:
@@ -42,6 +57,7 @@ class EpochImages:
         self.images = count - self.dropped
         self.steps = -(-self.images // self.batch)
         self._train: tuple[Tensor, Tensor] | None = None
+        self._ahead: _Ahead | None = None
 
     def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Puts the data on the device; the judging set's images and labels there."""
@@ -54,9 +70,46 @@ class EpochImages:
 
     def epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Images uint8 (N, 28, 28) and labels int64 (N,) of an epoch (from 0), shuffled and augmented."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.epoch != epoch:
+            return self._make(epoch)
+        now = torch.cuda.current_stream(ahead.images.device)
+        now.wait_event(ahead.made)
+        for tensor in (ahead.images, ahead.labels):
+            tensor.record_stream(
+                now
+            )  # their memory is given back to the other stream, which must not be early
+        return ahead.images, ahead.labels
+
+    def make_ahead(self, epoch: int, index: int = 0) -> None:
+        """Makes the images of an epoch on a CUDA stream of their own, beside the steps that are queued; `epoch` gives
+        them out.
+
+        On other devices nothing is made: on the CPU, which trains meanwhile, it won no time.
+
+        Args:
+            epoch: from 0.
+            index: of this data among those of seeds that train together; only the first that fit are made.
+        """
+        images = self._on_device()[0]
+        if images.device.type != "cuda" or (index + 1) * images.nbytes > AHEAD_BYTES:
+            return
+        device = images.device.index
+        if device not in _streams:
+            _streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        # It need not wait for the steps: the data was there before the first of them.
+        with torch.cuda.stream(_streams[device]):
+            made = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._ahead = _Ahead(epoch, *self._make(epoch), made)
+            made.record()
+
+    def _on_device(self) -> tuple[Tensor, Tensor]:
         if self._train is None:
             raise RuntimeError("the data is not on a device yet")
-        images, labels = self._train
+        return self._train
+
+    def _make(self, epoch: int) -> tuple[Tensor, Tensor]:
+        images, labels = self._on_device()
         generator = torch.Generator().manual_seed(key(self.seed, "order", epoch))
         order = torch.randperm(len(labels), generator=generator)[: self.images].to(images.device)
         generator.manual_seed(key(self.seed, "augment", epoch))
@@ -65,7 +118,7 @@ class EpochImages:
 
     def release(self) -> None:
         """Lets go of the data."""
-        self._train = None
+        self._train = self._ahead = None
 
 
 def _resident(images: Images, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,8 @@ from torch import Tensor
 EVERY = 16
 #: Events that may be open: about 20 ms of step13's steps are queued, so that the device never waits for the host.
 OPEN = 3
+#: The step of an epoch by which that many are queued, so that the host has time for something else.
+FILLED = EVERY * OPEN
 
 
 class Event(Protocol):

@@ -35,7 +35,7 @@ from tuitrain.training.job import Job
 from tuitrain.training.memory import out_of_memory_message
 from tuitrain.training.norms import LastStep
 from tuitrain.training.run import Run
-from tuitrain.training.run_ahead import Report
+from tuitrain.training.run_ahead import FILLED, Report
 from tuitrain.training.state import TrainerState
 from tuitrain.training.step import Stepper
 
@@ -158,6 +158,8 @@ class Trainer(Run):
             if last:
                 self._norms.after(stepper)
             now.step += 1
+            if now.step == min(FILLED, steps) and now.epoch + 1 < now.epochs:
+                self.feed.make_ahead(now.epoch + 1)
             if watch.due() and (report := stepper.report()) is not None and report.step > watch.step:
                 yield self._progress(report)
         self._read(stepper)

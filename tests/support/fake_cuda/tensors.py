@@ -36,6 +36,12 @@ class _Event:
 class _Stream:
     """A stream on which nothing is queued."""
 
+    def __init__(self, device: Any = None) -> None:
+        pass
+
+    def wait_event(self, event: Any) -> None:
+        """It has come."""
+
     def synchronize(self) -> None:
         """There is nothing to wait for."""
 
@@ -110,6 +116,7 @@ def install(waited: Callable[[str], None]) -> None:
             waited("tolist()")
         return np.zeros(tuple(self.shape)).tolist()
 
+    FakeTensor.record_stream = lambda self, stream: None
     FakeTensor.numpy = numpy
     FakeTensor.tolist = tolist
 

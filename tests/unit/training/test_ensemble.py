@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from support.training_small import CPU, METRICS, WORDS, run, stripes, tiny
+from support.training_small import CPU, METRICS, WORDS, metrics, run, stripes, tiny
 from tuitrain.errors import UsageError
 from tuitrain.spec.preset import Preset, override
+from tuitrain.training import ensemble as ensembles
+from tuitrain.training import epoch_images
 from tuitrain.training.command import RunControl
 from tuitrain.training.ensemble import Ensemble, EnsembleEpoch
+from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.runtime import Runtime
 
 ADAM = {"name": "adam", "lr": 0.003}
@@ -78,6 +81,55 @@ def test_seeds_go_on_where_they_were_to_the_bit() -> None:
     list(rest.run(begin=1))
     for name, tensor in whole.weights(1).items():
         assert torch.equal(rest.weights(1)[name], tensor), name
+
+
+def test_images_that_are_made_ahead_are_those_of_the_epoch_and_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[tuple[int, int]] = []
+
+    class Event:  # where CUDA's would be
+        def wait_event(self, event: object) -> None:
+            """It has come."""
+
+    def make_ahead(self: EpochImages, epoch: int, index: int = 0) -> None:
+        self._ahead = epoch_images._Ahead(epoch, *self._make(epoch), None)
+
+    def make(self: EpochImages, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        made.append((self.seed, epoch))
+        return sound(self, epoch)
+
+    preset = tiny(epochs=3)  # five steps: two seeds at the last two of them
+    expected = Ensemble(preset, stripes(), [3, 11], CPU)
+    list(expected.run())
+    alone = metrics(run(preset)[0])
+    sound = EpochImages._make
+    monkeypatch.setattr(EpochImages, "make_ahead", make_ahead)
+    monkeypatch.setattr(EpochImages, "_make", make)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Event())
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda self, stream: None)
+    monkeypatch.setattr(ensembles, "FILLED", 4)
+    found = Ensemble(preset, stripes(), [3, 11], CPU)
+    list(found.run())
+    assert made == [(3, 0), (11, 0), (3, 1), (11, 1), (3, 2), (11, 2)]
+    for name, tensor in expected.weights(1).items():
+        assert torch.equal(found.weights(1)[name], tensor), name
+    made.clear()
+    assert metrics(run(preset)[0]) == alone
+    assert made == [(preset.train.seed, epoch) for epoch in (0, 1, 2)]
+
+
+@pytest.mark.gpu
+def test_images_that_are_made_ahead_are_those_of_the_epoch_on_the_gpu() -> None:
+    preset, data = tiny(rotation=7.0, shift=2.0), stripes(60_000, 100)
+    ahead, at_once = (EpochImages(preset, preset.table(), data) for _ in range(2))
+    for feed in (ahead, at_once):
+        feed.to(torch.device("cuda", 0))
+    for epoch in range(3):
+        ahead.make_ahead(epoch)
+        assert ahead._ahead is not None
+        for made, expected in zip(ahead.epoch(epoch), at_once.epoch(epoch), strict=True):
+            assert torch.equal(made, expected)
 
 
 @pytest.mark.gpu
