@@ -136,7 +136,6 @@ class TuitrainApp(TerminalApp):
         self.config_problem = problem or self.config_problem
 
     def action_next_theme(self) -> None:
-        """The next of the house's themes."""
         self.theme = themes.next_theme(self.theme)
         self.notify(f"theme {self.theme}", timeout=2)
 
@@ -224,22 +223,15 @@ class TuitrainApp(TerminalApp):
             self.start_run(self.opening.job(self.settings))
 
     def start_run(self, job: Job, parent: RunDirectory | None = None) -> None:
-        """Start a run and show it in the monitor; `parent` is the run that a branch begins from."""
         with told(self, "not started", LONG_S):
             self.open_run(self.manager.start(job, parent))
 
     def resume_run(self, run: str) -> None:
-        """Go on with a run that was stopped or cut off, and show it.
-
-        Raises:
-            TuitrainError: there is no such run, or it can't go on.
-        """
         from tuitrain.runs.index import find_run
 
         self.open_run(self.manager.resume(find_run(self.settings.runs_dir, run)))
 
     def start_study(self, plan: Plan) -> None:
-        """Train a study, and show it in the monitor."""
         from tuitrain.study.queueing import start_study
 
         with told(self, "not started", LONG_S):
@@ -254,7 +246,6 @@ class TuitrainApp(TerminalApp):
             self.open_study(study.name)
 
     def open_run(self, feed: RunFeed, readonly: bool = False) -> None:
-        """Show a run in the monitor."""
         self.shown_feed = feed
         self.run_worker(self._open_run(feed, readonly), group="open_run", exclusive=True)
 
@@ -265,7 +256,6 @@ class TuitrainApp(TerminalApp):
             screen.show_feed(feed, readonly)
 
     def open_study(self, name: str, setting: str = "", readonly: bool = False) -> None:
-        """Show a study by its name: one of its settings by a digest (`RunSummary.setting`), else the whole."""
         with told(self, timeout=LONG_S):
             watcher = self._watcher_of(name)
             self.show_study(watcher, watcher.setting_of(setting) if setting else None, readonly)
@@ -277,7 +267,6 @@ class TuitrainApp(TerminalApp):
         return StudyWatcher(the_study(self.settings.runs_dir, study))
 
     def show_study(self, watcher: StudyWatcher, setting: int | None = None, readonly: bool = False) -> None:
-        """Show a study that is watched: one of its settings, or the whole, which is a leaderboard where it has many."""
         self.run_worker(self._show_study(watcher, setting, readonly), group="open_run", exclusive=True)
 
     async def _show_study(self, watcher: StudyWatcher, setting: int | None, readonly: bool) -> None:
@@ -298,7 +287,6 @@ class TuitrainApp(TerminalApp):
         return lines or [f"tuitrain: {self.manager.describe()}", "q Quit  ? Help"]
 
     def choose_preset(self, name: str) -> None:
-        """Show a preset in the lab."""
         self.run_worker(self._choose_preset(name), group="choose_preset", exclusive=True)
 
     async def _choose_preset(self, name: str) -> None:
@@ -307,11 +295,9 @@ class TuitrainApp(TerminalApp):
             screen.choose_preset(name)
 
     def open_lesson(self) -> None:
-        """Show the lesson."""
         self.run_worker(self._open_aside("lesson"), group="aside", exclusive=True)
 
     def open_drawing(self, run: str = "") -> None:
-        """Show the field to draw on, for the network of a run, by its path."""
         self.start_drawing = run or self.start_drawing
         self.run_worker(self._open_drawing(run), group="aside", exclusive=True)
 
@@ -335,14 +321,12 @@ class TuitrainApp(TerminalApp):
             self.action_leave()
 
     def open_run_named(self, name: str, readonly: bool = False) -> None:
-        """Show a run in the monitor by its name."""
         with told(self, timeout=LONG_S):
             self.open_run(self.manager.feed_of(name), readonly)
 
     # -- leaving -------------------------------------------------------------------------------
 
     def action_command_palette(self) -> None:
-        """Every command, preset, run and theme, to be searched."""
         from tuitrain.tui.shell.palette import Palette
 
         if self.screen.id != Palette.ID:
@@ -366,20 +350,17 @@ class TuitrainApp(TerminalApp):
             self.exit(cast("Leaving", answer))
 
     def action_detach(self) -> None:
-        """Leave the screen; training goes on without it."""
         self.exit("detach" if self.manager.busy() and not self.demo else "quit")
 
     # -- help ----------------------------------------------------------------------------------
 
     def action_help(self) -> None:
-        """All bindings of this screen."""
         from tuitrain.tui.shell.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
     def action_help_focused(self) -> None:
-        """What the focused widget is for, and its keys."""
         from tuitrain.tui.shell.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):

@@ -36,7 +36,6 @@ class RunTelling:
         self._titled: tuple[object, int] = (None, 0)  # whose title it is, after how many of its events
 
     def begin(self) -> None:
-        """From now on."""
         shell(self._app).manager.on_end = self.run_ended
         self._app.set_interval(TITLE_S, self.show_title)
 

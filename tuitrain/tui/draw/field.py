@@ -52,7 +52,6 @@ class DrawingField(LinesView, can_focus=False):
     # -- looks -----------------------------------------------------------------------------------
 
     def build(self, width: int) -> list[Parts]:
-        """The image, and the pen on it."""
         ink = ink_of(self.app, shell(self).settings.ascii_only)
         image = self.drawing.image.repeat(self.times, 0).repeat(self.times, 1)
         lines = digit(image, ink)
@@ -76,7 +75,6 @@ class DrawingField(LinesView, can_focus=False):
         return (*before, (text, Style(color=accent.color, bgcolor=other, bold=True)), *after)
 
     def repaint(self) -> None:
-        """The drawing as it is now."""
         self.set_class(self.down, "-down")
         self.rebuild()
 
@@ -145,7 +143,6 @@ class DrawingField(LinesView, can_focus=False):
         self._stroke(self._last)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Draws a line from where the mouse was."""
         if self._last is None:
             return
         event.stop()
@@ -155,7 +152,6 @@ class DrawingField(LinesView, can_focus=False):
             self.on_mouse_up(event)
 
     def on_mouse_up(self, event: events.MouseEvent) -> None:
-        """Ends the stroke."""
         event.stop()
         self.release_mouse()
         if self._last is not None:

@@ -38,11 +38,9 @@ class NetworkList(TableView):
 
     @property
     def count(self) -> int:
-        """As many as there are runs."""
         return len(self.runs)
 
     def line(self, index: int) -> Parts:
-        """State, accuracy and name of one."""
         run = self.runs[index]
         glyph, word, kind = state_look(run.activity)
         line = (
@@ -55,7 +53,6 @@ class NetworkList(TableView):
         return self.on_row(line, self.room) if index == self.cursor else line
 
     def on_click(self, event: events.Click) -> None:
-        """Takes the one that is clicked."""
         self.clicked(event)
         if self.index_at(event.y) < self.count:
             self.app.simulate_key("enter")
@@ -78,18 +75,15 @@ class NetworksDialog(Dialog[str | None]):
         self.runs, self._cursor = runs, cursor
 
     def compose(self) -> ComposeResult:
-        """Title, list, hint."""
         with Vertical():
             yield Static("Which network is asked?", classes="title", markup=False)
             yield NetworkList(self.runs, self._cursor)
             yield Static("state, last accuracy in percent; enter asks this one", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """As high as its lines."""
         found = self.query_one(NetworkList)
         found.styles.height = min(14, len(self.runs))
         found.focus()
 
     def action_take(self) -> None:
-        """This one."""
         self.dismiss(self.runs[self.query_one(NetworkList).cursor].path)

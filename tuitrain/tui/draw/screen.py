@@ -49,7 +49,6 @@ class SaidView(LinesView, can_focus=False):
     likeness: Likeness | None = None
 
     def build(self, width: int) -> list[Parts]:
-        """As much as there is room for."""
         ink = ink_of(self.app, shell(self).settings.ascii_only)
         return panes.said(self.answer, self.likeness, width - 1, self.size.height, ink)
 
@@ -116,7 +115,6 @@ class DrawScreen(Screen[None]):
         self._held: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """Field, bars, words."""
         yield HeaderLine("draw a digit")
         with Horizontal():
             yield DrawingField(self.drawing)
@@ -130,7 +128,6 @@ class DrawScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The threads, and the runs that there are."""
         self._asker = Asker(shell(self).settings.data_dir, self._from_thread)
         self.set_interval(LOOK_S, self._look)
         if wanted := shell(self).start_drawing:
@@ -139,15 +136,12 @@ class DrawScreen(Screen[None]):
         self._look()
 
     def on_unmount(self) -> None:
-        """The threads end with the screen."""
         self._asker.close()
 
     def on_screen_resume(self) -> None:
-        """What changed meanwhile."""
         self._look()
 
     def on_resize(self) -> None:
-        """Where it is low, words stand beside the field."""
         self._arrange()
         self.call_after_refresh(self.paint)
 
@@ -171,12 +165,10 @@ class DrawScreen(Screen[None]):
         self.paint()
 
     def action_weights(self) -> None:
-        """The averaged weights of a run that keeps them, or those as trained again."""
         self.averaged = not self.averaged
         self._forget()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only a run with averaged weights has others."""
         return action != "weights" or (self.answer is not None and bool(self.answer.network.trained.weights))
 
     def _look(self) -> None:
@@ -207,12 +199,10 @@ class DrawScreen(Screen[None]):
         return next((at for at, run in enumerate(self.runs) if Path(run.path) == self.path), -1)
 
     def action_network(self, by: int) -> None:
-        """Another run's network."""
         if self.runs:
             self.draw_for(self.runs[(max(self.here, 0) + by) % len(self.runs) if self.here >= 0 else 0].path)
 
     def action_choose(self) -> None:
-        """One of all."""
         if self.runs:
             dialog = NetworksDialog(self.runs, max(0, self.here))
             self.app.push_screen(dialog, lambda path: None if path is None else self.draw_for(path))
@@ -269,7 +259,6 @@ class DrawScreen(Screen[None]):
     # -- what is shown ---------------------------------------------------------------------------
 
     def paint(self) -> None:
-        """What is known; only what differs is painted."""
         if not self.is_mounted:
             return
         said = self.query_one(SaidView)
@@ -298,7 +287,6 @@ class DrawScreen(Screen[None]):
         words.rebuild()
 
     def strip_lines(self) -> list[str]:
-        """What the network says, for a terminal too small for the field."""
         if self.answer is None or self.answer.probabilities is None:
             return []
         chances = self.answer.probabilities
@@ -308,28 +296,22 @@ class DrawScreen(Screen[None]):
     # -- keys ------------------------------------------------------------------------------------
 
     def action_move(self, across: int, down: int) -> None:
-        """The pen, which draws while it is down."""
         self.query_one(DrawingField).move(across, down, draw=False)
 
     def action_stroke(self, across: int, down: int) -> None:
-        """The pen, which draws."""
         self.query_one(DrawingField).move(across, down, draw=True)
 
     def action_pen(self) -> None:
-        """The pen down, or up."""
         self.query_one(DrawingField).toggle_pen()
 
     def action_rub(self) -> None:
-        """Rub out what is under the pen."""
         self.query_one(DrawingField).rub()
 
     def action_clear(self) -> None:
-        """An empty field."""
         self.drawing.clear()
         self._drawn_anew()
 
     def action_undo(self) -> None:
-        """As it was before the last stroke."""
         if not self.drawing.undo():
             self.app.bell()
         self._drawn_anew()
@@ -356,5 +338,4 @@ class DrawScreen(Screen[None]):
         save_as(self, title, "digit.png", lambda path: raw.getvalue())
 
     def action_leave(self) -> None:
-        """Back to where one came from."""
         shell(self).leave_aside()

@@ -66,7 +66,6 @@ class DigitGrid(LinesView, can_focus=False):
         self.rebuild(follow=False)
 
     def build(self, width: int) -> list[Parts]:
-        """The message in the middle, or rows of images under their labels."""
         if not self.samples:
             lines = wrap(((f"  {self.message}", ""),), max(10, width - 2), 2)
             return [()] * max(0, self.size.height // 2 - len(lines)) + lines
@@ -135,7 +134,6 @@ class DataScreen(Modal[None]):
         self.only: int | None = None
 
     def compose(self) -> ComposeResult:
-        """Header, what is seen, the grid."""
         yield SectionLine("Data", id="data-head")
         yield DigitGrid()
         yield KeyFooter()
@@ -191,7 +189,6 @@ class DataScreen(Modal[None]):
         return str(self.dataset.classes[label]) if self.dataset is not None else str(label)
 
     def on_key(self, event: events.Key) -> None:
-        """A digit shows only its class."""
         if event.character is not None and event.character in "0123456789":
             event.stop()
             event.prevent_default()
@@ -202,12 +199,10 @@ class DataScreen(Modal[None]):
         """Digits are taken in `on_key`."""
 
     def action_all(self) -> None:
-        """All classes again."""
         self.only = None
         self.redraw()
 
     def action_another(self, by: int) -> None:
-        """Another draw."""
         self.draw_number = max(0, self.draw_number + by)
         self.redraw()
 
@@ -218,7 +213,6 @@ class DataScreen(Modal[None]):
         self.redraw()
 
     def action_zoom(self) -> None:
-        """Larger pictures, fewer of them; or back."""
         grid = self.query_one(DigitGrid)
         grid.large = not grid.large
         self.redraw()
@@ -230,7 +224,6 @@ class DataScreen(Modal[None]):
         self.redraw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """As many as fit."""
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:

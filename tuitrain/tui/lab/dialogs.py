@@ -43,13 +43,11 @@ class PresetDropDown(Modal[str | None]):
         self._chosen_name, self._fill, self._search = chosen, fill, search
 
     def compose(self) -> ComposeResult:
-        """List and story side by side."""
         with Container():
             yield PresetBrowser(classes="-across")
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The cursor is on the preset in the lab."""
         browser = self.query_one(PresetBrowser)
         browser.presets.cursor = self._chosen_name
         self._fill()
@@ -90,7 +88,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
         self._suggestion, self._folder, self._refused = name, folder, refused
 
     def compose(self) -> ComposeResult:
-        """The name, where it goes, and why not."""
         with Vertical():
             yield Static("Save as a preset of your own", markup=False)
             yield Input(self._suggestion, select_on_focus=True, max_length=64, compact=True)
@@ -98,7 +95,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
             yield Static("enter saves, esc cancels", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """The note says where it goes."""
         self.set_focus(self.query_one(Input))
         self._note()
 
@@ -123,7 +119,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
         )
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Checked at each keystroke."""
         event.stop()
         self._note()
 
@@ -136,7 +131,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
         self.dismiss((event.value, False))
 
     def action_overwrite(self) -> None:
-        """Saves over the file of that name."""
         if not self._why_not():
             self.dismiss((self.query_one(Input).value, True))
 
@@ -166,7 +160,6 @@ class TextDialog(Dialog[None]):
         self._title, self.text, self._file_name = title, text, file_name
 
     def compose(self) -> ComposeResult:
-        """Title, text, and where else it is."""
         note = self._take_along() if self._file_name else ""
         with Vertical():
             yield Static(self._title, classes="title", markup=False)
@@ -190,10 +183,8 @@ class TextDialog(Dialog[None]):
         return where
 
     def on_mount(self) -> None:
-        """Arrow keys scroll."""
         self.set_focus(self.query_one(VerticalScroll))
 
     def action_copy(self) -> None:
-        """To the clipboard, by OSC 52."""
         self.app.copy_to_clipboard(self.text)
         self.notify("copied", timeout=2)

@@ -87,7 +87,6 @@ class FormView(LinesView):
 
     @property
     def takes_digits(self) -> bool:
-        """Whether a digit is typed into the field with the cursor."""
         return self.field is not None and self.field.typed
 
     @property
@@ -133,7 +132,6 @@ class FormView(LinesView):
         ]
 
     def build(self, width: int) -> list[Parts]:
-        """Label, value, and at the right the old value where it differs."""
         if self.takes_digits != self._took_digits:
             self._took_digits = self.takes_digits
             self.refresh_bindings()  # the header's digits follow
@@ -176,7 +174,6 @@ class FormView(LinesView):
         return self.on_row(line, width) if here else line
 
     def cursor_span(self) -> tuple[int, int]:
-        """The field with the cursor and its reason."""
         return self._span
 
     # -- keys ----------------------------------------------------------------------------------
@@ -293,7 +290,6 @@ class FormView(LinesView):
         self.rebuild()
 
     def go_to(self, key: str) -> None:
-        """Puts the cursor on a field."""
         if key != self.key:
             self._stop_editing()
             self.key = key
@@ -346,7 +342,6 @@ class FormView(LinesView):
         self._begin(text, len(text) if direction > 0 else max(0, len(text) - 1))
 
     def action_reset(self) -> None:
-        """The preset's value again."""
         if self.field is not None:
             self._stop_editing()
             self.errors.pop(self.key, None)
@@ -354,7 +349,6 @@ class FormView(LinesView):
             self.rebuild()
 
     def action_reset_all(self) -> None:
-        """Every field as in the preset."""
         self.forget()
         self.post_message(self.Reset(""))
         self.rebuild()
@@ -371,6 +365,5 @@ class FormView(LinesView):
             self.action_side(1)
 
     def on_blur(self) -> None:
-        """What was typed stands when the form loses the focus."""
         self._stop_editing()
         super().on_blur()

@@ -57,22 +57,18 @@ class LayerDialog(Modal[None]):
 
     @property
     def editor(self) -> NetworkEditor:
-        """The preset under change."""
         return self.state.editor
 
     def compose(self) -> ComposeResult:
-        """The form of the layer."""
         with Container():
             yield SettingsForm("layer-form", starts=False)
         yield KeyFooter()
 
     @property
     def form(self) -> FormView:
-        """The fields of the layer."""
         return self.query_one(FormView)
 
     def on_mount(self) -> None:
-        """The first field is ready to be changed."""
         self.set_focus(self.form)
         self.refresh_layer()
         self._fit()
@@ -85,11 +81,9 @@ class LayerDialog(Modal[None]):
         box.styles.margin = (2, 0, 1, region.x)
 
     def on_resize(self) -> None:
-        """The form has another place."""
         self.call_after_refresh(self._fit)
 
     def refresh_layer(self) -> None:
-        """The layer as it stands."""
         self.index = max(0, min(self.index, len(self.editor.layers) - 1))
         editor, index = self.editor, self.index
         self.query_one(SettingsForm).show(
@@ -112,31 +106,26 @@ class LayerDialog(Modal[None]):
         return action != "start"
 
     def action_next(self, by: int) -> None:
-        """Another layer."""
         self.form.forget()
         self.index = (self.index + by) % len(self.editor.layers)
         self._go_to(self.index)
         self.refresh_layer()
 
     def action_move_op(self, by: int) -> None:
-        """An operation later or earlier."""
         number = op_number(self.form.key)
         if number is not None and self.editor.move_op(self.index, number, by):
             self._edited()
             self.form.go_to(f"op{number + by}")
 
     def action_undo(self) -> None:
-        """Takes the last edit back."""
         if self.editor.undo():
             self._edited()
 
     def action_redo(self) -> None:
-        """Makes it again."""
         if self.editor.redo():
             self._edited()
 
     def action_close(self) -> None:
-        """Done."""
         self.editor.settle()
         self.dismiss(None)
 
@@ -168,7 +157,6 @@ class KindDialog(Dialog[str | None]):
         self.after = after
 
     def compose(self) -> ComposeResult:
-        """A list with a letter each."""
         with Vertical():
             yield Static(f"Insert after {self.after}", markup=False)
             yield OptionList(
@@ -179,17 +167,14 @@ class KindDialog(Dialog[str | None]):
             )
 
     def on_mount(self) -> None:
-        """The arrow keys choose."""
         self.set_focus(self.query_one(OptionList))
 
     def on_key(self, event: Any) -> None:
-        """A letter takes its kind."""
         for kind, (letter, _) in self.KINDS.items():
             if event.character == letter:
                 event.stop()
                 self.dismiss(kind)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter takes the kind."""
         event.stop()
         self.dismiss(event.option.id)

@@ -85,7 +85,6 @@ class Lookups:
             self._thread("lab-devices", look)
 
     def devices_found(self, devices: list[Device]) -> None:
-        """Shows these devices."""
         if devices != self._state.devices:
             self._state.devices = devices
             self._state.edited()

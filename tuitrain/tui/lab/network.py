@@ -81,7 +81,6 @@ class NetworkView(LinesView):
         self._where: list[int] = []
 
     def show(self, state: LabState) -> None:
-        """Shows the network in the lab; the cursor stays where it can."""
         self.state, self.rows = state, state.rows()
         self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         self.rebuild()
@@ -205,13 +204,11 @@ class NetworkView(LinesView):
         return (0, lines[-1] + 1) if self.cursor == 0 else (lines[0], len(lines))
 
     def go_to(self, index: int) -> None:
-        """Puts the cursor on a layer."""
         self.cursor = max(0, min(len(self.rows) - 1, index))
         self.rebuild()
         self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
-        """Another layer."""
         self.go_to(self.cursor + by)
 
     def on_click(self, event: events.Click) -> None:
@@ -248,27 +245,21 @@ class NetworkView(LinesView):
         return bool(reason)
 
     def action_widen(self, delta: int) -> None:
-        """The layer with the cursor wider or narrower."""
         self._edit(lambda editor: editor.widen(self.cursor, delta))
 
     def action_duplicate_layer(self) -> None:
-        """A copy right below."""
         self._edit(lambda editor: editor.duplicate(self.cursor), self.cursor + 1)
 
     def action_delete_layer(self) -> None:
-        """Takes the layer out; u brings it back."""
         self._edit(lambda editor: editor.delete(self.cursor), self.cursor)
 
     def action_move_layer(self, by: int) -> None:
-        """Swaps the layer with its neighbour."""
         self._edit(lambda editor: editor.move(self.cursor, by), self.cursor + by)
 
     def action_reset_network(self) -> None:
-        """The network as in the preset."""
         self._edit(NetworkEditor.reset_layers)
 
     def action_insert_layer(self) -> None:
-        """Asks for a kind and puts such a layer below."""
         if self.state is None or self._refused(self.state):
             return
         from tuitrain.tui.lab.layer_dialog import KindDialog
@@ -282,7 +273,6 @@ class NetworkView(LinesView):
         self.app.push_screen(KindDialog(self.state.editor.name(self.cursor)), insert)
 
     def action_edit_layer(self) -> None:
-        """The layer's settings, over the form."""
         if self.state is None or self._refused(self.state):
             return
         from tuitrain.tui.lab.layer_dialog import LayerDialog

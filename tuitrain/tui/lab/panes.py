@@ -33,13 +33,11 @@ class FormPane(Vertical):
     DEFAULT_CSS = "FormPane { height: 100%; }"
 
     def compose(self) -> ComposeResult:
-        """Form over checklist."""
         yield SettingsForm("form")
         yield SectionLine("Challenge", id="challenge-head")
         yield ChallengeView(id="challenge")
 
     def show(self, state: LabState) -> None:
-        """What is in the lab, as it stands."""
         editor = state.editor
         self.query_one(SettingsForm).show(
             Subject(
@@ -73,7 +71,6 @@ class NetworkPane(Vertical):
         self._figures = Behind(self, "lab-torchinfo", _torchinfo, self._figures_found)
 
     def compose(self) -> ComposeResult:
-        """Table, picture, totals, chart."""
         yield SectionLine("Network", id="network-head")
         yield NetworkView(id="network")
         yield SectionLine("Shapes", id="shapes-head")
@@ -83,7 +80,6 @@ class NetworkPane(Vertical):
         yield LrChart(id="lr-chart")
 
     def show(self, state: LabState) -> None:
-        """What is in the lab, as it stands."""
         self._state = state
         preset = state.preset
         self.query_one(LrChart).show(lr_curve(preset, max(22, self.screen.size.width)), preset.train.epochs)

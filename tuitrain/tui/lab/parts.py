@@ -39,15 +39,12 @@ class TextLines(Painted):
                 self.refresh(layout=len(before) != len(self._lines))
 
     def on_resize(self) -> None:
-        """Another width, other lines."""
         self.rebuild()
 
     def get_content_height(self, container: Any, viewport: Any, width: int) -> int:
-        """The number of lines."""
         return len(self.build(width))
 
     def render_line(self, y: int) -> Strip:
-        """One of them."""
         return self.strip(self._lines[y] if y < len(self._lines) else (), self.size.width)
 
 
@@ -67,7 +64,6 @@ class LabTitle(TextLines):
         self._ends = (0, 0)
 
     def show(self, title: Title) -> None:
-        """Shows this."""
         self.title = title
         self.rebuild()
 
@@ -95,7 +91,6 @@ class LabTitle(TextLines):
         return [line]
 
     def on_click(self, event: events.Click) -> None:
-        """The name opens the presets, the budget goes to its field."""
         if event.x < self._ends[0]:
             self.post_message(self.Pressed("presets"))
         elif event.x >= self._ends[1]:
@@ -114,7 +109,6 @@ class ChallengeView(TextLines):
         self.rebuild()
 
     def build(self, width: int) -> list[Parts]:
-        """A line a point."""
         if not self.points:
             return [Line().add("  ").add("none: train as you like", "dim")]
         met = [point for point in self.points if point.met]
@@ -171,7 +165,6 @@ class Divider(Painted):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One cell."""
         return self.strip(((self.joints.get(y, "┬" if y == 0 else "│"), "faint"),), 1)
 
 

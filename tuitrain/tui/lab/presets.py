@@ -87,7 +87,6 @@ class PresetTree(LinesView):
                 self._rows += [entry.name for entry in found if entry.family == family]
 
     def build(self, width: int) -> list[Parts]:
-        """Heads of families and their presets, the figures in columns."""
         if not self._rows:
             said = f"nothing matches '{visible(self.search)}'" if self.search else "reading presets …"
             return [Line().add("  ").add(said, "dim", max(0, width - 2))]
@@ -132,7 +131,6 @@ class PresetTree(LinesView):
         return (at - 1, 2) if at > 0 and self._rows[at - 1].endswith("/") else (at, 1)
 
     def action_move(self, by: int) -> None:
-        """Another row."""
         if not self._rows:
             return
         at = self._rows.index(self.cursor) if self.cursor in self._rows else 0
@@ -144,7 +142,6 @@ class PresetTree(LinesView):
         self.post_message(self.Moved())
 
     def action_fold(self, fold: bool) -> None:
-        """Folds or unfolds the family of the row."""
         if self.sort != "family" or self.search:
             return
         family = self.cursor.removesuffix("/") if self.cursor.endswith("/") else ""
@@ -159,19 +156,16 @@ class PresetTree(LinesView):
         self._go(self.cursor)
 
     def action_turn(self) -> None:
-        """Folds an open family, unfolds a folded one."""
         if self.cursor.endswith("/"):
             self.action_fold(self.cursor.removesuffix("/") not in self.folded)
 
     def action_choose(self) -> None:
-        """Takes the preset with the cursor into the lab."""
         if self.cursor.endswith("/"):
             self.action_turn()
         elif self.item is not None:
             self.post_message(self.Chosen(self.cursor))
 
     def action_sort(self) -> None:
-        """The next order."""
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self._lay_out()
         if self.cursor not in self._rows and self._rows:
@@ -204,7 +198,6 @@ class StoryView(LinesView, can_focus=False):
             self.rebuild(follow=False)
 
     def build(self, width: int) -> list[Parts]:
-        """Headings and their texts."""
         out: list[Parts] = []
         if self.item is None:
             sizes = [entry.parameters for entry in self.family if entry.parameters]
@@ -243,7 +236,6 @@ class PresetBrowser(Container):
     ]
 
     def compose(self) -> ComposeResult:
-        """The list over (or beside) the story."""
         with Container(id="preset-list-box"):
             yield SectionLine("Presets", id="preset-head")
             yield Input(placeholder="search presets", id="preset-search", compact=True)
@@ -253,16 +245,13 @@ class PresetBrowser(Container):
             yield StoryView(id="preset-story")
 
     def on_mount(self) -> None:
-        """The search shows when it is asked for."""
         self.query_one("#preset-search", Input).display = False
 
     @property
     def presets(self) -> PresetTree:
-        """The list."""
         return self.query_one(PresetTree)
 
     def action_search(self) -> None:
-        """Opens the search."""
         box = self.query_one("#preset-search", Input)
         box.display = True  # inline, so that it can take the focus at once
         self.screen.set_focus(box)
@@ -274,7 +263,6 @@ class PresetBrowser(Container):
         return True
 
     def action_stop_search(self) -> None:
-        """Shows all presets again."""
         box = self.query_one("#preset-search", Input)
         box.value = ""
         box.display = False

@@ -34,7 +34,6 @@ class RateCurve(LinesView, can_focus=False):
         self._search = search
 
     def build(self, width: int) -> Sequence[Parts]:
-        """The loss over the learning rate."""
         search, height = self._search, self.size.height
         suggested = search.found.suggested if search.found is not None else None
         return rate_curve(search.points, suggested, width, height, search.ends)
@@ -62,7 +61,6 @@ class RateFinder(Dialog[float | None]):
         self._said: object = None
 
     def compose(self) -> ComposeResult:
-        """Title, curve, what it says."""
         app = shell(self)
         self._search = RateSearch(self._job, app.manager, app.settings.data_dir)
         name = visible(self._job.model or self._job.preset.name)
@@ -73,14 +71,12 @@ class RateFinder(Dialog[float | None]):
             yield Static("", id="rates-keys", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Begin, and look at the screen's pace."""
         settings = shell(self).settings
         self._search.begin()
         self.set_interval((4.0 if settings.low_bandwidth else 1.0) / settings.refresh_hz, self.look)
         self.look()
 
     def on_unmount(self) -> None:
-        """The test ends with its dialog."""
         self._search.end()
 
     @property
@@ -90,7 +86,6 @@ class RateFinder(Dialog[float | None]):
         return None if found is None else rate_to_take(found, self._job.preset)
 
     def look(self) -> None:
-        """Shows what is known."""
         search, rate = self._search, self.rate
         state = (len(search.points), search.doing, search.found, search.problem)
         if state == self._said:
@@ -113,7 +108,6 @@ class RateFinder(Dialog[float | None]):
         self.query_one("#rates-keys", Static).update(keys)
 
     def action_take(self) -> None:
-        """The suggestion goes into the form."""
         if self.rate is None:
             self.app.bell()
         else:

@@ -85,21 +85,17 @@ class LabScreen(Screen[None]):
 
     @property
     def editor(self) -> NetworkEditor:
-        """The preset under change."""
         return self.state.editor
 
     @property
     def body(self) -> LabBody:
-        """The panes."""
         return self.query_one(LabBody)
 
     @property
     def preset(self) -> Preset:
-        """The preset as it stands."""
         return self.state.preset
 
     def compose(self) -> ComposeResult:
-        """Header, title, panes, the line of changes, footer."""
         yield HeaderLine()
         yield LabTitle(id="lab-title")
         yield LabBody(id="lab-body")
@@ -161,7 +157,6 @@ class LabScreen(Screen[None]):
         self.body.join(self._form_covered)
 
     def on_resize(self, event: events.Resize) -> None:
-        """The gauge and the checklist have another width and height."""
         if self.state.editors:
             self.call_after_refresh(self.after_edit)
 
@@ -171,7 +166,6 @@ class LabScreen(Screen[None]):
         self.body.join(self._form_covered)
 
     def strip_lines(self) -> list[str]:
-        """For a terminal too small for the lab."""
         return brief(self.editor) if self.state.editors else []  # before its preset is read
 
     # -- what the starter asks -----------------------------------------------------------------
@@ -198,7 +192,6 @@ class LabScreen(Screen[None]):
         self.run_worker(work, group="lab-start", exclusive=True)
 
     def look_at_data(self) -> None:
-        """Finds out whether the data set is there."""
         self.lookups.look_at_data()
 
     def show_progress(self, text: str) -> None:
@@ -220,19 +213,15 @@ class LabScreen(Screen[None]):
             shell(self).start_study(plan)
 
     def action_duel(self) -> None:
-        """A duel of what the form says against the preset as it was chosen."""
         self._starter.duel()
 
     def action_sweep(self) -> None:
-        """All combinations of some values of what the form says."""
         self._starter.sweep()
 
     def action_start(self) -> None:
-        """Trains what the form says."""
         self._starter.start()
 
     def action_again(self) -> None:
-        """The last run once more: the same preset, settings, network and seed."""
         self._starter.again()
 
     # -- panes ---------------------------------------------------------------------------------
@@ -263,11 +252,9 @@ class LabScreen(Screen[None]):
             self.set_focus(self.query_one(NetworkView))
 
     def action_next_pane(self, by: int) -> None:
-        """The pane to the right, or round to the first."""
         self.set_focus(self.body.pane_after(self.focused, by))
 
     def action_focus_pane(self, name: str) -> None:
-        """A pane by its id."""
         self.set_focus(self.query_one(f"#{name}"))
 
     def action_presets(self) -> None:
@@ -275,7 +262,6 @@ class LabScreen(Screen[None]):
         self._open_presets(search=False)
 
     def action_search(self) -> None:
-        """Searches the presets."""
         self._open_presets(search=True)
 
     def _open_presets(self, *, search: bool) -> None:
@@ -299,7 +285,6 @@ class LabScreen(Screen[None]):
             self.action_presets()
 
     def action_budget(self) -> None:
-        """To the budget's field."""
         form = self.query_one(FormView)
         self.set_focus(form)
         form.go_to("lab.budget")
@@ -307,15 +292,12 @@ class LabScreen(Screen[None]):
     # -- edits ---------------------------------------------------------------------------------
 
     def go_to_layer(self, index: int) -> None:
-        """Puts the cursor of the table on a layer."""
         self.query_one(NetworkView).go_to(index)
 
     def action_undo(self) -> None:
-        """Takes the last edit back, of the form or of the network."""
         self._travelled(self.editor.undo(), "nothing to undo")
 
     def action_redo(self) -> None:
-        """Makes the edit again that was taken back."""
         self._travelled(self.editor.redo(), "nothing to redo")
 
     def _travelled(self, label: str | None, nothing: str) -> None:
@@ -326,7 +308,6 @@ class LabScreen(Screen[None]):
         self.after_edit()
 
     def action_reset_everything(self) -> None:
-        """Form and network as in the preset."""
         self.query_one(FormView).forget()
         if self.editor.reset_all():
             self.after_edit()
@@ -334,7 +315,6 @@ class LabScreen(Screen[None]):
             self.app.bell()
 
     def action_find_rate(self) -> None:
-        """How large a learning rate the network bears; Enter there puts one into the form."""
         from tuitrain.tui.lab.rate_finder import RateFinder
 
         if reason := self.first_error():
@@ -354,16 +334,13 @@ class LabScreen(Screen[None]):
     # -- taking along --------------------------------------------------------------------------
 
     def action_copy_command(self) -> None:
-        """The headless command, copied, shown and written to a file."""
         self._show_text("The command for what the form says", self.state.command(), "command.sh")
 
     def action_copy_toml(self) -> None:
-        """The preset as TOML, copied, shown and written to a file."""
         self._show_text("The preset as TOML", self.preset.to_toml(), "preset.toml")
 
     @on(SectionLine.Pressed, "#changed")
     def action_see_changes(self) -> None:
-        """What differs from the preset, a line a change."""
         found = "\n".join(map(str, self.state.changes()))
         self._show_text(f"What changed in {visible(self.state.base.name)}", found or "nothing yet")
 
@@ -373,7 +350,6 @@ class LabScreen(Screen[None]):
         self.app.push_screen(TextDialog(title, text, file_name))
 
     def action_save(self) -> None:
-        """Saves as a preset of the user's, never over a file without being told to."""
         from tuitrain.tui.lab.dialogs import SaveDialog
 
         problem = self.editor.check.problem
@@ -400,7 +376,6 @@ class LabScreen(Screen[None]):
         self.say(f"saved as {path}", timeout=5)
 
     def action_see_data(self) -> None:
-        """Digits of the chosen data set with the augmentation of the form."""
         from tuitrain.tui.lab.data import DataScreen
 
         self.app.push_screen(DataScreen(self.preset.train, self.state.settings.data_dir))

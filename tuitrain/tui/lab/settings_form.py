@@ -56,17 +56,14 @@ class SettingsForm(Vertical):
         self._subject: Subject | None = None
 
     def compose(self) -> ComposeResult:
-        """The heading and the fields."""
         yield SectionLine("", id=f"{self._form_id}-head")
         yield FormView(id=self._form_id, starts=self._starts)
 
     @property
     def view(self) -> FormView:
-        """The fields."""
         return self.query_one(FormView)
 
     def show(self, subject: Subject) -> None:
-        """Shows what is edited, as it stands."""
         self._subject = subject
         self.view.show(subject.data)
         self.show_head()

@@ -102,7 +102,6 @@ class ShapesView(LinesView, can_focus=False):
         self.cursor = 0
 
     def show(self, rows: list[LayerRow], cursor: int) -> None:
-        """Shows other layers, or another one with the cursor."""
         if (rows, cursor) != (self.rows, self.cursor):
             self.rows, self.cursor = rows, cursor
             self.rebuild(follow=False)
@@ -114,7 +113,6 @@ class ShapesView(LinesView, can_focus=False):
         return next((s for s in (1, 2, 4) if -(-INPUT_SHAPE[1] // (2 * s)) <= lines), 0)
 
     def build(self, width: int) -> list[Parts]:
-        """The frame of the input, the blocks beside it, and what they are below."""
         scale, found = self.scale, blocks_of(self.rows)
         if not scale or not found:
             return []

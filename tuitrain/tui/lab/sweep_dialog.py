@@ -43,7 +43,6 @@ class SweepDialog(Dialog["tuple[str, Plan] | None"]):
         self._wanted = False  # Enter was pressed before the plan was there
 
     def compose(self) -> ComposeResult:
-        """Title, line, how much that is, keys."""
         with Vertical():
             yield Static("Sweep: train all combinations of some values", classes="title", markup=False)
             yield Input(
@@ -57,12 +56,10 @@ class SweepDialog(Dialog["tuple[str, Plan] | None"]):
             )
 
     def on_mount(self) -> None:
-        """The line has the focus."""
         super().on_mount()
         self.query_one(Input).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Worked out anew."""
         event.stop()
         self._wanted = False
         if event.value.strip():

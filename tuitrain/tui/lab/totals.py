@@ -49,7 +49,6 @@ class NetworkFoot(TextLines):
         self.rebuild()
 
     def build(self, width: int) -> list[Parts]:
-        """The lines of the warning, and the totals."""
         warning = wrap(((f"  ✗ {self.warning}", "bad"),), max(10, width) - 1, 4)[:4] if self.warning else []
         return [*warning, self._totals(width)]
 

@@ -42,7 +42,6 @@ class CurvesScreen(Screen[None]):
         self.state = state
 
     def compose(self) -> ComposeResult:
-        """Title, chart, what the letters mean."""
         yield HeaderLine("the error by learning rate")
         yield Field(id="title")
         yield ErrorChart()
@@ -50,17 +49,14 @@ class CurvesScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The keys are the chart's."""
         self.query_one(SheetLines).can_focus = False
         self.query_one(ErrorChart).focus()
         self.paint()
 
     def on_resize(self) -> None:
-        """Another size, other lines."""
         self.paint()
 
     def paint(self) -> None:
-        """Chart and legend."""
         lesson = self.state.lesson
         scale = "logarithmic" if self.state.logarithmic else "linear"
         gradients = "the published mistake" if lesson.variant == "published" else "corrected gradients"
@@ -73,7 +69,6 @@ class CurvesScreen(Screen[None]):
         lines.set(legend)
 
     def legend(self) -> list[Parts]:
-        """A line a learning rate."""
         lesson = self.state.lesson
         last, out = lesson.rows - 1, []
         head = Line().add(" rate", "dim", 12)
@@ -94,16 +89,13 @@ class CurvesScreen(Screen[None]):
         return list(out)
 
     def action_logarithmic(self) -> None:
-        """Logarithmic or not."""
         self.state.logarithmic = not self.state.logarithmic
         self.paint()
 
     def action_variant(self) -> None:
-        """With the published mistake, or without."""
         self.state.turn_variant()
         self.paint()
 
     def action_step(self, by: int) -> None:
-        """The line at another step."""
         self.state.go_to_step(self.state.lesson.step + by)
         self.paint()

@@ -62,7 +62,6 @@ class Measures:
 
     @classmethod
     def of(cls, width: int, height: int) -> Measures:
-        """What fits a size."""
         number, edge, digits = (9, 8, 6) if width >= WIDE else (6, 6, 4)
         pads = 2 if width >= WIDE else 0
         boxes = (number + 2 + pads // 2, number + 7 + pads, number + 4 if width >= NORMAL else 0)
@@ -146,7 +145,6 @@ class Drawing:
         return "dim" if quantity in self.known else "faint"
 
     def rows(self) -> list[Parts]:
-        """The whole drawing."""
         lit = [edge for edge in EDGES if self.edge_in_use(edge[0])]
         for edge in (*(edge for edge in EDGES if edge not in lit), *lit):  # those in use on top
             self.edge_line(*edge)
@@ -219,7 +217,6 @@ class Drawing:
         return fitted(self.values[quantity], room, self.at.digits) if quantity in self.known else "·"
 
     def box(self, x: int, y: int, width: int, lines: int, title: str, style: str) -> None:
-        """A frame with a title."""
         head = f"╭─ {title} ".ljust(width - 1, "─") + "╮"
         self.canvas.write(x, y, head, style)
         self.canvas.write(x + 3, y, title, f"{style} bold")
@@ -228,7 +225,6 @@ class Drawing:
         self.canvas.write(x, y + lines - 1, "╰" + "─" * (width - 2) + "╯", style)
 
     def input_box(self, k: int) -> None:
-        """An input."""
         x, y, width = self.at.lefts[0], self.at.centre(k) - 1, self.at.boxes[0]
         self.box(x, y, width, 3, f"i{k}", STYLES["input"] if f"i{k}" in self.uses else "faint")
         room = self.at.number

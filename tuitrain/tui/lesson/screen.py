@@ -56,7 +56,6 @@ class FormulaView(LinesView, can_focus=False):
     state: LessonState
 
     def build(self, width: int) -> list[Parts]:
-        """As much as there is room for."""
         ascii_only = shell(self).settings.ascii_only
         return formula_lines(self.state, width, self.size.height, ascii_only=ascii_only)
 
@@ -115,7 +114,6 @@ class LessonScreen(Screen[None]):
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """Network, term, error."""
         yield HeaderLine("backpropagation by hand")
         yield NetworkView()
         yield SectionLine("", id="where")
@@ -127,20 +125,17 @@ class LessonScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Show where one is."""
         for view in (self.query_one(NetworkView), self.query_one(FormulaView)):
             view.state = self.state
         self.paint()
 
     def on_resize(self) -> None:
-        """Where it is low, the network gives way."""
         self.set_class(self.size.height < 24, "-low")
         self.call_after_refresh(self.paint)
 
     # -- what is shown ---------------------------------------------------------------------------
 
     def paint(self) -> None:
-        """All of it; only what differs is painted."""
         state, lesson = self.state, self.state.lesson
         self.query_one(NetworkView).rebuild()
         self.query_one(FormulaView).rebuild()
@@ -163,7 +158,6 @@ class LessonScreen(Screen[None]):
         self.query_one(ErrorChart).show(so_far(lesson, logarithmic=state.logarithmic))
 
     def strip_lines(self) -> list[str]:
-        """The term in two lines, for a terminal too small for the drawing."""
         term, values = self.state.term, self.state.values
         name = symbol(term.quantity)
         return [
@@ -175,37 +169,30 @@ class LessonScreen(Screen[None]):
     # -- keys ------------------------------------------------------------------------------------
 
     def action_go(self, by: int) -> None:
-        """Terms further or back."""
         self.state.go(by)
         self.paint()
 
     def action_section(self, by: int) -> None:
-        """To another part of the training step."""
         self.state.go_to_section(by)
         self.paint()
 
     def action_step(self, by: int) -> None:
-        """Training steps further or back."""
         self.state.go_to_step(self.state.lesson.step + by)
         self.paint()
 
     def action_variant(self) -> None:
-        """With the published sheet's mistake, or without."""
         self.state.turn_variant()
         self.paint()
 
     def action_logarithmic(self) -> None:
-        """The error on a logarithmic axis, or not."""
         self.state.logarithmic = not self.state.logarithmic
         self.paint()
 
     def action_again(self) -> None:
-        """As it was at first."""
         self.state.begin_again()
         self.paint()
 
     def action_play(self) -> None:
-        """Train, step by step, until the end or another space."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -221,7 +208,6 @@ class LessonScreen(Screen[None]):
             self.action_step(1)
 
     def action_rates(self) -> None:
-        """Other learning rates."""
         title = "Learning rates: the first for the steps, all for the curves (o)"
         rates = self.state.lesson.sheet.learning_rates
         self._ask(
@@ -229,7 +215,6 @@ class LessonScreen(Screen[None]):
         )
 
     def action_weights(self) -> None:
-        """Other weights to begin with."""
         start = self.state.lesson.sheet.start
 
         def take(text: str) -> None:
@@ -238,7 +223,6 @@ class LessonScreen(Screen[None]):
         self._ask("Weights w1 to w8 at step 0, or one number for all", _typed(start.weights), take)
 
     def action_ends(self) -> None:
-        """Other inputs and targets."""
         start = self.state.lesson.sheet.start
 
         def take(text: str) -> None:
@@ -262,7 +246,6 @@ class LessonScreen(Screen[None]):
         self.app.push_screen(Prompt(title, now, *([hint] if hint else [])), typed)
 
     def action_table(self) -> None:
-        """All 31 columns of all steps."""
         from tuitrain.tui.lesson.table import TableScreen
 
         self.app.push_screen(TableScreen(self.state.lesson), self._go_to)
@@ -272,13 +255,11 @@ class LessonScreen(Screen[None]):
             self.action_step(step - self.state.lesson.step)
 
     def action_curves(self) -> None:
-        """The curves of all learning rates."""
         from tuitrain.tui.lesson.curves import CurvesScreen
 
         self.app.push_screen(CurvesScreen(self.state), lambda _: self.paint())
 
     def action_save(self) -> None:
-        """The table as a file."""
         lesson = self.state.lesson
 
         def contents(path: Path) -> bytes:
@@ -289,5 +270,4 @@ class LessonScreen(Screen[None]):
         save_as(self, "Save the table as FILE.csv, or with formulas as FILE.xlsx", "backprop.xlsx", contents)
 
     def action_leave(self) -> None:
-        """Back to where one came from."""
         shell(self).leave_aside()

@@ -49,17 +49,14 @@ class StepTable(TableView):
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The columns in sight."""
         count = max(1, (self.size.width - 2 - STEP) // COLUMN)
         return COLUMNS[self.first : self.first + count]
 
     @property
     def count(self) -> int:
-        """A row a step."""
         return self.lesson.rows
 
     def line(self, index: int) -> Parts:
-        """The heading, or a step."""
         if index == 0:
             line = Line().add("step", "dim", STEP - 1, right=True)
             for name in self.shown:
@@ -81,7 +78,6 @@ class StepTable(TableView):
         return "good" if apart(self.lesson.table()[step][name], figure) <= EQUAL else "warn underline"
 
     def action_turn(self, by: int) -> None:
-        """Other columns."""
         self.first = max(0, min(len(COLUMNS) - len(self.shown), self.first + by))
         self.rebuild()
         self.post_message(self.Focused())
@@ -101,14 +97,12 @@ class TableScreen(Screen[int | None]):
         self.lesson = lesson
 
     def compose(self) -> ComposeResult:
-        """Header, table, keys."""
         yield HeaderLine(f"learning rate {self.lesson.lr:g}, {self.lesson.variant}")
         yield Field(id="figures")
         yield StepTable(self.lesson)
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The keys are the table's."""
         self.query_one("#figures", Field).set(*self._figures())
         self.query_one(StepTable).focus()
 
@@ -125,11 +119,9 @@ class TableScreen(Screen[int | None]):
         return line
 
     def on_lines_view_focused(self) -> None:
-        """Which columns are in sight."""
         table = self.query_one(StepTable)
         seen = f"columns {table.first + 1} to {table.first + len(table.shown)} of {len(COLUMNS)}"
         self.query_one(HeaderLine).context = f"lr {self.lesson.lr:g}, {self.lesson.variant}, {seen}"
 
     def action_take(self) -> None:
-        """Back, to the step under the cursor."""
         self.dismiss(self.query_one(StepTable).cursor)

@@ -73,7 +73,6 @@ class BranchDialog(Dialog["Job | None"]):
         }
 
     def compose(self) -> ComposeResult:
-        """What it is, the fields, what is wrong."""
         kept = ", ".join(map(str, self._kept))
         with Vertical():
             yield Static(f"Branch from {visible(self._directory.name)}", classes="title", markup=False)
@@ -90,7 +89,6 @@ class BranchDialog(Dialog["Job | None"]):
             yield Static("enter starts it, esc leaves", classes="reason", markup=False)
 
     def on_mount(self) -> None:
-        """Type at once."""
         self.query_one("#epoch", Input).focus()
 
     def _job(self) -> Job:
@@ -133,7 +131,6 @@ class BranchDialog(Dialog["Job | None"]):
         self.query_one(".reason", Static).update("enter starts it, esc leaves")
 
     def on_input_submitted(self) -> None:
-        """Start it, if it can be."""
         try:
             job = self._job()
         except TuitrainError as error:

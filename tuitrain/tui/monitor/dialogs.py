@@ -51,7 +51,6 @@ class NumberDialog(Dialog[float | None]):
         self.question_title, self.body, self.value, self.check = title, body, value, check
 
     def compose(self) -> ComposeResult:
-        """Title, body, the field and the reason."""
         with Vertical():
             yield Static(self.question_title, classes="title", markup=False)
             yield Static(self.body, classes="hint", markup=False)
@@ -59,7 +58,6 @@ class NumberDialog(Dialog[float | None]):
             yield Static("", classes="reason", markup=False)
 
     def on_mount(self) -> None:
-        """Type at once."""
         self.query_one(Input).focus()
 
     def _reason(self) -> str:
@@ -67,11 +65,9 @@ class NumberDialog(Dialog[float | None]):
         return found if isinstance(found, str) else ""
 
     def on_input_changed(self) -> None:
-        """Say at once what is wrong."""
         self.query_one(".reason", Static).update(self._reason(), layout=False)
 
     def on_input_submitted(self) -> None:
-        """Take it, if it is a number that can be taken."""
         found = self.check(self.query_one(Input).value.strip())
         if not isinstance(found, str):
             self.dismiss(found)

@@ -215,7 +215,6 @@ class MachineLine(Horizontal):
     """
 
     def compose(self) -> ComposeResult:
-        """The machine left, the speed right."""
         yield Field(id="machine")
         yield Field(right=True, id="rate")
         yield Field(right=True, id="step-ms")

@@ -106,13 +106,11 @@ class MonitorScreen(Screen[None]):
 
     @property
     def state(self) -> MonitorState:
-        """What the run has told."""
         return self.watched.state
 
     # -- the screen ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Header, headline, views, machine, news, footer."""
         ascii_only = shell(self).settings.ascii_only
         yield HeaderLine()
         with Vertical(id="monitor"):
@@ -123,7 +121,6 @@ class MonitorScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Look at the feed at the screen's pace."""
         settings = shell(self).settings
         self._pace = 4.0 if settings.low_bandwidth else 1.0
         self.set_interval(1 / settings.refresh_hz, self.tick)
@@ -132,11 +129,9 @@ class MonitorScreen(Screen[None]):
         self._redraw()
 
     def on_unmount(self) -> None:
-        """The sensors go with the screen."""
         self.watched.leave_machine()
 
     def on_screen_resume(self) -> None:
-        """Show at once what happened meanwhile."""
         self._redraw()
 
     def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
@@ -168,7 +163,6 @@ class MonitorScreen(Screen[None]):
         self.tick()
 
     def strip_lines(self) -> list[str]:
-        """For a terminal too small for the screen."""
         return brief(self.state)
 
     # -- following -------------------------------------------------------------------------------
@@ -245,11 +239,9 @@ class MonitorScreen(Screen[None]):
     # -- views -----------------------------------------------------------------------------------
 
     def action_view(self, name: str) -> None:
-        """Show a view."""
         self.query_one(Views).choose(name)
 
     def action_step_view(self, by: int) -> None:
-        """The next or previous view."""
         self.query_one(Views).step(by)
 
     def on_views_chosen(self, message: Views.Chosen) -> None:
@@ -269,7 +261,6 @@ class MonitorScreen(Screen[None]):
             self.app.bell()
 
     def action_next_chart(self) -> None:
-        """Accuracy, loss, learning rate."""
         self.query_one(Views).next_chart()
 
     def action_logarithmic(self) -> None:
@@ -279,13 +270,11 @@ class MonitorScreen(Screen[None]):
         views.draw()
 
     def action_smooth(self) -> None:
-        """Smooth curves, or plain ones again."""
         views = self.query_one(Views)
         views.smooth = not views.smooth
         views.draw()
 
     def action_report(self) -> None:
-        """The report of a finished run, or the verdict again."""
         if self._shown.report is not None:
             self._shown.report = None
         elif (directory := self.watched.directory) is not None:
@@ -310,53 +299,40 @@ class MonitorScreen(Screen[None]):
             event.stop()
 
     def action_pause(self) -> None:
-        """Wait after this step."""
         self._steering.pause()
 
     def action_resume(self) -> None:
-        """Go on."""
         self._steering.resume()
 
     def action_stop(self) -> None:
-        """Ask how to stop."""
         self._steering.stop()
 
     def action_checkpoint(self) -> None:
-        """Save a checkpoint now."""
         self._steering.checkpoint()
 
     def action_learning_rate(self) -> None:
-        """Ask for a learning rate."""
         self._steering.learning_rate()
 
     def action_add_epochs(self) -> None:
-        """Ask for more epochs."""
         self._steering.add_epochs()
 
     def action_pause_after(self) -> None:
-        """Ask after which epoch to pause."""
         self._steering.pause_after()
 
     async def action_detach(self) -> None:
-        """Leave the screen; training goes on."""
         await self.app.run_action("app.detach")
 
     def action_go_on(self) -> None:
-        """Take up a run again that was stopped or cut off."""
         self._steering.go_on()
 
     def action_branch(self) -> None:
-        """Begin another run where this one stood."""
         self._steering.branch()
 
     def action_another_seed(self) -> None:
-        """Train the same again with the next seed."""
         self._steering.another_seed()
 
     def action_members(self) -> None:
-        """The group of seeds that the run is one of."""
         self._steering.show_members()
 
     def action_draw(self) -> None:
-        """Draw a digit, and see what the run's network says of it."""
         self._steering.draw()

@@ -75,20 +75,15 @@ class RunSteering:
         self._screen.app.push_screen(dialog, lambda value: None if value is None else take(value))
 
     def pause(self) -> None:
-        """After this step."""
         self._ask("paused", "pausing", lambda run: run.pause(SOURCE))
 
     def resume(self) -> None:
-        """From a pause."""
         self._ask("resumed", "resuming", lambda run: run.resume(SOURCE))
 
     def checkpoint(self) -> None:
-        """Save one now."""
         self._ask("checkpoint", "saving checkpoint", lambda run: run.checkpoint(SOURCE))
 
     def stop(self) -> None:
-        """Ask how to stop."""
-
         def take(answer: str | None) -> None:
             if answer is not None:
                 text = "stopping at epoch end" if answer == "epoch" else "stopping"
@@ -98,16 +93,12 @@ class RunSteering:
         self._screen.app.push_screen(StopDialog(self._watched.state.epoch), take)
 
     def learning_rate(self) -> None:
-        """Ask for a learning rate."""
-
         def take(value: float) -> None:
             self._ask("learning_rate", f"learning rate {value:g}", lambda run: run.set_lr(value, SOURCE))
 
         self._ask_number(rate_dialog(self._watched.state.lr), take)
 
     def add_epochs(self) -> None:
-        """Ask for more epochs."""
-
         def take(value: float) -> None:
             text = f"adding {figures.plural(int(value), 'epoch')}"
             self._ask("extended", text, lambda run: run.add_epochs(int(value), SOURCE))
@@ -115,8 +106,6 @@ class RunSteering:
         self._ask_number(epochs_dialog(self._watched.state.planned), take)
 
     def pause_after(self) -> None:
-        """Ask after which epoch to pause."""
-
         def take(value: float) -> None:
             epoch = int(value)
             text = f"pausing after epoch {epoch}" if epoch else "taking the pause back"
@@ -128,21 +117,18 @@ class RunSteering:
     # -- other runs ------------------------------------------------------------------------------
 
     def go_on(self) -> None:
-        """Take up the run again, that was stopped or cut off."""
         directory = self._watched.directory
         if directory is not None:
             with told(self._screen, "not resumed"):
                 shell(self._screen).resume_run(str(directory.path))
 
     def branch(self) -> None:
-        """Begin another run where this one stood."""
         directory = self._watched.directory
         if directory is not None:
             with told(self._screen, "no branch"):
                 ask_branch(self._screen, directory)
 
     def another_seed(self) -> None:
-        """Train the same again with the next seed."""
         job = self._watched.next_seed(shell(self._screen).opening.model)
         if job is not None:
             shell(self._screen).start_run(job)
@@ -150,12 +136,10 @@ class RunSteering:
             self._screen.app.bell()
 
     def show_members(self) -> None:
-        """The group of seeds that the run is one of."""
         started = self._watched.state.started
         if started is not None:
             shell(self._screen).open_study(started.study, setting_digest(started), self._watched.readonly)
 
     def draw(self) -> None:
-        """Draw a digit, and see what the run's network says of it."""
         directory = self._watched.directory
         shell(self._screen).open_drawing(str(directory.path) if directory is not None else "")

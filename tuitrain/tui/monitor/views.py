@@ -78,7 +78,6 @@ class ChartPanel(Vertical):
         self.chart = Chart()
 
     def compose(self) -> ComposeResult:
-        """Title, chart."""
         yield self.heading
         yield self.chart
 
@@ -109,7 +108,6 @@ class Names(Field):
         self.set(*line)
 
     def on_click(self, event: events.Click) -> None:
-        """Choose what was clicked."""
         if name := self._line.linked(event.x):
             self.post_message(Views.Wanted(name))
 
@@ -163,11 +161,9 @@ class Views(Vertical):
         yield Sheet()
 
     def on_mount(self) -> None:
-        """Which widgets are in sight."""
         self._arrange()
 
     def on_resize(self, event: events.Resize) -> None:
-        """One chart or two; pictures of another size."""
         self._arrange()
         self.draw()
 
@@ -211,7 +207,6 @@ class Views(Vertical):
         self.choose(view)
 
     def next_chart(self) -> None:
-        """Accuracy, loss, learning rate, and round again."""
         self.quantity = QUANTITIES[(QUANTITIES.index(self.quantity) + 1) % 3]
         self.choose("charts")
 
@@ -226,7 +221,6 @@ class Views(Vertical):
             self.query_one(Sheet).lines.focus(scroll_visible=False)
 
     def on_views_wanted(self, message: Views.Wanted) -> None:
-        """A click is as good as a key."""
         message.stop()
         self.choose(message.view)
 
@@ -248,7 +242,6 @@ class Views(Vertical):
     # -- drawing ---------------------------------------------------------------------------------
 
     def show(self, state: MonitorState, shown: Shown) -> None:
-        """Draw the view in sight from a state."""
         self._state, self._shown = state, shown
         self.draw()
 

@@ -40,7 +40,6 @@ class Field(Painted):
         return "".join(text for text, _ in self._parts)
 
     def set(self, *parts: Part) -> None:
-        """Show these parts."""
         if parts == self._parts:
             return
         old, self._parts = self._parts, parts
@@ -50,7 +49,6 @@ class Field(Painted):
             self.refresh(Region(0, 0, max(1, min(self.size.width, max(cells(old), cells(parts)))), 1))
 
     def render_line(self, y: int) -> Strip:
-        """The line."""
         width = self.size.width
         if y:
             return Strip.blank(width, self.rich_style)
@@ -82,7 +80,6 @@ class Bar(Painted):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """The bar."""
         width = self.size.width
         return self.strip(progress(self._fraction, width, self._style), width)
 
@@ -164,7 +161,6 @@ class BigNumber(Painted):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One of the three lines."""
         width = self.size.width
         if y > 2:
             return Strip.blank(width, self.rich_style)
@@ -185,7 +181,6 @@ class SectionLine(Painted):
 
         @property
         def control(self) -> SectionLine:
-            """The line."""
             return self.line
 
     DEFAULT_CSS = """
@@ -245,5 +240,4 @@ class SectionLine(Painted):
         return self.strip(out.to(width, line, rule), width)
 
     def on_click(self, event: events.Click) -> None:
-        """Said to the screen."""
         self.post_message(self.Pressed(self))

@@ -95,7 +95,6 @@ class Chart(PlotWidget, inherit_bindings=False):
         yield Legend(id="legend")
 
     def on_mount(self) -> None:
-        """Narrow margins."""
         self.set_reactive(PlotWidget.margin_top, 0)
         self.set_reactive(PlotWidget.margin_bottom, 1)
         self.set_reactive(PlotWidget.margin_left, 7)
@@ -372,7 +371,6 @@ class Chart(PlotWidget, inherit_bindings=False):
         self.zoomed = True
 
     def action_reset_scales(self) -> None:
-        """Show everything again."""
         self.zoomed = False
         self._draw()
 
@@ -389,7 +387,6 @@ class Chart(PlotWidget, inherit_bindings=False):
         self.post_message(self.CursorMoved(self, epoch))
 
     def action_cursor_off(self) -> None:
-        """Take the cursor away."""
         self.post_message(self.CursorMoved(self, None))
 
 

@@ -149,7 +149,6 @@ class LinesView(Painted, can_focus=True):
         return [*Line(parts).to(width - 1), mark]
 
     def render_line(self, y: int) -> Strip:
-        """One line of what is in sight."""
         return self.strip(self._painted[y] if y < len(self._painted) else (), self.size.width)
 
     def on_row(self, parts: Parts, width: int, *, idle: bool = False) -> Parts:
@@ -158,7 +157,6 @@ class LinesView(Painted, can_focus=True):
         return [(text, f"{ground} {style}") for text, style in Line(parts).to(width)]
 
     def on_resize(self, event: events.Resize) -> None:
-        """Another width, other lines."""
         self.rebuild()
         self.post_message(self.Resized())
 
@@ -184,29 +182,23 @@ class LinesView(Painted, can_focus=True):
         self.call_later(self.rebuild)
 
     def on_focus(self) -> None:
-        """The cursor stands out while the pane has the focus."""
         self.rebuild()
         self.post_message(self.Focused())
 
     def on_blur(self) -> None:
-        """And stands back when it has not."""
         self.on_focus()
 
     def action_move(self, by: int) -> None:
-        """So many lines down or up."""
         self.scroll_lines(self.top + by)
 
     def action_page(self, direction: int) -> None:
-        """A page down or up."""
         self.action_move(direction * max(1, self.size.height - self.fixed - 1))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel scrolls."""
         event.stop()
         self.scroll_lines(self.top + WHEEL)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel scrolls."""
         event.stop()
         self.scroll_lines(self.top - WHEEL)
 
@@ -221,7 +213,6 @@ class SheetLines(LinesView):
     _follow = _at_end = False
 
     def set(self, lines: Sequence[Parts]) -> None:
-        """Show these lines."""
         self.lines = lines
         self.rebuild()
 
@@ -259,11 +250,9 @@ class Sheet(Vertical):
         self.lines = SheetLines()
 
     def compose(self) -> ComposeResult:
-        """The heading stays, the lines scroll."""
         yield self.heading
         yield self.lines
 
     def set(self, heading: Parts, rows: Sequence[Parts]) -> None:
-        """Show this heading and these rows."""
         self.heading.set(*heading)
         self.lines.set(rows)

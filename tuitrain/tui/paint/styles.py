@@ -57,7 +57,6 @@ class Painted(Widget):
         return self._styles[names]
 
     def notify_style_update(self) -> None:
-        """Another theme, say."""
         self._styles = None
         super().notify_style_update()
 

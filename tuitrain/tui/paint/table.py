@@ -29,7 +29,6 @@ class TableView(LinesView):
 
     @property
     def total(self) -> int:
-        """The heading and the rows."""
         return self.fixed + self.count
 
     def build(self, width: int) -> Sequence[Parts]:
@@ -37,16 +36,13 @@ class TableView(LinesView):
         return ()
 
     def cursor_span(self) -> tuple[int, int]:
-        """The row under the cursor."""
         return self.cursor + self.fixed, 1
 
     def watch_cursor(self) -> None:
-        """Paint the two lines, keep the cursor in sight."""
         self.rebuild()
         self.post_message(self.Moved())
 
     def action_move(self, by: int) -> None:
-        """Up or down."""
         if self.count:
             self.cursor = max(0, min(self.count - 1, self.cursor + by))
 

@@ -51,19 +51,16 @@ class RunChanges:
         self._changed(False)
 
     def tag(self, runs: Sequence[RunSummary]) -> None:
-        """Tags of several runs."""
         if runs:
             title = f"Tags of {runs[0].run}" if len(runs) == 1 else f"Tags of {len(runs)} runs"
             prompt = Prompt(visible(title), " ".join(runs[0].tags), "words between spaces; empty for none")
             self._prompt(prompt, lambda text: self._write(runs, tags=tuple(text.split())))
 
     def note(self, run: RunSummary) -> None:
-        """A note on a run."""
         prompt = Prompt(visible(f"Note on {run.run}"), visible(run.note))
         self._prompt(prompt, lambda text: self._write([run], note=text))
 
     def delete(self, runs: Sequence[RunSummary]) -> None:
-        """Move runs to the trash, after a question."""
         busy = [run for run in runs if run.state in HELD]
         if busy:
             said = f"{busy[0].run} is training; stop it first (Enter, then x)"
@@ -82,6 +79,5 @@ class RunChanges:
         self._changed(True)
 
     def undo(self) -> None:
-        """Bring back what was deleted last."""
         self._edits.undo()
         self._changed(False)

@@ -81,7 +81,6 @@ class CompareScreen(HistoriesScreen):
         return cls(runs, load)
 
     def compose(self) -> ComposeResult:
-        """Header, the table, keys."""
         yield HeaderLine(f"comparing {plural(len(self.runs), 'run')}" if self.runs else "comparing groups")
         yield SheetLines()
         yield Field(id="chart-title")
@@ -89,7 +88,6 @@ class CompareScreen(HistoriesScreen):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The keys are the table's."""
         self.set_class(self.size.height >= TALL, "-chart")
         self.query_one(SheetLines).focus()
         self.query_one(SheetLines).set([[(" reading ...", "")]])
@@ -107,7 +105,6 @@ class CompareScreen(HistoriesScreen):
 
     @property
     def ready(self) -> bool:
-        """Whether all is read."""
         return bool(self._shows)
 
     @property
@@ -124,19 +121,16 @@ class CompareScreen(HistoriesScreen):
         return max(1, min(self.columns, (self.size.width - LABEL - 4) // 20))
 
     def action_turn(self, by: int) -> None:
-        """Other columns, where there are more than fit."""
         self._first = max(0, min(self.columns - self.shown(), self._first + by))
         self.paint_again()
 
     def paint(self) -> None:
-        """Table, chart and whose curve is whose."""
         self.query_one(SheetLines).set(self.table())
         picture = curves.runs_picture(self.runs, self.histories) if self.runs else curves.bands(self._groups)
         self.query_one(Chart).show(picture)
         self.query_one("#chart-title", Field).set(*self._legend())
 
     def table(self) -> list[Parts]:
-        """The whole comparison."""
         columns = self.shown()
         first = min(self._first, len(self.runs) - columns)
         width = (self.size.width - LABEL - 4) // columns
@@ -215,14 +209,12 @@ class CompareScreen(HistoriesScreen):
         ]
 
     def action_chart(self) -> None:
-        """The curves, or without them again."""
         shown = not self.has_class("-chart")
         self.set_class(shown, "-chart")
         focus: type[SheetLines | Chart] = Chart if shown and self.has_class("-low") else SheetLines
         self.query_one(focus).focus()
 
     def action_overlay(self) -> None:
-        """The curves in one chart."""
         from tuitrain.tui.runs.overlay import OverlayScreen
 
         if self.runs:

@@ -28,12 +28,10 @@ class Details(Dialog[None]):
         self.details_title, self.body = title, body
 
     def compose(self) -> ComposeResult:
-        """The text, in a box that scrolls."""
         with VerticalScroll() as box:
             box.border_title = self.details_title.replace("[", "\\[")
             box.border_subtitle = "esc close"
             yield Static(self.body, markup=False)
 
     def on_mount(self) -> None:
-        """Arrow keys scroll."""
         self.query_one(VerticalScroll).focus()

@@ -148,14 +148,12 @@ class FrontierPane(Vertical):
         self._drawn = Frontier()
 
     def compose(self) -> ComposeResult:
-        """What the axes are, what the glyphs are, which images judge, the chart."""
         yield Field(id="axes")
         yield Field(id="glyphs")
         yield Field(id="judged")
         yield FrontierChart()
 
     def draw(self, shown: Frontier) -> None:
-        """Draw this."""
         self._drawn = shown
         self.query_one(FrontierChart).show_frontier(shown)
         title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic), {shown.dataset} "

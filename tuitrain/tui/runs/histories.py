@@ -27,7 +27,6 @@ class HistoriesScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Read the runs' logs in a thread."""
         threading.Thread(target=self.read, daemon=True, name="tuitrain-histories").start()
 
     def read(self) -> None:
@@ -43,18 +42,14 @@ class HistoriesScreen(Screen[None]):
 
     @property
     def ready(self) -> bool:
-        """Whether all is read."""
         return bool(self.histories)
 
     def paint_again(self) -> None:
-        """Paints what there is to paint."""
         if self.ready and self.is_mounted:
             self.paint()
 
     def on_resize(self) -> None:
-        """What is shown fits the size."""
         self.paint_again()
 
     def action_back(self) -> None:
-        """Back to where one came from."""
         self.dismiss(None)

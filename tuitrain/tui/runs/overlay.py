@@ -45,7 +45,6 @@ class OverlayScreen(HistoriesScreen):
         self._log = False
 
     def compose(self) -> ComposeResult:
-        """Header, title, chart, legend, keys."""
         yield HeaderLine(f"{len(self.runs)} runs in one chart")
         yield Field(id="title")
         yield Chart()
@@ -53,12 +52,10 @@ class OverlayScreen(HistoriesScreen):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """The keys are the chart's."""
         self.query_one(SheetLines).can_focus = False
         self.query_one(Chart).focus()
 
     def paint(self) -> None:
-        """Chart, title and legend."""
         view = VIEWS[self._view]
         self.query_one(Chart).show(
             curves.runs_picture(self.runs, self.histories, view, logarithmic=self._log)
@@ -88,11 +85,9 @@ class OverlayScreen(HistoriesScreen):
         return list(rows)
 
     def action_view(self, by: int) -> None:
-        """Another quantity."""
         self._view = (self._view + by) % len(VIEWS)
         self.paint()
 
     def action_logarithmic(self) -> None:
-        """Logarithmic or not."""
         self._log = not self._log
         self.paint()

@@ -54,7 +54,6 @@ class QueueDialog(Dialog["list[Job] | None"]):
     ]
 
     def compose(self) -> ComposeResult:
-        """The list and three lines."""
         manager = shell(self).manager
         with Vertical():
             yield Static("Add to the queue: space marks presets, enter in a field adds", markup=False)
@@ -78,7 +77,6 @@ class QueueDialog(Dialog["list[Job] | None"]):
             yield Static("", classes="reason", markup=False)
 
     def on_mount(self) -> None:
-        """The list has the focus."""
         self.query_one(SelectionList).focus()
 
     @property
@@ -104,7 +102,6 @@ class QueueDialog(Dialog["list[Job] | None"]):
 
     @on(Input.Submitted)
     def action_add(self) -> None:
-        """Put them in line."""
         try:
             self.dismiss(self._plan())
         except TuitrainError as error:

@@ -87,12 +87,10 @@ class RunsScreen(Screen[None]):
 
     @property
     def shell(self) -> Shell:
-        """The app."""
         return shell(self)
 
     @cached_property
     def reader(self) -> RunsReader:
-        """The list of runs."""
         return RunsReader(self.shell.settings.runs_dir, self.call_later, self._have)
 
     @cached_property
@@ -102,11 +100,9 @@ class RunsScreen(Screen[None]):
 
     @property
     def table(self) -> RunTable:
-        """The table."""
         return self.query_one(RunTable)
 
     def compose(self) -> ComposeResult:
-        """Header, table, what is said of the marked ones, filter, keys."""
         yield HeaderLine("reading the runs ...")
         yield RunTable()
         yield Below(self._say_marked)
@@ -117,13 +113,11 @@ class RunsScreen(Screen[None]):
         yield KeyFooter()
 
     def on_mount(self) -> None:
-        """Read the folder, and again every second while the screen shows."""
         self.table.focus()
         self.reload()
         self.set_interval(RELOAD_S, self._tick)
 
     def on_screen_resume(self) -> None:
-        """What changed meanwhile."""
         self.reload()
 
     def _tick(self) -> None:
@@ -163,7 +157,6 @@ class RunsScreen(Screen[None]):
         self._say_marked()
 
     def strip_lines(self) -> list[str]:
-        """For a terminal too small for the table."""
         runs = self.reader.summaries
         lines = [f"tuitrain 3 Runs: {plural(len(runs), 'run')}"]
         for run in runs[:5]:
@@ -205,7 +198,6 @@ class RunsScreen(Screen[None]):
             self.shell.open_run_named(row.summary.path)
 
     def action_compare(self) -> None:
-        """The marked runs and groups side by side."""
         from tuitrain.tui.runs.compare import CompareScreen
 
         rows = self._sides()
@@ -219,7 +211,6 @@ class RunsScreen(Screen[None]):
         return [side for row in self.table.chosen() for side in row.groups if side.runs]
 
     def action_overlay(self) -> None:
-        """The marked runs' curves in one chart."""
         chosen = self._chosen()
         if chosen:
             from tuitrain.tui.runs.overlay import OverlayScreen
@@ -231,12 +222,10 @@ class RunsScreen(Screen[None]):
         return list({run.run: run for row in self.table.chosen() for run in row.runs}.values())
 
     def action_frontier(self) -> None:
-        """Accuracy over parameters below the table, or without it again."""
         self.toggle_class("-frontier")
         self._say_marked()
 
     def action_details(self) -> None:
-        """Everything that is known of the row, with nothing cut."""
         from tuitrain.tui.runs.details import Details
 
         row = self.table.current
@@ -245,7 +234,6 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(Details(visible(row.key), text))
 
     def action_draw(self) -> None:
-        """Draw a digit, and see what the run's network says of it."""
         run = self._summary_here()
         self.shell.open_drawing(run.path if run is not None else "")
 
@@ -256,11 +244,9 @@ class RunsScreen(Screen[None]):
         return row.summary if row is not None else None
 
     def action_tag(self) -> None:
-        """Tags of the run, or of all marked ones."""
         self.changes.tag(self._chosen())
 
     def action_note(self) -> None:
-        """A note on the run."""
         run = self._summary_here()
         if run is not None:
             self.changes.note(run)
@@ -275,13 +261,11 @@ class RunsScreen(Screen[None]):
             self.changes.delete(self._chosen())
 
     def action_undo(self) -> None:
-        """Bring back what was deleted last."""
         self.changes.undo()
 
     # -- filter and order ----------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Type words that every shown run must have."""
         box = self.query_one("#filter", Input)
         box.add_class("-shown")
         box.focus()
@@ -292,14 +276,12 @@ class RunsScreen(Screen[None]):
         event.input.set_class(bool(event.value), "-shown")
 
     def action_clear(self) -> None:
-        """Close and clear the filter."""
         box = self.query_one("#filter", Input)
         box.value = ""
         box.remove_class("-shown")
         self.table.focus()
 
     def action_sort(self) -> None:
-        """Sort by the next of the columns."""
         here = SORTS.index(self.table.sort) if self.table.sort in SORTS else -1
         self._sort_by(SORTS[(here + 1) % len(SORTS)])
 
@@ -316,25 +298,21 @@ class RunsScreen(Screen[None]):
         self.table.rebuild()
 
     def action_reverse(self) -> None:
-        """The other way round."""
         self.table.reverse = not self.table.reverse
         self.show_rows()
         self.table.rebuild()
 
     def action_unmark(self) -> None:
-        """No run is marked."""
         self.table.marked.clear()
         self.table.rebuild()
         self._say_marked()
 
     def action_reload(self) -> None:
-        """Read the folder now."""
         self.reload()
 
     # -- queue ---------------------------------------------------------------------------------
 
     def action_add(self) -> None:
-        """Put presets and seeds in line."""
         from tuitrain.tui.runs.queue_dialog import QueueDialog
 
         self.app.push_screen(QueueDialog(), self._add)
@@ -349,7 +327,6 @@ class RunsScreen(Screen[None]):
         self.show_rows()
 
     def action_resume(self) -> None:
-        """Go on with a run that was stopped or cut off."""
         row, run = self.table.current, self._summary_here()
         if row is not None and row.members:
             from tuitrain.study.store import the_study
@@ -367,7 +344,6 @@ class RunsScreen(Screen[None]):
             )
 
     def action_branch(self) -> None:
-        """Begin another run where this one stood at the end of an epoch."""
         from tuitrain.runs.directory import RunDirectory
         from tuitrain.tui.monitor.branching import ask_branch
 
@@ -377,11 +353,9 @@ class RunsScreen(Screen[None]):
                 ask_branch(self, RunDirectory.open(Path(run.path)))
 
     def action_earlier(self) -> None:
-        """A waiting run one place up."""
         self._move(-1)
 
     def action_later(self) -> None:
-        """A waiting run one place down."""
         self._move(1)
 
     def _move(self, by: int) -> None:

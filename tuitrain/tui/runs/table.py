@@ -95,7 +95,6 @@ class RunTable(TableView):
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
         return len(self.rows)
 
     @property
@@ -109,7 +108,6 @@ class RunTable(TableView):
         return []
 
     def line(self, index: int) -> Parts:
-        """The heading, or a row."""
         if index == 0:
             return self._head()
         if not self.rows:
@@ -138,7 +136,6 @@ class RunTable(TableView):
     # -- keys and mouse ------------------------------------------------------------------------
 
     def action_open(self) -> None:
-        """Open the run."""
         if self.current is not None:
             self.post_message(self.Opened(self.current))
 

@@ -30,7 +30,6 @@ class KeyFooter(Painted):
         self._notes: dict[str, str] = {}
 
     def on_mount(self) -> None:
-        """Follow the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def note(self, action: str, text: str) -> None:
@@ -78,6 +77,5 @@ class KeyFooter(Painted):
         return self.strip(self._line, width)
 
     def on_click(self, event: events.Click) -> None:
-        """Do what the key would do."""
         if key := self._line.linked(event.x):
             self.app.simulate_key(key)

@@ -57,7 +57,6 @@ class HeaderLine(Painted):
         return self.app.screen is self.screen and not typed
 
     def render_line(self, y: int) -> Strip:
-        """The line, its context cut where there is no room."""
         self._shown = self.digits_work
         here = self.app.current_mode
         if here == "opening":
@@ -80,6 +79,5 @@ class HeaderLine(Painted):
         return self.strip(line, width)
 
     async def on_click(self, event: events.Click) -> None:
-        """Go to the mode that was clicked."""
         if mode := self._line.linked(event.x):
             await self.run_action(f"app.mode('{mode}')")

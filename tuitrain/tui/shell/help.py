@@ -36,7 +36,6 @@ class HelpScreen(Dialog[None]):
         self.about, self.widget = about, focused
 
     def compose(self) -> ComposeResult:
-        """One scrolling table."""
         with VerticalScroll() as box:
             box.border_title = "Keys" if self.widget is None else "Focused pane"
             box.border_subtitle = "esc close"
@@ -45,7 +44,6 @@ class HelpScreen(Dialog[None]):
             yield Static(binding_table(self.app, self.about, only=self.widget))
 
     def on_mount(self) -> None:
-        """Arrow keys scroll."""
         self.query_one(VerticalScroll).focus()
 
 

@@ -29,7 +29,6 @@ class Modal(ModalScreen[ScreenResultType]):
         self._header_again()
 
     def on_unmount(self) -> None:
-        """And comes back."""
         self._header_again()
 
     def _header_again(self) -> None:

@@ -13,6 +13,5 @@ class OpeningScreen(Screen[None]):
     """The first and the last line; the app goes on to the lab as soon as this was painted."""
 
     def compose(self) -> ComposeResult:
-        """Header and keys."""
         yield HeaderLine("opening ...")
         yield KeyFooter()

@@ -97,7 +97,6 @@ class EverythingProvider(Provider):
             yield DiscoveryHit(Content(title), command, text=title, help=_plain(help_text))
 
     async def search(self, query: str) -> Hits:
-        """What matches."""
         await self._loading
         matcher = self.matcher(query)
         for title, help_text, command in [*self._commands, *self._more]:

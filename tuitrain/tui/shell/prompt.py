@@ -27,14 +27,12 @@ class Prompt(Dialog[str | None]):
         self._title, self._value, self._hint = title, value, hint
 
     def compose(self) -> ComposeResult:
-        """Title, line, hint."""
         with Vertical():
             yield Static(self._title, markup=False)
             yield Input(self._value, select_on_focus=False, compact=True)
             yield Static(self._hint, classes="hint", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take it."""
         event.stop()
         self.dismiss(event.value)
 

@@ -49,7 +49,6 @@ class Question(Dialog[str | None]):
         self.question_title, self.body, self.answers, self.default = title, body, answers, default
 
     def compose(self) -> ComposeResult:
-        """Title, body, a row of buttons."""
         with VerticalScroll(can_focus=False):
             yield Static(self.question_title, classes="title", markup=False)
             yield Static(self.body, classes="question--body", markup=False)
@@ -62,12 +61,10 @@ class Question(Dialog[str | None]):
         self.query_one(f"#answer-{self.default}", Button).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the answer."""
         event.stop()
         self._take((event.button.id or "").removeprefix("answer-"))
 
     def on_key(self, event: events.Key) -> None:
-        """A letter takes its answer."""
         for result, _label, key in self.answers:
             if event.character == key:
                 event.stop()

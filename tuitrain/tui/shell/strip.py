@@ -17,7 +17,6 @@ class TextStrip(Widget, can_focus=False):
     """
 
     def on_mount(self) -> None:
-        """Follow the runs at the screen's pace."""
         self._last: tuple[str, ...] = ()
         self.set_interval(1 / shell(self).settings.refresh_hz, self._poll)
 
@@ -31,7 +30,6 @@ class TextStrip(Widget, can_focus=False):
                 self.refresh()
 
     def render(self) -> Text:
-        """The lines that fit."""
         self._last = self._lines()
         width, height = self.size
         rows = [*self._last[: max(1, height - 1)]]

@@ -54,18 +54,15 @@ class Caption(Widget, can_focus=False):
         self._text, self._place = text, place
 
     def on_mount(self) -> None:
-        """Above the keys."""
         self._settle()
 
     def on_resize(self) -> None:
-        """Above the keys, at any size."""
         self._settle()
 
     def _settle(self) -> None:
         self.styles.offset = (0, max(0, self.app.size.height - 5))
 
     def render(self) -> Text:
-        """The words, wrapped."""
         return Text(f"{self._place}  {self._text}")
 
 
@@ -85,7 +82,6 @@ class Tour:
         self._caption: Caption | None = None
 
     def begin(self) -> None:
-        """Start the clock."""
         self.app.set_interval(0.5, self._tick)
         self.app.run_worker(self._go(0), group="tour", exclusive=True)
 

@@ -80,7 +80,6 @@ class BoardScreen(StudyScreen):
     ]
 
     def panes(self) -> ComposeResult:
-        """How it stands, the settings, heat map and sentences."""
         yield StudyHead("run", 3)
         with Horizontal(id="middle"):
             with Vertical(id="settings"):
@@ -93,15 +92,12 @@ class BoardScreen(StudyScreen):
                 yield SheetLines(id="says")
 
     def context(self, seen: StudyLook) -> str:
-        """What kind of study it is, how many settings and seeds it has."""
         return f"{seen.plan.kind}  {_settings(seen, len(seen.groups))} · {figures.plural(len(seen.plan.seeds), 'seed')}"
 
     def sentences_of(self, seen: StudyLook) -> tuple[str, ...]:
-        """What is said of all settings together."""
         return seen.says_of_all
 
     def show(self, seen: StudyLook) -> None:
-        """How it stands, the table, the heat map, the sentences."""
         board = seen.board
         if board is None:
             return
@@ -176,15 +172,12 @@ class BoardScreen(StudyScreen):
             self.open_at(at)
 
     def action_heat(self) -> None:
-        """The heat map in the place of the table, or the table again."""
         self._instead("-picture", HeatView)
 
     def action_front(self) -> None:
-        """The chart of accuracy over parameters in the place of the table, or the table again."""
         self._instead("-picture", SettingsTable)
 
     def action_says(self) -> None:
-        """The sentences in the place of the table, or the table again."""
         self._instead("-says", SheetLines)
 
     def _instead(self, name: str, pane: type[HeatView | SettingsTable | SheetLines]) -> None:

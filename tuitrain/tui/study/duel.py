@@ -35,12 +35,10 @@ class Intervals(LinesView, can_focus=False):
         self._duel: Duel | None = None
 
     def show(self, duel: Duel) -> None:
-        """Show a duel's looks."""
         self._duel = duel
         self.rebuild()
 
     def build(self, width: int) -> Sequence[Parts]:
-        """The axis and the intervals."""
         if self._duel is None:
             return []
         rows = [
@@ -79,7 +77,6 @@ class DuelScreen(StudyScreen):
     ]
 
     def panes(self) -> ComposeResult:
-        """How it stands, intervals and figures, pairs."""
         yield StudyHead("pairs", 3)
         yield SectionLine("B − A in points, at each look", id="looks-head")
         with Horizontal(id="middle"):
@@ -89,12 +86,10 @@ class DuelScreen(StudyScreen):
         yield Members()
 
     def context(self, seen: StudyLook) -> str:
-        """Who is against whom."""
         a, b = seen.groups[0].label, seen.groups[1].label
         return f"duel  {a}  ▸  {b.removeprefix(a).lstrip(' ·') or b}"
 
     def show(self, seen: StudyLook) -> None:
-        """Sentence, intervals, figures, pairs."""
         duel = seen.duel
         if duel is None:
             return
@@ -125,7 +120,6 @@ class DuelScreen(StudyScreen):
         return self._run_of(index, ("b", "a"))
 
     def action_open_a(self) -> None:
-        """Open the run of A of the pair under the cursor."""
         run = self._run_of(self.query_one(Members).cursor, ("a",))
         if run is not None:
             self.open_member(run)

@@ -71,7 +71,6 @@ class GroupHead(LargeHead):
         yield Field(id="ends")
 
     def show(self, seen: StudyLook, state: str) -> None:
-        """Show a look, and how the study stands."""
         group, mean = seen.group, seen.group.mean
         share = group.at_target("end")
         style = "good" if share is not None and share.count == share.of else "accent"
@@ -193,7 +192,6 @@ class GroupScreen(StudyScreen):
         self._cursor: int | None = None
 
     def panes(self) -> ComposeResult:
-        """Figures, chart and sentences, members."""
         yield GroupHead(ascii_only=shell(self).settings.ascii_only)
         with Horizontal(id="middle"):
             with Vertical(id="picture"):
@@ -210,7 +208,6 @@ class GroupScreen(StudyScreen):
         return f"{of}{seen.group.label} · {seeds}"
 
     def show(self, seen: StudyLook) -> None:
-        """Figures, chart, sentences, members."""
         self.query_one(GroupHead).show(seen, self.state)
         shown = picture(seen, self._cursor)
         self.query_one("#chart-title", Field).set(*title(seen, shown))
@@ -236,15 +233,12 @@ class GroupScreen(StudyScreen):
         self.show_again()
 
     def action_cursor(self, by: int) -> None:
-        """Move the value cursor of the chart."""
         self.query_one(Chart).action_cursor(by)
 
     def action_cursor_off(self) -> None:
-        """Take it away."""
         self.query_one(Chart).action_cursor_off()
 
     def action_board(self) -> None:
-        """The leaderboard of all settings."""
         if self.watcher is not None:
             shell(self).show_study(self.watcher, None, self.readonly)
 
@@ -255,7 +249,6 @@ class GroupScreen(StudyScreen):
         return super().check_action(action, parameters)
 
     def action_setting(self, by: int) -> None:
-        """Look at another setting of the study."""
         if self.watcher is not None and self.looked is not None and len(self.looked.groups) > 1:
             self.watcher.setting = (self.looked.setting + by) % len(self.looked.groups)
             self.look()

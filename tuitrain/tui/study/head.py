@@ -63,7 +63,6 @@ class StudyHead(Vertical):
         self._label, self._lines = label, lines
 
     def compose(self) -> ComposeResult:
-        """Two lines of figures, then the sentence."""
         with Horizontal():
             yield Field(id="state")
             yield Field(right=True, id="left")

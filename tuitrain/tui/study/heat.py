@@ -63,7 +63,6 @@ class HeatView(LinesView):
                 self.refresh(layout=True)
 
     def action_go(self, down: int, right: int) -> None:
-        """To the setting beside that which stands out."""
         if self._heat is None or self._selected is None:
             return
         values = [value for value, _ in self._heat.rows], list(self._heat.columns)
@@ -74,7 +73,6 @@ class HeatView(LinesView):
         self.post_message(self.Chosen((values[0][at[0]], values[1][at[1]]), opened=False))
 
     def action_open(self) -> None:
-        """The seeds of that setting."""
         if self._selected is not None:
             self.post_message(self.Chosen(self._selected, opened=True))
 
@@ -83,7 +81,6 @@ class HeatView(LinesView):
         return HIGHEST * len(self._heat.rows) + 3 if self._heat is not None else 0
 
     def build(self, width: int) -> Sequence[Parts]:
-        """The values of the columns, then the rows."""
         heat = self._heat
         if heat is None:
             return []

@@ -51,11 +51,9 @@ class Members(TableView):
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
         return len(self._rows)
 
     def line(self, index: int) -> Parts:
-        """The heading, or a line; that of the cursor on its ground."""
         if index == 0:
             return self._head
         row = self._rows[index - 1]
@@ -64,10 +62,8 @@ class Members(TableView):
         return self.on_row([("▸ ", "accent"), *row], self.room)
 
     def action_open(self) -> None:
-        """Open the run."""
         if self._rows:
             self.post_message(self.Opened(self.cursor))
 
     def on_click(self, event: events.Click) -> None:
-        """A click chooses, a second one opens."""
         self.clicked(event)

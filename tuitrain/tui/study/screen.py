@@ -67,7 +67,6 @@ class StudyScreen(Screen[None]):
         self._shown_state: object = None
 
     def compose(self) -> ComposeResult:
-        """Header, panes, keys."""
         yield HeaderLine()
         with Vertical(id="study"):
             yield from self.panes()
@@ -84,11 +83,9 @@ class StudyScreen(Screen[None]):
         self.query_one(Members).focus()
 
     def on_screen_resume(self) -> None:
-        """Show at once what happened meanwhile."""
         self.look()
 
     def on_resize(self) -> None:
-        """One pane or two, lines of another width."""
         self.set_class(self.size.width >= WIDE, "-two")
         self.show_again()
 
@@ -165,7 +162,6 @@ class StudyScreen(Screen[None]):
         raise NotImplementedError
 
     def strip_lines(self) -> list[str]:
-        """For a terminal too small for the screen."""
         seen = self.looked
         return [self.context(seen), *self.sentences_of(seen)] if seen is not None else []
 
@@ -174,7 +170,6 @@ class StudyScreen(Screen[None]):
         return seen.says
 
     def action_says(self) -> None:
-        """What it says in the place of the picture, or the picture again."""
         self.toggle_class("-says")
         self.show_again()
 
@@ -198,7 +193,6 @@ class StudyScreen(Screen[None]):
             self.open_member(run)
 
     def open_member(self, run: str) -> None:
-        """Show a run in its own monitor."""
         if self.watcher is not None:
             shell(self).open_run_named(str(self.watcher.directory.runs_dir / run), self.readonly)
 
@@ -206,7 +200,6 @@ class StudyScreen(Screen[None]):
 
     @property
     def directory(self) -> StudyDirectory | None:
-        """Of the study."""
         return self.watcher.directory if self.watcher is not None else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -236,11 +229,9 @@ class StudyScreen(Screen[None]):
         return "queued" if entry is not None and entry.state == "queued" else "live"
 
     async def action_detach(self) -> None:
-        """Leave the screen; training goes on."""
         await self.app.run_action("app.detach")
 
     def action_stop(self) -> None:
-        """Stop all members, after a question."""
         from tuitrain.tui.shell.confirm import ConfirmDialog
 
         question = ConfirmDialog(
@@ -266,12 +257,10 @@ class StudyScreen(Screen[None]):
             self.notify("stopping: the runs save their state", timeout=4)
 
     def action_go_on(self) -> None:
-        """Go on with the members that have no result yet."""
         if self.directory is not None:
             shell(self).resume_study(self.directory)
 
     def action_more(self) -> None:
-        """Ask for more seeds, and train them."""
         from tuitrain.tui.shell.prompt import Prompt
 
         seen = self.looked
@@ -291,7 +280,6 @@ class StudyScreen(Screen[None]):
         return self.looked.setting if self.looked is not None else 0
 
     def action_compare(self) -> None:
-        """Compare the group with something else."""
         from tuitrain.tui.shell.prompt import Prompt
 
         seen = self.looked
