@@ -28,7 +28,7 @@ BATCH = 128
 #: A captured step computes with the very kernels of the eager one, on the same numbers.
 EXACT = 0.0
 TARGET = 0.994
-SECTIONS = ("gpu-training", "gpu-step13", "gpu-seeds", "gpu-exact", "gpu-target")
+SECTIONS = ("gpu-training", "gpu-step13", "gpu-seeds", "gpu-exact", "gpu-target", "gpu-steps")
 
 
 def options() -> argparse.Namespace:
@@ -87,6 +87,8 @@ def main() -> int:
     seeds(plan, base, cuda=cuda)
     exactness(plan, base)
     cold(plan, chosen)
+    if cuda:
+        steps(plan, base)
     results.data["took_s"] = round(results.data.get("took_s", 0) + spent_s(), 1)
     results.save()
     from run import show, verdict
@@ -192,6 +194,15 @@ def seeds(plan: Plan, base: dict[str, Any], *, cuda: bool) -> None:
         arms,
         base="one at a time",
     )
+
+
+def steps(plan: Plan, base: dict[str, Any]) -> None:
+    """One step a capture, as the product does it, against several."""
+    arms = [
+        Arm(f"{count}", f"{count} steps a launch", "on_gpu", {**base, "way": "steps", "steps": count})
+        for count in ((1, 4) if plan.quick else (1, 4, 16))
+    ]
+    _turns(plan, "gpu-steps", f"GPU: several steps of step13 a launch, batch {BATCH}", arms, base="1")
 
 
 def exactness(plan: Plan, base: dict[str, Any]) -> None:

@@ -47,7 +47,8 @@ class Arm:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of what is measured: ours, without settings of tuitrain's."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith("TUITRAIN_") or k == "TUITRAIN_DATA_DIR"}
-    paths = [str(ROOT), str(ROOT / "benchmarks")]
+    # What is there stays: packages may have been brought that way, to a machine without a network.
+    paths = [str(ROOT), str(ROOT / "benchmarks"), *filter(None, [os.environ.get("PYTHONPATH")])]
     keep["PYTHONPATH"] = os.pathsep.join(paths)
     keep["PYTHONWARNINGS"] = "ignore"
     return keep | dict(extra or {})

@@ -1,4 +1,4 @@
-"""An arm of the GPU rows: all of step13, many seeds, or a captured epoch beside an eager one."""
+"""An arm of the GPU rows: all of step13, many seeds, several steps a capture, or a captured epoch beside an eager one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def begin(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
 
     if setting["device"] != "cpu":
         torch.zeros(1, device=setting["device"])  # the device's context, which belongs to the imports
-    return {"step13": step13, "seeds": seeds, "exact": exact}[setting["way"]](setting)
+    return {"step13": step13, "seeds": seeds, "steps": steps, "exact": exact}[setting["way"]](setting)
 
 
 def _runtime(setting: dict[str, Any], **more: Any) -> Any:
@@ -77,6 +77,51 @@ def seeds(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
 
     warm = measure({})
     return {"warm_up_s": round(warm["seconds"], 2)}, {"measure": measure, "judge": judge}
+
+
+def steps(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:
+    """An epoch by a graph of several steps: does a launch that does more pay? (The product captures one.)"""
+    from tuitrain.training import devices, graph, machine, run_ahead
+    from tuitrain.training.epoch_images import EpochImages
+    from tuitrain.training.model import build
+
+    preset, runtime, many = task.preset(setting), _runtime(setting), setting["steps"]
+    device = devices.pick(runtime.device)
+    feed = EpochImages(preset, preset.table(), task.dataset(setting))
+
+    def launch() -> None:
+        for _ in range(many):
+            stepper.launch()
+
+    def measure(command: dict[str, Any]) -> worker.Answer:
+        launches = feed.images // feed.batch // many
+        begun = time.perf_counter()
+        stepper.seek(0, 0.0, 0)
+        for number in range(1, launches + 1):
+            stepper.prepare()  # rows for 64 steps, so no launch reaches beyond them
+            replay()
+            for _ in range(many):
+                stepper.replayed()
+            ahead.queued(number * many)
+        stepper.read()
+        return {"seconds": time.perf_counter() - begun, "images": launches * many * feed.batch}
+
+    def judge(command: dict[str, Any]) -> worker.Answer:
+        return {"peak_mib": worker.peak_mib()}
+
+    with devices.settings(runtime, device):
+        feed.to(device)
+        network = build(preset, preset.train.seed).to(device).train()
+        stepper = machine.make_stepper(network, preset, device, runtime)
+        assert isinstance(stepper, graph.GraphStepper)
+        stepper.begin_epoch(0, *feed.epoch(0))
+        stepper.set_lr(0.01)
+        stepper.prepare()
+        with stepper.rehearsal():
+            replay, _ = graph.capture(launch, stepper.warm_up, None)
+        ahead = run_ahead.bound()
+        measure({})
+    return {}, {"measure": measure, "judge": judge}
 
 
 def exact(setting: dict[str, Any]) -> tuple[worker.Answer, Actions]:

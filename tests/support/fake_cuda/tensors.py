@@ -121,12 +121,17 @@ def install(waited: Callable[[str], None]) -> None:
     FakeTensor.tolist = tolist
 
 
+def mode() -> FakeTensorMode:
+    """Every tensor that is made within it is fake."""
+    return FakeTensorMode(allow_non_fake_inputs=True, allow_fallback_kernels=False)
+
+
 @contextlib.contextmanager
 def fake(*above: TorchDispatchMode) -> Iterator[None]:
     """Every tensor is fake within; the modes of `above` see each operator first."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.autograd.set_multithreading_enabled(False))
-        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True, allow_fallback_kernels=False))
-        for mode in above:
-            stack.enter_context(mode)
+        stack.enter_context(mode())
+        for one in above:
+            stack.enter_context(one)
         yield
