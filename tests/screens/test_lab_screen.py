@@ -18,10 +18,9 @@ from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.presets import PresetBrowser
 from tuitrain.tui.lab.screen import LabScreen
 from tuitrain.tui.lab.totals import NetworkFoot
-from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.tui.shell.question import Question
+from tuitrain.tui.shell.question import ConfirmDialog, Question
 
 
 async def test_the_newcomer_from_presets_to_start(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_what_breaks_a_contract_is_found(tmp_path: Path) -> None:
     add("spec/validation.py", "def later():\n    from tuitrain.data import idx")
     add("data/dataset.py", f"{for_types}from tuitrain.data.load import load_dataset")
     add("cli/console.py", "def later():\n    import textual.app")
-    add("tui/shell/leave.py", f"{for_types}import typer")
+    add("tui/shell/question.py", f"{for_types}import typer")
     add("training/clock.py", "def later():\n    import rich.table")
     add("runs/exports.py", f"{for_types}import tensorboard")
     (tmp_path / "tuitrain" / "attic.py").write_text("")
@@ -48,7 +48,7 @@ def test_what_breaks_a_contract_is_found(tmp_path: Path) -> None:
     assert "7 broken." in said, said
     for evidence in (
         "tuitrain.spec.validation -> tuitrain.data.idx", "No cycles are allowed in tuitrain.data",
-        "tuitrain.cli.console -> textual", "tuitrain.tui.shell.leave -> typer", "tuitrain.training.clock -> rich",
+        "tuitrain.cli.console -> textual", "tuitrain.tui.shell.question -> typer", "tuitrain.training.clock -> rich",
         "tuitrain.data.idx -> numpy", "tuitrain.runs.exports -> tensorboard", "- tuitrain.attic",
     ):  # fmt: skip
         assert evidence in said, f"{evidence}\n{said}"

@@ -334,7 +334,8 @@ class TuitrainApp(TerminalApp):
 
     def action_leave(self) -> None:
         """Quit; while something trains here, ask first."""
-        from tuitrain.tui.shell.leave import LeaveDialog
+        from tuitrain.tui.shell.modal import ask
+        from tuitrain.tui.shell.question import LeaveDialog
 
         if self.demo or not self.manager.busy():  # nothing of a demo is worth a question
             self.exit("quit")
@@ -343,11 +344,7 @@ class TuitrainApp(TerminalApp):
             return
         studies = any(entry.study for entry in self.manager.training())
         resume = "tuitrain study resume" if studies else "tuitrain resume"
-        self.push_screen(LeaveDialog(self.manager.describe(), resume), self._left)
-
-    def _left(self, answer: str | None) -> None:
-        if answer is not None:
-            self.exit(cast("Leaving", answer))
+        ask(self, LeaveDialog(self.manager.describe(), resume), lambda how: self.exit(cast("Leaving", how)))
 
     def action_detach(self) -> None:
         self.exit("detach" if self.manager.busy() and not self.demo else "quit")

@@ -2,74 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from textual.screen import Screen
 
-
-def _opening() -> Screen[Any]:
-    from tuitrain.tui.shell.opening import OpeningScreen
-
-    return OpeningScreen()
-
-
-def _lab() -> Screen[Any]:
-    from tuitrain.tui.lab.screen import LabScreen
-
-    return LabScreen()
-
-
-def _monitor() -> Screen[Any]:
-    from tuitrain.tui.monitor.screen import MonitorScreen
-
-    return MonitorScreen()
+#: Module and class of each.
+SCREENS = {
+    "opening": ("tuitrain.tui.shell.opening", "OpeningScreen"),
+    "lab": ("tuitrain.tui.lab.screen", "LabScreen"),
+    "monitor": ("tuitrain.tui.monitor.screen", "MonitorScreen"),
+    "group": ("tuitrain.tui.study.group", "GroupScreen"),
+    "board": ("tuitrain.tui.study.board", "BoardScreen"),
+    "duel": ("tuitrain.tui.study.duel", "DuelScreen"),
+    "runs": ("tuitrain.tui.runs.screen", "RunsScreen"),
+    "lesson": ("tuitrain.tui.lesson.screen", "LessonScreen"),
+    "draw": ("tuitrain.tui.draw.screen", "DrawScreen"),
+}
 
 
-def _group() -> Screen[Any]:
-    from tuitrain.tui.study.group import GroupScreen
-
-    return GroupScreen()
-
-
-def _board() -> Screen[Any]:
-    from tuitrain.tui.study.board import BoardScreen
-
-    return BoardScreen()
-
-
-def _duel() -> Screen[Any]:
-    from tuitrain.tui.study.duel import DuelScreen
-
-    return DuelScreen()
-
-
-def _runs() -> Screen[Any]:
-    from tuitrain.tui.runs.screen import RunsScreen
-
-    return RunsScreen()
-
-
-def _lesson() -> Screen[Any]:
-    from tuitrain.tui.lesson.screen import LessonScreen
-
-    return LessonScreen()
-
-
-def _draw() -> Screen[Any]:
-    from tuitrain.tui.draw.screen import DrawScreen
-
-    return DrawScreen()
+def _made(module: str, name: str) -> Screen[Any]:
+    screen: Screen[Any] = getattr(importlib.import_module(module), name)()
+    return screen
 
 
 MODES: dict[str, str | Callable[[], Screen[Any]]] = {
-    "opening": _opening,
-    "lab": _lab,
-    "monitor": _monitor,
-    "group": _group,
-    "board": _board,
-    "duel": _duel,
-    "runs": _runs,
-    "lesson": _lesson,
-    "draw": _draw,
+    mode: partial(_made, *where) for mode, where in SCREENS.items()
 }

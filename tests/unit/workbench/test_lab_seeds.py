@@ -8,7 +8,7 @@ import pytest
 
 from support.lab_stage import lab, own_folders, settle, text_of
 from tuitrain.study.plan import Plan
-from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.tui.shell.question import ConfirmDialog
 from tuitrain.workbench.fields import FormField
 
 __all__ = ["own_folders"]

@@ -53,7 +53,6 @@ class NetworkList(TableView):
         return self.on_row(line, self.room) if index == self.cursor else line
 
     def on_click(self, event: events.Click) -> None:
-        self.clicked(event)
         if self.index_at(event.y) < self.count:
             self.app.simulate_key("enter")
 
@@ -81,9 +80,7 @@ class NetworksDialog(Dialog[str | None]):
             yield Static("state, last accuracy in percent; enter asks this one", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        found = self.query_one(NetworkList)
-        found.styles.height = min(14, len(self.runs))
-        found.focus()
+        self.query_one(NetworkList).styles.height = min(14, len(self.runs))
 
     def action_take(self) -> None:
         self.dismiss(self.runs[self.query_one(NetworkList).cursor].path)

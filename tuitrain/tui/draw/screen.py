@@ -25,6 +25,7 @@ from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs.table import KINDS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import save_as
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.watch.runlist import state_look
@@ -204,8 +205,7 @@ class DrawScreen(Screen[None]):
 
     def action_choose(self) -> None:
         if self.runs:
-            dialog = NetworksDialog(self.runs, max(0, self.here))
-            self.app.push_screen(dialog, lambda path: None if path is None else self.draw_for(path))
+            ask(self, NetworksDialog(self.runs, max(0, self.here)), self.draw_for)
 
     # -- asking ----------------------------------------------------------------------------------
 

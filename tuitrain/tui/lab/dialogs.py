@@ -95,7 +95,6 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
             yield Static("enter saves, esc cancels", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        self.set_focus(self.query_one(Input))
         self._note()
 
     def _why_not(self) -> str:
@@ -181,9 +180,6 @@ class TextDialog(Dialog[None]):
             pass
         self.app.copy_to_clipboard(self.text)
         return where
-
-    def on_mount(self) -> None:
-        self.set_focus(self.query_one(VerticalScroll))
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.text)

@@ -69,7 +69,6 @@ class LayerDialog(Modal[None]):
         return self.query_one(FormView)
 
     def on_mount(self) -> None:
-        self.set_focus(self.form)
         self.refresh_layer()
         self._fit()
 
@@ -165,9 +164,6 @@ class KindDialog(Dialog[str | None]):
                     for kind, (letter, note) in self.KINDS.items()
                 )
             )
-
-    def on_mount(self) -> None:
-        self.set_focus(self.query_one(OptionList))
 
     def on_key(self, event: Any) -> None:
         for kind, (letter, _) in self.KINDS.items():

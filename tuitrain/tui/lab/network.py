@@ -14,6 +14,7 @@ from tuitrain.figures import shape_text, short_count_text
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
 from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.shell.modal import ask
 from tuitrain.workbench.editor import EditError, NetworkEditor
 from tuitrain.workbench.lab_state import LabState
 from tuitrain.workbench.network_check import LayerRow
@@ -266,11 +267,10 @@ class NetworkView(LinesView):
 
         below = self.cursor + 1
 
-        def insert(kind: str | None) -> None:
-            if kind is not None:
-                self._edit(lambda editor: editor.insert(below, like_neighbours(editor, below, kind)), below)
+        def insert(kind: str) -> None:
+            self._edit(lambda editor: editor.insert(below, like_neighbours(editor, below, kind)), below)
 
-        self.app.push_screen(KindDialog(self.state.editor.name(self.cursor)), insert)
+        ask(self, KindDialog(self.state.editor.name(self.cursor)), insert)
 
     def action_edit_layer(self) -> None:
         if self.state is None or self._refused(self.state):

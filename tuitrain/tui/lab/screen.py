@@ -29,7 +29,7 @@ from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
-from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.modal import Dialog, ask
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.formdata import brief, header_context
@@ -185,7 +185,7 @@ class LabScreen(Screen[None]):
     def ask(self, question: Dialog[Any], answered: Callable[[Any], None]) -> None:
         """Asks at once, and goes on with the answer."""
         if self.is_running:  # not left while it was found out what to ask
-            self.app.push_screen(question, answered)
+            ask(self, question, answered)
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs a task, in the place of one that was begun here before."""
@@ -246,10 +246,9 @@ class LabScreen(Screen[None]):
         event.stop()
         self._preset_picked(event.name)
 
-    def _preset_picked(self, name: str | None) -> None:
-        if name is not None:
-            self.choose_preset(name)
-            self.set_focus(self.query_one(NetworkView))
+    def _preset_picked(self, name: str) -> None:
+        self.choose_preset(name)
+        self.set_focus(self.query_one(NetworkView))
 
     def action_next_pane(self, by: int) -> None:
         self.set_focus(self.body.pane_after(self.focused, by))
@@ -270,7 +269,7 @@ class LabScreen(Screen[None]):
         browser = self.body.browser
         if browser is None:
             dialog = PresetDropDown(self.state.base.name, self.refresh_presets, search=search)
-            self.app.push_screen(dialog, self._preset_picked)
+            ask(self, dialog, self._preset_picked)
         elif search:
             browser.action_search()
         else:
@@ -321,15 +320,14 @@ class LabScreen(Screen[None]):
             self.say(f"one field is not valid yet: {reason}", "not tried")
             return
         try:
-            self.app.push_screen(RateFinder(self.state.trial()), self._take_rate)
+            ask(self, RateFinder(self.state.trial()), self._take_rate)
         except TuitrainError as error:
             self.say(str(error), "not tried")
 
-    def _take_rate(self, rate: float | None) -> None:
-        if rate is not None:
-            self.query_one(FormView).forget()
-            self.editor.set_value("train.optimizer.lr", rate)
-            self.after_edit()
+    def _take_rate(self, rate: float) -> None:
+        self.query_one(FormView).forget()
+        self.editor.set_value("train.optimizer.lr", rate)
+        self.after_edit()
 
     # -- taking along --------------------------------------------------------------------------
 
@@ -358,13 +356,9 @@ class LabScreen(Screen[None]):
         elif problem is not None:
             self.say(problem.sentence, "can't be saved", 8)
         else:
-            self.app.push_screen(
-                SaveDialog(self.state.save_name(), user_preset_dir(), name_refused), self._save
-            )
+            ask(self, SaveDialog(self.state.save_name(), user_preset_dir(), name_refused), self._save)
 
-    def _save(self, answer: tuple[str, bool] | None) -> None:
-        if answer is None:
-            return
+    def _save(self, answer: tuple[str, bool]) -> None:
         name, overwrite = answer
         try:
             path = self.state.save(name, overwrite=overwrite)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.training.job import Job
-from tuitrain.tui.shell.confirm import ConfirmDialog
 from tuitrain.tui.shell.modal import Dialog
-from tuitrain.tui.shell.question import Question
+from tuitrain.tui.shell.question import ConfirmDialog, Question
 from tuitrain.workbench.lab_state import LabState
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Starter:
                 "The run will not meet the challenge.",
                 yes="Start",
             )
-            front.ask(question, lambda answer: front.go_on(self._with_data()) if answer == "yes" else None)
+            front.ask(question, lambda _: front.go_on(self._with_data()))
         else:
             front.go_on(self._with_data())
 
@@ -95,12 +94,12 @@ class Starter:
         )
         self.front.ask(question, self._answered)
 
-    def _answered(self, answer: str | None) -> None:
+    def _answered(self, answer: str) -> None:
         if answer == "digits":
             self.state.editor.set_value("train.dataset", "digits")
             self.state.edited()
             self._start_now()
-        elif answer == "fetch":
+        else:
             self.front.go_on(self._fetch(self.state.preset.train.dataset))
 
     async def _fetch(self, name: str) -> None:
@@ -174,7 +173,7 @@ class Starter:
             f"It {says}.",
             yes="Start",
         )
-        self.front.ask(question, lambda answer: self.front.start_study(plan) if answer == "yes" else None)
+        self.front.ask(question, lambda _: self.front.start_study(plan))
 
     def _plan_of_duel(
         self, settings: tuple[Setting, Setting], runtime: Runtime, first: int
@@ -205,10 +204,9 @@ class Starter:
             return
         self.front.ask(SweepDialog(order, self._grid), self._sweep)
 
-    def _sweep(self, answer: tuple[str, Plan] | None) -> None:
-        if answer is not None:
-            self._grid, plan = answer
-            self.front.start_study(plan)
+    def _sweep(self, answer: tuple[str, Plan]) -> None:
+        self._grid, plan = answer
+        self.front.start_study(plan)
 
 
 def _plan_of_seeds(job: Job, seeds: str) -> Plan:

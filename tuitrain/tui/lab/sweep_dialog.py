@@ -55,10 +55,6 @@ class SweepDialog(Dialog["tuple[str, Plan] | None"]):
                 markup=False,
             )
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(Input).focus()
-
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._wanted = False

@@ -50,7 +50,6 @@ class CurvesScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.query_one(SheetLines).can_focus = False
-        self.query_one(ErrorChart).focus()
         self.paint()
 
     def on_resize(self) -> None:

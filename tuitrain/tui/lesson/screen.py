@@ -28,6 +28,7 @@ from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import Prompt, save_as
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.workbench.lesson_state import LessonState
@@ -234,25 +235,20 @@ class LessonScreen(Screen[None]):
     def _ask(self, title: str, now: str, take: Callable[[str], None], hint: str = "") -> None:
         """Asks for numbers until they are right or nobody wants to."""
 
-        def typed(text: str | None) -> None:
-            if text is None:
-                return
+        def typed(text: str) -> None:
             try:
                 take(text)
             except ValueError as error:
                 self._ask(title, text, take, f"{visible(error)}.")
             self.paint()
 
-        self.app.push_screen(Prompt(title, now, *([hint] if hint else [])), typed)
+        ask(self, Prompt(title, now, *([hint] if hint else [])), typed)
 
     def action_table(self) -> None:
         from tuitrain.tui.lesson.table import TableScreen
 
-        self.app.push_screen(TableScreen(self.state.lesson), self._go_to)
-
-    def _go_to(self, step: int | None) -> None:
-        if step is not None:
-            self.action_step(step - self.state.lesson.step)
+        now = self.state.lesson.step
+        ask(self, TableScreen(self.state.lesson), lambda step: self.action_step(step - now))
 
     def action_curves(self) -> None:
         from tuitrain.tui.lesson.curves import CurvesScreen

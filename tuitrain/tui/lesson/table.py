@@ -104,7 +104,6 @@ class TableScreen(Screen[int | None]):
 
     def on_mount(self) -> None:
         self.query_one("#figures", Field).set(*self._figures())
-        self.query_one(StepTable).focus()
 
     def _figures(self) -> Parts:
         found = check(self.lesson.sheet, self.lesson.variant)

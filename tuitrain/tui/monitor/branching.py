@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from tuitrain.errors import RunDirectoryError, TuitrainError, UsageError, visible
-from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.modal import Dialog, ask
 from tuitrain.tui.shell.protocol import shell
 
 if TYPE_CHECKING:
@@ -88,9 +88,6 @@ class BranchDialog(Dialog["Job | None"]):
                     yield Input(self._values[name], hint, id=name, select_on_focus=True, compact=True)
             yield Static("enter starts it, esc leaves", classes="reason", markup=False)
 
-    def on_mount(self) -> None:
-        self.query_one("#epoch", Input).focus()
-
     def _job(self) -> Job:
         """The branch's job.
 
@@ -159,9 +156,4 @@ def ask_branch(screen: Screen[Any], directory: RunDirectory) -> None:
         raise UsageError(
             f"run {visible(directory.name)} trains a network in Python, which a branch can't name."
         )
-
-    def take(job: Job | None) -> None:
-        if job is not None:
-            shell(screen).start_run(job, directory)
-
-    screen.app.push_screen(BranchDialog(directory, parent, kept), take)
+    ask(screen, BranchDialog(directory, parent, kept), lambda job: shell(screen).start_run(job, directory))

@@ -57,9 +57,6 @@ class NumberDialog(Dialog[float | None]):
             yield Input(self.value, id="number", select_on_focus=True, compact=True)
             yield Static("", classes="reason", markup=False)
 
-    def on_mount(self) -> None:
-        self.query_one(Input).focus()
-
     def _reason(self) -> str:
         found = self.check(self.query_one(Input).value.strip())
         return found if isinstance(found, str) else ""

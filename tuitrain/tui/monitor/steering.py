@@ -10,7 +10,8 @@ from textual.screen import Screen
 from tuitrain import figures
 from tuitrain.runs.digests import setting_digest
 from tuitrain.tui.monitor.branching import ask_branch
-from tuitrain.tui.monitor.dialogs import NumberDialog, StopDialog, epochs_dialog, pause_dialog, rate_dialog
+from tuitrain.tui.monitor.dialogs import StopDialog, epochs_dialog, pause_dialog, rate_dialog
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.watched_run import WatchedRun
@@ -71,9 +72,6 @@ class RunSteering:
             self._watched.ask(action, text, send)
             self._changed()
 
-    def _ask_number(self, dialog: NumberDialog, take: Callable[[float], None]) -> None:
-        self._screen.app.push_screen(dialog, lambda value: None if value is None else take(value))
-
     def pause(self) -> None:
         self._ask("paused", "pausing", lambda run: run.pause(SOURCE))
 
@@ -84,26 +82,25 @@ class RunSteering:
         self._ask("checkpoint", "saving checkpoint", lambda run: run.checkpoint(SOURCE))
 
     def stop(self) -> None:
-        def take(answer: str | None) -> None:
-            if answer is not None:
-                text = "stopping at epoch end" if answer == "epoch" else "stopping"
-                when: When = "epoch" if answer == "epoch" else "now"
-                self._ask("stop", text, lambda run: run.stop("stopped from the monitor", when, SOURCE))
+        def take(answer: str) -> None:
+            text = "stopping at epoch end" if answer == "epoch" else "stopping"
+            when: When = "epoch" if answer == "epoch" else "now"
+            self._ask("stop", text, lambda run: run.stop("stopped from the monitor", when, SOURCE))
 
-        self._screen.app.push_screen(StopDialog(self._watched.state.epoch), take)
+        ask(self._screen, StopDialog(self._watched.state.epoch), take)
 
     def learning_rate(self) -> None:
         def take(value: float) -> None:
             self._ask("learning_rate", f"learning rate {value:g}", lambda run: run.set_lr(value, SOURCE))
 
-        self._ask_number(rate_dialog(self._watched.state.lr), take)
+        ask(self._screen, rate_dialog(self._watched.state.lr), take)
 
     def add_epochs(self) -> None:
         def take(value: float) -> None:
             text = f"adding {figures.plural(int(value), 'epoch')}"
             self._ask("extended", text, lambda run: run.add_epochs(int(value), SOURCE))
 
-        self._ask_number(epochs_dialog(self._watched.state.planned), take)
+        ask(self._screen, epochs_dialog(self._watched.state.planned), take)
 
     def pause_after(self) -> None:
         def take(value: float) -> None:
@@ -112,7 +109,7 @@ class RunSteering:
             self._ask("pause_after", text, lambda run: run.pause(SOURCE, after_epoch=epoch))
 
         state = self._watched.state
-        self._ask_number(pause_dialog(state.epoch, state.planned, state.pause_after), take)
+        ask(self._screen, pause_dialog(state.epoch, state.planned, state.pause_after), take)
 
     # -- other runs ------------------------------------------------------------------------------
 

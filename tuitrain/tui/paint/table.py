@@ -49,7 +49,7 @@ class TableView(LinesView):
     def action_open(self) -> None:
         """Open what the row stands for."""
 
-    def clicked(self, event: events.Click) -> None:
+    def on_click(self, event: events.Click) -> None:
         """A click on a row chooses it, a second one opens it."""
         index = self.index_at(event.y) - self.fixed
         if 0 <= index < self.count:

@@ -11,8 +11,9 @@ from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.index import HELD
-from tuitrain.tui.shell.confirm import ConfirmDialog
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import Prompt
+from tuitrain.tui.shell.question import ConfirmDialog
 
 if TYPE_CHECKING:
     from tuitrain.runs.edits import RunEdits
@@ -43,9 +44,6 @@ class RunChanges:
     def _refused(self, error: TuitrainError) -> None:
         self._screen.notify(visible(error), severity="error", markup=False, timeout=SAID_S)
 
-    def _prompt(self, prompt: Prompt, take: Callable[[str], None]) -> None:
-        self._screen.app.push_screen(prompt, lambda text: None if text is None else take(text))
-
     def _write(self, runs: Sequence[RunSummary], **values: Any) -> None:
         self._edits.write(runs, **values)
         self._changed(False)
@@ -54,11 +52,11 @@ class RunChanges:
         if runs:
             title = f"Tags of {runs[0].run}" if len(runs) == 1 else f"Tags of {len(runs)} runs"
             prompt = Prompt(visible(title), " ".join(runs[0].tags), "words between spaces; empty for none")
-            self._prompt(prompt, lambda text: self._write(runs, tags=tuple(text.split())))
+            ask(self._screen, prompt, lambda text: self._write(runs, tags=tuple(text.split())))
 
     def note(self, run: RunSummary) -> None:
         prompt = Prompt(visible(f"Note on {run.run}"), visible(run.note))
-        self._prompt(prompt, lambda text: self._write([run], note=text))
+        ask(self._screen, prompt, lambda text: self._write([run], note=text))
 
     def delete(self, runs: Sequence[RunSummary]) -> None:
         busy = [run for run in runs if run.state in HELD]
@@ -70,9 +68,7 @@ class RunChanges:
             names = "\n".join(visible(run.run) for run in runs[:6]) + ("\n..." if len(runs) > 6 else "")
             body = f"{names}\n\nTo the trash beside the runs: u undoes, `tuitrain runs restore` too."
             dialog = ConfirmDialog(visible(title), body, yes="Delete", no="Keep")
-            self._screen.app.push_screen(
-                dialog, lambda answer: self._delete(runs) if answer == "yes" else None
-            )
+            ask(self._screen, dialog, lambda _: self._delete(runs))
 
     def _delete(self, runs: Sequence[RunSummary]) -> None:
         self._edits.delete(runs)

@@ -89,7 +89,6 @@ class CompareScreen(HistoriesScreen):
 
     def on_mount(self) -> None:
         self.set_class(self.size.height >= TALL, "-chart")
-        self.query_one(SheetLines).focus()
         self.query_one(SheetLines).set([[(" reading ...", "")]])
 
     def read(self) -> None:

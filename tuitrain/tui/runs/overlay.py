@@ -53,7 +53,6 @@ class OverlayScreen(HistoriesScreen):
 
     def on_mount(self) -> None:
         self.query_one(SheetLines).can_focus = False
-        self.query_one(Chart).focus()
 
     def paint(self) -> None:
         view = VIEWS[self._view]

@@ -76,9 +76,6 @@ class QueueDialog(Dialog["list[Job] | None"]):
             yield Input(self._place.runtime.device, id="devices", select_on_focus=False, compact=True)
             yield Static("", classes="reason", markup=False)
 
-    def on_mount(self) -> None:
-        self.query_one(SelectionList).focus()
-
     @property
     def _place(self) -> RunDefaults:
         return shell(self).settings.place

@@ -23,6 +23,7 @@ from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.folding import group_details
@@ -315,11 +316,9 @@ class RunsScreen(Screen[None]):
     def action_add(self) -> None:
         from tuitrain.tui.runs.queue_dialog import QueueDialog
 
-        self.app.push_screen(QueueDialog(), self._add)
+        ask(self, QueueDialog(), self._add)
 
-    def _add(self, plan: list[Job] | None) -> None:
-        if plan is None:
-            return
+    def _add(self, plan: list[Job]) -> None:
         for job in plan:
             with told(self, timeout=SAID_S):
                 self.shell.manager.start(job)

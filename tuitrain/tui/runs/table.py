@@ -168,8 +168,6 @@ class RunTable(TableView):
         """A click chooses, a second one opens, one on the heading sorts."""
         if event.y == 0:
             self._sort_at(event.x)
-        else:
-            self.clicked(event)
 
     class SortWanted(Message):
         """A heading was clicked."""

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen, ScreenResultType
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen, ScreenResultType
 
 from tuitrain.tui.shell.header import HeaderLine
+
+Answer = TypeVar("Answer")
+
+
+def ask(where: DOMNode, question: Screen[Answer | None], take: Callable[[Answer], None]) -> None:
+    """Shows a screen that asks something, and has its answer taken unless there is none."""
+
+    def answered(answer: Answer | None) -> None:
+        if answer is not None:
+            take(answer)
+
+    where.app.push_screen(question, answered)
 
 
 class Modal(ModalScreen[ScreenResultType]):

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from tuitrain.errors import UsageError, visible
 from tuitrain.paths import expand
-from tuitrain.tui.shell.modal import Dialog
+from tuitrain.tui.shell.modal import Dialog, ask
 
 
 class Prompt(Dialog[str | None]):
@@ -47,12 +47,12 @@ def save_as(screen: Screen[Any], title: str, name: str, contents: Callable[[Path
         contents: what is written into a file of this path.
     """
 
-    def save(text: str | None) -> None:
+    def save(text: str) -> None:
         from tuitrain.lessons.export import write_file
 
-        if not (text or "").strip():
+        if not text.strip():
             return
-        path = expand((text or "").strip())
+        path = expand(text.strip())
         try:
             write_file(path, contents(path))
         except UsageError as error:
@@ -61,4 +61,4 @@ def save_as(screen: Screen[Any], title: str, name: str, contents: Callable[[Path
         else:
             screen.notify(f"wrote {visible(path)}", markup=False)
 
-    screen.app.push_screen(Prompt(title, name), save)
+    ask(screen, Prompt(title, name), save)

@@ -1,4 +1,4 @@
-"""A question with a few answers: arrow keys or letters choose, Enter takes, Esc cancels."""
+"""Questions with a few answers: arrow keys or letters choose, Enter takes, Esc cancels."""
 
 from __future__ import annotations
 
@@ -73,3 +73,30 @@ class Question(Dialog[str | None]):
 
     def _take(self, result: str) -> None:
         self.dismiss(None if result in self.CANCELS else result)
+
+
+class ConfirmDialog(Question):
+    """Yes or no, no first: for what can't be undone; the result is "yes" or None."""
+
+    def __init__(self, title: str, body: str, yes: str = "Yes", no: str = "Cancel") -> None:
+        super().__init__(title, body, (("no", no, "n"), ("yes", yes, "y")), default="no")
+
+
+class LeaveDialog(Question):
+    """Asked by q and Ctrl-C; the result is "detach", "stop", or None to stay."""
+
+    def __init__(self, training: str, resume: str = "tuitrain resume") -> None:
+        """A question.
+
+        Args:
+            training: what would be left behind, in a line.
+            resume: the command that goes on with it.
+        """
+        super().__init__(
+            "Leave while this is training?",
+            f"{training}\n\n"
+            "Detach  training goes on; tuitrain attach comes back to it\n"
+            f"Stop    a checkpoint is saved; {resume} goes on",
+            (("detach", "Detach", "d"), ("stop", "Stop", "s"), ("stay", "Stay", "esc")),
+            default="detach",
+        )

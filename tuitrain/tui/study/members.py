@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -64,6 +63,3 @@ class Members(TableView):
     def action_open(self) -> None:
         if self._rows:
             self.post_message(self.Opened(self.cursor))
-
-    def on_click(self, event: events.Click) -> None:
-        self.clicked(event)

@@ -18,6 +18,7 @@ from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts, wrap
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.tui.shell.told import told
 from tuitrain.tui.study.members import Members
@@ -232,7 +233,7 @@ class StudyScreen(Screen[None]):
         await self.app.run_action("app.detach")
 
     def action_stop(self) -> None:
-        from tuitrain.tui.shell.confirm import ConfirmDialog
+        from tuitrain.tui.shell.question import ConfirmDialog
 
         question = ConfirmDialog(
             "Stop the study?",
@@ -240,7 +241,7 @@ class StudyScreen(Screen[None]):
             yes="Stop",
             no="Keep training",
         )
-        self.app.push_screen(question, lambda answer: self._stop() if answer == "yes" else None)
+        ask(self, question, lambda _: self._stop())
 
     def _stop(self) -> None:
         from tuitrain.training.command import Command
@@ -268,9 +269,9 @@ class StudyScreen(Screen[None]):
             return
         first = max(seen.plan.seeds) + 1
         hint = f"a number of them, from {first} on; or which, as 20-29 or 3,7,11"
-        self.app.push_screen(Prompt("More seeds", "4", hint), self._more)
+        ask(self, Prompt("More seeds", "4", hint), self._more)
 
-    def _more(self, text: str | None) -> None:
+    def _more(self, text: str) -> None:
         if text and self.directory is not None:
             shell(self).resume_study(self.directory, text)
 
@@ -287,9 +288,9 @@ class StudyScreen(Screen[None]):
             return
         name = seen.plan.settings[0].preset.name
         hint = "a study, a run, or a preset with changes: step11+train.dropout=0.05"
-        self.app.push_screen(Prompt("Compare with", name, hint), self._compare)
+        ask(self, Prompt("Compare with", name, hint), self._compare)
 
-    def _compare(self, text: str | None) -> None:
+    def _compare(self, text: str) -> None:
         from tuitrain.tui.runs.compare import CompareScreen
 
         seen, directory = self.looked, self.directory
