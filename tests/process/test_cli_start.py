@@ -90,6 +90,20 @@ def test_show_tells_an_overrun() -> None:
     assert "changed conv2 10 → 11" in shown.stdout and "[1]  conv2 3×3 →11" in shown.stdout
 
 
+@pytest.mark.parametrize("command", [[], ["lab"]])
+def test_the_lab_begins_with_the_flags_values(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[dict[str, object]] = []
+    monkeypatch.setattr("tuitrain.cli.opening.show_app", lambda settings, looks: opened.append(settings))
+    monkeypatch.setattr("tuitrain.tui.terminal.launch.check_terminal", lambda *_: None)
+    flags = ["--preset", "step11", "--dataset", "digits", "--set", "dropout=0.1"]
+    done = CliRunner().invoke(app, [*command, *flags])
+    assert done.exit_code == 0, done.output
+    assert opened[0]["preset"] == "step11"
+    assert opened[0]["overrides"] == {"train.dataset": "digits", "train.dropout": 0.1}
+    with pytest.raises(UsageError, match="--set 'nonsense': write it as key=value"):
+        CliRunner().invoke(app, [*command, "--set", "nonsense"], catch_exceptions=False)
+
+
 def test_presets_validate_and_new(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     made = CliRunner().invoke(app, ["presets", "new", "mine", "--from", "step11"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,6 +54,7 @@ def lab(
             show_default=False,
         ),
     ] = None,
+    dataset: options.DatasetFlag = None,
     set_: options.Set = None,
     start: Annotated[bool, typer.Option("--start", help="Start training at once.")] = False,
     runs_dir: options.RunsDir = None,
@@ -65,13 +66,17 @@ def lab(
     plain: Plain = False,
 ) -> None:
     """Open the terminal lab: choose, tweak, train and watch."""
-    overrides = None
-    if set_:
-        from tuitrain.spec.preset_files import load_preset
-
-        overrides = options.flag_changes(load_preset(preset or "step13"), {"set_": set_})
     looks = ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse)
-    open_lab(preset, runs_dir, data_dir, looks, plain, overrides, start, model)
+    open_lab(preset, runs_dir, data_dir, looks, plain, changes(preset, dataset, set_), start, model)
+
+
+def changes(preset: str | None, dataset: str | None, set_: list[str] | None) -> dict[str, Any] | None:
+    """What the lab begins with in place of the preset's values, by dotted key."""
+    if not (dataset or set_):
+        return None
+    from tuitrain.spec.preset_files import load_preset
+
+    return options.flag_changes(load_preset(preset or "step13"), {"dataset": dataset, "set_": set_})
 
 
 def attach(

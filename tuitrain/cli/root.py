@@ -63,6 +63,8 @@ def _shell_option(flag: str, callback: Callable[[str | None], None], text: str) 
 def root(
     ctx: typer.Context,
     preset: lab.PresetFlag = None,
+    dataset: options.DatasetFlag = None,
+    set_: options.Set = None,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     theme: lab.Theme = None,
@@ -90,7 +92,7 @@ def root(
         options.refuse_flags_before_command(ctx)
     else:
         looks = lab.ScreenOptions(theme, ascii_only, low_bandwidth, not no_mouse)
-        lab.open_lab(preset, runs_dir, data_dir, looks, plain)
+        lab.open_lab(preset, runs_dir, data_dir, looks, plain, lab.changes(preset, dataset, set_))
 
 
 app.command(rich_help_panel=TRAIN)(run)
