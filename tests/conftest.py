@@ -1,5 +1,6 @@
 """Fixtures that every room shares."""
 
+import functools
 import gc
 import os
 import signal
@@ -7,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 # How long an example takes is no question of right or wrong, and a busy machine would answer it differently.
@@ -41,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 # Workers and what they start are more than there are cores: threads of torch that wait for each other in turn then take
 # most of the time. A run that is given threads has as many as it is given.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Typer builds all commands anew for each that a test gives, which takes longer than most commands.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
+
+# No test cuts the power, and against anything less there is no need to wait for the disk.
+os.fsync = lambda fd: None
 
 # Where runs find each other: those of a test are not to meet the tester's own, nor those of another worker.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tuitrain-state-")

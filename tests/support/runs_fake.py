@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import torch
 
 from support import warm
 from tuitrain.errors import CheckpointError
+from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.session import Session
 from tuitrain.training.command import Command, RunControl
@@ -27,6 +28,7 @@ from tuitrain.training.events import (
     Control,
     EpochFinished,
     Event,
+    Notice,
     Phase,
     Record,
     RunFinished,
@@ -36,7 +38,7 @@ from tuitrain.training.events import (
     to_dict,
     to_line,
 )
-from tuitrain.training.inspection import LastEvaluation
+from tuitrain.training.inspection import LastEvaluation, Predictions
 from tuitrain.training.state import SCHEMA, TrainerState
 
 #: This file, which is also a program.
@@ -45,7 +47,10 @@ PRESET = {"schema": 1, "name": "fake", "challenge": {"target_accuracy": 99.0}}
 
 
 class FakeTrainer:
-    """Same events and state as the real one; `unkeyed` draws from torch's own generator instead."""
+    """Same events and state as the real one; `unkeyed` draws from torch's own generator instead.
+
+    `pace` is called after each step, with how many epochs are over; `step_s` is a pace that is always the same.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class FakeTrainer:
         epochs: int = 4,
         steps: int = 6,
         step_s: float = 0.0,
+        pace: Callable[[int], object] | None = None,
         resume: TrainerState | None = None,
         checkpoint_every: int = 0,
         raises: BaseException | None = None,
@@ -61,7 +67,8 @@ class FakeTrainer:
         size: int = 64,
         run_name: str = "",
     ) -> None:
-        self.epochs, self.steps, self.step_s = epochs, steps, step_s
+        self.epochs, self.steps = epochs, steps
+        self.pace = pace or ((lambda _: time.sleep(step_s)) if step_s else None)
         self.checkpoint_every, self.raises, self.outcome = checkpoint_every, raises, outcome
         self.unkeyed, self.run_name = unkeyed, run_name
         self.epoch = self.step = 0
@@ -125,8 +132,8 @@ class FakeTrainer:
         self.momentum = 0.9 * self.momentum + noise
         self.weights = self.weights - 0.01 * self.momentum
         self.step += 1
-        if self.step_s:
-            time.sleep(self.step_s)
+        if self.pace is not None:
+            self.pace(self.epoch)
 
     def _obey(self, control: RunControl) -> Iterator[Event]:
         paused = False
@@ -220,6 +227,28 @@ def run_to_end(directory: RunDirectory, *, resume: bool = False, **settings: Any
     session.start()
     assert session.join(60)
     return session
+
+
+def make(tmp_path: Path, name: str = "a") -> RunDirectory:
+    return RunDirectory.create(tmp_path, "fake", name=name)
+
+
+def epochs_of(run: RunDirectory) -> list[int]:
+    return [r.event.epoch for r in run.events() if isinstance(r.event, EpochFinished)]
+
+
+def kept(run: RunDirectory) -> tuple[Predictions, Predictions]:
+    evaluations = inspect.read(run.path)
+    assert evaluations.last is not None and evaluations.best is not None
+    return evaluations.last, evaluations.best
+
+
+def weights(run: RunDirectory) -> bytes:
+    return (run.path / "model.safetensors").read_bytes()
+
+
+def notices_of(run: RunDirectory) -> list[Notice]:
+    return [r.event for r in run.events() if isinstance(r.event, Notice)]
 
 
 def start_run(runs: Path, *flags: str, name: str = "a", wait: str = "EpochFinished") -> warm.Child:

@@ -4,6 +4,7 @@ After a meant change: `TUITRAIN_FREEZE=1 pytest tests/unit/test_interface.py`, a
 """
 
 import dataclasses
+import functools
 import json
 import os
 from pathlib import Path
@@ -54,6 +55,7 @@ def _flags() -> dict[str, list[str]]:
     return out
 
 
+@functools.cache
 def interface() -> dict[str, object]:
     shown = json.loads(CliRunner().invoke(app, ["show", "step13", "--json"]).stdout)
     lesson = json.loads(CliRunner().invoke(app, ["lesson", "backprop", "--json"]).stdout)

@@ -22,7 +22,7 @@ from support.runs_fake import fake_session, run_to_end
 from tuitrain import paths
 from tuitrain.errors import RunDirectoryError
 from tuitrain.paths import private_folder
-from tuitrain.runs import durable, locking
+from tuitrain.runs import durable, keeper, locking
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.index import list_runs
 from tuitrain.runs.locking import Holder
@@ -70,13 +70,14 @@ def test_what_a_run_makes_is_its_owners_whatever_the_umask(tmp_path: Path) -> No
 def test_commands_in_a_strangers_file_are_not_heard_and_that_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keeper, "KEEPER_S", 0.02)
     run = RunDirectory.create(tmp_path, "fake", name="a")
     session = fake_session(run, epochs=100_000, steps=20, step_s=0.005)
     session.start()
     strangers(monkeypatch, run.path / "control.jsonl")
     for _ in range(3):
         RemoteControl(RunDirectory.open(run.path)).stop()
-        time.sleep(0.5)
+        time.sleep(0.1)
     assert session.running
     told = [r.event for r in session.records if getattr(r.event, "code", "") == "commands_refused"]
     assert len(told) == 1 and "another user" in told[0].message

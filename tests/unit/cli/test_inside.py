@@ -339,6 +339,7 @@ def test_a_data_set_is_seen_as_it_is_and_as_it_is_trained_on(runs: Path) -> None
     assert plain_images[0] == found["images"][0] | {"augmented": None, "change": ""}
 
 
+@pytest.mark.slow
 def test_on_a_terminal_with_colours_images_are_half_blocks(runs: Path) -> None:
     command = [sys.executable, "-m", "tuitrain", "mistakes", "good", "-n", "3"]
     env = {**os.environ, "TUITRAIN_RUNS_DIR": str(runs), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
