@@ -35,9 +35,10 @@ class Front:
     def say(self, text: str, title: str = "", timeout: float = 10) -> None:
         self.said.append(f"{title}: {text}" if title else text)
 
-    def ask(self, question: Question, answered: Callable[[str | None], None]) -> None:
+    def ask(self, question: Question, answered: Callable[[str], None]) -> None:
         self.asked.append(question)
-        answered(self.answer)
+        if self.answer is not None:
+            answered(self.answer)
 
     def go_on(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run(work)
