@@ -7,15 +7,14 @@ from html import escape
 
 from tuitrain.errors import visible
 from tuitrain.figures import count_text, shape_text
-from tuitrain.report.curves import style
+from tuitrain.report.frame import page
 from tuitrain.spec.table import NetworkTable, TableRow
 
 #: Pixels: of the page, of a map of 28, of a channel, and of the narrowest column, whose words must fit.
 MARGIN, MAP, CHANNEL, COLUMN = 18, 130, 2.2, 112
 _WIDEST = 180
 _TOP, _WORDS = 56, 84
-_STYLE = """
-.block { fill: #0969da; fill-opacity: 0.25; stroke: #0969da; }
+_STYLE = """.block { fill: #0969da; fill-opacity: 0.25; stroke: #0969da; }
 .pool { fill: #8c959f; fill-opacity: 0.25; stroke: #8c959f; }
 .name { font-weight: 600; }
 @media (prefers-color-scheme: dark) { .block { fill: #4493f8; stroke: #4493f8; } }
@@ -48,16 +47,8 @@ def architecture_svg(title: str, table: NetworkTable) -> str:
         f"{count_text(table.parameters)} parameters, {count_text(table.mult_adds)} multiply-adds, "
         f"receptive field {table.receptive_field}"
     )
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" role="img" aria-label="{escape(visible(title), quote=True)}">',
-        f"<style>{style()}{_STYLE}</style>",
-        f'<rect class="page" width="{width:.0f}" height="{height:.0f}"/>',
-        f'<text class="title" x="{MARGIN}" y="24">{escape(visible(title))}</text>',
-        f'<text x="{MARGIN}" y="42">{escape(head)}</text>',
-        *parts,
-        "</svg>\n",
-    ])  # fmt: skip
+    parts.insert(0, f'<text x="{MARGIN}" y="42">{escape(head)}</text>')
+    return page(title, round(height), parts, _STYLE, MARGIN, round(width))
 
 
 def _size(row: TableRow) -> tuple[int, int]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Literal
 
-from tuitrain.errors import visible
+from tuitrain.report import frame
+from tuitrain.report.frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, safe
 
 if TYPE_CHECKING:
     from tuitrain.watch.group import BandPoint
 
-WIDTH, HEIGHT = 640, 360
-#: The place of the plot in the picture.
-LEFT, RIGHT, TOP, BOTTOM = 58, 622, 40, 292
 #: The first share of the epochs, which are far below the rest, may leave the picture at its lower edge.
 WARM_UP = 0.2
 _MOST_LINES = 7
@@ -23,40 +20,6 @@ _MOST_LINES = 7
 _MOST_DOTS = 60
 #: How a curve looks: what was trained here, what others published, its training images, and further runs.
 Look = Literal["here", "there", "train", "third", "fourth", "fifth"]
-
-#: What is drawn in which colour: on a light page, on a dark one. Plain rules, as not every viewer knows CSS variables.
-_COLOURS = {
-    "text": ("fill", "#59636e", "#9198a1"),
-    ".title": ("fill", "#1f2328", "#f0f6fc"),
-    ".page": ("fill", "#ffffff", "#0d1117"),
-    ".grid": ("stroke", "#d1d9e0", "#3d444d"),
-    ".level": ("stroke", "#1f2328", "#f0f6fc"),
-    ".band": ("fill", "#0969da", "#4493f8"),
-    ".mark": ("stroke", "#bc4c00", "#f0883e"),
-    ".here": ("stroke", "#0969da", "#4493f8"),
-    ".there": ("stroke", "#bc4c00", "#f0883e"),
-    ".train": ("stroke", "#8c959f", "#6e7681"),
-    ".third": ("stroke", "#1a7f37", "#3fb950"),
-    ".fourth": ("stroke", "#8250df", "#ab7df8"),
-    ".fifth": ("stroke", "#bf3989", "#db61a2"),
-}
-_STYLE = """text { font: 12px system-ui, sans-serif; }
-.title { font-size: 14px; font-weight: 600; }
-.grid, .level { stroke-width: 1; }
-.level { stroke-dasharray: 6 4; }
-.band { fill-opacity: 0.2; }
-.line, .mark { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.dot { stroke-width: 5; stroke-linecap: round; }
-"""
-
-
-def style() -> str:
-    """The looks that all our pictures share, for a `<style>` element."""
-    light, dark = (
-        "\n".join(f"{what} {{ {key}: {colours[n]}; }}" for what, (key, *colours) in _COLOURS.items())
-        for n in (0, 1)
-    )
-    return f"{_STYLE}{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
 @dataclass(frozen=True)
@@ -143,12 +106,7 @@ def svg(chart: Chart) -> str:
     rows = -(-len(legend) // 4)  # a row is two items of two parts
     height = HEIGHT + (20 * (rows - 2) + 8 if rows > 1 else 0)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{_text(chart.title)}</title>",
-        f"<style>\n{style()}\n</style>",
         f'<clipPath id="plot"><rect x="{LEFT}" y="{TOP}" width="{RIGHT - LEFT}" height="{BOTTOM - TOP}"/></clipPath>',
-        f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>',
-        f'<text class="title" x="{LEFT}" y="24">{_text(chart.title)}</text>',
         *_grid(scale),
         '<g clip-path="url(#plot)">',
         *_band(chart.band, scale),
@@ -158,13 +116,8 @@ def svg(chart: Chart) -> str:
         *(dot for line in chart.lines for dot in _dots(line, scale)),
         *(_ring(mark, scale) for mark in chart.marks),
         *legend,
-        "</svg>",
     ]
-    return "\n".join(parts) + "\n"
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))
+    return frame.page(chart.title, height, parts)
 
 
 def _scale(chart: Chart) -> _Scale:
@@ -180,25 +133,9 @@ def _scale(chart: Chart) -> _Scale:
     found += [value for _, value in chart.levels] + [mark.value for mark in chart.marks]
     shown = [chart.factor * value for value in found]
     low, high = min(shown, default=0.0), max(shown, default=chart.factor)
-    bottom, top, step = grid_lines(low, high, _MOST_LINES, 0.01 if chart.percent else 0.001)
+    bottom, top, step = frame.grid_lines(low, high, _MOST_LINES, 0.01 if chart.percent else 0.001)
     most = max(100.0, high) if chart.percent else math.inf
     return _Scale(epochs, bottom, min(top, most), step, chart.factor)
-
-
-def grid_lines(low: float, high: float, most: int, least: float) -> tuple[float, float, float]:
-    """The lowest line of a grid around two values, the highest, and what lies between two: 1, 2 or 5 of some decimal.
-
-    Args:
-        low, high: finite.
-        most: how many lines there may be.
-        least: what lies between two at least.
-    """
-    steps = (number * 10.0**power for power in range(-3, 300) for number in (1, 2, 5))
-    step = next(step for step in steps if step >= least * 0.999 and (high - low) / step <= most - 2)
-    bottom, top = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    if bottom == top:
-        bottom -= 1
-    return bottom * step, top * step, step
 
 
 def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
@@ -206,22 +143,16 @@ def _known(values: Iterable[float | None]) -> list[tuple[int, float]]:
 
 
 def _grid(scale: _Scale) -> list[str]:
-    digits = max(0, -math.floor(math.log10(scale.step) + 1e-9))
-    out = []
-    for n in range(round((scale.high - scale.low) / scale.step) + 1):
-        shown = scale.low + n * scale.step
-        y = f"{scale.y(shown / scale.factor):.1f}"
-        out.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}"/>')
-        out.append(f'<text x="{LEFT - 8}" y="{y}" dy="4" text-anchor="end">{shown:.{digits}f}</text>')
+    out = frame.grid(scale.low, scale.high, scale.step, lambda shown: scale.y(shown / scale.factor))
     every = max(1, math.ceil(scale.epochs / 20))
     out += [
-        f'<text x="{scale.x(epoch):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{epoch}</text>'
+        f'<text class="middle" x="{scale.x(epoch):.1f}" y="{BOTTOM + 18}">{epoch}</text>'
         for epoch in range(1, scale.epochs + 1)
         if epoch == 1 or epoch % every == 0
     ]
     if scale.factor == 100.0:
-        out.append(f'<text x="{LEFT - 8}" y="24" text-anchor="end">%</text>')
-    out.append(f'<text x="{RIGHT}" y="{BOTTOM + 36}" text-anchor="end">epoch</text>')
+        out.append(frame.percent_sign())
+    out.append(f'<text class="end" x="{RIGHT}" y="{BOTTOM + 36}">epoch</text>')
     return out
 
 
@@ -250,7 +181,7 @@ def _dots(line: Line, scale: _Scale) -> list[str]:
     for epoch, value in _known(line.values):
         if TOP - 1 <= scale.y(value) <= BOTTOM + 1:
             shown = f"{100 * value:.2f} %" if scale.factor == 100.0 else f"{value:.4f}"
-            said = _text(f"{line.label}, epoch {epoch}: {shown}")
+            said = safe(f"{line.label}, epoch {epoch}: {shown}")
             out.append(
                 f'<path class="dot {line.look}" d="M{scale.place(epoch, value)}h0"><title>{said}</title></path>'
             )
@@ -259,13 +190,10 @@ def _dots(line: Line, scale: _Scale) -> list[str]:
 
 def _levels(levels: Iterable[tuple[str, float]], scale: _Scale) -> list[str]:
     """Lines across, their labels left and right by turns, so that near ones don't meet."""
-    out = []
-    for n, (label, value) in enumerate(levels):
-        y, (x, anchor) = scale.y(value), ((LEFT + 6, "start"), (RIGHT - 6, "end"))[n % 2]
-        out.append(f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        at = y - 5 if y > TOP + 12 else y + 14  # not into the title
-        out.append(f'<text x="{x}" y="{at:.1f}" text-anchor="{anchor}">{_text(label)}</text>')
-    return out
+    placed = [
+        frame.level(label, scale.y(value), at_right=n % 2 == 1) for n, (label, value) in enumerate(levels)
+    ]
+    return [part for parts in placed for part in parts]
 
 
 def _ring(mark: Mark, scale: _Scale) -> str:
@@ -292,5 +220,5 @@ def _legend(chart: Chart) -> list[str]:
     for n, (label, drawn) in enumerate(items):
         x, y = LEFT + (n % 2) * 270, BOTTOM + 38 + (n // 2) * 20
         out.append(drawn.format(x=x, y=y, top=y - 5, middle=x + 11))
-        out.append(f'<text x="{x + 30}" y="{y}" dy="4">{_text(label)}</text>')
+        out.append(f'<text x="{x + 30}" y="{y}" dy="4">{safe(label)}</text>')
     return out

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tuitrain.errors import RunDirectoryError, visible
-from tuitrain.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, grid_lines, style
+from tuitrain.report import frame
+from tuitrain.report.frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, safe
 from tuitrain.runs import durable
 from tuitrain.study.search_result import front_presets
 from tuitrain.watch.frontier import Frontier, FrontierPoint, in_sight
@@ -63,7 +63,7 @@ def front_svg(found: Frontier, title: str, target: float | None = None) -> str:
     shown = in_sight(found)
     places = [*shown.mine, *shown.published]
     percents = [100 * place.accuracy for place in places] + ([] if target is None else [target])
-    low, high, step = grid_lines(min(percents), max(percents), _MOST_LINES, 0.01)
+    low, high, step = frame.grid_lines(min(percents), max(percents), _MOST_LINES, 0.01)
     high = min(high, max(100.0, *percents))
     sizes = [math.log10(place.parameters) for place in places]
     air = max(0.05 * (max(sizes) - min(sizes)), 0.05)
@@ -78,33 +78,18 @@ def front_svg(found: Frontier, title: str, target: float | None = None) -> str:
     def dots(points: Iterable[FrontierPoint], look: str, radius: int) -> list[str]:
         return [
             f'<circle class="{look}" cx="{x(p.parameters):.1f}" cy="{y(100 * p.accuracy):.1f}" r="{radius}">'
-            f"<title>{_text(f'{p.name}: {p.parameters:,} parameters, {100 * p.accuracy:.2f} %')}</title></circle>"
+            f"<title>{safe(f'{p.name}: {p.parameters:,} parameters, {100 * p.accuracy:.2f} %')}</title></circle>"
             for p in points
         ]
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
-        f"<title>{_text(title)}</title>",
-        f"<style>\n{style()}\n</style>",
-        f'<rect class="page" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
-        f'<text class="title" x="{LEFT}" y="24">{_text(title)}</text>',
-    ]
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    for n in range(round((high - low) / step) + 1):
-        at = low + n * step
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(at):.1f}" dy="4" text-anchor="end">{at:.{digits}f}</text>')
+    parts = frame.grid(low, high, step, y)
     parts += [
-        f'<text x="{x(size):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{size:,}</text>'
+        f'<text class="middle" x="{x(size):.1f}" y="{BOTTOM + 18}">{size:,}</text>'
         for size in size_ticks(10**left, 10**right)
     ]
-    parts.append(f'<text x="{RIGHT}" y="{BOTTOM + 36}" text-anchor="end">parameters</text>')
-    parts.append(f'<text x="{LEFT - 8}" y="24" text-anchor="end">%</text>')
+    parts += [f'<text class="end" x="{RIGHT}" y="{BOTTOM + 36}">parameters</text>', frame.percent_sign()]
     if target is not None:
-        parts.append(
-            f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y(target):.1f}" y2="{y(target):.1f}"/>'
-        )
-        parts.append(f'<text x="{LEFT + 6}" y="{y(target) - 5:.1f}">target {target:g} %</text>')
+        parts += frame.level(f"target {target:g} %", y(target))
     front = {place.run for place in shown.front}
     parts += dots(shown.published, "mark", 5)
     parts += dots((place for place in shown.mine if place.run not in front), "line train", 3)
@@ -115,8 +100,7 @@ def front_svg(found: Frontier, title: str, target: float | None = None) -> str:
     )
     parts.append(f'<path class="line here" d="{stairs}H{RIGHT}"/>' if stairs else "")
     parts += dots(shown.front, "mark here", 5)
-    parts += [*_legend(shown), "</svg>"]
-    return "\n".join(filter(None, parts)) + "\n"
+    return frame.page(title, HEIGHT, [*parts, *_legend(shown)])
 
 
 def size_ticks(low: float, high: float) -> list[int]:
@@ -131,11 +115,7 @@ def _legend(shown: Frontier) -> Sequence[str]:
     out, at = [], LEFT
     for look, label in items:
         out.append(f'<circle class="{look}" cx="{at + 6}" cy="{BOTTOM + 54}" r="5"/>')
-        out.append(f'<text x="{at + 18}" y="{BOTTOM + 54}" dy="4">{_text(label)}</text>')
+        out.append(f'<text x="{at + 18}" y="{BOTTOM + 54}" dy="4">{safe(label)}</text>')
         at += 38 + round(6.2 * len(label))
-    out.append(f'<text x="{LEFT}" y="{BOTTOM + 36}">{_text(shown.judged_text())}</text>')
+    out.append(f'<text x="{LEFT}" y="{BOTTOM + 36}">{safe(shown.judged_text())}</text>')
     return out
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))

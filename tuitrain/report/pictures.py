@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from tuitrain.errors import visible
 from tuitrain.figures import percent_text
-from tuitrain.report.curves import WIDTH, style
+from tuitrain.report.frame import WIDTH, page, safe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,31 +28,14 @@ _INK = """.right { fill: #0969da; }
 .frame { fill: none; stroke: #d1d9e0; }
 .figure { font-size: 13px; fill: #1f2328; text-anchor: middle; }
 .strong { font-weight: 600; }
-.middle { text-anchor: middle; }
-.end { text-anchor: end; }
 @media (prefers-color-scheme: dark) {
 .right { fill: #4493f8; }
 .wrong { fill: #f0883e; }
 .ink { stroke: #f0f6fc; }
 .frame { stroke: #3d444d; }
 .figure { fill: #f0f6fc; }
-}"""
-
-
-def _svg(title: str, height: float, parts: Sequence[str]) -> str:
-    return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img">',
-        f"<title>{_text(title)}</title>",
-        f"<style>\n{style()}\n{_INK}\n</style>",
-        f'<rect class="page" width="{WIDTH}" height="{height:g}" rx="6"/>',
-        f'<text class="title" x="20" y="26">{_text(title)}</text>',
-        *parts,
-        "</svg>\n",
-    ])  # fmt: skip
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))
+}
+"""
 
 
 def confusion_svg(seen: Predictions, classes: Sequence[str]) -> str:
@@ -74,9 +56,9 @@ def confusion_svg(seen: Predictions, classes: Sequence[str]) -> str:
     for n, name in enumerate(names):
         short = name if widest <= 3 else f"{name[:5]}"
         middle = left + n * cell + cell / 2
-        parts.append(f'<text class="middle" x="{middle:g}" y="{TOP - 10}">{_text(short)}</text>')
+        parts.append(f'<text class="middle" x="{middle:g}" y="{TOP - 10}">{safe(short)}</text>')
         y = TOP + n * cell + cell / 2 + 4
-        parts.append(f'<text class="end" x="{left - 12}" y="{y:g}">{_text(name)}</text>')
+        parts.append(f'<text class="end" x="{left - 12}" y="{y:g}">{safe(name)}</text>')
         share = f"{percent_text(shares[n])} %" if shares[n] == shares[n] else "–"
         parts.append(f'<text class="end" x="{left + 10 * cell + 64}" y="{y:g}">{share}</text>')
     for i in range(10):
@@ -94,7 +76,7 @@ def confusion_svg(seen: Predictions, classes: Sequence[str]) -> str:
                 look, opacity = "wrong", (0.1 + 0.5 * count / most_wrong) if count else 0.0
             parts.append(
                 f'<rect class="{look}" fill-opacity="{opacity:.2f}" x="{x + 1}" y="{y + 1}" width="{cell - 2}" '
-                f'height="{cell - 2}" rx="3"><title>{_text(told)}</title></rect>'
+                f'height="{cell - 2}" rx="3"><title>{safe(told)}</title></rect>'
             )
             if count:
                 strong = " strong" if i != j and count == most_wrong else ""
@@ -102,7 +84,7 @@ def confusion_svg(seen: Predictions, classes: Sequence[str]) -> str:
                     f'<text class="figure{strong}" x="{x + cell / 2:g}" y="{y + cell / 2 + 4:g}">{count}</text>'
                 )
     title = f"Confusion after epoch {seen.epoch}: {wrong:,} of {len(seen.labels):,} images misjudged"
-    return _svg(title, TOP + 10 * cell + 22, parts)
+    return page(title, TOP + 10 * cell + 22, parts, _INK, 20)
 
 
 def mistakes_svg(seen: Predictions, images: NDArray[np.uint8], classes: Sequence[str]) -> str | None:
@@ -129,16 +111,16 @@ def mistakes_svg(seen: Predictions, images: NDArray[np.uint8], classes: Sequence
         if len(first) > 8:  # of clothes and letters: the names need both lines
             first, second = actual[:_MOST_LETTERS], f"→ {said[: _MOST_LETTERS - 2]}"
         parts += [
-            f"<g><title>{_text(told)}</title>",
+            f"<g><title>{safe(told)}</title>",
             f'<rect class="frame" x="{x - 2:g}" y="{y - 2:g}" width="{_SIDE + 4}" height="{_SIDE + 4}" rx="4"/>',
             f'<g transform="translate({x:g} {y:g}) scale({_SIDE / images.shape[-1]:g})">{_drawn(images[index])}</g>',
-            f'<text class="figure strong" x="{middle:g}" y="{y + _SIDE + 17:g}">{_text(first)}</text>',
-            f'<text class="middle" x="{middle:g}" y="{y + _SIDE + 31:g}">{_text(second)}</text>',
+            f'<text class="figure strong" x="{middle:g}" y="{y + _SIDE + 17:g}">{safe(first)}</text>',
+            f'<text class="middle" x="{middle:g}" y="{y + _SIDE + 31:g}">{safe(second)}</text>',
             "</g>",
         ]
     count = f"the {len(chosen)} of {len(wrong):,} that the network was most sure of"
     rows = -(-len(chosen) // IN_A_ROW)
-    return _svg(f"Mistakes after epoch {seen.epoch}: {count}", 44 + rows * _CARD_HEIGHT + 8, parts)
+    return page(f"Mistakes after epoch {seen.epoch}: {count}", 44 + rows * _CARD_HEIGHT + 8, parts, _INK, 20)
 
 
 def _drawn(image: NDArray[np.uint8]) -> str:

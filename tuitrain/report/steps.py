@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from tuitrain.errors import visible
 from tuitrain.figures import accuracy_text, short_count_text
-from tuitrain.report.curves import LEFT, RIGHT, WIDTH, grid_lines, style
+from tuitrain.report import frame
+from tuitrain.report.frame import LEFT, RIGHT, TOP, safe
 
-_TOP, _MIDDLE, _BARS, _BOTTOM = 40, 200, 226, 292
-HEIGHT = 360
+_MIDDLE, _BARS, _BOTTOM = 200, 226, 292
 _LOOKS = """.bar { fill: #0969da; fill-opacity: 0.35; }
-.middle { text-anchor: middle; }
-.end { text-anchor: end; }
 @media (prefers-color-scheme: dark) { .bar { fill: #4493f8; } }"""
 
 
@@ -42,37 +38,17 @@ def steps_svg(steps: Sequence[Step], target: float | None = None) -> str:
     shown = [
         100 * value for value in [*values, *([] if target is None else [target])] if value is not None
     ] or [0.0, 100.0]
-    low, high, between = grid_lines(min(shown), max(shown), 5, 0.01)
+    low, high, between = frame.grid_lines(min(shown), max(shown), 5, 0.01)
 
     def x(n: int) -> float:
         return LEFT + (n + 0.5) * wide
 
     def y(value: float) -> float:
-        return _MIDDLE - (_MIDDLE - _TOP) * (100 * value - low) / (high - low)
+        return _MIDDLE - (_MIDDLE - TOP) * (100 * value - low) / (high - low)
 
-    title = "Accuracy and parameters, step by step"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
-        f"<title>{title}</title>",
-        f"<style>\n{style()}\n{_LOOKS}\n</style>",
-        f'<rect class="page" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
-        f'<text class="title" x="{LEFT}" y="24">{title}</text>',
-        f'<text class="end" x="{LEFT - 8}" y="24">%</text>',
-    ]
-    digits = max(0, -math.floor(math.log10(between) + 1e-9))
-    for n in range(round((high - low) / between) + 1):
-        at = low + n * between
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(at / 100):.1f}" y2="{y(at / 100):.1f}"/>'
-        )
-        parts.append(f'<text class="end" x="{LEFT - 8}" y="{y(at / 100) + 4:.1f}">{at:.{digits}f}</text>')
+    parts = [frame.percent_sign(), *frame.grid(low, high, between, lambda shown: y(shown / 100))]
     if target is not None:
-        parts.append(
-            f'<line class="level" x1="{LEFT}" x2="{RIGHT}" y1="{y(target):.1f}" y2="{y(target):.1f}"/>'
-        )
-        parts.append(
-            f'<text x="{LEFT + 6}" y="{y(target) + (14 if y(target) < _TOP + 12 else -5):.1f}">target {100 * target:g} %</text>'
-        )
+        parts += frame.level(f"target {100 * target:g} %", y(target))
     for look, field in (("there", "claimed"), ("train", "last"), ("here", "best")):
         points = [(n, getattr(step, field)) for n, step in enumerate(steps) if _known(getattr(step, field))]
         if not points:
@@ -85,7 +61,7 @@ def steps_svg(steps: Sequence[Step], target: float | None = None) -> str:
         word = {"claimed": "claimed best", "last": "last epoch", "best": "best epoch"}[field]
         parts += [
             f'<path class="dot {look}" d="M{x(n):.1f},{y(v):.1f}h0">'
-            f"<title>{_text(steps[n].label)}: {word} {accuracy_text(v)}</title></path>"
+            f"<title>{safe(steps[n].label)}: {word} {accuracy_text(v)}</title></path>"
             for n, v in points
         ]
     most = max(step.parameters for step in steps) or 1
@@ -95,7 +71,7 @@ def steps_svg(steps: Sequence[Step], target: float | None = None) -> str:
         left = x(n) - wide * 0.3
         parts.append(
             f'<rect class="bar" x="{left:.1f}" y="{_BOTTOM - tall:.1f}" width="{wide * 0.6:.1f}" height="{tall:.1f}" rx="2">'
-            f"<title>{_text(step.label)}: {step.parameters:,} parameters</title></rect>"
+            f"<title>{safe(step.label)}: {step.parameters:,} parameters</title></rect>"
         )
         if n % every == 0 or n == len(steps) - 1:
             size = short_count_text(step.parameters).replace(" ", "")
@@ -105,7 +81,7 @@ def steps_svg(steps: Sequence[Step], target: float | None = None) -> str:
                 if len(step.label) * 7 < wide * every
                 else f"{step.label[: max(3, int(wide * every / 7) - 1)]}…"
             )
-            parts.append(f'<text class="middle" x="{x(n):.1f}" y="{_BOTTOM + 18}">{_text(short)}</text>')
+            parts.append(f'<text class="middle" x="{x(n):.1f}" y="{_BOTTOM + 18}">{safe(short)}</text>')
     parts.append(f'<text class="end" x="{LEFT - 8}" y="{_BOTTOM}">size</text>')
     legend = [("here", "best epoch"), ("train", "last epoch")]
     legend += [("there", "claimed best")] if any(_known(step.claimed) for step in steps) else []
@@ -113,12 +89,8 @@ def steps_svg(steps: Sequence[Step], target: float | None = None) -> str:
         at = LEFT + n * 150
         parts.append(f'<path class="line {look}" d="M{at},{_BOTTOM + 44} h22"/>')
         parts.append(f'<text x="{at + 30}" y="{_BOTTOM + 48}">{word}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+    return frame.page("Accuracy and parameters, step by step", frame.HEIGHT, parts, _LOOKS)
 
 
 def _known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))

@@ -8,7 +8,8 @@ import pytest
 
 from support.groups_made import history
 from tuitrain.errors import TuitrainError
-from tuitrain.report.curves import BOTTOM, TOP, Chart, Line, svg
+from tuitrain.report.curves import Chart, Line, svg
+from tuitrain.report.frame import BOTTOM, TOP
 from tuitrain.report.reproduction import reproduction_chart, write_curves
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.watch.group import BandPoint, Group, SeedRun
