@@ -199,16 +199,22 @@ class LabState:
         """Why the network can't be built, or by how much it overruns its budget and in which of its rows most."""
         editor = self.editor
         if editor.model:
-            waiting = "" if self.table else "trying it out, once torch has loaded …"
-            return visible(self.user_network.problem) or waiting
+            return visible(self.user_network.problem)
         if editor.check.problem is not None:
             return editor.check.problem.sentence
         if not editor.over_budget:
             return ""
         names = layer_names(editor.layers)
         costly = sorted((row for row in rows if row.heavy), key=lambda row: -row.parameters)
-        most = ", ".join(f"{names[row.index]} {row.parameters:,}" for row in costly)
+        most = ", ".join(
+            f"{names[row.index]}\u00a0{row.parameters:,}" for row in costly
+        )  # not broken in between
         return f"{editor.over_budget:,} over budget; most in {most}"
+
+    @property
+    def trying_out(self) -> bool:
+        """Whether the figures of a network in Python are still to come."""
+        return bool(self.editor.model) and self.user_network == TriedNetwork()
 
     def points(self) -> tuple[Point, ...] | None:
         """The points of the challenge, None where the network can't be judged."""

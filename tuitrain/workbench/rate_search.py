@@ -73,7 +73,7 @@ class RateSearch:
         self.doing = "loading data"
         name = job.preset.train.dataset
         if not (status := dataset_status(name, self._data_dir)).ok:  # a test fetches nothing
-            raise DataError(f"{status}; start a run, which fetches it, or run `tuitrain data fetch {name}`.")
+            raise DataError(f"{name} is {status}; start a run, which fetches it, or run `{status.remedy}`.")
         dataset = load_data(job.preset, self._data_dir)
         self.doing, self.ends = "training", (LOW, HIGH)
         if not self._ended.is_set():

@@ -226,6 +226,8 @@ def test_wrapping_never_loses_a_letter() -> None:
     lines = wrap(((f"  {text[:9]}", "bold"), (text[9:], "")), 12, 2)
     assert "".join(piece for line in lines for piece, _ in line).replace(" ", "") == text.replace(" ", "")
     assert all(cells(line) <= 12 and line[0][0].startswith("  ") for line in lines)
+    fits = wrap((("on EPYC, 2 cores", ""),), 10)  # as wide as the line without the space behind it
+    assert ["".join(piece for piece, _ in line) for line in fits] == ["on EPYC, 2", "cores"]
 
 
 def test_presets_with_story_order_and_search() -> None:

@@ -128,10 +128,14 @@ def test_ascii_keeps_the_width_of_everything() -> None:
         (" ⏎ Start  q Quit     ", " Enter Start q Quit  "),
         ("99.12 ± 0.08  10×28×28", "99.12 +- 0.08 10x28x28"),
         ("≤", "?"),
+        ("─ What changed ─ conv2 10 → 13 ─────", "- What changed - conv2 10 -> 13 ----"),
+        ("conv2 900 ████▌   conv1 ▏", "conv2 900 ####.   conv1 ."),
+        ("▌ conv2", "[ conv2"),
+        ("🔎 step", "// step"),
     ],
 )
 def test_ascii_keeps_the_meaning_and_the_width_of_a_line(line: str, told: str) -> None:
-    assert to_ascii(line) == told and len(told) == len(line)
+    assert to_ascii(line) == told and len(told) == cell_len(line)
     halves = [Segment(line[:4], Style(bold=True)), Segment(line[4:])]
     filtered = AsciiFilter().apply(halves, Color(0, 0, 0))
     assert "".join(segment.text for segment in filtered) == told

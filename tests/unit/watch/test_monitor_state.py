@@ -654,9 +654,9 @@ def test_the_epoch_table_marks_the_best_and_the_target() -> None:
         "gap",
         "lr",
         "seconds",
-        "vs",
-        "published",
+        "ahead",
     ]
+    assert lines[-1] == " ahead: test accuracy above (+) or below (−) published, in points"
     assert "−0.50" in lines[1] and "★" in lines[2] and "+0.41" in lines[2] and "✓" in lines[3]
 
 

@@ -147,7 +147,7 @@ def test_a_preset_or_flag_that_can_not_be_used_is_said_and_the_lab_opens(state: 
 def test_a_network_in_python_has_the_figures_of_trying_it_out(tmp_path: Path) -> None:
     state = LabState(lambda: None)
     state.open(Settings(tmp_path), "step13", model="net.py:Net")
-    assert state.rows() == [] and state.parameters is None and "trying it out" in state.warning([])
+    assert state.rows() == [] and state.parameters is None and state.trying_out and not state.warning([])
     assert state.refused("no") == "net.py:Net is a network in Python; no"
     state.user_network = TriedNetwork(problem="it is too loud")
     assert state.warning([]) == "it is too loud"

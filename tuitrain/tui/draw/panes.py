@@ -56,10 +56,10 @@ def _picture(title: str, image: object, size: int, ink: Ink) -> list[Parts]:
 
 
 def network_name(run: RunSummary | None, network: Network | None) -> str:
-    """Preset, changes and seed; the run's name where its summary is not known."""
+    """Preset, seed and changes, which may be cut; the run's name where its summary is not known."""
     if run is not None:
         changed = changed_text(run, seed=False).strip("–")
-        return " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
+        return " · ".join(filter(None, (visible(run.preset), f"seed {run.seed}", changed)))
     return visible(network.trained.run) if network is not None else ""
 
 

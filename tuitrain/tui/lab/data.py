@@ -113,6 +113,7 @@ class DataScreen(Modal[None]):
         Binding("0,1,2,3,4,5,6,7,8,9", "nothing", "One class", key_display="0-9", id="data.class"),
         Binding("asterisk", "all", "All classes", key_display="*", id="data.all"),
         Binding("c", "originals", "Compare", id="data.originals"),
+        Binding("escape,v,q,enter", "dismiss(None)", "Back", key_display="esc", id="data.close"),
         Binding("z", "zoom", "Zoom", id="data.zoom"),
         Binding("plus,equals_sign,up", "rotation(1)", "Degrees", key_display="+/-", id="data.more"),
         Binding(
@@ -123,7 +124,6 @@ class DataScreen(Modal[None]):
             key_display="-",
             id="data.less",
         ),
-        Binding("escape,v,q,enter", "dismiss(None)", "Back", key_display="esc", id="data.close"),
     ]
 
     def __init__(self, train: Train, data_dir: Path | None) -> None:

@@ -89,7 +89,7 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static("Save as a preset of your own", markup=False)
+            yield Static("Save as a preset of your own", classes="title", markup=False)
             yield Input(self._suggestion, select_on_focus=True, max_length=64, compact=True)
             yield Static("", id="save-note", markup=False)
             yield Static("enter saves, esc cancels", classes="hint", markup=False)

@@ -72,10 +72,11 @@ class FormView(LinesView):
         field = self.field
         if field is None:
             return "Nothing to set here."
-        lines = [f"{field.label}: {field.help}", "", field.range_text()]
+        takes = field.range_text()
+        lines = [f"{field.label}: {field.help}", "", f"{takes[:1].upper()}{takes[1:]}."]
         if field.typed:
             examples = "3, or 1x7 for height 1 and width 7," if field.kind == "sides" else "0.069/2 and 64*2"
-            lines.append(f"Type a value; {examples} are understood. Esc takes typing back.")
+            lines.append(f"Type a value; {examples} are understood. Esc takes back what was typed.")
         return "\n".join(lines)
 
     # -- what is shown -------------------------------------------------------------------------

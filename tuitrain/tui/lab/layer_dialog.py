@@ -157,7 +157,7 @@ class KindDialog(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(f"Insert after {self.after}", markup=False)
+            yield Static(f"Insert after {self.after}", classes="title", markup=False)
             yield OptionList(
                 *(
                     Option(Content(f" {letter}  {KIND_WORDS[kind]:<16} {note}"), id=kind)

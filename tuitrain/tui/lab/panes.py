@@ -94,7 +94,8 @@ class NetworkPane(Vertical):
         editor, view = state.editor, self.query_one(NetworkView)
         view.show(state)
         self._ask_torchinfo(state)
-        self.query_one(NetworkFoot).show(state.table, state.warning(view.rows), self._figures.answer)
+        foot, warning = self.query_one(NetworkFoot), state.warning(view.rows)
+        foot.show(state.table, warning, self._figures.answer, state.trying_out)
         pieces: list[tuple[str, str]] = []
         if editor.check.problem is not None and not editor.model:
             pieces = [("✗ can't be built", "bad")]

@@ -42,10 +42,13 @@ class NetworkFoot(TextLines):
     table: NetworkTable | None = None
     figures: dict[str, Any] | None = None
     warning = ""
+    waiting = False
 
-    def show(self, table: NetworkTable | None, warning: str, figures: dict[str, Any] | None) -> None:
-        """Shows totals (torchinfo's where they are known) and a warning."""
-        self.table, self.warning, self.figures = table, warning, figures
+    def show(
+        self, table: NetworkTable | None, warning: str, figures: dict[str, Any] | None, waiting: bool = False
+    ) -> None:
+        """Shows totals (torchinfo's where they are known) and a warning, or that both are still to come."""
+        self.table, self.warning, self.figures, self.waiting = table, warning, figures, waiting
         self.rebuild()
 
     def build(self, width: int) -> list[Parts]:
@@ -54,6 +57,8 @@ class NetworkFoot(TextLines):
 
     def _totals(self, width: int) -> Parts:
         line = Line().add("    ")
+        if self.waiting:
+            return line.add("trying it out, once torch has loaded …", "dim")
         if self.table is None:
             return line.add("no totals: this network can't be built", "dim")
         figures = self.figures or closed_figures(self.table)

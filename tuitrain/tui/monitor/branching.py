@@ -27,6 +27,7 @@ FIELDS = (
     ("dropout", "dropout", "train.dropout"),
     ("other", "other settings", ""),
 )
+KEYS = "enter starts it, esc leaves"
 
 
 class BranchDialog(Dialog["Job | None"]):
@@ -86,7 +87,7 @@ class BranchDialog(Dialog["Job | None"]):
                     yield Static(label, markup=False)
                     hint = "rotation=3 batch_size=128" if name == "other" else ""
                     yield Input(self._values[name], hint, id=name, select_on_focus=True, compact=True)
-            yield Static("enter starts it, esc leaves", classes="reason", markup=False)
+            yield Static(KEYS, classes="reason -keys", markup=False)
 
     def _job(self) -> Job:
         """The branch's job.
@@ -125,13 +126,13 @@ class BranchDialog(Dialog["Job | None"]):
 
     def on_input_changed(self) -> None:
         """What was said of the values before holds no more."""
-        self.query_one(".reason", Static).update("enter starts it, esc leaves")
+        self.say(KEYS, refused=False)
 
     def on_input_submitted(self) -> None:
         try:
             job = self._job()
         except TuitrainError as error:
-            self.query_one(".reason", Static).update(visible(error).removeprefix("the branch: "))
+            self.say(visible(error).removeprefix("the branch: "))
             self.app.bell()
         else:
             self.dismiss(job)

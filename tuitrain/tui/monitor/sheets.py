@@ -34,7 +34,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     Where some time was spent waiting for data, its share of the training time is there too.
     """
     ghost = ghosts[0] if ghosts else None
-    against = f"vs {ghost.name}" if ghost else ""
+    against = "ahead" if ghost else ""
     averages = state.history.averages  # in the place of the waiting, as the line is full
     waits = not averages and any(_wait_percent(e) >= 1 for e in state.epochs)
     judge = "val" if state.history.judged_by == "validation" else "test"
@@ -50,7 +50,7 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
         ("seconds", 8),
     ]
     columns += [("wait %", 7)] if waits else []
-    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"  {against}"
+    heading = "".join(f"{name:>{width}}" for name, width in columns) + f"{against:>8}"
     best, hits = state.best.epoch if state.best else 0, set(state.hits)
     rows: list[Parts] = []
     for e in state.epochs:
@@ -78,6 +78,10 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
     if rows:
         judge = state.history.judged_by
         rows.append(((f" gap: train accuracy above (+) or below (−) {judge}, in points", "dim"),))
+        if ghost:
+            rows.append(
+                ((f" ahead: {judge} accuracy above (+) or below (−) {ghost.name}, in points", "dim"),)
+            )
         if averages:
             rows.append(((f" ema: {judge} accuracy of the averaged weights, beside the run's own", "dim"),))
     return ((heading, "dim underline"),), rows

@@ -43,6 +43,7 @@ VIEWS = (
     ("maps", "N", "Maps"),
     ("verdict", "V", "Verdict"),
 )
+SHORTER = {"Confusion": "Matrix"}  # where the whole names don't fit, by so much that all fit 80 columns
 FOLLOWED = ("epochs", "log")  # they stay at their end while lines are added
 INSPECTED = ("confusion", "mistakes", "kernels")
 QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss", "rate")
@@ -93,7 +94,9 @@ class Names(Field):
         """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
         width, line = self.size.width, Line()
         gap = next((g for g in ("   ", "  ", " ") if _length(names, g) <= width), " ")
-        for longest in (99, 8, 7, 6, 5, 4):
+        if _length(names, gap) > width:
+            names = [(name, key, SHORTER.get(title, title)) for name, key, title in names]
+        for longest in (99, 8, 7, 6, 5, 4, 3):
             shown = [(name, key, title if name == here else title[:longest]) for name, key, title in names]
             if _length(shown, gap) <= width:
                 break

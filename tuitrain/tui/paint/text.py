@@ -54,7 +54,12 @@ def wrap(parts: Parts, width: int, indent: int = 0) -> list[Parts]:
             lines[-1].add(first, style)
             lines += [Line().to(indent).add(piece, style) for piece in rest if piece.strip()]
             used = lines[-1].x
-    return [cut(line, width) for line in lines]
+    return [cut(_without_spaces_at_end(line), width) for line in lines]
+
+
+def _without_spaces_at_end(line: Line) -> Parts:
+    """A line that was broken behind a word; its spaces are no part of its width."""
+    return [*line[:-1], (line[-1][0].rstrip(" "), line[-1][1])] if line else line
 
 
 class Line(list[Part]):

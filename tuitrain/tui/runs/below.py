@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import ClassVar
 
-from textual.widgets import Static
+from textual.binding import Binding, BindingType
+from textual.keys import REPLACED_KEYS
+from textual.widgets import Input, Static
 
 from tuitrain.errors import visible
 from tuitrain.study.runs_reader import MarkedReader
@@ -51,3 +54,16 @@ class Below(Static):
         if text != self._said:
             self._said = text
             self.update(text)
+
+
+class FilterLine(Input):
+    """Words that every shown run must have."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Back to the runs", id="filter.done"),
+        Binding("escape", "screen.clear", "All runs", id="filter.clear"),
+    ]
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """What is typed is no key of the screen, nor are those whose names textual has shortened (plus, slash)."""
+        return super().check_consume_key(key, character) or key in REPLACED_KEYS

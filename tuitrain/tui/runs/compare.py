@@ -131,14 +131,14 @@ class CompareScreen(HistoriesScreen):
 
     def table(self) -> list[Parts]:
         columns = self.shown()
-        first = min(self._first, len(self.runs) - columns)
+        first = min(self._first, self.columns - columns)
         width = (self.size.width - LABEL - 4) // columns
 
         def section(title: str) -> Parts:
             return [(f" ── {title} ".ljust(self.size.width - 3, "─"), "accent")]
 
         def row(line: ComparisonLine) -> Parts:
-            out = text.Line().add(" ").add(line.label, "", LABEL)
+            out = text.Line().add(" ").add(line.label, "", LABEL - 1).add(" ")
             for index in range(first, first + columns):
                 best = line.better == index
                 style = "good bold" if best else ""

@@ -140,8 +140,8 @@ def _short(parameters: float) -> str:
 class FrontierPane(Vertical):
     """The chart with a line that says what its glyphs are and what the selected place has."""
 
-    #: What is shown of each network, and what one of them is called.
-    quantity, counted = "Best", "run"
+    #: What is shown of each network, what one of them is called, and what closes the chart.
+    quantity, counted, closes = "Best", "run", ""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -156,8 +156,13 @@ class FrontierPane(Vertical):
     def draw(self, shown: Frontier) -> None:
         self._drawn = shown
         self.query_one(FrontierChart).show_frontier(shown)
-        title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic), {shown.dataset} "
-        self.query_one("#axes", Field).set((title.ljust(self.size.width - 1, "─"), "accent"))
+        title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic)"
+        title += f", {shown.dataset} " if shown.dataset else " "
+        end = (
+            f" {self.closes} ─" if self.closes and len(title) + len(self.closes) + 4 < self.size.width else ""
+        )
+        title = title.ljust(self.size.width - 1 - len(end), "─") + end
+        self.query_one("#axes", Field).set((title, "accent"))
         self.query_one("#glyphs", Field).set(*_legend(shown, self.counted))
         judged = self.query_one("#judged", Field)
         judged.display = shown.judged_by != "test" and bool(shown.published)  # else the title says it
@@ -171,6 +176,8 @@ class FrontierPane(Vertical):
 
 class FrontierView(FrontierPane):
     """The runs on the data set of the selected one, and the published systems."""
+
+    closes = "f closes"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -70,17 +72,19 @@ class OverlayScreen(HistoriesScreen):
         per_line = 2 if self.size.width >= 100 or len(self.runs) > 6 else 1
         width = max(20, (self.size.width - 2) // per_line)
         rows: list[Line] = []
+        apart = _without_common(self.runs)
         for number, (name, (style, _), run) in enumerate(
             zip(curves.names(self.runs), LOOKS, self.runs, strict=False)
         ):
-            changed = changed_text(run, seed=False).strip("–")
-            what = " · ".join(filter(None, (visible(run.preset), changed, f"seed {run.seed}")))
+            changed = changed_text(apart[number], seed=False).strip("–")  # last, as it is cut
+            what = " · ".join(filter(None, (visible(run.preset), f"seed {run.seed}", changed)))
             if number % per_line == 0:
                 rows.append(Line().add(" "))
             rows[-1].add(name, style)
-            rows[-1].add(f" {percent_text(run.best):>6}  {what}", "", width - 4)
+            rows[-1].add(f" {percent_text(run.best):>6}  {what}", "", width - 6).add("  ")
         if self._left_out:
-            rows.append(Line().add(f" and {self._left_out} more that have no room here"))
+            have = "has" if self._left_out == 1 else "have"
+            rows.append(Line().add(f" and {self._left_out} more that {have} no room here"))
         return list(rows)
 
     def action_view(self, by: int) -> None:
@@ -90,3 +94,16 @@ class OverlayScreen(HistoriesScreen):
     def action_logarithmic(self) -> None:
         self._log = not self._log
         self.paint()
+
+
+def _without_common(runs: Sequence[RunSummary]) -> Sequence[RunSummary]:
+    """The runs without the changes that all of them have: those would leave no room for what tells them apart."""
+    if len(runs) < 2:
+        return runs
+    common = [
+        key for key, change in runs[0].changed.items() if all(r.changed.get(key) == change for r in runs)
+    ]
+    return [
+        dataclasses.replace(run, changed={key: c for key, c in run.changed.items() if key not in common})
+        for run in runs
+    ]

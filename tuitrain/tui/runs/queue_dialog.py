@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import on
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ from textual.widgets.selection_list import Selection
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.figures import plural
+from tuitrain.tui.paint.text import fit
 from tuitrain.tui.shell.modal import Dialog
 from tuitrain.tui.shell.protocol import shell
 from tuitrain.workbench.queue_plan import plan_of
@@ -31,13 +33,15 @@ class PresetMarks(SelectionList[str]):
     HELP = "Space marks a preset, tab goes on to seeds, variations and devices."
 
     def render_line(self, y: int) -> Strip:
-        """An empty box where nothing is marked."""
+        """A box with a mark in it, or an empty one: textual's own tells them apart by colours."""
         strip = super().render_line(y)
         index = y + self.scroll_offset.y
-        if not 0 <= index < self.option_count or self.get_option_at_index(index).value in self.selected:
+        if not 0 <= index < self.option_count:
             return strip
-        left, inner, *rest = strip
-        return Strip([left, Segment(" ", inner.style), *rest], strip.cell_length)
+        _left, _inner, _right, *rest = strip
+        marked = self.get_option_at_index(index).value in self.selected
+        box = Segment("[x]" if marked else "[ ]", rest[0].style if rest else None)
+        return Strip([box, *rest], strip.cell_length)
 
 
 class QueueDialog(Dialog["list[Job] | None"]):
@@ -55,12 +59,14 @@ class QueueDialog(Dialog["list[Job] | None"]):
 
     def compose(self) -> ComposeResult:
         manager = shell(self).manager
+        presets = manager.preset_names()
+        longest = max((cell_len(visible(name)) for name, _ in presets), default=0)
         with Vertical():
-            yield Static("Add to the queue: space marks presets, enter in a field adds", markup=False)
+            yield Static("Add to the queue: space marks presets", classes="title", markup=False)
             yield PresetMarks(
                 *(
-                    Selection(Content(f"{visible(name)}  {visible(family)}"), name)
-                    for name, family in manager.preset_names()
+                    Selection(Content(f"{fit(visible(name), longest)}  {visible(family)}"), name)
+                    for name, family in presets
                 ),
                 compact=True,
             )
@@ -74,7 +80,7 @@ class QueueDialog(Dialog["list[Job] | None"]):
             yield Input("", id="variations", select_on_focus=False, compact=True)
             yield Static("devices, dealt in turn, like cuda:0,cuda:1", classes="hint", markup=False)
             yield Input(self._place.runtime.device, id="devices", select_on_focus=False, compact=True)
-            yield Static("", classes="reason", markup=False)
+            yield Static("", classes="reason -keys", markup=False)
 
     @property
     def _place(self) -> RunDefaults:
@@ -92,14 +98,19 @@ class QueueDialog(Dialog["list[Job] | None"]):
     @on(SelectionList.SelectedChanged)
     def _count(self) -> None:
         try:
-            text = f"{plural(len(self._plan()), 'run')}: enter in a field, or ctrl+s, adds them to the queue"
+            count = len(self._plan())
         except TuitrainError as error:
-            text = visible(error)
-        self.query_one(".reason", Static).update(text)
+            self.say(visible(error))
+        else:
+            them = "it" if count == 1 else "them"
+            self.say(
+                f"{plural(count, 'run')}: enter in a field, or ctrl+s, adds {them} to the queue",
+                refused=False,
+            )
 
     @on(Input.Submitted)
     def action_add(self) -> None:
         try:
             self.dismiss(self._plan())
         except TuitrainError as error:
-            self.query_one(".reason", Static).update(visible(error))
+            self.say(visible(error))

@@ -17,10 +17,10 @@ from tuitrain.figures import percent_text, plural
 from tuitrain.runs import wording
 from tuitrain.runs.index import HELD
 from tuitrain.study.runs_reader import RunsReader
-from tuitrain.tui.runs.below import Below
+from tuitrain.tui.runs.below import Below, FilterLine
 from tuitrain.tui.runs.changes import SAID_S, RunChanges
 from tuitrain.tui.runs.frontier import FrontierView
-from tuitrain.tui.runs.table import RunTable
+from tuitrain.tui.runs.table import EMPTY, NO_MATCH, RunTable
 from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import ask
@@ -54,15 +54,15 @@ class RunsScreen(Screen[None]):
         Binding("c", "compare", "Compare", id="runs.compare"),
         Binding("o", "overlay", "Overlay", id="runs.overlay"),
         Binding("plus,equals_sign", "add", "Queue", key_display="+", id="runs.queue"),
-        Binding("R", "resume", "Resume", show=False, id="runs.resume"),
         Binding("B", "branch", "Branch from an epoch", show=False, id="runs.branch"),
         Binding("t", "tag", "Tag", id="runs.tag"),
-        Binding("f", "frontier", "Frontier", show=False, id="runs.frontier"),
-        Binding("w", "details", "Everything of a row", show=False, id="runs.details"),
-        Binding("h", "draw", "Draw a digit by hand for it", show=False, id="runs.draw"),
-        Binding("n", "note", "Note", show=False, id="runs.note"),
         Binding("D,delete", "delete", "Delete", key_display="D", id="runs.delete"),
-        Binding("slash", "filter", "Filter", key_display="/", show=False, id="runs.filter"),
+        Binding("f", "frontier", "Frontier", id="runs.frontier"),
+        Binding("w", "details", "Details", id="runs.details"),
+        Binding("slash", "filter", "Filter", key_display="/", id="runs.filter"),
+        Binding("h", "draw", "Draw a digit by hand for it", show=False, id="runs.draw"),
+        Binding("n", "note", "Note", id="runs.note"),
+        Binding("R", "resume", "Resume", id="runs.resume"),
         Binding(
             "greater_than_sign",
             "sort",
@@ -108,7 +108,7 @@ class RunsScreen(Screen[None]):
         yield RunTable()
         yield Below(self._say_marked)
         yield FrontierView(id="frontier")
-        yield Input(
+        yield FilterLine(
             placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
         )
         yield KeyFooter()
@@ -146,7 +146,7 @@ class RunsScreen(Screen[None]):
         table, wanted = self.table, self.query_one("#filter", Input).value
         rows = self.reader.rows(self.shell.manager.entries)
         shown = arrange(rows, wanted, table.sort, table.reverse, table.opened)
-        table.show(shown)
+        table.show(shown, NO_MATCH if wanted and rows else EMPTY)
         total = plural(len(self.reader.summaries), "run")
         count = sum(max(1, len(row.runs)) for row in shown if not row.inside)
         context = f"{count} of {total}  /{visible(wanted)}" if wanted else f"{total}  /"
@@ -232,7 +232,8 @@ class RunsScreen(Screen[None]):
         row = self.table.current
         if row is not None:
             text = "\n".join(group_details(row)) if row.members else details(row)
-            self.app.push_screen(Details(visible(row.key), text))
+            name = " · ".join((row.preset, row.changed)) if row.members else row.key
+            self.app.push_screen(Details(visible(name), text))
 
     def action_draw(self) -> None:
         run = self._summary_here()

@@ -17,7 +17,9 @@ from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
 #: Styles of the kinds of state that are no style.
 KINDS = {"live": "primary", "waiting": "second", "dim": "second"}
+#: In the place of rows.
 EMPTY = "  no runs yet: choose a preset in the lab (1) and start it with Enter"
+NO_MATCH = "  no run matches the filter: / changes it, esc shows all runs"
 
 
 class RunTable(TableView):
@@ -55,6 +57,7 @@ class RunTable(TableView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.rows: list[RunRow] = []
+        self.nothing = EMPTY  # said where there are no rows
         self.marked: dict[str, None] = {}
         self.opened: set[str] = set()  # the keys of groups whose runs are shown
         self.sort, self.reverse = "when", True
@@ -62,12 +65,12 @@ class RunTable(TableView):
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def show(self, rows: list[RunRow]) -> None:
-        """Show these rows; the cursor stays on its run."""
-        if rows == self.rows:
+    def show(self, rows: list[RunRow], nothing: str = EMPTY) -> None:
+        """Show these rows, or that there is nothing; the cursor stays on its run."""
+        if (rows, nothing) == (self.rows, self.nothing):
             return
         here = self.current
-        self.rows = rows
+        self.rows, self.nothing = rows, nothing
         if here is not None:
             found = next((i for i, row in enumerate(rows) if row.key == here.key), None)
             self.cursor = found if found is not None else max(0, min(self.cursor, len(rows) - 1))
@@ -111,7 +114,7 @@ class RunTable(TableView):
         if index == 0:
             return self._head()
         if not self.rows:
-            return [(EMPTY if index == 2 else "", "dim")]
+            return [(self.nothing if index == 2 else "", "dim")]
         return self._row(self.rows[index - 1], index - 1 == self.cursor)
 
     def _head(self) -> Parts:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events
+from textual.binding import Binding
 from textual.strip import Strip
 
 from tuitrain.tui.paint.styles import Painted
@@ -14,6 +15,13 @@ from tuitrain.tui.paint.text import Line
 if TYPE_CHECKING:
     from textual.binding import ActiveBinding
     from textual.screen import Screen
+
+
+def _places(cls: type) -> dict[str, int]:
+    """Where the bindings of a class come in it, by their ids; those of its base classes come first."""
+    named = (binding for base in reversed(cls.__mro__) for binding in base.__dict__.get("BINDINGS", ()))
+    ids = [binding.id for binding in named if isinstance(binding, Binding) and binding.id]
+    return {name: number for number, name in enumerate(dict.fromkeys(ids))}
 
 
 class KeyFooter(Painted):
@@ -45,7 +53,7 @@ class KeyFooter(Painted):
     def _key_hints(self) -> list[tuple[str, str, bool, str]]:
         hints: dict[str, tuple[str, str, bool, str]] = {}
         last: list[tuple[str, str, bool, str]] = []
-        for active in self.screen.active_bindings.values():
+        for active in self._in_order():
             hint = self._hint(active)
             if hint is None:
                 continue
@@ -54,6 +62,18 @@ class KeyFooter(Painted):
             else:
                 hints.setdefault(active.binding.action, hint)
         return [*hints.values(), *last]
+
+    def _in_order(self) -> list[ActiveBinding]:
+        """Those of each node as its classes name them; textual puts a key that it binds itself (tab) before all others."""
+        active = list(self.screen.active_bindings.values())
+        nodes = list(dict.fromkeys(binding.node for binding in active))
+        places = [_places(type(node)) for node in nodes]
+
+        def place(binding: ActiveBinding) -> tuple[int, int]:
+            node = nodes.index(binding.node)
+            return node, places[node].get(binding.binding.id or "", 0)
+
+        return sorted(active, key=place)
 
     def _hint(self, active: ActiveBinding) -> tuple[str, str, bool, str] | None:
         if not active.binding.show:

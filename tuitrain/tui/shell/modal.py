@@ -9,6 +9,7 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.widgets import Static
 
 from tuitrain.tui.shell.header import HeaderLine
 
@@ -66,5 +67,12 @@ class Dialog(Modal[ScreenResultType]):
         & .title { text-style: bold; width: 100%; }
         & .hint { color: $text-muted; }
         & .reason { color: $warning; height: 1; width: 100%; }
+        & .reason.-keys { color: $text-muted; }
     }
     """
+
+    def say(self, text: str, *, refused: bool = True) -> None:
+        """In the line below the fields: why a value is refused, else what the keys do."""
+        said = self.query_one(".reason", Static)
+        said.set_class(not refused, "-keys")
+        said.update(text)

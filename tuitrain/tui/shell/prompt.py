@@ -28,7 +28,7 @@ class Prompt(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(self._title, markup=False)
+            yield Static(self._title, classes="title", markup=False)
             yield Input(self._value, select_on_focus=False, compact=True)
             yield Static(self._hint, classes="hint", markup=False)
 

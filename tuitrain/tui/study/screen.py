@@ -56,7 +56,7 @@ class StudyScreen(Screen[None]):
         Binding("R", "go_on", "Resume", id="study.go_on"),
         Binding("c", "compare", "Compare", id="study.compare"),
         Binding("d", "detach", "Detach", id="study.detach"),
-        Binding("tab", "says", "What it says", show=False, id="study.says"),
+        Binding("tab", "says", "What it says", id="study.says"),
     ]
 
     def __init__(self) -> None:

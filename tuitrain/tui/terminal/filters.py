@@ -20,7 +20,7 @@ _ASCII = {
     "╭": "+", "╮": "+", "╯": "+", "╰": "+", "╱": "/", "╲": "\\", "╳": "X", "╸": "-", "╺": "-", "╴": "-", "╶": "-",
     "▔": "-", "▕": "|", "▀": "'", "▄": ".", "█": "#", "▌": "[", "▐": "]", "░": ".", "▒": ":", "▓": "%",
     "▁": "_", "▂": "_", "▃": ".", "▅": "o", "▆": "O", "▇": "#",
-    "▏": "|", "▎": "|", "▍": "[", "▋": "#", "▊": "#", "▉": "#",
+    "▏": ".", "▎": ".", "▍": ".", "▋": "#", "▊": "#", "▉": "#",
     "▰": "#", "▱": ".", "■": "#", "□": ".", "▪": "*", "▫": ".", "●": "*", "○": "o", "◉": "@", "◌": "o", "◆": "*",
     "◇": "o", "★": "*", "☆": "*", "✓": "v", "✔": "v", "✗": "x", "✘": "x", "⚠": "!", "‖": "=", "•": "*", "·": ".",
     "…": "~", "–": "-", "—": "-", "−": "-", "×": "x", "÷": "/", "µ": "u", "≈": "~",
@@ -29,7 +29,7 @@ _ASCII = {
     "▴": "^", "▲": "^", "△": "^", "▣": "#", "‹": "<", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "⏸": "=",
     "ü": "u", "ö": "o", "ä": "a", "Ü": "U", "Ö": "O", "Ä": "A", "ß": "s", "é": "e", "è": "e", "\u00a0": " ",
     "🮇": "|", "🭸": "-", "▖": ".", "▗": ".", "▘": "'", "▝": "'", "▙": "#", "▛": "#", "▜": "#", "▟": "#", "▚": "\\",
-    "▞": "/", "∂": "d", "σ": "s", "∞": "?",
+    "▞": "/", "∂": "d", "σ": "s", "∞": "?", "🔎": "/",
 }  # fmt: skip
 
 
@@ -78,6 +78,8 @@ def _pieces(text: str) -> list[str]:
         elif char in _SPELLED:
             apart = char == "°" and text[place - 1 : place].isdigit()  # `5 deg`
             out.append(f" {_SPELLED[char]}" if apart else _SPELLED[char])
+        elif char == "▌" and text[place - 1 : place] == "█":  # the end of a bar; alone it marks the cursor
+            out.append(".")
         else:
             out.append(_ascii_char(char) * max(0, min(2, cell_len(char))))
     return out
@@ -119,7 +121,7 @@ class _Piece:
 
 
 def _spare(line: list[_Piece], word: _Piece) -> int | None:
-    """Where a cell can best be spared for a word: in the gap behind it, so that what stands in columns stays there.
+    """Where a cell can best be spared for a word: in the gap or rule behind it, so that columns stay where they are.
 
     Else the space right behind it, one of a gap before it, any space, or, for a sign, the end of the line's last word.
     """
@@ -128,6 +130,10 @@ def _spare(line: list[_Piece], word: _Piece) -> int | None:
     behind, before = range(here + 1, len(texts)), range(here - 1, -1, -1)
     for place in behind:
         if texts[place] == " " and texts[place + 1 : place + 2] in ([], [" "]):
+            return place
+        if line[place].char in "─━" and line[place].char == "".join(
+            p.char for p in line[place + 1 : place + 2]
+        ):
             return place
     if texts[here + 1 : here + 2] == [" "]:
         return here + 1
