@@ -31,6 +31,7 @@ def activations(
             "--layer", "-l", help="This layer alone, such as conv3; default: all.", show_default=False
         ),
     ] = None,
+    ema: options.Ema = False,
     runs_dir: options.RunsDir = None,
     data_dir: options.DataDir = None,
     json: options.Json = False,
@@ -48,7 +49,7 @@ def activations(
     from tuitrain.training.activations import activations as activations_of
     from tuitrain.training.judging import use_one_core
 
-    trained = trained_network(run_directory(run, runs_dir))
+    trained = trained_network(run_directory(run, runs_dir), averaged=ema)
     dataset = load_judging_set(trained.preset, data_dir)
     chosen = chosen_index(0 if index is None and not random else index, len(dataset.test))
     image, actual = dataset.test.images[chosen], int(dataset.test.labels[chosen])
@@ -62,7 +63,8 @@ def activations(
     if json:
         about = {"dataset": dataset.name, "judged_by": dataset.judged_by, "index": chosen, "actual": actual}
         emit_json({
-            "run": trained.run, "epoch": trained.epoch, "step": trained.step, **about, **activations_json(found, layers),
+            "run": trained.run, "epoch": trained.epoch, "step": trained.step, "averaged": trained.averaged, **about,
+            **activations_json(found, layers),
         })  # fmt: skip
         return
     from tuitrain.cli.painted import ink, show_lines, show_wrapped, small_images
@@ -80,7 +82,7 @@ def activations(
                 "good" if right else "bad",
             )
         ],
-        [(f"after epoch {trained.epoch}", "dim")],
+        [(", ".join(filter(None, (f"after epoch {trained.epoch}", trained.weights))), "dim")],
     ]
     if layer is None:
         show_lines(beside(image, words, ink()))

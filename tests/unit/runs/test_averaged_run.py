@@ -113,7 +113,7 @@ def said(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-def test_predict_and_evaluate_use_the_weights_that_are_asked_for(
+def test_predict_evaluate_and_activations_use_the_weights_that_are_asked_for(
     runs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     averaged, plain = runs
@@ -130,12 +130,18 @@ def test_predict_and_evaluate_use_the_weights_that_are_asked_for(
             (found,) = said("evaluate", run, *flags)["runs"]
             assert found["accuracy"] == accuracy and found["loss"] == pytest.approx(loss, rel=1e-5)
             one = said("predict", run, "--index", 3, *flags)
-            assert found["averaged"] == one["averaged"] == bool(flags)
+            maps = said("activations", run, "--index", 3, *flags)
+            assert found["averaged"] == one["averaged"] == maps["averaged"] == bool(flags)
+            assert maps["probabilities"] == pytest.approx(one["probabilities"], abs=1e-6)
     assert last.test_acc != last.ema_test_acc  # else this shows nothing
     text = CliRunner().invoke(app, ["predict", str(averaged), "--index", "3", "--ema"]).output
     assert "by averaged after epoch" in text and ", averaged weights" in text
     text = CliRunner().invoke(app, ["evaluate", str(averaged), str(plain)]).output
     assert text.count("weights as trained") == 1  # of the run that has both
-    for command in (["predict", str(plain), "--random"], ["evaluate", str(averaged), str(plain)]):
+    for command in (
+        ["predict", str(plain), "--random"],
+        ["evaluate", str(averaged), str(plain)],
+        ["activations", str(plain)],
+    ):
         error = CliRunner().invoke(app, [*command, "--ema"]).exception
         assert isinstance(error, UsageError) and "run plain keeps no averaged weights" in str(error)
