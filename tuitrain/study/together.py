@@ -198,6 +198,7 @@ def _hand_out(finished: EnsembleEpoch, ensemble: Ensemble, team: Iterable[Ensemb
             elapsed_s=member._elapsed(),
             images_per_s=finished.images_per_s / len(finished.seeds),
             test_images=len(member.dataset.test.labels),
+            norms=finished.norms[index],
             ema_test_loss=finished.ema_test_loss[index] if finished.ema_test_loss else None,
             ema_test_acc=finished.ema_test_acc[index] if finished.ema_test_acc else None,
         )

@@ -28,6 +28,7 @@ from tuitrain.training.command import RunControl
 from tuitrain.training.epoch_images import EpochImages
 from tuitrain.training.graph import GraphStepper, Pool, capture, side_by_side
 from tuitrain.training.model import build
+from tuitrain.training.norms import LastStep
 from tuitrain.training.run_ahead import FILLED, RunAhead, bound
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import copies
@@ -58,6 +59,7 @@ class EnsembleEpoch:
     images_per_s: float
     ema_test_loss: tuple[float, ...] = ()
     ema_test_acc: tuple[float, ...] = ()
+    norms: tuple[dict[str, list[float]], ...] = ()
 
 
 class Ensemble:
@@ -108,6 +110,7 @@ class Ensemble:
         self._ahead: RunAhead | None = bound() if self.device.type == "cuda" else None
         self._schedule = LearningRate(self.train, self.steps)
         self._seen: list[Evaluation] = []
+        self._norms = [LastStep() for _ in self.seeds]
 
     def run(
         self, control: RunControl | None = None, *, begin: int = 0, leave: Callable[[], bool] = lambda: False
@@ -178,7 +181,14 @@ class Ensemble:
             lr = self._schedule.lr_at(epoch, step)
             for stepper in self._steppers:
                 stepper.set_lr(lr)
+            last = step == self.steps - 1
+            if last:
+                for norms, stepper in zip(self._norms, self._steppers, strict=True):
+                    norms.before(stepper)
             self._step((step + 1) * self.train.batch_size <= self.images)
+            if last:
+                for norms, stepper in zip(self._norms, self._steppers, strict=True):
+                    norms.after(stepper)
             if self._ahead is not None:
                 self._ahead.queued(step + 1)
             if epoch + 1 < self.train.epochs:
@@ -210,6 +220,7 @@ class Ensemble:
             images_per_s=len(self.seeds) * self.images / max(trained - begun, 1e-9),
             ema_test_loss=shown([seen.loss for seen in averages if seen]) if all(averages) else (),
             ema_test_acc=shown([seen.accuracy for seen in averages if seen]) if all(averages) else (),
+            norms=tuple(norms.read() for norms in self._norms),
         )
 
     def _make_ahead(self, epoch: int, index: int) -> None:

@@ -14,6 +14,7 @@ from tuitrain.training import epoch_images
 from tuitrain.training.command import RunControl
 from tuitrain.training.ensemble import Ensemble, EnsembleEpoch
 from tuitrain.training.epoch_images import EpochImages
+from tuitrain.training.events import EpochFinished
 from tuitrain.training.runtime import Runtime
 
 ADAM = {"name": "adam", "lr": 0.003}
@@ -36,7 +37,7 @@ def compare(preset: Preset, runtime: Runtime, **more: Any) -> None:
     epochs = list(ensemble.run())
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     for index, seed in enumerate(seeds):
-        single, _ = run(override(preset, {"train.seed": seed}), runtime=runtime)
+        single, events = run(override(preset, {"train.seed": seed}), runtime=runtime)
         own = {f"model.{name}": tensor for name, tensor in ensemble.weights(index).items()}
         own |= {f"optimizer.{name}": tensor for name, tensor in ensemble.optimizer_state(index).items()}
         own |= {f"ema.{name}": tensor for name, tensor in ensemble.averaged_state(index).items()}
@@ -53,6 +54,8 @@ def compare(preset: Preset, runtime: Runtime, **more: Any) -> None:
                     one.ema_test_loss,
                     one.ema_test_acc,
                 )
+        norms = [event.norms for event in events if isinstance(event, EpochFinished)]
+        assert [epoch.norms[index] for epoch in epochs] == norms and all(norms)
         seen = single.inspection()
         assert seen is not None and (seen.predictions == ensemble.evaluation(index).predictions).all()
     assert len({epoch.train_loss for epoch in epochs}) == 2
