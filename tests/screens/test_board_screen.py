@@ -11,17 +11,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import (
-    NoLab,
-    fix,
-    make_group,
-    make_reproduction,
-    make_search,
-    make_sweep,
-    runs_shown,
-    text_of,
-    until,
-)
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_group, make_reproduction, make_search, make_sweep, runs_shown
 from tuitrain.cli.leaderboard_text import leaderboard_picture
 from tuitrain.cli.search_text import front_chart
 from tuitrain.figures import percent_text

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
+from support.at_rest import text_of, until
 from support.monitor_stage import StageApp, live
-from support.runs_stage import NoLab, fix, make_run, runs_shown, text_of, until
+from support.runs_stage import NoLab, fix, make_run, runs_shown
 from support.training_small import tiny
 from tuitrain.errors import UsageError
 from tuitrain.runs.directory import RunDirectory

@@ -14,8 +14,9 @@ from PIL import Image
 from textual import events
 from textual.pilot import Pilot
 
+from support.at_rest import text_of, until
 from support.digits_runs import digits_run
-from support.lab_stage import App, chosen_in_palette, own_folders, settle, text_of, until
+from support.lab_stage import App, chosen_in_palette, own_folders, settle
 from tuitrain.data.load import load_dataset
 from tuitrain.data.picture import read_picture
 from tuitrain.runs.checkpoint import entries

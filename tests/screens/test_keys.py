@@ -13,7 +13,8 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 
 import tuitrain.tui
-from support.lab_stage import lab, own_folders, settle, text_of
+from support.at_rest import text_of
+from support.lab_stage import lab, own_folders, settle
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.help import HelpScreen, binding_groups

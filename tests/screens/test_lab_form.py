@@ -11,7 +11,8 @@ import pytest
 from rich.cells import cell_len
 from textual.widgets import Input
 
-from support.lab_stage import App, lab, own_folders, settle, text_of
+from support.at_rest import text_of
+from support.lab_stage import App, lab, own_folders, settle
 from tuitrain.runs.estimate import TimeEstimate
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.dialogs import SaveDialog, TextDialog

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from support.lab_stage import App, lab, own_folders, settle, text_of, until  # noqa: F401 - a fixture
+from support.at_rest import text_of, until
+from support.lab_stage import App, lab, settle
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.lab.data import DataScreen, DigitGrid

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.lab_stage import looked_up, own_folders, settle, text_of, until
+from support.at_rest import text_of, until
+from support.lab_stage import looked_up, own_folders, settle
 from tuitrain import config
 from tuitrain.cli import opening
 from tuitrain.config import SETTINGS

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.lab_stage import App, lab, looked_up, own_folders, settle, text_of, until
+from support.at_rest import text_of, until
+from support.lab_stage import App, lab, looked_up, own_folders, settle
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.network import NetworkView
 from tuitrain.tui.lab.shapes import GAP, blocks_of, fitted, half_rows, sees

@@ -12,7 +12,8 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 import tuitrain.tui
-from support.lab_stage import App, lab, looked_up, own_folders, text_of, until  # noqa: F401 - a fixture
+from support.at_rest import text_of, until
+from support.lab_stage import App, lab, looked_up
 from tuitrain.tui.lab.screen import LabScreen
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from support.lab_stage import lab, settle, text_of, until
+from support.at_rest import text_of, until
+from support.lab_stage import lab, settle
 from support.user_network import NET, PARAMETERS
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.queue import SessionManager

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.lab_stage import App, chosen_in_palette, own_folders, settle, text_of, until
+from support.at_rest import text_of, until
+from support.lab_stage import App, chosen_in_palette, own_folders, settle
 from tuitrain.lessons.export import csv_text
 from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.sheet import published, read_sheet

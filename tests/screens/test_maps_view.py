@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support.at_rest import text_of, until
 from support.digits_runs import digits_run
-from support.lab_stage import App, own_folders, settle, text_of, until
+from support.lab_stage import App, own_folders, settle
 from tuitrain.runs.checkpoint import entries
 from tuitrain.tui.monitor import reading
 from tuitrain.tui.monitor import screen as monitor

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.lab_stage import App, lab, own_folders, text_of, until
+from support.at_rest import text_of, until
+from support.lab_stage import App, lab, own_folders
 from support.queue_fake import Line
 from tuitrain.training import lr_range
 from tuitrain.tui.lab.rate_finder import RateFinder

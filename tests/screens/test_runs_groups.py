@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown, text_of, until
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown
 from tuitrain.runs.index import list_runs
 from tuitrain.tui.runs.compare import CompareScreen
 from tuitrain.tui.runs.table import RunTable

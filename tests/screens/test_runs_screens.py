@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import at_rest
-from support.runs_stage import NoLab, fix, make_run, runs_shown, some_runs, text_of, until
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_run, runs_shown, some_runs
 from tuitrain.figures import percent_text
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import curves, frontier

@@ -9,7 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from support import at_rest
-from support.runs_stage import NoLab, fix, make_group, runs_shown, some_runs, text_of, until
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_group, runs_shown, some_runs
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.runs import frontier
 from tuitrain.watch.frontier import FrontierPoint

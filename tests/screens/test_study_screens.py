@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.runs_stage import NoLab, fix, make_duel, make_group, make_study, runs_shown, text_of, until
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_duel, make_group, make_study, runs_shown
 from tuitrain import figures
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.stats import noise_floor

@@ -9,6 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from support import at_rest
+from support.at_rest import text_of, until
 from support.runs_stage import (
     NoLab,
     fix,
@@ -18,8 +19,6 @@ from support.runs_stage import (
     make_study,
     make_sweep,
     runs_shown,
-    text_of,
-    until,
 )
 from tuitrain.tui.paint.chart import Chart
 

@@ -1,7 +1,9 @@
-"""Waits for what an app still has to do, however busy the machine is; a pause of fixed length does not."""
+"""What an app shows, and waiting for what it still has to do: a pause of fixed length is not enough on a busy machine."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -41,3 +43,17 @@ async def settle(pilot: Pilot[Any]) -> None:
         await pilot.pause()
         if all(worker.is_finished for worker in pilot.app.workers):
             return
+
+
+def text_of(app: App[Any]) -> str:
+    """What is on the screen."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is so, and for what else that has brought about."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, text_of(pilot.app)
+        await pilot.pause(0.02)
+    await pilot.pause(0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from textual.command import CommandList
 from textual.pilot import Pilot
 
 from support import at_rest
+from support.at_rest import until
 from tuitrain.training.job import Job
 from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.lab.screen import LabScreen
@@ -59,13 +59,6 @@ async def lab(
         yield app, pilot, screen
 
 
-def text_of(app: App) -> str:
-    """What is on the screen."""
-    return "\n".join(
-        "".join(segment.text for segment in line) for line in app.screen._compositor.render_strips()
-    )
-
-
 async def settle(app: App, pilot: Pilot[Any]) -> None:
     await at_rest.settle(pilot)
 
@@ -92,12 +85,3 @@ async def chosen_in_palette(app: App, pilot: Pilot[Any], title: str) -> None:
     await until(pilot, found)
     await pilot.press("enter")
     await settle(app, pilot)
-
-
-async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until something is so, and for what else that has brought about."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, text_of(pilot.app)  # type: ignore[arg-type]
-        await pilot.pause(0.02)
-    await pilot.pause(0)

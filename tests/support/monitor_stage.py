@@ -7,9 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from textual.app import App
+from textual.pilot import Pilot
 
 import tuitrain.tui
-from support.monitor_recorded import DIRECTORY, recorded, report, until
+from support import at_rest
+from support.monitor_recorded import DIRECTORY, recorded, report, up_to
 from tuitrain.errors import RunDirectoryError
 from tuitrain.runs.feed import FeedState, FeedUpdate
 from tuitrain.training.events import Control, Record, StepProgress
@@ -174,10 +176,25 @@ class StageApp(App[None]):
 def live(epoch: int = 8, step: int = 665) -> ListFeed:
     """The recorded run in the middle of the epoch after `epoch`."""
     records = recorded()
-    return ListFeed(until(records, epoch), report(epoch + 1, step))
+    return ListFeed(up_to(records, epoch), report(epoch + 1, step))
 
 
 def finished() -> ListFeed:
     """The recorded run, over, with what its last evaluation saw."""
     directory = SimpleNamespace(path=DIRECTORY, name=DIRECTORY.name, holder=lambda: None)
     return ListFeed(recorded(), None, None, False, directory)
+
+
+def said(app: StageApp) -> list[str]:
+    """What was notified, oldest first."""
+    return [note.message for note in app._notifications]
+
+
+async def settle(pilot: Pilot[None]) -> str:
+    """What is on the screen once nothing is left to do."""
+    app = pilot.app
+    assert isinstance(app, StageApp)
+    await at_rest.settle(pilot)
+    app.monitor._redraw()
+    await at_rest.settle(pilot)
+    return at_rest.text_of(app)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from support.at_rest import until
 from tuitrain.runs import inspect
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.inspect import Evaluations
@@ -275,20 +275,6 @@ class NoLab(TuitrainApp):
 
     def _after_first_paint(self) -> None:
         pass
-
-
-def text_of(app: TuitrainApp) -> str:
-    """What is on the screen."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
-
-
-async def until(pilot: Pilot[Any], what: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Wait until something is so, and for what else that has brought about."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, text_of(pilot.app)  # type: ignore[arg-type]
-        await pilot.pause(0.02)
-    await pilot.pause(0)
 
 
 async def runs_shown(pilot: Pilot[Any], rows: int) -> RunTable:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from support.monitor_recorded import recorded, report, until
+from support.monitor_recorded import recorded, report, up_to
 from tuitrain.cli import live, markdown, run_table, verdict
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.exports import log_lines
@@ -324,7 +324,7 @@ def test_random_runs(tmp_path_factory: pytest.TempPathFactory, stream: list[Item
 
 @pytest.mark.parametrize("epochs", [0, 1, 7, 13])
 def test_the_recorded_run_in_the_middle(tmp_path: Path, epochs: int) -> None:
-    first = until(recorded(), epochs) if epochs else recorded()[:1]
+    first = up_to(recorded(), epochs) if epochs else recorded()[:1]
     drive([*first, report(epochs + 1, 100), report(epochs + 1, 665)], tmp_path)
 
 
@@ -334,7 +334,7 @@ def test_the_recorded_run_to_its_end(tmp_path: Path) -> None:
 
 def test_a_run_that_is_taken_up_again_is_shown_with_its_earlier_epochs() -> None:
     """As `tuitrain resume` shows it: its view begins with what was recorded before."""
-    earlier = until(recorded(), 5)
+    earlier = up_to(recorded(), 5)
     again = Record(Control("restarted", 5, 0, detail="cpu"), 1.7e9, 600.0)
     bars, plain, state = live.BarsView(earlier), live.PlainView(earlier), MonitorState()
     for record in (*earlier, again):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.lab_stage import lab, own_folders, settle, text_of
+from support.at_rest import text_of
+from support.lab_stage import lab, own_folders, settle
 from tuitrain.study.plan import Plan
 from tuitrain.tui.shell.question import ConfirmDialog
 from tuitrain.workbench.fields import FormField

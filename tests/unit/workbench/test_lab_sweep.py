@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from support.lab_stage import lab, own_folders, settle, text_of
+from support.at_rest import text_of
+from support.lab_stage import lab, own_folders, settle
 from tuitrain.cli.options import changed_preset
 from tuitrain.runs import estimate
 from tuitrain.spec.assignment import settings_in
