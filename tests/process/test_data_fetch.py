@@ -1,21 +1,18 @@
-"""Fetching from a local web server: right, wrong, stalled, killed, eight at once."""
+"""Fetching a data set: what it leaves, bad answers, mirrors, disks, and what it shows."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support import TESTS, data_tiny
+from support.fetch_stage import BELOW, NAME, PATIENCE_S, STALL_S, WHOLE, home, listing, server
 from tuitrain.cli.fetch_progress import FetchProgress
 from tuitrain.data import catalog
 from tuitrain.data.fetch import _resources, fetch_dataset
@@ -23,64 +20,7 @@ from tuitrain.data.load import load_dataset
 from tuitrain.data.verify import SUMS_FILE
 from tuitrain.errors import DataError
 
-NAME = data_tiny.NAME
-BELOW = "cache/tuitrain/data/KMNIST"
-#: For an answer that is to be taken for stalled; any other has longer, as long as a busy machine may need.
-STALL_S, PATIENCE_S = 0.6, 30
-
-
-@pytest.fixture
-def server() -> Iterator[data_tiny.Server]:
-    server = data_tiny.Server(data_tiny.PACKED)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: data_tiny.Server) -> Path:
-    """An empty cache, the small set, and torchvision's mirror pointing at the server."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", str(PATIENCE_S))
-    for name in (
-        "TUITRAIN_DATA_DIR",
-        "TUITRAIN_MIRROR",
-        "http_proxy",
-        "HTTP_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(catalog.SETS, NAME, data_tiny.spec())
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", data_tiny.torchvision_datasets([server.address]))
-    return tmp_path
-
-
-def listing(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
-
-
-WHOLE = sorted(["raw", *(f"raw/{name}" for name in (*data_tiny.FILES, SUMS_FILE))])
-
-
-def process(home: Path, server: data_tiny.Server, known: bool = False) -> subprocess.Popen[str]:
-    """Loads the small set in a process of its own; prints the outcome."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
-        f"from support import data_tiny; data_tiny.install([{server.address!r}], {known})\n"
-        "from tuitrain.data.load import load_dataset\nfrom tuitrain.errors import TuitrainError\n"
-        f"try:\n    print('loaded', len(load_dataset({NAME!r}).train))\n"
-        "except TuitrainError as error:\n    print(error); sys.exit(int(error.exit_code))\n"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def wait_until(true: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+__all__ = ["home", "server"]
 
 
 def test_first_load_fetches_verifies_and_records(home: Path, server: data_tiny.Server) -> None:
@@ -115,32 +55,6 @@ def test_fetch_mends_only_what_is_damaged_and_load_never_does(home: Path, server
     assert server.requests["t10k-images-idx3-ubyte.gz"] == 2
     assert len(load_dataset(NAME).test) == 32
     assert listing(home / BELOW) == WHOLE
-
-
-def test_killed_while_mending_leaves_what_the_next_start_refuses(
-    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    raw = data_tiny.write(home / "data/KMNIST/raw")
-    victim = raw / "train-labels-idx1-ubyte"
-    content = victim.read_bytes()
-    victim.write_bytes(content[:-1])
-    replace = Path.replace
-
-    def killed(self: Path, target: Path) -> Path:
-        if self.name != SUMS_FILE:
-            raise KeyboardInterrupt
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        fetch_dataset(NAME, home / "data")
-    monkeypatch.setattr(Path, "replace", replace)
-    victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # right in structure, wrong in content
-    with pytest.raises(DataError, match=SUMS_FILE):
-        load_dataset(NAME, home / "data")
-    fetch_dataset(NAME, home / "data")
-    assert victim.read_bytes() == content
-    assert listing(home / "data/KMNIST") == WHOLE
 
 
 def test_fetch_into_a_named_folder(home: Path, server: data_tiny.Server) -> None:
@@ -342,72 +256,6 @@ def test_progress_is_a_bar_on_a_terminal_and_a_line_a_file_otherwise(
     with FetchProgress(silent) as progress:
         fetch_dataset(NAME, home / "drawn", progress=progress)  # all there
     assert silent.getvalue() == ""
-
-
-# --- several processes -----------------------------------------------------------------------------
-
-
-def test_eight_at_once_make_one_download_a_file_and_show_no_partial_one(
-    home: Path, server: data_tiny.Server
-) -> None:
-    server.delay_s = 0.2
-    seen: set[tuple[str, ...]] = set()
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            raw = home / BELOW / "raw"
-            names = os.listdir(raw) if raw.exists() else []
-            seen.add(tuple(f"{name} {(raw / name).stat().st_size}" for name in sorted(names)))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    processes = [process(home, server) for _ in range(8)]
-    outputs = [one.communicate(timeout=120)[0] for one in processes]
-    done.set()
-    watcher.join()
-    assert outputs == ["loaded 64\n"] * 8
-    assert server.requests == dict.fromkeys(data_tiny.PACKED, 1)
-    assert listing(home / BELOW) == WHOLE
-    assert len(seen) <= 2  # nothing, then everything at once
-    assert {len(names) for names in seen} <= {0, 5}
-
-
-def test_the_next_takes_over_from_a_killed_downloader_and_cleans_up(
-    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "120")
-    server.modes["t10k-images-idx3-ubyte.gz"] = "stall"
-    first = process(home, server)
-    wait_until(lambda: server.requests["t10k-images-idx3-ubyte.gz"] == 1)
-    second = process(home, server)
-    time.sleep(1)
-    leftovers = list((home / BELOW).glob(".fetch-*"))
-    assert len(leftovers) == 1
-    assert not (home / BELOW / "raw").exists()
-    server.modes.clear()
-    first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=120)
-    assert second.communicate(timeout=120)[0] == "loaded 64\n"
-    assert listing(home / BELOW) == WHOLE
-    assert max(server.requests.values()) == 2
-
-
-def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
-    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "8")  # all have begun by then
-    server.modes["*"] = "stall"
-    processes = [process(home, server) for _ in range(4)]
-    outputs = [one.communicate(timeout=120)[0] for one in processes]
-    assert all("stalled" in output and "`--dataset digits`" in output for output in outputs)
-    assert [one.returncode for one in processes] == [3] * 4
-    assert server.requests.total() <= 2
-    server.modes.clear()
-    assert len(load_dataset(NAME).train) == 64
-
-
-# --- the genuine files -----------------------------------------------------------------------------
 
 
 def test_real_mnist_through_a_mirror(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from support.command import tuitrain
+from support.training_small import StopsAtLook
 from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.runs.launch import load_data, prepare, prepare_resume
 from tuitrain.spec.preset import Preset, preset_from_toml
-from tuitrain.training.command import RunControl
 from tuitrain.training.events import EpochFinished, RunFinished
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
@@ -63,24 +63,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return session.directory.path
 
 
-class StopsAtLook(RunControl):
-    """Stops the run when the trainer, which looks once a step, has looked so many times."""
-
-    looks = 0
-    last = 41
-
-    @property
-    def pending(self) -> bool:
-        self.looks += 1
-        if self.looks == self.last:
-            self.stop("test")
-        return super().pending
-
-
 def test_stopped_in_the_middle_and_resumed(tmp_path: Path, whole: Path) -> None:
     preset = tiny()
     session = prepare(Job(preset, CPU), runs_dir=tmp_path, dataset=load_data(preset, None), name="a")
-    session.control = StopsAtLook()
+    session.control = StopsAtLook(41)
     session.start()
     assert session.join(60) and session.outcome == "stopped"
     [stopped] = [r.event for r in session.records if isinstance(r.event, RunFinished)]

@@ -20,9 +20,6 @@ from tuitrain.tui.runs.table import RunTable
 __all__ = ["quiet_environment"]
 
 
-# -- Runs -------------------------------------------------------------------------------------------
-
-
 async def runs_screen(app: TuitrainApp, pilot: Pilot[Any], count: int) -> RunTable:
     await pilot.press("3")
     await until(pilot, lambda: isinstance(app.screen, RunsScreen) and len(app.screen.table.rows) == count)

@@ -21,9 +21,6 @@ from tuitrain.workbench.opening import Opening
 __all__ = ["quiet_environment"]
 
 
-# -- the shell --------------------------------------------------------------------------------------
-
-
 async def test_modes_on_1_2_3_and_what_the_first_line_says(tmp_path: Path) -> None:
     app = app_of(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:

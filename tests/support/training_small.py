@@ -13,7 +13,7 @@ from tuitrain.data.dataset import Dataset, Images
 from tuitrain.spec.preset import Preset, override, preset_from_dict
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.training.command import RunControl
-from tuitrain.training.events import Event, StepProgress
+from tuitrain.training.events import Event, Phase, StepProgress
 from tuitrain.training.job import Job
 from tuitrain.training.runtime import Runtime
 from tuitrain.training.state import TrainerState
@@ -97,3 +97,23 @@ def stored(state: TrainerState) -> TrainerState:
     """What comes back from a file: JSON, and tensors of other memory."""
     tensors = {name: torch.tensor(tensor.numpy().copy()) for name, tensor in state.tensors().items()}
     return TrainerState.from_tensors(tensors, json.loads(json.dumps(state.meta)))
+
+
+class StopsAtLook(RunControl):
+    """Stops the run when the trainer, which looks once a step, has looked so many times."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__()
+        self.left = last
+
+    @property
+    def pending(self) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            self.stop("test")
+        return super().pending
+
+
+def kinds(events: list[Event]) -> list[str]:
+    """The kinds of the lossless events, in order."""
+    return [type(event).__name__ for event in events if not isinstance(event, Phase | StepProgress)]

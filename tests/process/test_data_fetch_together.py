@@ -1,0 +1,107 @@
+"""Several processes that fetch the same data set, and what a killed one leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support import data_tiny
+from support.fetch_stage import BELOW, NAME, WHOLE, home, listing, process, server
+from support.until import until
+from tuitrain.data.fetch import fetch_dataset
+from tuitrain.data.load import load_dataset
+from tuitrain.data.verify import SUMS_FILE
+from tuitrain.errors import DataError
+
+__all__ = ["home", "server"]
+
+
+def test_killed_while_mending_leaves_what_the_next_start_refuses(
+    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = data_tiny.write(home / "data/KMNIST/raw")
+    victim = raw / "train-labels-idx1-ubyte"
+    content = victim.read_bytes()
+    victim.write_bytes(content[:-1])
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name != SUMS_FILE:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_dataset(NAME, home / "data")
+    monkeypatch.setattr(Path, "replace", replace)
+    victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # right in structure, wrong in content
+    with pytest.raises(DataError, match=SUMS_FILE):
+        load_dataset(NAME, home / "data")
+    fetch_dataset(NAME, home / "data")
+    assert victim.read_bytes() == content
+    assert listing(home / "data/KMNIST") == WHOLE
+
+
+def test_eight_at_once_make_one_download_a_file_and_show_no_partial_one(
+    home: Path, server: data_tiny.Server
+) -> None:
+    server.delay_s = 0.2
+    seen: set[tuple[str, ...]] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            raw = home / BELOW / "raw"
+            names = os.listdir(raw) if raw.exists() else []
+            seen.add(tuple(f"{name} {(raw / name).stat().st_size}" for name in sorted(names)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    processes = [process(home, server) for _ in range(8)]
+    outputs = [one.communicate(timeout=120)[0] for one in processes]
+    done.set()
+    watcher.join()
+    assert outputs == ["loaded 64\n"] * 8
+    assert server.requests == dict.fromkeys(data_tiny.PACKED, 1)
+    assert listing(home / BELOW) == WHOLE
+    assert len(seen) <= 2  # nothing, then everything at once
+    assert {len(names) for names in seen} <= {0, 5}
+
+
+def test_the_next_takes_over_from_a_killed_downloader_and_cleans_up(
+    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "120")
+    server.modes["t10k-images-idx3-ubyte.gz"] = "stall"
+    first = process(home, server)
+    until(lambda: server.requests["t10k-images-idx3-ubyte.gz"] == 1)
+    second = process(home, server)
+    time.sleep(1)
+    leftovers = list((home / BELOW).glob(".fetch-*"))
+    assert len(leftovers) == 1
+    assert not (home / BELOW / "raw").exists()
+    server.modes.clear()
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=120)
+    assert second.communicate(timeout=120)[0] == "loaded 64\n"
+    assert listing(home / BELOW) == WHOLE
+    assert max(server.requests.values()) == 2
+
+
+def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
+    home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "8")  # all have begun by then
+    server.modes["*"] = "stall"
+    processes = [process(home, server) for _ in range(4)]
+    outputs = [one.communicate(timeout=120)[0] for one in processes]
+    assert all("stalled" in output and "`--dataset digits`" in output for output in outputs)
+    assert [one.returncode for one in processes] == [3] * 4
+    assert server.requests.total() <= 2
+    server.modes.clear()
+    assert len(load_dataset(NAME).train) == 64
