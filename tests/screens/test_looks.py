@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.style import Style
 from textual.command import CommandList, CommandPalette
 
 from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown, text_of, until
@@ -73,3 +75,14 @@ async def test_the_legend_of_an_overlay_tells_its_runs_apart(tmp_path: Path) -> 
         await pilot.press("space", "space", "space", "o")
         await until(pilot, lambda: "dropout 0.05" in text_of(app))
         assert "dropout 0.1" in text_of(app) and "batch" not in text_of(app)
+
+
+def test_kernels_stand_on_the_ground_of_the_theme() -> None:
+    from tuitrain.tui.paint.pictures import kernel
+
+    weights = np.array([[0.0, 1.0]], np.float32)
+    for ink, dark in (("light", True), ("dark", False)):
+        (zero, _), *_ = kernel(weights, 1.0, 2, ink)  # type: ignore[arg-type]
+        style = zero[1]
+        assert isinstance(style, Style) and style.bgcolor is not None
+        assert (max(style.bgcolor.get_truecolor()) < 64) == dark

@@ -81,7 +81,7 @@ async def test_no_meaning_hangs_on_colour_alone() -> None:
         assert "✗ the disk is full" in text and "▲ this is slow" in text
         await pilot.press("8")
         text = await settle(pilot)
-        assert "•7 " in text and text.count("◂") == 2 and "the weakest class" in text
+        assert "•7 " in text and text.count("◂") == 2 and "the weakest class, 6" in text
 
 
 async def test_a_run_that_can_not_be_read_any_more_stays_in_sight() -> None:

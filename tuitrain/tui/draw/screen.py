@@ -94,12 +94,12 @@ class DrawScreen(Screen[None]):
         Binding("u", "undo", "Undo", id="draw.undo"),
         Binding("r", "sample", "Random", id="draw.sample"),
         Binding("n", "network(1)", "Network", id="draw.next"),
-        Binding("enter", "choose", "All", key_display="⏎", id="draw.choose"),
+        Binding("enter", "choose", "List", key_display="⏎", id="draw.choose"),
         Binding("w", "weights", "Averaged weights, or those as trained", show=False, id="draw.weights"),
         Binding("p", "network(-1)", "Previous network", show=False, id="draw.previous"),
         Binding("backspace,delete", "rub", "Rub out", show=False, id="draw.rub"),
         Binding("s", "save", "Save what the network is given", show=False, id="draw.save"),
-        Binding("escape", "leave", "Back", show=False, id="draw.leave"),
+        Binding("escape", "leave", "Back", key_display="esc", id="draw.leave"),
     ]  # fmt: skip
 
     def __init__(self) -> None:

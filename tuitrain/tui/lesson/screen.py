@@ -106,7 +106,7 @@ class LessonScreen(Screen[None]):
         Binding("end", "step(99999)", "Last step", show=False, id="lesson.last"),
         Binding("s", "save", "Save the table", show=False, id="lesson.save"),
         Binding("r", "again", "Begin again", show=False, id="lesson.again"),
-        Binding("escape", "leave", "Leave the lesson", show=False, id="lesson.leave"),
+        Binding("escape", "leave", "Back", key_display="esc", id="lesson.leave"),
     ]
 
     def __init__(self) -> None:

@@ -29,6 +29,9 @@ class StopDialog(Question):
         )
 
 
+KEYS = "enter takes it, esc cancels"
+
+
 class NumberDialog(Dialog[float | None]):
     """A number, checked at each key with the reason beside it; Enter takes it, Esc leaves it."""
 
@@ -55,14 +58,15 @@ class NumberDialog(Dialog[float | None]):
             yield Static(self.question_title, classes="title", markup=False)
             yield Static(self.body, classes="hint", markup=False)
             yield Input(self.value, id="number", select_on_focus=True, compact=True)
-            yield Static("", classes="reason", markup=False)
-
-    def _reason(self) -> str:
-        found = self.check(self.query_one(Input).value.strip())
-        return found if isinstance(found, str) else ""
+            yield Static(KEYS, classes="reason -keys", markup=False)
 
     def on_input_changed(self) -> None:
-        self.query_one(".reason", Static).update(self._reason(), layout=False)
+        """Say at once what is wrong."""
+        found = self.check(self.query_one(Input).value.strip())
+        if isinstance(found, str):
+            self.say(found)
+        else:
+            self.say(KEYS, refused=False)
 
     def on_input_submitted(self) -> None:
         found = self.check(self.query_one(Input).value.strip())

@@ -26,11 +26,13 @@ MOST = 400  # misclassified digits that are drawn
 
 
 @lru_cache(512)
-def _signed(level: int) -> Style:
-    """Blue below zero, orange above, dark at zero; -6 to 6."""
+def _signed(level: int, ink: Ink) -> Style:
+    """Blue below zero, orange above, at zero near the theme's ground; -6 to 6."""
     part = abs(level) / 6
-    end = (232, 150, 48) if level > 0 else (72, 150, 232)
-    rgb = tuple(round(28 + (channel - 28) * part) for channel in end)
+    blue, orange, zero = (
+        ((72, 150, 232), (232, 150, 48), 28) if ink == "light" else ((11, 99, 176), (176, 92, 0), 232)
+    )
+    rgb = tuple(round(zero + (channel - zero) * part) for channel in (orange if level > 0 else blue))
     return Style.parse("on #{:02x}{:02x}{:02x}".format(*rgb))
 
 
@@ -40,7 +42,7 @@ def kernel(weights: NDArray[np.float32], most: float, wide: int, ink: Ink) -> li
     rows: list[Parts] = []
     for row in levels.tolist():
         if ink != "plain":
-            line: Parts = tuple((" " * wide, _signed(level)) for level in row)
+            line: Parts = tuple((" " * wide, _signed(level, ink)) for level in row)
         else:
             signs = {-2: "=", -1: "-", 0: "·", 1: "+", 2: "#"}
             line = tuple((signs[round(level / 3)] * wide, "") for level in row)
@@ -149,6 +151,8 @@ def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bo
     worst = pairs[0][2] if pairs else 0
     named = classes and list(classes) != [str(i) for i in range(10)]
     heading = " true│pred" + "".join(f"{i:5}" for i in range(10)) + "   right %"
+    least = min(float(share) for share in accuracy)
+    low = [i for i in range(10) if accuracy[i] == least < 1]
     rows: list[Parts] = []
     for i in range(10):
         parts: list[Part] = [(f"    {i}│    ", "dim")]
@@ -161,9 +165,7 @@ def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bo
                 if heat:
                     style = _heat(max(1, round(6 * number / worst)))
             parts.append((f"{'•' if often else ''}{number or '·'}".rjust(5), style))
-        share = float(accuracy[i])
-        weakest = share == min(float(a) for a in accuracy)
-        weakest = weakest and share < 1
+        share, weakest = float(accuracy[i]), i in low
         parts.append((f"   {figures.percent_text(share):>6}", "warn" if weakest else "bold"))
         parts.append((" ◂" if weakest else "  " if named else "", "warn"))
         if named:
@@ -176,7 +178,8 @@ def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bo
     text = next((text for text in texts if len(tail + text) <= width), "")
     rows.append(((tail, ""), (text, "dim")))
     if wrong:
-        rows.append(((" • the most frequent mistakes   ◂ the weakest class", "dim"),))
+        which = ", ".join(visible(classes[i]) if named else str(i) for i in low)
+        rows.append(((f" • the most frequent mistakes   ◂ the weakest class, {which}", "dim"),))
     return ((heading, "dim underline"),), rows
 
 
