@@ -1,4 +1,4 @@
-"""Changes to a process by name: faults that are put in (`faults.py`), protections that are taken out (`protections.py`).
+"""Changes to a process by name: faults that are put in (`faults.py`), protections that are taken out (`protections*.py`).
 
 A name may have an argument: `kill_at:write@checkpoints#3`. Each is for a process of its own: nothing is put back.
 """
@@ -19,7 +19,7 @@ def named(function: Callable[[str], None]) -> Callable[[str], None]:
 
 def apply(names: Sequence[str]) -> None:
     """Take these out of, or put these into, this process."""
-    for module in ("faults", "protections"):
+    for module in ("faults", "protections", "protections_hostile"):
         importlib.import_module(f"harness.{module}")
     for name in names:
         key, _, argument = name.partition(":")

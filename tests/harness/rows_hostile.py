@@ -1,4 +1,4 @@
-"""Files and names from a stranger, and text that would steer a terminal."""
+"""Checkpoints, presets and names from a stranger."""
 
 from __future__ import annotations
 
@@ -151,6 +151,8 @@ VALUES = (
     '"../../etc/passwd"', '"\\u001b[2J"', '"[/b]"', "[]", "{}", "[[[[[[]]]]]]", "{ a = { b = { c = 1 } } }",
     "1979-05-27", "0x7fffffff", "1_000_000", '"' + "x" * 5000 + '"', "[" + "1," * 2000 + "]", "'''\n\n'''", "3.5",
 )  # fmt: skip
+
+
 ALPHABET = "abcz019_.-=[]{}\"'#\n\t ,+\\\x00\x1b\x7f\u202eé🎉"
 
 
@@ -339,70 +341,4 @@ def names(bench: Bench, times: int) -> Figure:
         f"{times} names: {seen['made']} runs made, {seen['escaped'] + outside} files outside the runs folder, "
         f"{len(seen['other'])} exceptions{': ' + seen['other'][0] if seen['other'] else ''}; {spoken} of {len(few)} by "
         "`tuitrain run --name`",
-    )
-
-
-# ---------------------------------------------------------------------------------------- text
-
-TEXTS = (
-    "[/b]", "[bold red]x[/]", "\x1b[2J\x1b[1;1H", "\x1b]0;title\x07", "\x9b2J", "a\rb", "\x08\x08", "\u202egnp.exe",
-    "[link=http://x]y", "%s %d {0}", "\x1b]8;;http://x\x1b\\y", "\u2066\u2069", "\x00", "[", "]", "\\[/b]", "\x7f",
-)  # fmt: skip
-_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
-@row(
-    "text",
-    "markup and control characters in titles, names, exception texts, paths, log lines: commands and log",
-    "shown literally on every line, 0 crashes",
-    quick=1,
-    whole=17,
-    teeth={"raw_text": "text shown as it comes"},
-    teeth_times=3,
-)
-def text(bench: Bench, times: int) -> Figure:
-    """Each text as title, name, note, key, value and path; nothing printed may steer a terminal or be markup."""
-    lines = crashes = missing = 0
-    steering: list[str] = []
-    for number, given in enumerate(bench.random.sample(TEXTS, times) if times < len(TEXTS) else TEXTS):
-        plain = given.replace("\0", "")
-        folder = bench.folder / f"t{number} {plain.replace('/', '')}"
-        folder.mkdir()
-        preset = folder / "mine.toml"
-        quoted = json.dumps(given)  # JSON escapes are TOML's
-        story = f"[story]\nprevious = {quoted}\nchange = {quoted}\nnotes = [{quoted}]\n[claims]\nnote = {quoted}\n"
-        preset.write_text(f"title = {quoted}\nsource = {quoted}\n{story}{bench.preset.read_text()}")
-        bad = folder / "bad.toml"
-        bad.write_text(f"{quoted} = {quoted}\n{bench.preset.read_text()}")
-        train = bench.train("x", 1)
-        train[2] = str(preset)
-        train[train.index("--name") :] = [f"--name=t{number}{plain}"]
-        runs = ["--runs-dir", str(bench.runs)]
-        commands = [
-            train, ["show", str(preset)], ["show", str(preset), "--set", f"title={quoted}z"], ["runs"], ["status"],
-            ["presets", "validate", str(bad), str(preset)], ["runs", "show", "latest"], ["runs", "show", f"no{plain}"],
-            ["runs", "tag", "latest", f"g{plain}"], ["runs", "note", "latest", f"N{plain}"], ["runs", "show", "latest"],
-            ["show", f"no{plain}"], ["run", "-p", str(preset), "--set", f"{plain}={plain}"], ["tail", "latest"],
-            ["run", "-p", str(preset), "--optimizer", plain], ["run", "-p", str(preset), "--device", plain],
-            ["run", "-p", str(bench.preset), "--data-dir", str(folder), "-d", "mnist"], [f"no{plain}"],
-            ["run", "-p", str(bench.preset), "--runs-dir", f"/proc/{plain}"], ["run", f"--no{plain}"],
-        ]  # fmt: skip
-        for argv in commands:
-            code, out, err = bench.run(*argv, *(runs if argv[0] in ("runs", "status", "tail") else []))
-            crashes += "Traceback" in err or code not in (0, 1, 2, 3, 4, 6, 7)
-            for line in (out + err).split("\n"):
-                lines += 1
-                if _STEERS.search(line):
-                    steering.append(f"{argv[:2]}: {line}")
-        for path in bench.runs.glob("*/log.txt"):
-            for line in path.read_text("utf-8", "replace").split("\n"):
-                lines += 1
-                if _STEERS.search(line):
-                    steering.append(f"log.txt: {line}")
-        _, out, _ = bench.run("show", str(preset))
-        missing += given in ("[/b]", "[bold red]x[/]", "[", "\\[/b]") and given not in out
-    return Figure(
-        not (steering or crashes or missing),
-        f"{times} texts, {lines} lines printed: {len(steering)} with control characters, {missing} texts taken as "
-        f"markup, {crashes} crashes{f'; first: {steering[0]!a}' if steering else ''}",
     )

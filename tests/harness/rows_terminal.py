@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.bench import Bench
-from harness.rows_hostile import TEXTS
 from harness.rows_training import rss_bytes
 from harness.table import Figure, row
 from support.shell_terminal import WarmTerminal, processes_of
-from tuitrain.errors import visible
 
 ENV = {
     "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TUITRAIN_THREADS": "1",
     "TUITRAIN_COMPILE": "off", "TUITRAIN_DEVICE": "cpu",
 }  # fmt: skip
+
+
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -341,71 +341,4 @@ def stray(bench: Bench, times: int) -> Figure:
     return Figure(
         shown == 0 and logged == written,
         f"{written} kinds of writing: {logged} in the log, {shown} times on the screen",
-    )
-
-
-# --------------------------------------------------------------------------------- hostile text
-
-
-def _comes(screen: Screen, text: str) -> bool:
-    """Whether a text is on the screen, or comes within a minute."""
-    return until(lambda: text in screen.text or not screen.read(0.1), 60) and text in screen.text
-
-
-@row(
-    "screens",
-    "markup and control characters in titles, names, notes: every screen",
-    "shown literally on every screen and line, 0 crashes",
-    quick=2,
-    whole=17,
-    teeth={"raw_text": "text shown as it comes"},
-    teeth_times=4,
-    needs=("terminal",),
-)
-def screens(bench: Bench, times: int) -> Figure:
-    """Presets and runs of such titles and names on every screen; what reaches the terminal may not hold them raw."""
-    given = [text.replace("\0", "") for text in TEXTS]
-    given = [text for text in given if text][: max(times, 3)]
-    mine = bench.folder / "config" / "tuitrain" / "presets"
-    mine.mkdir(parents=True)
-    for number, text in enumerate(given):
-        title = json.dumps(f"T{text}")
-        preset = mine / f"a{number}.toml"
-        preset.write_text(
-            f"title = {title}\nsource = {title}\n[story]\nchange = {title}\n{bench.preset.read_text()}"
-        )
-        code, _, err = bench.run(
-            "run", "-p", str(preset), *bench.train("x", 1)[3:-2], f"--name=n{number}{text}"
-        )
-        assert code == 0, err
-        name = sorted(bench.runs.glob(f"n{number}*"))[0]
-        (name / "user.json").write_text(json.dumps({"tags": [f"g{text}"], "note": f"N{text}"}))
-    raw = [text.encode() for text in given if any(not char.isprintable() for char in text)]
-    seen = crashes = literal = visits = 0
-    for number, text in enumerate(given):
-        argv = ("lab", "-p", f"a{number}", "--runs-dir", str(bench.runs))
-        screen = Screen(bench, *argv, columns=120, rows=40)
-        try:
-            screen.wait_for("1 Lab", 60)
-            title, note = f"T{visible(text)}", f"N{visible(text)}"
-            literally = _comes(screen, title)
-            # Down to this preset's run (the newest is on top), into it, its log, help, and back.
-            for keys in ("3", "\x1b[B" * (len(given) - 1 - number), "\r", "6", "?", "\x1b", "1"):
-                if keys == "\r":
-                    literally = _comes(screen, note) and literally
-                screen.key(keys)
-                screen.read(3.0 if keys == "3" else 0.6)  # the list is read first: what comes next is for it
-                visits += 1
-            literal += literally
-            screen.key("q")
-            crashes += screen.ended(30) != 0 or "Traceback" in screen.text
-            seen += sum(screen.raw.count(b"T" + text) + screen.raw.count(b"g" + text) for text in raw)
-        except AssertionError:
-            crashes += 1
-        finally:
-            screen.kill()
-    return Figure(
-        not seen and not crashes and literal == len(given),
-        f"{len(given)} texts, {visits} screens: {seen} raw texts sent to the terminal, {crashes} crashes, {literal} shown "
-        "literally as title and as note",
     )

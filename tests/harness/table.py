@@ -33,7 +33,7 @@ class Row:
         quick: repetitions in the normal test command; 0 where it is not measured there.
         whole: repetitions in the whole count.
         measure: takes a bench and a number of repetitions.
-        teeth: protection (see `protections.py`) -> what is taken out; each must make the row fail.
+        teeth: protection (see `protections*.py`) -> what is taken out; each must make the row fail.
         teeth_times: repetitions with a protection taken out.
         needs: "data" (genuine MNIST), "root", "terminal", "gpu" or "slurm".
     """
@@ -51,8 +51,8 @@ class Row:
 
 ROWS: dict[str, Row] = {}
 MODULES = (
-    "rows_kills", "rows_training", "rows_disk", "rows_data", "rows_hostile", "rows_strangers", "rows_users", "rows_runs",
-    "rows_terminal", "rows_answers", "rows_studies",
+    "rows_kills", "rows_training", "rows_long", "rows_disk", "rows_prefixes", "rows_data", "rows_hostile",
+    "rows_strangers", "rows_users", "rows_runs", "rows_terminal", "rows_text", "rows_answers", "rows_studies",
 )  # fmt: skip
 
 
