@@ -285,7 +285,11 @@ def columns_for(width: int, rows: Sequence[RunRow] = ()) -> list[tuple[Column, i
     chosen = [c for c in COLUMNS if c.from_width <= width and not (no_time and c.name == "took")]
     widths = {column.name: column.width for column in chosen}
     widths["last"] += max((len(row.spread) for row in rows), default=0)
-    widths["changed"] = max(8, min(60, width - 2 - sum(widths.values()) - len(chosen)))
+    while (room := width - 2 - sum(widths[c.name] for c in chosen) - len(chosen)) < 6 and chosen[
+        -1
+    ].name != "last":
+        chosen.pop()  # half of a column says nothing
+    widths["changed"] = max(6, min(60, room))
     return [(column, widths[column.name]) for column in chosen]
 
 

@@ -190,7 +190,7 @@ class NetworkView(LinesView):
         if row.parameters and room:
             percent = 5 if room >= 10 else 0
             line.add(bar(row.parameters / largest, room - percent), self._bar_style(row), room - percent)
-            line.add(f"{row.parameters / total:.0%}" if percent else "", "dim", percent, right=True)
+            line.add(f"{row.parameters / total * 100:.0f} %" if percent else "", "dim", percent, right=True)
         line.to(start + room)
         line.add(
             short_count_text(row.mult_adds) if row.mult_adds else "", tone, cells["mult-adds"], right=True

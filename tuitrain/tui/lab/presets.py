@@ -227,7 +227,7 @@ class PresetBrowser(Container):
     }
     PresetBrowser.-column #preset-list-box { height: 22; max-height: 60%; }
     PresetBrowser.-across { layout: horizontal; }
-    PresetBrowser.-across #preset-list-box { height: 100%; width: 38; }
+    PresetBrowser.-across #preset-list-box { height: 100%; width: 39; }
     PresetBrowser.-across #preset-story-box { height: 100%; width: 1fr; padding: 0 0 0 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -48,7 +48,7 @@ class LabScreen(Screen[None]):
     LabScreen #lab-presets, LabScreen #lab-divider-presets { display: none; }
     LabScreen.-columns #lab-presets { display: block; width: 28; height: 100%; }
     LabScreen.-columns #lab-divider-presets { display: block; }
-    LabScreen.-very-wide #lab-presets { display: block; width: 38; height: 100%; }
+    LabScreen.-very-wide #lab-presets { display: block; width: 39; height: 100%; }
     LabScreen.-very-wide #lab-divider-presets { display: block; }
     LabScreen.-very-wide #lab-left { width: 36; }
     """
