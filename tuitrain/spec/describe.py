@@ -19,7 +19,7 @@ from tuitrain.spec.train import Train
 #: What a key is called, where that is not its last part.
 LABELS = {
     "challenge.consistently.epochs": "rule: epochs at target",
-    "challenge.consistently.of_last": "rule: of the last epochs",
+    "challenge.consistently.of_last": "rule: of the last",
     "train.optimizer.lr": "learning rate",
     "train.optimizer.name": "optimizer",
     "train.optimizer.weight_decay": "weight decay",

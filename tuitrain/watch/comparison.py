@@ -53,7 +53,7 @@ def setting_lines(presets: Sequence[dict[str, Any]]) -> list[ComparisonLine]:
     for label in dict.fromkeys(label for texts in texts_of_runs for label in texts):
         values = [texts.get(label, "–") for texts in texts_of_runs]
         if len(set(values)) > 1:
-            lines.append(ComparisonLine(label, tuple(value[:28] for value in values)))
+            lines.append(ComparisonLine(label, tuple(values)))
     return lines
 
 

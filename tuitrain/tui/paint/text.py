@@ -57,6 +57,17 @@ def wrap(parts: Parts, width: int, indent: int = 0) -> list[Parts]:
     return [cut(_without_spaces_at_end(line), width) for line in lines]
 
 
+def section(title: str, width: int, end: str = "") -> Parts:
+    """` ── Title ──── end ─`: heads a part, as a section line heads a pane; the end gives way where it has no room."""
+    room = width - cell_len(title) - 5
+    if not end or cell_len(end) + 4 > room:
+        return [(" ── ", "faint"), (title, "bold"), (" " + "─" * room, "faint")]
+    return [
+        (" ── ", "faint"), (title, "bold"), (" " + "─" * (room - cell_len(end) - 3) + " ", "faint"), (end, "dim"),
+        (" ─", "faint"),
+    ]  # fmt: skip
+
+
 def _without_spaces_at_end(line: Line) -> Parts:
     """A line that was broken behind a word; its spaces are no part of its width."""
     return [*line[:-1], (line[-1][0].rstrip(" "), line[-1][1])] if line else line

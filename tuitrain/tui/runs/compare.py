@@ -135,7 +135,7 @@ class CompareScreen(HistoriesScreen):
         width = (self.size.width - LABEL - 4) // columns
 
         def section(title: str) -> Parts:
-            return [(f" ── {title} ".ljust(self.size.width - 3, "─"), "accent")]
+            return text.section(title, self.size.width - 3)
 
         def row(line: ComparisonLine) -> Parts:
             out = text.Line().add(" ").add(line.label, "", LABEL - 1).add(" ")

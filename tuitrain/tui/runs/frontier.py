@@ -20,7 +20,7 @@ from tuitrain.tui.paint.canvas import QuietCanvas
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.styles import look
-from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.paint.text import Line, Parts, section
 from tuitrain.watch.frontier import Frontier, FrontierPoint, frontier_of, published_systems
 
 if TYPE_CHECKING:
@@ -156,13 +156,9 @@ class FrontierPane(Vertical):
     def draw(self, shown: Frontier) -> None:
         self._drawn = shown
         self.query_one(FrontierChart).show_frontier(shown)
-        title = f" ── {self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic)"
-        title += f", {shown.dataset} " if shown.dataset else " "
-        end = (
-            f" {self.closes} ─" if self.closes and len(title) + len(self.closes) + 4 < self.size.width else ""
-        )
-        title = title.ljust(self.size.width - 1 - len(end), "─") + end
-        self.query_one("#axes", Field).set((title, "accent"))
+        title = f"{self.quantity} {shown.judged_by} accuracy in % over parameters (logarithmic)"
+        title += f", {shown.dataset}" if shown.dataset else ""
+        self.query_one("#axes", Field).set(*section(title, self.size.width - 1, self.closes))
         self.query_one("#glyphs", Field).set(*_legend(shown, self.counted))
         judged = self.query_one("#judged", Field)
         judged.display = shown.judged_by != "test" and bool(shown.published)  # else the title says it
