@@ -37,6 +37,7 @@ def test_a_run_goes_through_on_fake_tensors(tmp_path: Path) -> None:
 
 @fakes
 @pytest.mark.long
+@pytest.mark.timeout(1700)
 def test_the_whole_of_it_goes_through_on_fake_tensors(tmp_path: Path) -> None:
     code, parts = first_day(tmp_path / "first.json", "--limit", "1500", timeout=1600)
     assert code == 0, parts

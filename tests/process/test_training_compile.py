@@ -132,6 +132,7 @@ def test_a_compiler_that_fails_is_a_notice_and_the_run_goes_on(
 @pytest.mark.timeout(1200)
 @needs_compiler
 def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
+    before = set(psutil.Process().children(recursive=True))
     preset, data = tiny(epochs=3, ema=0.9), stripes()
     eager, _ = run(preset)
     compiled, events = run(preset, runtime=ON)
@@ -145,7 +146,7 @@ def test_compiled_equals_eager_and_resumes_to_the_bit() -> None:
         if isinstance(event, EpochFinished):
             break
     assert run(preset, runtime=ON, resume=trainer.state())[0].state().sha256() == compiled.state().sha256()
-    assert not psutil.Process().children(recursive=True)
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 ODD = {

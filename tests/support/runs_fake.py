@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from support import warm
 from tuitrain.errors import CheckpointError
 from tuitrain.runs import inspect
