@@ -14,8 +14,8 @@ from tuitrain.tui.lab.data import DataScreen, DigitGrid
 from tuitrain.tui.lab.dialogs import SaveDialog, TextDialog
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.network import NetworkView
+from tuitrain.tui.lab.parts import NetworkFoot
 from tuitrain.tui.lab.presets import PresetBrowser
-from tuitrain.tui.lab.totals import NetworkFoot
 from tuitrain.tui.shell.footer import KeyFooter
 
 
@@ -38,7 +38,7 @@ async def test_a_wrong_value_has_its_reason_below_the_field(tmp_path: Path, type
         await pilot.press("down", "enter")
         await settle(app, pilot)
         assert not app.started
-        assert screen.query_one(FormView).key == "train.dropout"
+        assert screen.query_one(FormView).cursor == "train.dropout"
         await pilot.press("r")
         assert reason not in text_of(app).splitlines()[4]
         assert not screen.editor.is_changed
@@ -216,7 +216,7 @@ async def test_every_layer_can_be_clicked_and_edited(tmp_path: Path) -> None:
         await pilot.click(NetworkView, offset=(10, 5))
         assert screen.query_one(NetworkView).cursor == 3
         await pilot.click(FormView, offset=(5, 3))
-        assert screen.query_one(FormView).key == "train.rotation"
+        assert screen.query_one(FormView).cursor == "train.rotation"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from rich.style import Style
 from textual.command import CommandList, CommandPalette
 
-from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown, text_of, until
+from support.at_rest import text_of, until
+from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,7 @@ async def test_help_lists_every_binding_with_the_id_that_changes_it(tmp_path: Pa
 
 
 def test_every_binding_of_the_shell_has_an_id() -> None:
-    from tuitrain.tui.runs.queue_dialog import QueueDialog
+    from tuitrain.tui.runs.dialogs import QueueDialog
     from tuitrain.tui.shell.prompt import Prompt
     from tuitrain.tui.shell.question import Question
 

@@ -99,13 +99,7 @@ class TuitrainApp(TerminalApp):
     def __init__(
         self, opening: Opening, *, frame_first: bool = False, manager: SessionManager | None = None
     ) -> None:
-        """Set up the app; nothing is read from disk but its own config file.
-
-        Args:
-            opening: what the app is opened with.
-            frame_first: paint an empty frame before the first screen is even imported.
-            manager: the sessions; made here unless given.
-        """
+        """Nothing is read from disk but its config file; `frame_first` paints a frame before the first screen is imported."""
         self.opening = opening
         self.start_drawing = opening.drawing or ""
         self._came_from: dict[str, str] = {}  # by a mode that is left again, the one before it

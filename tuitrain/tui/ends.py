@@ -24,12 +24,7 @@ TITLE_S = 1.0
 
 
 class RunTelling:
-    """Tells of the runs that train in this process, and of the run that the monitor shows.
-
-    Args:
-        app: whose terminal it is.
-        monitor: gives the screen of the monitor, once there is one.
-    """
+    """Tells of the runs that train in this process, and of the run that the monitor shows."""
 
     def __init__(self, app: TerminalApp, monitor: Callable[[], Screen[Any] | None]) -> None:
         self._app, self._monitor = app, monitor

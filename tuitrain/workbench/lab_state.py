@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -195,7 +195,7 @@ class LabState:
             return table_rows(self.table) if self.table else []
         return layer_rows(editor.layers, editor.check, bool(editor.over_budget))
 
-    def warning(self, rows: list[LayerRow]) -> str:
+    def warning(self, rows: Sequence[LayerRow]) -> str:
         """Why the network can't be built, or by how much it overruns its budget and in which of its rows most."""
         editor = self.editor
         if editor.model:

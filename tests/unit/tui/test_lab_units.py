@@ -20,7 +20,7 @@ from tuitrain.spec.describe import preset_changes, value_text
 from tuitrain.spec.layers import LAYERS, Conv
 from tuitrain.spec.preset import flattened, override
 from tuitrain.spec.preset_files import builtin_dir, load_preset
-from tuitrain.tui.lab.totals import gauge
+from tuitrain.tui.lab.parts import gauge
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.digits import DARKEST, LEVELS, digit, middle, smaller
 from tuitrain.tui.paint.text import cells, wrap

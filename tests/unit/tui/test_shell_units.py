@@ -26,7 +26,7 @@ from textual.strip import Strip
 from tuitrain.tui.shell import themes
 from tuitrain.tui.terminal import filters
 from tuitrain.tui.terminal.driver import MAX_PENDING_BYTES, TerminalWriter
-from tuitrain.tui.terminal.filters import AsciiFilter, plain_style, spelled, to_ascii
+from tuitrain.tui.terminal.filters import AsciiFilter, plain_style, spelled
 from tuitrain.tui.terminal.painter import Painter
 from tuitrain.workbench import settings
 
@@ -98,6 +98,11 @@ def test_painter_sends_nothing_for_nothing_and_little_for_little() -> None:
     assert len(painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) or "") < 25
     painter.forget()
     assert painter.update(painted(rows), ColorSystem.TRUECOLOR, WIDTH, HEIGHT) != ""
+
+
+def to_ascii(text: str) -> str:
+    (segment,) = AsciiFilter().apply([Segment(text)], Color(0, 0, 0))
+    return segment.text
 
 
 def test_ascii_keeps_the_width_of_everything() -> None:

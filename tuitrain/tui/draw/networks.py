@@ -14,7 +14,7 @@ from textual.widgets import Static
 from tuitrain.figures import percent_text
 from tuitrain.tui.draw.panes import network_name
 from tuitrain.tui.paint.lines import cursor_keys
-from tuitrain.tui.paint.table import TableView
+from tuitrain.tui.paint.rows import TableView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs.table import KINDS
 from tuitrain.tui.shell.modal import Dialog
@@ -43,13 +43,8 @@ class NetworkList(TableView):
     def line(self, index: int) -> Parts:
         run = self.runs[index]
         glyph, word, kind = state_look(run.activity)
-        line = (
-            Line()
-            .add(f" {glyph} ", KINDS.get(kind, kind))
-            .add(word, "dim", 9)
-            .add(f"{percent_text(run.last):>6} ", "bold")
-        )
-        line.add(network_name(run, None))
+        line = Line().add(f" {glyph} ", KINDS.get(kind, kind)).add(word, "dim", 9)
+        line.add(f"{percent_text(run.last):>6} ", "bold").add(network_name(run, None))
         return self.on_row(line, self.room) if index == self.cursor else line
 
     def on_click(self, event: events.Click) -> None:
@@ -61,9 +56,7 @@ class NetworksDialog(Dialog[str | None]):
     """Which run's network is asked; the result is the path of the run."""
 
     HELP_TITLE = "Networks"
-    DEFAULT_CSS = """
-    NetworksDialog NetworkList { height: auto; max-height: 14; }
-    """
+    DEFAULT_CSS = "NetworksDialog NetworkList { height: auto; max-height: 14; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Ask this one", id="networks.take"),
         Binding("escape", "dismiss(None)", "Cancel", id="networks.cancel"),

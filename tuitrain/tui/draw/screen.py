@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.timer import Timer
 
 from tuitrain.errors import TuitrainError, visible
@@ -18,16 +17,15 @@ from tuitrain.tui.draw import panes
 from tuitrain.tui.draw.field import DrawingField
 from tuitrain.tui.draw.networks import NetworksDialog
 from tuitrain.tui.paint.cells import SectionLine
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import Drawn, LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs.table import KINDS
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import save_as
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.watch.runlist import state_look
 from tuitrain.workbench.asking import Answer, Asker, Likeness, NoData, Question, Refusal, Sample, Told
 from tuitrain.workbench.drawing import Drawing
@@ -37,28 +35,15 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0  # for other runs, and a newer network of this one
 HOLD_S = 0.02  # a stroke is shown with what the network says of it, unless that takes longer
-LOW, LARGE_FROM = (
-    22,
-    35,
-)  # lines of the terminal: below, words stand beside the field; from there it is twice as large
-
-
-class SaidView(LinesView, can_focus=False):
-    """The bars and the pictures."""
-
-    answer: Answer | None = None
-    likeness: Likeness | None = None
-
-    def build(self, width: int) -> list[Parts]:
-        ink = ink_of(self.app, shell(self).settings.ascii_only)
-        return panes.said(self.answer, self.likeness, width - 1, self.size.height, ink)
+LOW = 22  # lines of the terminal below which words stand beside the field
+LARGE_FROM = 35  # and from which on the field is twice as large
 
 
 class WordsView(LinesView, can_focus=False):
     """The sentences."""
 
 
-class DrawScreen(Screen[None]):
+class DrawScreen(Room[None]):
     """Draw a digit and see what a network says of it.
 
     With the mouse, whose right button rubs out; or with the arrow keys: space puts the pen down and lifts it, shift with
@@ -66,13 +51,14 @@ class DrawScreen(Screen[None]):
     is asked. Of a run that still goes on, the newest checkpoint is asked.
     """
 
+    about = "draw a digit"
     HELP_TITLE = "Draw"
     DEFAULT_CSS = """
     DrawScreen { layout: vertical; }
     DrawScreen Horizontal { height: auto; }
     DrawScreen #right { height: 100%; width: 1fr; padding: 0 0 0 1; }
-    DrawScreen SaidView { height: 1fr; }
-    DrawScreen.-low SaidView { height: 10; }
+    DrawScreen #said { height: 1fr; }
+    DrawScreen.-low #said { height: 10; }
     DrawScreen.-low #words, DrawScreen.-low #network { display: none; }
     DrawScreen #beside { display: none; }
     DrawScreen.-low #beside { display: block; }
@@ -115,18 +101,16 @@ class DrawScreen(Screen[None]):
         self._looking = False
         self._held: Timer | None = None
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine("draw a digit")
+    def panes(self) -> ComposeResult:
         with Horizontal():
             yield DrawingField(self.drawing)
             with Vertical(id="right"):
-                yield SaidView()
+                yield Drawn(self._said, id="said")
                 with Vertical(id="beside"):
                     yield SectionLine("", id="network-beside")
                     yield WordsView(id="words-beside")
         yield SectionLine("", id="network")
         yield WordsView(id="words")
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self._asker = Asker(shell(self).settings.data_dir, self._from_thread)
@@ -261,9 +245,7 @@ class DrawScreen(Screen[None]):
     def paint(self) -> None:
         if not self.is_mounted:
             return
-        said = self.query_one(SaidView)
-        said.answer, said.likeness = self.answer, self.likeness
-        said.rebuild()
+        self.query_one("#said", Drawn).rebuild()
         run = self.runs[self.here] if self.here >= 0 else None
         network = self.answer.network if self.answer is not None else None
         glyph, word, kind = state_look(run.activity) if run is not None else ("", "", "")
@@ -285,6 +267,11 @@ class DrawScreen(Screen[None]):
         )
         words.lines = [[(" ", ""), *line] for line in lines]
         words.rebuild()
+
+    def _said(self, width: int, height: int) -> list[Parts]:
+        """The bars and the pictures."""
+        ink = ink_of(self.app, shell(self).settings.ascii_only)
+        return panes.said(self.answer, self.likeness, width - 1, height, ink)
 
     def strip_lines(self) -> list[str]:
         if self.answer is None or self.answer.probabilities is None:

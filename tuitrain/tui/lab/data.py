@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 class DigitGrid(LinesView, can_focus=False):
     """Pairs of images: above as stored, below as augmented."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.samples: Sequence[Sample] = ()
-        self.message = "reading the data …"
-        self.pairs = True
-        self.large = False
+    samples: Sequence[Sample] = ()
+    message = "reading the data …"
+    pairs = True
+    large = False
 
     def layout_for(self) -> tuple[int, int, int, int]:
         """Samples across and down, side in pixels, and by how much each is shrunk.
@@ -177,16 +175,13 @@ class DataScreen(Modal[None]):
 
     def _head(self, total: int) -> None:
         train = self.train
-        which = "all classes" if self.only is None else f"only {self._class_name(self.only)}"
+        which = "all classes" if self.only is None else f"only {self.dataset.classes[self.only]}"
         after = [(augmentation_text(train), "good"), (f"   {which}", "dim")]
         if total:
             after.append((f", {total:,} images", "dim"))
         self.query_one("#data-head", SectionLine).set(
             title=train.dataset, after=after, right=((f"draw {self.draw_number + 1}", "dim"),), here=True
         )
-
-    def _class_name(self, label: int) -> str:
-        return str(self.dataset.classes[label]) if self.dataset is not None else str(label)
 
     def on_key(self, event: events.Key) -> None:
         if event.character is not None and event.character in "0123456789":

@@ -32,13 +32,7 @@ class PresetDropDown(Modal[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Back", id="presets.close")]
 
     def __init__(self, chosen: str, fill: Callable[[], None], *, search: bool = False) -> None:
-        """A dialog.
-
-        Args:
-            chosen: the preset in the lab.
-            fill: fills every list of presets on the screen.
-            search: whether to begin with a search.
-        """
+        """`fill` fills every list of presets on the screen."""
         super().__init__()
         self._chosen_name, self._fill, self._search = chosen, fill, search
 
@@ -77,13 +71,7 @@ class SaveDialog(Dialog[tuple[str, bool] | None]):
     ]
 
     def __init__(self, name: str, folder: Path, refused: Callable[[str], str]) -> None:
-        """A dialog.
-
-        Args:
-            name: to begin with.
-            folder: where it will be saved.
-            refused: why a name can't be used, or nothing.
-        """
+        """`refused` says why a name can't be used, or nothing."""
         super().__init__()
         self._suggestion, self._folder, self._refused = name, folder, refused
 
@@ -148,13 +136,7 @@ class TextDialog(Dialog[None]):
     ]
 
     def __init__(self, title: str, text: str, file_name: str = "") -> None:
-        """A dialog.
-
-        Args:
-            title: what the text is.
-            text: the text.
-            file_name: of a text to take along, which is copied and written to that file at once.
-        """
+        """A text to take along has a file name: it is copied and written to that file at once."""
         super().__init__()
         self._title, self.text, self._file_name = title, text, file_name
 

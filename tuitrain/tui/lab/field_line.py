@@ -23,10 +23,6 @@ def field_line(
     """The line.
 
     Args:
-        row: the field.
-        data: the fields with their values.
-        width: cells of the line.
-        label_cells: cells of the label.
         focused: whether the cursor is here, in a form that has the focus.
         folded: whether the fields below it are out of sight, and said here in short.
         wrong: what was typed, where it won't do.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tuitrain.tui.lab.field_line import field_line
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.rows import RowsView
 from tuitrain.tui.paint.text import Line, Parts, wrap
 from tuitrain.workbench.fields import FormData, FormField, Item
 from tuitrain.workbench.lineedit import LineEdit
@@ -19,7 +21,7 @@ LABEL = 15  # cells of the label, with the mark before it
 ROOMY = 24  # lines from which on the settings of optimizer and schedule stay unfolded
 
 
-class FormView(LinesView):
+class FormView(RowsView[str]):
     """Settings. Type a value, choose with ←/→, + and - step it, r takes it back."""
 
     HELP_TITLE = "Form"
@@ -52,20 +54,15 @@ class FormView(LinesView):
 
         key: str
 
-    class Moved(Message):
-        """The cursor is on another field, or a field is now right or wrong."""
+    cursor = ""
 
-    def __init__(self, *, id: str | None = None, label: int = LABEL, starts: bool = True) -> None:
+    def __init__(self, *, id: str | None = None, starts: bool = True) -> None:
         super().__init__(id=id)
         self.data = FormData()
-        self.key = ""  # the field with the cursor
         self.errors: dict[str, tuple[str, str]] = {}  # what was typed, and why it won't do
         self._edit: LineEdit | None = None
         self._took_digits = False
-        self._label = label
         self._starts = starts
-        self._where: list[str] = []  # key of the field that each line belongs to
-        self._span = (0, 1)
 
     def _explanation(self) -> str:
         """What the field with the cursor is for, and what it takes; F1 shows it."""
@@ -98,15 +95,15 @@ class FormView(LinesView):
     @property
     def field(self) -> FormField | None:
         """The field with the cursor."""
-        return next((f for f in self.data.rows if isinstance(f, FormField) and f.key == self.key), None)
+        return next((f for f in self.data.rows if isinstance(f, FormField) and f.key == self.cursor), None)
 
     def show(self, data: FormData) -> None:
         """Shows other fields or values; what is being typed stays."""
         self.data = data
         keys = [row.key for row in data.rows if isinstance(row, FormField)]
         self.errors = {key: error for key, error in self.errors.items() if key in keys}
-        if self.key not in keys:
-            self.key = keys[0] if keys else ""
+        if self.cursor not in keys:
+            self.cursor = keys[0] if keys else ""
             self._stop_editing()
         self.rebuild()
 
@@ -132,50 +129,38 @@ class FormView(LinesView):
             if not isinstance(row, FormField) or not row.group or self._group_open(row.group)
         ]
 
-    def build(self, width: int) -> list[Parts]:
+    def rows_for(self, width: int) -> Iterator[tuple[str | None, list[Parts]]]:
         if self.takes_digits != self._took_digits:
             self._took_digits = self.takes_digits
             self.refresh_bindings()  # the header's digits follow
         self.HELP = self._explanation()  # type: ignore[misc]  # of this form, at this field
-        out: list[Parts] = []
-        self._where = []
         for row in self._visible():
-            first = len(out)
             if isinstance(row, Item):
-                out += self._item(row, width)
-                self._where += [row.below] * (len(out) - first)
+                yield row.below or None, [self._item(row, width)]
                 continue
-            out.append(self._field_line(row, width))
             reason = self.errors.get(row.key, ("", ""))[1]
-            if reason:
-                # Below the field: beside it there is no room for a sentence.
-                out += wrap(((f"  ✗ {reason}", "bad"),), width, 4)
-            self._where += [row.key] * (len(out) - first)
-            if row.key == self.key:
-                self._span = (first, len(out) - first)
-        return out
+            # Below the field: beside it there is no room for a sentence.
+            lines = wrap(((f"  ✗ {reason}", "bad"),), width, 4) if reason else []
+            yield row.key, [self._field_line(row, width), *lines]
 
-    def _item(self, item: Item, width: int) -> list[Parts]:
+    def _item(self, item: Item, width: int) -> Parts:
         if item.below:
-            return [Line().add("    ").add(item.text, item.style, max(0, width - 4))]
-        return [Line().add("  ").add(item.text, "dim", width - 2)]
+            return Line().add("    ").add(item.text, item.style, max(0, width - 4))
+        return Line().add("  ").add(item.text, "dim", width - 2)
 
     def _field_line(self, row: FormField, width: int) -> Parts:
-        here = row.key == self.key
+        here = row.key == self.cursor
         line = field_line(
             row,
             self.data,
             width,
-            label_cells=self._label - 1,
+            label_cells=LABEL - 1,
             focused=here and self.has_focus,
             folded=row.key in self.data.summaries and not self._group_open(row.key),
             wrong=self.errors[row.key][0] if row.key in self.errors else None,
             edit=self._edit if self._edit and self._edit.key == row.key else None,
         )
         return self.on_row(line, width) if here else line
-
-    def cursor_span(self) -> tuple[int, int]:
-        return self._span
 
     # -- keys ----------------------------------------------------------------------------------
 
@@ -227,8 +212,8 @@ class FormView(LinesView):
         return "" if value is None else field.show(value)
 
     def _begin(self, text: str, caret: int | None = None) -> None:
-        before = self.data.values.get(self.key)
-        self._edit = LineEdit(self.key, text, len(text) if caret is None else caret, before)
+        before = self.data.values.get(self.cursor)
+        self._edit = LineEdit(self.cursor, text, len(text) if caret is None else caret, before)
         self.refresh_bindings()
         self._check()
 
@@ -291,11 +276,8 @@ class FormView(LinesView):
         self.rebuild()
 
     def go_to(self, key: str) -> None:
-        if key != self.key:
-            self._stop_editing()
-            self.key = key
-            self.rebuild()
-            self.post_message(self.Moved())
+        self._stop_editing()  # what was typed stands
+        super().go_to(key)
 
     def go_to_error(self) -> str:
         """Why the first field that is wrong is so, with the cursor put on it; empty where none is."""
@@ -303,18 +285,6 @@ class FormView(LinesView):
             self.go_to(key)
             return reason
         return ""
-
-    def action_move(self, by: int) -> None:
-        """Another field; what was typed stands."""
-        self._stop_editing()
-        keys = [field.key for field in self.fields]
-        if not keys:
-            return
-        at = keys.index(self.key) if self.key in keys else 0
-        target = max(0, min(len(keys) - 1, at + by))
-        self.key = keys[target]
-        self.rebuild()
-        self.post_message(self.Moved())
 
     def action_nudge(self, direction: int) -> None:
         """One step more or less, or the next choice."""
@@ -345,8 +315,8 @@ class FormView(LinesView):
     def action_reset(self) -> None:
         if self.field is not None:
             self._stop_editing()
-            self.errors.pop(self.key, None)
-            self.post_message(self.Reset(self.key))
+            self.errors.pop(self.cursor, None)
+            self.post_message(self.Reset(self.cursor))
             self.rebuild()
 
     def action_reset_all(self) -> None:
@@ -356,11 +326,10 @@ class FormView(LinesView):
 
     def on_click(self, event: events.Click) -> None:
         """Selects the field; a second click on it goes on to the next choice or edits."""
-        index = self.index_at(event.y)
-        if not 0 <= index < len(self._where) or not self._where[index]:
+        key = self.key_at(event.y)
+        if key is None:
             return
-        key = self._where[index]
-        if key != self.key:
+        if key != self.cursor:
             self.go_to(key)
         elif self._edit is None:
             self.action_side(1)

@@ -44,14 +44,7 @@ class LayerDialog(Modal[None]):
     ]
 
     def __init__(self, state: LabState, index: int, over: Widget, go_to: Callable[[int], None]) -> None:
-        """A dialog.
-
-        Args:
-            state: what is in the lab.
-            index: of the layer.
-            over: what it covers.
-            go_to: puts the cursor of the table on another layer.
-        """
+        """`over` is what it covers; `go_to` puts the cursor of the table on another layer."""
         super().__init__()
         self.state, self.index, self._over, self._go_to = state, index, over, go_to
 
@@ -111,7 +104,7 @@ class LayerDialog(Modal[None]):
         self.refresh_layer()
 
     def action_move_op(self, by: int) -> None:
-        number = op_number(self.form.key)
+        number = op_number(self.form.cursor)
         if number is not None and self.editor.move_op(self.index, number, by):
             self._edited()
             self.form.go_to(f"op{number + by}")

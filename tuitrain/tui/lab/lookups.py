@@ -26,13 +26,7 @@ class Lookups:
     """Fills in what a lab is told from outside, and has it shown."""
 
     def __init__(self, screen: Screen[Any], state: LabState, presets_read: Callable[[], None]) -> None:
-        """Nothing is looked up yet.
-
-        Args:
-            screen: whose thread is told.
-            state: is filled in.
-            presets_read: shows the list of presets.
-        """
+        """`presets_read` shows the list of presets."""
         self._screen, self._state, self._show_presets = screen, state, presets_read
         self._looked_for = ""  # a data set
         self._estimate = Behind(screen, "lab-estimate", _estimate, self._estimated)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.message import Message
 
 from tuitrain.errors import visible
 from tuitrain.figures import shape_text, short_count_text
 from tuitrain.tui.paint.bars import bar
-from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.lines import cursor_keys
+from tuitrain.tui.paint.rows import RowsView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.shell.modal import ask
 from tuitrain.workbench.editor import EditError, NetworkEditor
@@ -30,7 +30,7 @@ def short_count(count: int, cells: int) -> str:
     return text if len(text) <= cells else short_count_text(count)
 
 
-class NetworkView(LinesView):
+class NetworkView(RowsView[int]):
     """The layers. + and - make one wider or narrower, e edits it, i inserts, I duplicates, D deletes, u takes back."""
 
     HELP_TITLE = "Network"
@@ -71,37 +71,25 @@ class NetworkView(LinesView):
         Binding("Z", "reset_network", "Reset the network", show=False, id="network.reset"),
     ]
 
-    class Moved(Message):
-        """The cursor is on another layer."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.state: LabState | None = None
-        self.rows: list[LayerRow] = []
-        self.cursor = 0
-        self._where: list[int] = []
+    cursor = 0
+    state: LabState | None = None
+    rows: Sequence[LayerRow] = ()
 
     def show(self, state: LabState) -> None:
         self.state, self.rows = state, state.rows()
         self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         self.rebuild()
 
-    def build(self, width: int) -> list[Parts]:
-        """One row a layer where there is room for all columns, else a second one for what follows it."""
-        out: list[Parts] = []
-        self._where = []
+    def rows_for(self, width: int) -> Iterator[tuple[int | None, Sequence[Parts]]]:
+        """One line a layer where there is room for all columns, else a second one for what follows it."""
         wide = width >= WIDE
         if wide:
-            out.append(self._head(width))
-            self._where.append(-1)
+            yield None, [self._head(width)]
         largest = max((row.parameters for row in self.rows), default=0)
         for row in self.rows:
             lines = [self._wide(row, width, largest)] if wide else self._narrow(row, width, largest)
-            if row.index == self.cursor:
-                lines = [self.on_row(line, width) for line in lines]
-            out += lines
-            self._where += [row.index] * len(lines)
-        return out
+            here = row.index == self.cursor
+            yield row.index, [self.on_row(line, width) for line in lines] if here else lines
 
     def _lead(self, row: LayerRow) -> tuple[str, str]:
         if row.broken:
@@ -199,26 +187,16 @@ class NetworkView(LinesView):
 
     def cursor_span(self) -> tuple[int, int]:
         """All lines of the layer with the cursor, with the head of the table above the first."""
-        lines = [y for y, index in enumerate(self._where) if index == self.cursor]
-        if not lines:
-            return 0, 1
-        return (0, lines[-1] + 1) if self.cursor == 0 else (lines[0], len(lines))
-
-    def go_to(self, index: int) -> None:
-        self.cursor = max(0, min(len(self.rows) - 1, index))
-        self.rebuild()
-        self.post_message(self.Moved())
-
-    def action_move(self, by: int) -> None:
-        self.go_to(self.cursor + by)
+        first, count = super().cursor_span()
+        return (0, first + count) if self.cursor == 0 else (first, count)
 
     def on_click(self, event: events.Click) -> None:
         """Selects a layer; twice on the same one edits it."""
-        y = self.index_at(event.y)
-        if 0 <= y < len(self._where) and self._where[y] >= 0:
+        layer = self.key_at(event.y)
+        if layer is not None:
             if event.chain == 2:
                 self.action_edit_layer()
-            self.go_to(self._where[y])
+            self.go_to(layer)
 
     # -- edits ---------------------------------------------------------------------------------
 

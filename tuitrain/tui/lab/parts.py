@@ -1,4 +1,4 @@
-"""The small parts of the lab: its title line, the challenge, the divider, the line of changes."""
+"""The small parts of the lab: its title line, the challenge, the totals, the divider, the learning rate."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.cells import cell_len
-from textual import events
-from textual.message import Message
 from textual.strip import Strip
 
-from tuitrain.figures import plural
+from tuitrain.figures import plural, short_count_text, size_text
 from tuitrain.spec.challenge import Point
+from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.dots import Dots
 from tuitrain.tui.paint.styles import Painted
-from tuitrain.tui.paint.text import Line, Parts
+from tuitrain.tui.paint.text import Line, Parts, wrap
 from tuitrain.workbench.lab_state import Title
 
 
@@ -23,9 +22,7 @@ class TextLines(Painted):
 
     DEFAULT_CSS = "TextLines { height: auto; width: 1fr; color: $foreground; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._lines: list[Parts] = []
+    _lines: Sequence[Parts] = ()
 
     def build(self, width: int) -> list[Parts]:
         """The lines for a width."""
@@ -51,17 +48,7 @@ class TextLines(Painted):
 class LabTitle(TextLines):
     """`era-s7 / step13 ▾   claim 99.40 %   best here 99.41 %        budget 6,000 ▾`; its ends can be clicked."""
 
-    class Pressed(Message):
-        """One end was clicked: "presets" or "budget"."""
-
-        def __init__(self, what: str) -> None:
-            super().__init__()
-            self.what = what
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.title = Title()
-        self._ends = (0, 0)
+    title = Title()
 
     def show(self, title: Title) -> None:
         self.title = title
@@ -74,8 +61,7 @@ class LabTitle(TextLines):
         if family:
             line.add(f"{family} / ", "dim")
         line.add(name, "primary bold").add(" •" if changed else "", "accent")
-        line.add(" ▾", "dim")
-        end = line.x
+        line.add(" ▾", "dim").link("screen.presets", 0)
         right = f"{budget:,}" if budget else "none"
         room = width - line.x - cell_len(right) - 12
         for word, value in ((claim_word, claim), ("best here", best)):
@@ -84,17 +70,11 @@ class LabTitle(TextLines):
             if room > cells:
                 line.add(f"   {word} ", "dim").add(text)
                 room -= cells
-        self._ends = (end, width - cell_len(right) - 11)
         if width - line.x > cell_len(right) + 11:
-            line.to(width - cell_len(right) - 10).add("budget ", "dim")
-            line.add(right, "bold").add(" ▾", "dim")
+            start = line.to(width - cell_len(right) - 10).x
+            line.add("budget ", "dim").add(right, "bold").add(" ▾", "dim").link("screen.budget", start)
+        self.links = line
         return [line]
-
-    def on_click(self, event: events.Click) -> None:
-        if event.x < self._ends[0]:
-            self.post_message(self.Pressed("presets"))
-        elif event.x >= self._ends[1]:
-            self.post_message(self.Pressed("budget"))
 
 
 class ChallengeView(TextLines):
@@ -133,9 +113,8 @@ def point_text(point: Point) -> str:
         case "parameters" | "epochs":
             word = f" {point.point}" if point.met is not False or point.point == "epochs" else ""
             between = " of " if point.wanted.startswith("at most") else ", not "
-            text = (
-                point.wanted + word if point.met is not False else f"{point.got}{between}{point.wanted}{word}"
-            )
+            text = f"{point.got}{between}" if point.met is False else ""
+            text += point.wanted + word
         case "dropout" | "rotation" | "batch size" | "batch_size":
             text = f"{point.point} {point.wanted}" + (f", is {point.got}" if point.met is False else "")
         case "accuracy":
@@ -206,3 +185,63 @@ def braille_rows(values: Sequence[float], cells: int, rows: int) -> list[str]:
             dots.light(x, at)
         before = level
     return ["".join(dots.char((x, y)) for x in range(cells)) for y in range(rows)]
+
+
+def gauge(parameters: int, budget: int | None, width: int) -> list[tuple[str, str]]:
+    """`5,854 of 6,000 ▰▰▰▰▰▰▰▰▰▱ 97.6 %`: pieces and the names of their styles, for a section line of a width."""
+    if not budget:
+        return [(f"{parameters:,} parameters", "bold")]
+    share = parameters / budget
+    tone = "bad" if parameters > budget else "warn" if share >= 0.9 else "good"
+    tail = f" ✗ {parameters - budget:,} over" if parameters > budget else f" {share:.1%}".replace("%", " %")
+    text = f"{parameters:,} of {budget:,} " if width >= 40 else f"{parameters:,} "
+    cells = max(0, min(20, width - len(text) - len(tail) - 16))
+    full = min(cells, int(share * cells))
+    if parameters < budget:
+        full = max(0, min(full, cells - 1))
+    return [
+        (text, "bad" if tone == "bad" else "bold"),
+        ("▰" * full, tone),
+        ("▱" * (cells - full), "dim"),
+        (tail, tone),
+    ]
+
+
+def closed_figures(table: NetworkTable) -> dict[str, Any]:
+    """The totals in closed form, by torchinfo's names (see `training.model.torchinfo_table`)."""
+    names = ("parameters", "mult_adds", "input_bytes", "forward_backward_bytes", "parameter_bytes")
+    return {name: getattr(table, name) for name in names}
+
+
+class NetworkFoot(TextLines):
+    """Below the table: why the network can't be built, or by how much it overruns; and the totals."""
+
+    table: NetworkTable | None = None
+    figures: dict[str, Any] | None = None
+    warning = ""
+    waiting = False
+
+    def show(
+        self, table: NetworkTable | None, warning: str, figures: dict[str, Any] | None, waiting: bool = False
+    ) -> None:
+        """Shows totals (torchinfo's where they are known) and a warning, or that both are still to come."""
+        self.table, self.warning, self.figures, self.waiting = table, warning, figures, waiting
+        self.rebuild()
+
+    def build(self, width: int) -> list[Parts]:
+        warning = wrap(((f"  ✗ {self.warning}", "bad"),), max(10, width) - 1, 4)[:4] if self.warning else []
+        return [*warning, self._totals(width)]
+
+    def _totals(self, width: int) -> Parts:
+        line = Line().add("    ")
+        if self.waiting:
+            return line.add("trying it out, once torch has loaded …", "dim")
+        if self.table is None:
+            return line.add("no totals: this network can't be built", "dim")
+        figures = self.figures or closed_figures(self.table)
+        size = sum(figures[key] for key in ("input_bytes", "forward_backward_bytes", "parameter_bytes"))
+        line.add(f"{figures['parameters']:,}", "bold").add(" parameters  ", "dim")
+        line.add(short_count_text(figures["mult_adds"]), "bold").add(" mult-adds  ", "dim")
+        line.add(size_text(size), "bold")
+        note = "torchinfo" if self.figures is not None else "closed form"
+        return line.to(width - len(note) - 1).add(note, "dim") if width - line.x > len(note) + 1 else line

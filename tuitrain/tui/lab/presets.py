@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
@@ -17,11 +18,12 @@ from tuitrain.figures import plural
 from tuitrain.tui.lab.network import short_count
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView, cursor_keys
+from tuitrain.tui.paint.rows import RowsView
 from tuitrain.tui.paint.text import Line, Parts, wrap
 from tuitrain.workbench.library import SORTS, PresetItem, ordered, story
 
 
-class PresetTree(LinesView):
+class PresetTree(RowsView[str]):
     """Presets by family: name, parameters, claim, and the best result on this machine."""
 
     HELP_TITLE = "Presets"
@@ -34,15 +36,13 @@ class PresetTree(LinesView):
         Binding("greater_than_sign", "sort", "Sort", key_display=">", id="presets.sort"),
     ]
 
-    class Moved(Message):
-        """The cursor is on another preset."""
-
+    @dataclass
     class Chosen(Message):
         """A preset was chosen."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+        name: str
+
+    cursor = ""  # a preset's name, or "family/" of a heading
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -52,7 +52,6 @@ class PresetTree(LinesView):
         self.search = ""
         self.sort = SORTS[0]
         self.folded: set[str] = set()
-        self.cursor = ""  # a preset's name, or "family/" of a heading
         self._rows: list[str] = []
 
     def show(
@@ -86,15 +85,13 @@ class PresetTree(LinesView):
             if family not in self.folded or self.search:
                 self._rows += [entry.name for entry in found if entry.family == family]
 
-    def build(self, width: int) -> list[Parts]:
+    def rows_for(self, width: int) -> Iterator[tuple[str | None, list[Parts]]]:
         if not self._rows:
             said = f"nothing matches '{visible(self.search)}'" if self.search else "reading presets …"
-            return [Line().add("  ").add(said, "dim", max(0, width - 2))]
-        out: list[Parts] = []
+            yield None, [Line().add("  ").add(said, "dim", max(0, width - 2))]
         for row in self._rows:
             line = self._family(row, width) if row.endswith("/") else self._preset(self._found[row], width)
-            out.append(self.on_row(line, width) if row == self.cursor else line)
-        return out
+            yield row, [self.on_row(line, width) if row == self.cursor else line]
 
     def _lead(self, row: str) -> tuple[str, str]:
         """The first cell: the ground of the cursor alone would be lost without colours."""
@@ -127,19 +124,8 @@ class PresetTree(LinesView):
 
     def cursor_span(self) -> tuple[int, int]:
         """The row with the cursor, and its family's head when it is the first in it."""
-        at = self._rows.index(self.cursor) if self.cursor in self._rows else 0
+        at, _ = super().cursor_span()
         return (at - 1, 2) if at > 0 and self._rows[at - 1].endswith("/") else (at, 1)
-
-    def action_move(self, by: int) -> None:
-        if not self._rows:
-            return
-        at = self._rows.index(self.cursor) if self.cursor in self._rows else 0
-        self._go(self._rows[max(0, min(len(self._rows) - 1, at + by))])
-
-    def _go(self, row: str) -> None:
-        self.cursor = row
-        self.rebuild()
-        self.post_message(self.Moved())
 
     def action_fold(self, fold: bool) -> None:
         if self.sort != "family" or self.search:
@@ -153,7 +139,7 @@ class PresetTree(LinesView):
         else:
             self.folded.discard(family)
         self._lay_out()
-        self._go(self.cursor)
+        self.go_to(self.cursor)
 
     def action_turn(self) -> None:
         if self.cursor.endswith("/"):
@@ -170,14 +156,14 @@ class PresetTree(LinesView):
         self._lay_out()
         if self.cursor not in self._rows and self._rows:
             self.cursor = self._rows[0]
-        self._go(self.cursor)
+        self.go_to(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         """Selects a preset; twice takes it."""
-        y = self.index_at(event.y)
-        if 0 <= y < len(self._rows):
-            again = self.cursor == self._rows[y]
-            self._go(self._rows[y])
+        row = self.key_at(event.y)
+        if row is not None:
+            again = self.cursor == row
+            self.go_to(row)
             if again or event.chain == 2 or self.cursor.endswith("/"):
                 self.action_choose()
 
@@ -185,15 +171,13 @@ class PresetTree(LinesView):
 class StoryView(LinesView, can_focus=False):
     """What changed in a preset against the step before it, and what the source made of it."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.item: PresetItem | None = None
-        self.family: list[PresetItem] = []
+    item: PresetItem | None = None
+    family: Sequence[PresetItem] = ()
 
     def show(self, entry: PresetItem | None, family: Sequence[PresetItem] = ()) -> None:
         """Another preset's story, or what a family comes to."""
-        if (entry, list(family)) != (self.item, self.family):
-            self.item, self.family = entry, list(family)
+        if (entry, family) != (self.item, self.family):
+            self.item, self.family = entry, family
             self.top = 0
             self.rebuild(follow=False)
 
@@ -299,7 +283,7 @@ class PresetBrowser(Container):
         event.stop()
         tree = self.presets
         name = tree.cursor.removesuffix("/")
-        of_family = [] if tree.item else [entry for entry in tree.items if entry.family == name]
+        of_family = () if tree.item else tuple(entry for entry in tree.items if entry.family == name)
         self.query_one(StoryView).show(tree.item, of_family)
         title = f"Presets by {tree.sort}" if tree.sort != "family" else "Presets"
         wide = tree.size.width

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +11,7 @@ from textual.widgets import Static
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural, rate_text
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import Drawn
 from tuitrain.tui.paint.rates import rate_curve
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.shell.modal import Dialog
@@ -22,21 +21,6 @@ from tuitrain.workbench.rate_search import RateSearch
 
 if TYPE_CHECKING:
     from tuitrain.training.job import Job
-
-
-class RateCurve(LinesView, can_focus=False):
-    """The curve as far as it is known."""
-
-    DEFAULT_CSS = "RateCurve { height: 12; margin: 1 0; }"
-
-    def __init__(self, search: RateSearch) -> None:
-        super().__init__()
-        self._search = search
-
-    def build(self, width: int) -> Sequence[Parts]:
-        search, height = self._search, self.size.height
-        suggested = search.found.suggested if search.found is not None else None
-        return rate_curve(search.points, suggested, width, height, search.ends)
 
 
 class RateFinder(Dialog[float | None]):
@@ -49,6 +33,7 @@ class RateFinder(Dialog[float | None]):
     )
     DEFAULT_CSS = """
     RateFinder > Vertical { width: 78; }
+    RateFinder Drawn { height: 12; margin: 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Take it", id="rates.take"),
@@ -66,7 +51,7 @@ class RateFinder(Dialog[float | None]):
         name = visible(self._job.model or self._job.preset.name)
         with Vertical():
             yield Static(f"Loss over the learning rate: {name}", classes="title", markup=False)
-            yield RateCurve(self._search)
+            yield Drawn(self._curve)
             yield Static("", id="rates-said", markup=False)
             yield Static("", id="rates-keys", classes="hint", markup=False)
 
@@ -78,6 +63,11 @@ class RateFinder(Dialog[float | None]):
 
     def on_unmount(self) -> None:
         self._search.end()
+
+    def _curve(self, width: int, height: int) -> list[Parts]:
+        search = self._search
+        suggested = search.found.suggested if search.found is not None else None
+        return rate_curve(search.points, suggested, width, height, search.ends)
 
     @property
     def rate(self) -> float | None:
@@ -91,8 +81,9 @@ class RateFinder(Dialog[float | None]):
         if state == self._said:
             return
         self._said = state
-        self.query_one(RateCurve).rebuild()
-        self.query_one(RateCurve).display = not search.problem
+        curve = self.query_one(Drawn)
+        curve.rebuild()
+        curve.display = not search.problem
         if search.problem:
             said, keys = search.problem, "esc leaves"
         elif search.found is None:

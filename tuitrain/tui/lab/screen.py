@@ -8,19 +8,17 @@ from typing import Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from tuitrain.errors import PresetError, TuitrainError, visible
 from tuitrain.spec.preset import Preset
 from tuitrain.spec.preset_files import user_preset_dir
 from tuitrain.study.plan import Plan
 from tuitrain.training.job import Job
-from tuitrain.tui.lab.body import LabBody
 from tuitrain.tui.lab.form import FormView
 from tuitrain.tui.lab.layer_dialog import LayerDialog
 from tuitrain.tui.lab.lookups import Lookups
 from tuitrain.tui.lab.network import NetworkView
-from tuitrain.tui.lab.panes import FormPane, NetworkPane
+from tuitrain.tui.lab.panes import FormPane, LabBody, NetworkPane
 from tuitrain.tui.lab.parts import LabTitle
 from tuitrain.tui.lab.presets import PresetTree
 from tuitrain.tui.lab.starter import Starter
@@ -28,15 +26,15 @@ from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import Dialog, ask
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.formdata import brief, header_context
 from tuitrain.workbench.lab_state import LabState, name_refused
 
 
-class LabScreen(Screen[None]):
+class LabScreen(Room[None]):
     """Where one begins."""
 
     HELP_TITLE = "Lab"
@@ -95,12 +93,10 @@ class LabScreen(Screen[None]):
     def preset(self) -> Preset:
         return self.state.preset
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine()
+    def panes(self) -> ComposeResult:
         yield LabTitle(id="lab-title")
         yield LabBody(id="lab-body")
-        yield SectionLine("What changed", rest="w all", id="changed")
-        yield KeyFooter()
+        yield SectionLine("What changed", rest="w all", action="screen.see_changes", id="changed")
 
     def on_mount(self) -> None:
         """The first preset at once; files, devices and torch behind the first paint."""
@@ -140,7 +136,7 @@ class LabScreen(Screen[None]):
             pieces += [("  ·  ", "dim")] if pieces else []
             pieces.append((visible(change), "warn"))
         self.query_one("#changed", SectionLine).set(after=pieces or [("nothing yet", "dim")])
-        self.query_one(HeaderLine).context = header_context(state.editor, state.devices, state.data_found)
+        self.set_context(header_context(state.editor, state.devices, state.data_found))
 
     def refresh_presets(self) -> None:
         """The column of presets, and the list in a dialog."""
@@ -183,7 +179,7 @@ class LabScreen(Screen[None]):
         self.notify(visible(text), title=title, severity=severity, markup=False, timeout=timeout)  # type: ignore[arg-type]
 
     def ask(self, question: Dialog[Any], answered: Callable[[Any], None]) -> None:
-        """Asks at once, and goes on with the answer."""
+        """Asks at once, and goes on with the answer, if there is one."""
         if self.is_running:  # not left while it was found out what to ask
             ask(self, question, answered)
 
@@ -198,7 +194,7 @@ class LabScreen(Screen[None]):
         """What is being fetched, in the header, until the data has been looked at again; called in a thread."""
 
         def show() -> None:
-            self.query_one(HeaderLine).context = visible(text)
+            self.set_context(visible(text))
 
         self.call_later(show)
 
@@ -275,14 +271,6 @@ class LabScreen(Screen[None]):
         else:
             self.set_focus(browser.presets)
 
-    @on(LabTitle.Pressed)
-    def _title_pressed(self, event: LabTitle.Pressed) -> None:
-        event.stop()
-        if event.what == "budget":
-            self.action_budget()
-        else:
-            self.action_presets()
-
     def action_budget(self) -> None:
         form = self.query_one(FormView)
         self.set_focus(form)
@@ -337,7 +325,6 @@ class LabScreen(Screen[None]):
     def action_copy_toml(self) -> None:
         self._show_text("The preset as TOML", self.preset.to_toml(), "preset.toml")
 
-    @on(SectionLine.Pressed, "#changed")
     def action_see_changes(self) -> None:
         found = "\n".join(map(str, self.state.changes()))
         self._show_text(f"What changed in {visible(self.state.base.name)}", found or "nothing yet")

@@ -45,12 +45,7 @@ class SettingsForm(Vertical):
     DEFAULT_CSS = "SettingsForm { height: 1fr; }"
 
     def __init__(self, name: str, *, starts: bool = True) -> None:
-        """A form with nothing to edit yet.
-
-        Args:
-            name: the id of the form; its heading's has `-head` after it.
-            starts: whether Enter starts a run.
-        """
+        """`name` is the id of the form; its heading's has `-head` after it. `starts`: whether Enter starts a run."""
         super().__init__()
         self._form_id, self._starts = name, starts
         self._subject: Subject | None = None

@@ -96,12 +96,10 @@ def _seen_of(row: LayerRow) -> Pair:
 class ShapesView(LinesView, can_focus=False):
     """The shapes that run through the network; the layer with the cursor stands out and is marked by ▲."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.rows: list[LayerRow] = []
-        self.cursor = 0
+    rows: Sequence[LayerRow] = ()
+    cursor = 0
 
-    def show(self, rows: list[LayerRow], cursor: int) -> None:
+    def show(self, rows: Sequence[LayerRow], cursor: int) -> None:
         if (rows, cursor) != (self.rows, self.cursor):
             self.rows, self.cursor = rows, cursor
             self.rebuild(follow=False)

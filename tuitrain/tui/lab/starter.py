@@ -54,12 +54,11 @@ class Starter:
             front.say(f"one field is not valid yet: {reason}", "not started")
             return
         problem, over = editor.check.problem, editor.over_budget
-        if editor.model:  # tried out before it is trained, and judged by the budget at the end
-            front.go_on(self._with_data())
-        elif problem is not None:
+        # A network in Python is tried out before it is trained, and judged by the budget at the end.
+        if problem is not None and not editor.model:
             front.go_to_layer(problem.layer)
             front.say(problem.sentence, "can't be started", 8)
-        elif over:
+        elif over and not editor.model:
             question = ConfirmDialog(
                 f"Start {over:,} parameters over the budget?",
                 f"{editor.check.parameters:,} parameters, the budget is {editor.budget:,}. "

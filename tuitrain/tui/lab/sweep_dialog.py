@@ -31,12 +31,6 @@ class SweepDialog(Dialog["tuple[str, Plan] | None"]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="sweep.cancel")]
 
     def __init__(self, order: SweepOrder, text: str) -> None:
-        """A dialog.
-
-        Args:
-            order: what the form says.
-            text: to begin with.
-        """
         super().__init__()
         self._order, self._text = order, text
         self._found = Behind(self, "sweep-plan", order.look, self._show)

@@ -1,4 +1,4 @@
-"""The error with all learning rates in one chart, and what the published mistake does to each."""
+"""The error over the training steps: one learning rate beside the lesson, or all of them on a screen."""
 
 from __future__ import annotations
 
@@ -8,27 +8,86 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
+from tuitrain.lessons.lesson import Lesson
 from tuitrain.lessons.terms import number_text
-from tuitrain.tui.lesson.curve import ErrorChart, all_rates, looks
+from tuitrain.tui.paint import axes
+from tuitrain.tui.paint.axes import Curve, Pattern, Picture
 from tuitrain.tui.paint.cells import Field
+from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.room import Room
 from tuitrain.workbench.lesson_state import LessonState
+
+#: Colours and patterns of other learning rates, neighbours differing in both.
+LOOKS: tuple[tuple[str, Pattern], ...] = (
+    ("good", "dash"), ("primary", "dot"), ("warn", "dashdot"), ("violet", "dash"), ("second", "dot"), ("good", "dot"),
+    ("primary", "dash"), ("warn", "dot"), ("violet", "dashdot"),
+)  # fmt: skip
+OWN = "accent"
+
+
+class ErrorChart(Chart):
+    """Curves by training step, counted from 0, from an error of 0 on."""
+
+    HELP_TITLE = "The error"
+    HELP = "The error over the training steps. + and - zoom, shift with the arrows moves, r shows everything again."
+
+    def _limits(self) -> tuple[float, float]:
+        if self.picture.logarithmic:
+            return super()._limits()
+        values = [
+            v for curve in self.picture.curves for v in curve.values if v is not None and math.isfinite(v)
+        ]
+        return 0.0, 1.06 * max(values, default=1.0) or 1.0
+
+    def _ticks_of_x(self, most: int) -> list[tuple[float, str]]:
+        ticks = axes.scale("loss", False).ticks(self._x_min - 1, self._x_max - 1, most + 1)
+        return [(at + 1, f"{at:.0f}") for at, _ in ticks if at >= 0 and abs(at - round(at)) < 1e-9]
+
+
+def so_far(lesson: Lesson, *, logarithmic: bool) -> Picture:
+    """The curve up to the training step, and behind it what is to come."""
+    losses = lesson.losses()
+    return Picture(
+        (
+            Curve("so far", tuple(losses[: lesson.step + 1]), OWN),
+            Curve("to come", tuple(losses), "faint", "dot", "beside"),
+        ),
+        lesson.rows,
+        "loss",
+        None,
+        logarithmic,
+    )
+
+
+def all_rates(lesson: Lesson, *, logarithmic: bool) -> Picture:
+    """The curves of all learning rates, each with its letter, the lesson's own on top."""
+    curves = [
+        Curve(f"{lr:g}", tuple(lesson.losses(lr)), style, pattern, "own", letter)
+        for letter, lr, (style, pattern) in zip(
+            string.ascii_lowercase, lesson.sheet.learning_rates, looks(lesson), strict=False
+        )
+    ]
+    return Picture(tuple(curves), lesson.rows, "loss", None, logarithmic, lesson.step + 1)
+
+
+def looks(lesson: Lesson) -> list[tuple[str, Pattern]]:
+    """Style and pattern of the curve of each learning rate."""
+    others = len(lesson.sheet.learning_rates) - 1
+    return [(OWN, "solid"), *(LOOKS[at % len(LOOKS)] for at in range(others))]
+
 
 CELLS = 13
 
 
-class CurvesScreen(Screen[None]):
+class CurvesScreen(Room[None]):
     """A curve a learning rate. Below it the error at the step of the line, and at the last, in both variants."""
 
+    about = "the error by learning rate"
     HELP_TITLE = "Curves"
-    DEFAULT_CSS = """
-    CurvesScreen SheetLines { height: auto; max-height: 40%; }
-    """
+    DEFAULT_CSS = "CurvesScreen SheetLines { height: auto; max-height: 40%; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,o", "dismiss", "Back", key_display="esc", priority=True, id="rates.back"),
         Binding("L", "logarithmic", "Logarithmic", id="rates.log"),
@@ -41,12 +100,10 @@ class CurvesScreen(Screen[None]):
         super().__init__()
         self.state = state
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine("the error by learning rate")
+    def panes(self) -> ComposeResult:
         yield Field(id="title")
         yield ErrorChart()
         yield SheetLines()
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one(SheetLines).can_focus = False

@@ -236,14 +236,8 @@ class Drawing:
         slopes = (f"dE/d{name}", f"dE/da_{name}", f"da_{name}/d{name}", f"dE1/da_{name}", f"dE2/da_{name}")
         mine = {name, f"a_{name}", *slopes}
         used = bool(mine & (self.uses | {self.term.quantity}))
-        self.box(
-            x,
-            y,
-            width,
-            self.at.lines,
-            name,
-            STYLES["hidden" if column == 1 else "output"] if used else "faint",
-        )
+        frame = STYLES["hidden" if column == 1 else "output"] if used else "faint"
+        self.box(x, y, width, self.at.lines, name, frame)
         pad = " " * (width > self.at.number + 7)
         slope = next((one for one in slopes if one == self.term.quantity), slopes[0])
         shown = {name: name, f"a_{name}": f"a_{name}", slope: _short(slope, name)}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.timer import Timer
 
 from tuitrain.errors import visible
@@ -19,18 +19,16 @@ from tuitrain.lessons.backprop import WEIGHTS
 from tuitrain.lessons.lesson import Lesson, typed_numbers, typed_rates
 from tuitrain.lessons.sheet import published
 from tuitrain.lessons.terms import as_text, in_numbers, in_symbols, number_text, symbol
-from tuitrain.tui.lesson.curve import ErrorChart, so_far
+from tuitrain.tui.lesson.curves import ErrorChart, so_far
 from tuitrain.tui.lesson.drawing import network
 from tuitrain.tui.lesson.formula import formula_lines
 from tuitrain.tui.paint.cells import Field, SectionLine
-from tuitrain.tui.paint.lines import LinesView
+from tuitrain.tui.paint.lines import Drawn
 from tuitrain.tui.paint.sizes import WIDE
-from tuitrain.tui.paint.text import Parts
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import Prompt, save_as
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.workbench.lesson_state import LessonState
 
 PLAY_S = 0.25  # a training step
@@ -41,31 +39,11 @@ def _typed(values: Sequence[float]) -> str:
     return ", ".join(repr(value).removesuffix(".0") for value in values)
 
 
-class NetworkView(LinesView, can_focus=False):
-    """The drawing."""
-
-    state: LessonState
-
-    def build(self, width: int) -> list[Parts]:
-        """As large as the view."""
-        return network(self.state, width, self.size.height)
-
-
-class FormulaView(LinesView, can_focus=False):
-    """The term."""
-
-    state: LessonState
-
-    def build(self, width: int) -> list[Parts]:
-        ascii_only = shell(self).settings.ascii_only
-        return formula_lines(self.state, width, self.size.height, ascii_only=ascii_only)
-
-
 class ErrorSoFar(ErrorChart, can_focus=False, inherit_bindings=False):
     """The curve, without keys of its own."""
 
 
-class LessonScreen(Screen[None]):
+class LessonScreen(Room[None]):
     """Backpropagation worked by hand on a network of eight weights, one term at a time.
 
     Left and right go from term to term, down and up from training step to training step. What the term is made of
@@ -73,17 +51,18 @@ class LessonScreen(Screen[None]):
     changes with h1.
     """
 
+    about = "backpropagation by hand"
     HELP_TITLE = "Lesson"
     DEFAULT_CSS = """
     LessonScreen { layout: vertical; }
-    LessonScreen NetworkView { height: 12; }
+    LessonScreen #network { height: 12; }
     LessonScreen Horizontal { height: 1fr; }
     LessonScreen #error { width: 28; }
     LessonScreen.-wide #error, LessonScreen.-columns #error, LessonScreen.-very-wide #error { width: 46; }
-    LessonScreen.-tall NetworkView { height: 14; }
-    LessonScreen.-very-tall NetworkView { height: 45%; max-height: 21; }
+    LessonScreen.-tall #network { height: 14; }
+    LessonScreen.-very-tall #network { height: 45%; max-height: 21; }
     LessonScreen.-narrow #error { display: none; }
-    LessonScreen.-low NetworkView { height: 9; }
+    LessonScreen.-low #network { height: 9; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "go(1)", "Term", key_display="→", id="lesson.next"),
@@ -114,20 +93,17 @@ class LessonScreen(Screen[None]):
         self.state = LessonState(shell(self).opening.lesson or Lesson(published()))
         self._timer: Timer | None = None
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine("backpropagation by hand")
-        yield NetworkView()
+    def panes(self) -> ComposeResult:
+        ascii_only = shell(self).settings.ascii_only
+        yield Drawn(partial(network, self.state), id="network")
         yield SectionLine("", id="where")
         with Horizontal():
-            yield FormulaView()
+            yield Drawn(partial(formula_lines, self.state, ascii_only=ascii_only), id="formula")
             with Vertical(id="error"):
                 yield Field(id="rate")
                 yield ErrorSoFar()
-        yield KeyFooter()
 
     def on_mount(self) -> None:
-        for view in (self.query_one(NetworkView), self.query_one(FormulaView)):
-            view.state = self.state
         self.paint()
 
     def on_resize(self) -> None:
@@ -138,8 +114,8 @@ class LessonScreen(Screen[None]):
 
     def paint(self) -> None:
         state, lesson = self.state, self.state.lesson
-        self.query_one(NetworkView).rebuild()
-        self.query_one(FormulaView).rebuild()
+        for drawn in self.query(Drawn):
+            drawn.rebuild()
         wrong = lesson.variant == "published"
         right = [
             ("published mistake  " if wrong else "corrected  ", "warn" if wrong else "dim"),

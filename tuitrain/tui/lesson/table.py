@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from tuitrain.lessons.backprop import COLUMNS
 from tuitrain.lessons.check import EQUAL, apart, check
@@ -15,10 +14,9 @@ from tuitrain.lessons.terms import symbol
 from tuitrain.tui.lesson.drawing import fitted, style_of
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.lines import cursor_keys
-from tuitrain.tui.paint.table import TableView
+from tuitrain.tui.paint.rows import TableView
 from tuitrain.tui.paint.text import Line, Parts
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.room import Room
 
 STEP, COLUMN = 7, 11  # cells
 
@@ -83,7 +81,7 @@ class StepTable(TableView):
         self.post_message(self.Focused())
 
 
-class TableScreen(Screen[int | None]):
+class TableScreen(Room[int | None]):
     """The 31 columns of the published sheet, worked out for every training step."""
 
     HELP_TITLE = "Table of the sheet"
@@ -95,12 +93,11 @@ class TableScreen(Screen[int | None]):
     def __init__(self, lesson: Lesson) -> None:
         super().__init__()
         self.lesson = lesson
+        self.about = f"learning rate {lesson.lr:g}, {lesson.variant}"
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine(f"learning rate {self.lesson.lr:g}, {self.lesson.variant}")
+    def panes(self) -> ComposeResult:
         yield Field(id="figures")
         yield StepTable(self.lesson)
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one("#figures", Field).set(*self._figures())
@@ -120,7 +117,7 @@ class TableScreen(Screen[int | None]):
     def on_lines_view_focused(self) -> None:
         table = self.query_one(StepTable)
         seen = f"columns {table.first + 1} to {table.first + len(table.shown)} of {len(COLUMNS)}"
-        self.query_one(HeaderLine).context = f"lr {self.lesson.lr:g}, {self.lesson.variant}, {seen}"
+        self.set_context(f"lr {self.lesson.lr:g}, {self.lesson.variant}, {seen}")
 
     def action_take(self) -> None:
         self.dismiss(self.query_one(StepTable).cursor)

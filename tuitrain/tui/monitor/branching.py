@@ -53,13 +53,7 @@ class BranchDialog(Dialog["Job | None"]):
     ]
 
     def __init__(self, directory: RunDirectory, parent: Job, kept: Sequence[int]) -> None:
-        """A dialog.
-
-        Args:
-            directory: of the run to branch from.
-            parent: what that run was asked to do.
-            kept: the epochs that it has checkpoints of, in order.
-        """
+        """`kept` are the epochs that the run has checkpoints of, in order."""
         super().__init__()
         self._directory, self._kept = directory, kept
         train = parent.preset.train
@@ -90,11 +84,7 @@ class BranchDialog(Dialog["Job | None"]):
             yield Static(KEYS, classes="reason -keys", markup=False)
 
     def _job(self) -> Job:
-        """The branch's job.
-
-        Raises:
-            TuitrainError: a field holds what can't be used.
-        """
+        """The branch's job; a TuitrainError where a field holds what can't be used."""
         from tuitrain.runs.branch import branch_job
         from tuitrain.spec.assignment import assignments
 

@@ -108,11 +108,7 @@ def title(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, *, smoot
 def _names(state: MonitorState, ghosts: Sequence[Ghost], shown: Picture, told: str | None) -> Parts:
     """The curves' signs and names, with the value under the cursor or how far the run is ahead of them.
 
-    Args:
-        state: of the run.
-        ghosts: what it is measured against.
-        shown: the chart.
-        told: what follows how far the run is ahead of the first ghost; None leaves that out for all.
+    `told` follows how far the run is ahead of the first ghost; None leaves that out for all.
     """
     parts: list[Part] = []
     by_name = {g.name: g for g in ghosts}

@@ -42,14 +42,7 @@ class NumberDialog(Dialog[float | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="dialog.cancel")]
 
     def __init__(self, title: str, body: str, value: str, check: Callable[[str], float | str]) -> None:
-        """A question for a number.
-
-        Args:
-            title: what is asked.
-            body: what it means.
-            value: what stands there at first.
-            check: the number of a text, or in words why it is none.
-        """
+        """`check` gives the number of a text, or in words why it is none."""
         super().__init__()
         self.question_title, self.body, self.value, self.check = title, body, value, check
 
@@ -107,13 +100,7 @@ def epochs_dialog(planned: int) -> NumberDialog:
 
 
 def pause_dialog(epoch: int, planned: int, before: int = 0) -> NumberDialog:
-    """Ask after which epoch to pause, 0 for none.
-
-    Args:
-        epoch: that the run is in.
-        planned: its last.
-        before: after which it will pause already; 0 for none.
-    """
+    """Ask after which epoch to pause, 0 for none; `before` is the one after which it will pause already, or 0."""
 
     def check(text: str) -> float | str:
         try:

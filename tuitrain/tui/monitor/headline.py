@@ -12,10 +12,9 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.tui.monitor.sheets import LEVEL_MARKS, LEVEL_STYLES
 from tuitrain.tui.paint.bars import spark_range
-from tuitrain.tui.paint.cells import Bar, BigNumber, Field, Spark
-from tuitrain.tui.paint.head import LargeHead
+from tuitrain.tui.paint.cells import Bar, BigNumber, Field, LargeHead, Spark
 from tuitrain.tui.paint.sizes import NORMAL
-from tuitrain.tui.paint.text import Part, cells
+from tuitrain.tui.paint.text import Line, Part, cells
 from tuitrain.watch.alerts import Alert
 from tuitrain.watch.machine import Reading
 from tuitrain.watch.state import Ghost, MonitorState, ahead
@@ -90,14 +89,10 @@ class Headline(LargeHead):
         style = {"live": "good", "waiting": "dim"}.get(kind, kind)
         parts: list[Part] = [(f"{glyph} {state.status_text}", style)]
         if state.started is not None or state.epochs:
-            over = state.over
-            where = figures.plural(state.epoch, "epoch") if over else self._epoch_of(state)
-            parts.append((f"  {where}", "bold"))
+            where = f"epoch {state.epoch}{'/' if self.narrow else ' of '}{state.planned}"
+            parts.append((f"  {figures.plural(state.epoch, 'epoch') if state.over else where}", "bold"))
         self._set("state", *parts)
         self._set("eta", *self._waiting_for(state, silent_s))
-
-    def _epoch_of(self, state: MonitorState) -> str:
-        return f"epoch {state.epoch}{'/' if self.narrow else ' of '}{state.planned}"
 
     def _waiting_for(self, state: MonitorState, silent_s: float) -> list[Part]:
         """What was asked and isn't done yet, else how long it still takes."""
@@ -190,14 +185,9 @@ def brief(state: MonitorState) -> list[str]:
     if state.started is None:
         return []
     glyph, _ = figures.glyph_and_kind(state.status)
-    where = (
-        f"{figures.plural(state.epoch, 'epoch')}" if state.over else f"epoch {state.epoch}/{state.planned}"
-    )
-    time = (
-        f"took {figures.elapsed_text(state.elapsed_s)}"
-        if state.over
-        else f"ETA {figures.duration_text(state.eta_s)}"
-    )
+    where, time = f"epoch {state.epoch}/{state.planned}", f"ETA {figures.duration_text(state.eta_s)}"
+    if state.over:
+        where, time = figures.plural(state.epoch, "epoch"), f"took {figures.elapsed_text(state.elapsed_s)}"
     lines = [f"{glyph} {state.status_text}  {where}  {time}", visible(state.started.name or "run")]
     if state.best is not None and state.last is not None:
         best, last = figures.accuracy_text(state.best.test_acc), figures.accuracy_text(state.last.test_acc)
@@ -297,9 +287,7 @@ def _cpu(device: str, r: Reading) -> list[list[Part]]:
 class News(Vertical):
     """The lowest lines: alerts with their remedy first, then the latest of the log."""
 
-    DEFAULT_CSS = """
-    News { height: 2; width: 1fr; }
-    """
+    DEFAULT_CSS = "News { height: 2; width: 1fr; }"
 
     def compose(self) -> ComposeResult:
         """As many lines as the tallest layout has."""
@@ -308,30 +296,17 @@ class News(Vertical):
 
     def show(self, state: MonitorState, alerts: Sequence[Alert]) -> None:
         """Alerts, then the log's end, the newest last."""
-        fields = list(self.query(Field))
         room = max(1, self.size.height)
-        lines: list[tuple[Part, ...]] = []
         shown = alerts[: max(1, room - 1)]
-        for number, alert in enumerate(shown):
+        hidden, rest = len(alerts) - len(shown), room - len(shown)
+        lines: list[Line] = []
+        for number, alert in enumerate(shown, 1):
             mark = LEVEL_MARKS[alert.level].strip() or "·"
-            more = (
-                f"  (+{len(alerts) - len(shown)})"
-                if number == len(shown) - 1 and len(alerts) > len(shown)
-                else ""
-            )
-            style = LEVEL_STYLES[alert.level] or "accent"
-            lines.append(
-                (
-                    (f"{mark} {alert.message}", style),
-                    (f" – {alert.remedy}" if alert.remedy else "", ""),
-                    (more, "dim"),
-                )
-            )
-        rest = room - len(lines)
-        latest = state.log[-rest:] if rest else ()
-        lines += [
-            ((f"{LEVEL_MARKS[line.level]} {line.text}", LEVEL_STYLES[line.level] or "dim"),)
-            for line in latest
-        ]
-        for number, field in enumerate(fields):
+            line = Line().add(f"{mark} {alert.message}", LEVEL_STYLES[alert.level] or "accent")
+            line.add(f" – {alert.remedy}" if alert.remedy else "")
+            lines.append(line.add(f"  (+{hidden})" if hidden and number == len(shown) else "", "dim"))
+        for entry in state.log[-rest:] if rest else ():
+            style = LEVEL_STYLES[entry.level] or "dim"
+            lines.append(Line().add(f"{LEVEL_MARKS[entry.level]} {entry.text}", style))
+        for number, field in enumerate(self.query(Field)):
             field.set(*(lines[number] if number < len(lines) else ()))

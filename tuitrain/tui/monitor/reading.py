@@ -19,14 +19,7 @@ from tuitrain.watch.watched_run import WatchedRun
 
 
 class Reading:
-    """Reads for one watched run.
-
-    Args:
-        screen: the monitor.
-        watched: the run.
-        shown: what the views draw from; it gets what was read.
-        changed: is called when it has.
-    """
+    """Reads for one watched run what its views draw from, and calls `changed` when it has."""
 
     def __init__(
         self, screen: Screen[Any], watched: WatchedRun, shown: Shown, changed: Callable[[], None]

@@ -10,7 +10,6 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.runs.report_files import REPORT
@@ -18,9 +17,8 @@ from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.reading import Reading
 from tuitrain.tui.monitor.steering import STEERING_KEYS, RunSteering
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
@@ -38,7 +36,7 @@ VIEW_S = 1.0  # the least time between two drawings of a view, four times that o
 MACHINE_S = 2.0  # between two looks at the sensors
 
 
-class MonitorScreen(Screen[None]):
+class MonitorScreen(Room[None]):
     """Shows a feed: the headline, a view, the machine, the news."""
 
     HELP_TITLE = "Monitor"
@@ -51,22 +49,22 @@ class MonitorScreen(Screen[None]):
     MonitorScreen.-tall News, MonitorScreen.-very-tall News { height: 5; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", id="monitor.pause"),
-        Binding("space", "resume", "Resume", id="monitor.resume"),
-        Binding("x", "stop", "Stop", id="monitor.stop"),
-        Binding("R", "go_on", "Resume", id="monitor.go_on"),
-        Binding("l", "learning_rate", "Learning rate", id="monitor.learning_rate"),
-        Binding("a", "another_seed", "Another seed", id="monitor.another_seed"),
+        Binding("space", "steer('pause')", "Pause", id="monitor.pause"),
+        Binding("space", "steer('resume')", "Resume", id="monitor.resume"),
+        Binding("x", "steer('stop')", "Stop", id="monitor.stop"),
+        Binding("R", "steer('go_on')", "Resume", id="monitor.go_on"),
+        Binding("l", "steer('learning_rate')", "Learning rate", id="monitor.learning_rate"),
+        Binding("a", "steer('another_seed')", "Another seed", id="monitor.another_seed"),
         Binding("enter", "report", "Report", id="monitor.report"),
-        Binding("M", "members", "Group", id="monitor.members"),
+        Binding("M", "steer('members')", "Group", id="monitor.members"),
         Binding("d", "detach", "Detach", id="monitor.detach"),
         Binding("tab", "step_view(1)", "Next view", id="monitor.next_view"),
         Binding("shift+tab", "step_view(-1)", "Previous view", show=False, id="monitor.previous_view"),
-        Binding("s", "checkpoint", "Save a checkpoint now", show=False, id="monitor.checkpoint"),
-        Binding("E", "add_epochs", "More epochs", show=False, id="monitor.add_epochs"),
-        Binding("P", "pause_after", "Pause after an epoch", show=False, id="monitor.pause_after"),
-        Binding("B", "branch", "Branch from an epoch", id="monitor.branch"),
-        Binding("h", "draw", "Draw a digit by hand for it", show=False, id="monitor.draw"),
+        Binding("s", "steer('checkpoint')", "Save a checkpoint now", show=False, id="monitor.checkpoint"),
+        Binding("E", "steer('add_epochs')", "More epochs", show=False, id="monitor.add_epochs"),
+        Binding("P", "steer('pause_after')", "Pause after an epoch", show=False, id="monitor.pause_after"),
+        Binding("B", "steer('branch')", "Branch from an epoch", id="monitor.branch"),
+        Binding("h", "steer('draw')", "Draw a digit by hand for it", show=False, id="monitor.draw"),
         Binding("m", "next_chart", "Next quantity", show=False, id="monitor.next_chart"),
         Binding("left", "image(-1)", "Maps: previous image", show=False, id="monitor.previous_image"),
         Binding("right", "image(1)", "Maps: next image", show=False, id="monitor.next_image"),
@@ -85,12 +83,7 @@ class MonitorScreen(Screen[None]):
         clock: Callable[[], float] = time.monotonic,
         make_sensors: MakeSensors | None = Sensors,
     ) -> None:
-        """The screen, empty.
-
-        Args:
-            clock: seconds, only for how long ago something was.
-            make_sensors: makes the sensors of a device; None for a screen without any.
-        """
+        """`clock` gives seconds, for how long ago something was; without `make_sensors` there are none."""
         super().__init__()
         self._clock, self._make_sensors = clock, make_sensors
         self.watched = WatchedRun()
@@ -110,15 +103,13 @@ class MonitorScreen(Screen[None]):
 
     # -- the screen ------------------------------------------------------------------------------
 
-    def compose(self) -> ComposeResult:
+    def panes(self) -> ComposeResult:
         ascii_only = shell(self).settings.ascii_only
-        yield HeaderLine()
         with Vertical(id="monitor"):
             yield Headline(ascii_only=ascii_only)
             yield Views(id="views")
             yield MachineLine()
             yield News()
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         settings = shell(self).settings
@@ -135,12 +126,6 @@ class MonitorScreen(Screen[None]):
         self._redraw()
 
     def show_feed(self, feed: RunFeed, readonly: bool = False) -> None:
-        """Show another run from its beginning.
-
-        Args:
-            feed: of the run.
-            readonly: nothing may be steered.
-        """
         self.watched.leave_machine()
         self.watched = WatchedRun(feed, readonly, self._make_sensors)
         self._shown, self._alerts, self._ran = Shown(), (), False
@@ -148,7 +133,7 @@ class MonitorScreen(Screen[None]):
         self._steering = RunSteering(self, self.watched, self.tick)
         self._heard = self._clock()
         if self.is_mounted and self.is_running:  # one that is being closed has lost its widgets
-            self.query_one(HeaderLine).context = self.watched.title
+            self.set_context(self.watched.title)
             self.query_one(Views).choose("charts")
             self._redraw()
 
@@ -221,7 +206,7 @@ class MonitorScreen(Screen[None]):
                 views.choose("verdict")
 
     def _begun(self, started: RunStarted) -> None:
-        self.query_one(HeaderLine).context = self.watched.title
+        self.set_context(self.watched.title)
         self._shown.plan = planned_rates(self.state.history)
         self._shown.has_network = not started.own_network and keeps_network(
             self.watched.directory, self.state.over
@@ -291,48 +276,17 @@ class MonitorScreen(Screen[None]):
         """Steering that can't be is not offered; what belongs to the end comes with the end."""
         if action == "image":
             return self.is_mounted and self.query_one(Views).view == "maps"
-        return self._steering.allowed(action, self._shown.has_report)
+        what = str(parameters[0]) if action == "steer" else action
+        return self._steering.allowed(what, self._shown.has_report)
 
     def on_key(self, event: events.Key) -> None:
         """A key that would steer says why it doesn't."""
         if event.key in STEERING_KEYS and self._steering.refused():
             event.stop()
 
-    def action_pause(self) -> None:
-        self._steering.pause()
-
-    def action_resume(self) -> None:
-        self._steering.resume()
-
-    def action_stop(self) -> None:
-        self._steering.stop()
-
-    def action_checkpoint(self) -> None:
-        self._steering.checkpoint()
-
-    def action_learning_rate(self) -> None:
-        self._steering.learning_rate()
-
-    def action_add_epochs(self) -> None:
-        self._steering.add_epochs()
-
-    def action_pause_after(self) -> None:
-        self._steering.pause_after()
+    def action_steer(self, what: str) -> None:
+        """One of the actions of `RunSteering`."""
+        self._steering.actions[what]()
 
     async def action_detach(self) -> None:
         await self.app.run_action("app.detach")
-
-    def action_go_on(self) -> None:
-        self._steering.go_on()
-
-    def action_branch(self) -> None:
-        self._steering.branch()
-
-    def action_another_seed(self) -> None:
-        self._steering.another_seed()
-
-    def action_members(self) -> None:
-        self._steering.show_members()
-
-    def action_draw(self) -> None:
-        self._steering.draw()

@@ -1,4 +1,4 @@
-"""The monitor's sheets as painted lines: epochs, log, network, confusion, verdict. No textual."""
+"""The monitor's sheets as painted lines: epochs, log, network, verdict, maps. No textual."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.bars import bar
-from tuitrain.tui.paint.text import HeadedLines, Part, Parts, wrap
+from tuitrain.tui.paint.maps import network_lines
+from tuitrain.tui.paint.text import HeadedLines, Line, Part, Parts, wrap
 from tuitrain.watch import norms
 from tuitrain.watch.state import Ghost, MonitorState, ahead
 from tuitrain.watch.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from tuitrain.training.events import EpochFinished
+    from tuitrain.tui.paint.digits import Ink
+    from tuitrain.watch.maps import ShownMaps
 
 LEVEL_STYLES = {"info": "", "good": "good", "warning": "warn", "error": "bad"}
 LEVEL_MARKS = {"info": " ", "good": "✓", "warning": "▲", "error": "✗"}
@@ -58,23 +61,15 @@ def epochs(state: MonitorState, ghosts: Sequence[Ghost] = ()) -> HeadedLines:
         mark = "★" if e.epoch == best else "✓" if hit else " "
         style = "accent" if e.epoch == best else "good" if hit else ""
         beside = ghost.test_acc[e.epoch - 1] if ghost and e.epoch <= len(ghost.test_acc) else None
-        waited = "–" if e.data_wait_s is None else f"{_wait_percent(e):.0f}"
-        rows.append(
-            (
-                (f"{e.epoch:5}", ""),
-                (f" {mark} {figures.percent_text(e.test_acc):>6}", style),
-                (f" {figures.loss_text(e.test_loss):>7}", ""),
-                (f" {figures.percent_text(e.ema_test_acc):>7}" if averages else "", ""),
-                (f" {figures.percent_text(e.train_acc):>7} {figures.loss_text(e.train_loss):>7}", "dim"),
-                (f" {figures.signed_points_text(e.train_acc - e.test_acc):>6}", ""),
-                (
-                    f" {figures.rate_text(e.lr):>8} {e.train_s + e.test_s:7.1f}"
-                    + (f"{waited:>7}" if waits else ""),
-                    "dim",
-                ),
-                _difference(None if beside is None else e.test_acc - beside),
-            )
-        )
+        line = Line().add(f"{e.epoch:5}").add(f" {mark} {figures.percent_text(e.test_acc):>6}", style)
+        line.add(f" {figures.loss_text(e.test_loss):>7}")
+        line.add(f" {figures.percent_text(e.ema_test_acc):>7}" if averages else "")
+        line.add(f" {figures.percent_text(e.train_acc):>7} {figures.loss_text(e.train_loss):>7}", "dim")
+        line.add(f" {figures.signed_points_text(e.train_acc - e.test_acc):>6}")
+        line.add(f" {figures.rate_text(e.lr):>8} {e.train_s + e.test_s:7.1f}", "dim")
+        if waits:
+            line.add("–" if e.data_wait_s is None else f"{_wait_percent(e):.0f}", "dim", 7, right=True)
+        rows.append(line.add(*_difference(None if beside is None else e.test_acc - beside)))
     if rows:
         judge = state.history.judged_by
         rows.append(((f" gap: train accuracy above (+) or below (−) {judge}, in points", "dim"),))
@@ -120,11 +115,8 @@ def network(
 ) -> HeadedLines:
     """torchinfo's table: layer, output, kernel, parameters with share bars, multiply-adds, receptive field.
 
-    Args:
-        table: of the network.
-        budget: the most parameters that it may have.
-        last: the latest epoch, whose norms have columns of their own.
-        width: in cells; where there is room, the norms of weights and gradients stand beside how far a step moves them.
+    The norms of the latest epoch have columns of their own: how far a step moves the weights, and where there is room
+    those of weights and gradients.
     """
     found = norms.layer_norms(last)
     wide, cells = width >= NORMS_WIDE, 8 if not found or width >= NORMS_WIDE else 3
@@ -136,16 +128,14 @@ def network(
     for row in table.rows:
         shape = figures.shape_text(row.output_shape)
         label = f"   {row.label}" if row.is_op else f" {row.title}"
-        rows.append(
-            (
-                (f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else ""),
-                (f"{row.parameters:>9,} " if row.parameters else " " * 10, ""),
-                (f"{bar(row.parameters / most, cells):{cells}}", "primary"),
-                (f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim"),
-                (f"{row.field_text:>7}" if not row.is_op else "", "dim"),
-                *(_norms(found[row.name], wide) if not row.is_op and row.name in found else ()),
-            )
-        )
+        line = Line().add(f"{label:20.20} {shape:10}{row.kernel:5}", "dim" if row.is_op else "")
+        line.add(f"{row.parameters:>9,} " if row.parameters else " " * 10)
+        line.add(f"{bar(row.parameters / most, cells):{cells}}", "primary")
+        line.add(f"{row.mult_adds:>11,}" if row.mult_adds else " " * 11, "dim")
+        if not row.is_op:
+            line.add(f"{row.field_text:>7}", "dim")
+            line += _norms(found[row.name], wide) if row.name in found else ()
+        rows.append(line)
     total = f" {table.parameters:,} parameters"
     if budget:
         total += f" of {budget:,} ({100 * table.parameters / budget:.1f} %)"
@@ -205,37 +195,21 @@ def verdict(
         rows += wrap(((f" {found.message}", "warn"),), width, 1)
     for point in found.points:
         mark, style = MARKS[point.met]
-        rows.append(
-            (
-                (f"   {mark}", style),
-                (f"{visible(point.point):15.15}", ""),
-                (f" {visible(point.got):28.28}", "bold" if point.met is not False else "bad"),
-                (f" {visible(point.wanted)}", "dim"),
-            )
-        )
+        line = Line().add(f"   {mark}", style).add(f"{visible(point.point):15.15}")
+        line.add(f" {visible(point.got):28.28}", "bold" if point.met is not False else "bad")
+        rows.append(line.add(f" {visible(point.wanted)}", "dim"))
     if found.figures:
         wide = max(len(figure.label) for figure in found.figures)
-        rows += [
-            (),
-            (
-                (
-                    f"   {'':{wide}}  {'here':>9}" + ("    claimed" if found.claims_any else ""),
-                    "dim underline",
-                ),
-            ),
-        ]
+        head = f"   {'':{wide}}  {'here':>9}" + ("    claimed" if found.claims_any else "")
+        rows += [(), ((head, "dim underline"),)]
     for number, figure in enumerate(found.figures):
-        beside: Part = ("", "")
+        line = Line().add(f"   {figure.label:{wide}}").add(f"  {figure.here:>9}", "bold")
+        line.add(f"  {figure.claimed:>9}" if found.claims_any else "", "dim")
         if number == 0 and found.ahead is not None:
-            beside = (f"  {_by(found.ahead)}", "good" if found.ahead >= -figures.LEVEL else "warn")
-        rows.append(
-            (
-                (f"   {figure.label:{wide}}", ""),
-                (f"  {figure.here:>9}", "bold"),
-                (f"  {figure.claimed:>9}" if found.claims_any else "", "dim"),
-                beside,
-            )
-        )
+            level = abs(found.ahead) < figures.LEVEL
+            by = "the same" if level else figures.signed_points_text(found.ahead)
+            line.add(f"  {by}", "good" if found.ahead >= -figures.LEVEL else "warn")
+        rows.append(line)
     rows.append(())
     rows += [line for remark in found.remarks for line in wrap(((f" {remark}", "dim"),), width, 1)]
     rows += [(), ((" What next", "bold"),)]
@@ -243,10 +217,6 @@ def verdict(
         line for tip in _next(state, found, ghosts, can_go_on, has_report) for line in wrap(tip, width - 3, 6)
     ]
     return title, rows
-
-
-def _by(difference: float) -> str:
-    return "the same" if abs(difference) < figures.LEVEL else figures.signed_points_text(difference)
 
 
 def _next(
@@ -265,11 +235,9 @@ def _next(
         tip("1", f"back to the Lab with this preset: {found.remedy}")
     if can_go_on:
         saved = state.history.checkpoint
-        at = (
-            f"epoch {saved.epoch + 1}, step {saved.step}"
-            if saved and saved.step
-            else f"epoch {state.epoch + 1}"
-        )
+        at = f"epoch {state.epoch + 1}"
+        if saved is not None and saved.step:
+            at = f"epoch {saved.epoch + 1}, step {saved.step}"
         tip("R", f"resume it where it ended: {at}")
     tip("a", "another seed: one run is one draw, the spread is the result")
     earlier = next((g for g in ghosts if g.name != "published"), None)
@@ -280,3 +248,22 @@ def _next(
     if has_report:
         tip("enter", "open the report")
     return tips
+
+
+# ---------------------------------------------------------------------------------- maps
+
+
+def maps(shown: ShownMaps | None, width: int, ink: Ink) -> HeadedLines:
+    """The first maps of each layer, as many as stand beside each other."""
+    if shown is None or shown.found is None:
+        text = shown.problem if shown is not None else "reading the network …"
+        return ((f" {text}", "dim underline"),), []
+    chances = shown.found.probabilities
+    said = int(chances.argmax())
+    name = visible(shown.classes[said]) if shown.classes else str(said)
+    heading = f" test image {shown.image} {shown.after}: taken for {name}, {figures.accuracy_text(float(chances[said]))}"
+    keys = "← → another image"
+    if len(heading) + len(keys) + 3 <= width:
+        heading += f"   {keys}"
+    lines = network_lines(shown.found.layers, width - 2, ink, small=True, rows=1)
+    return ((heading, "dim underline"),), lines

@@ -27,16 +27,15 @@ SOURCE = "keyboard"
 
 
 class RunSteering:
-    """Steers one watched run.
-
-    Args:
-        screen: the monitor.
-        watched: the run.
-        changed: is called when something was asked of it.
-    """
+    """Steers one watched run; `changed` is called when something was asked of it."""
 
     def __init__(self, screen: Screen[Any], watched: WatchedRun, changed: Callable[[], None]) -> None:
         self._screen, self._watched, self._changed = screen, watched, changed
+        actions = (
+            self.pause, self.resume, self.checkpoint, self.stop, self.learning_rate, self.add_epochs, self.pause_after,
+            self.go_on, self.branch, self.another_seed, self.members, self.draw,
+        )  # fmt: skip
+        self.actions: dict[str, Callable[[], None]] = {action.__name__: action for action in actions}
 
     def allowed(self, action: str, has_report: bool) -> bool | None:
         """Whether an action of the monitor is offered; None where it is shown and does nothing."""
@@ -132,7 +131,7 @@ class RunSteering:
         else:
             self._screen.app.bell()
 
-    def show_members(self) -> None:
+    def members(self) -> None:
         started = self._watched.state.started
         if started is not None:
             shell(self._screen).open_study(started.study, setting_digest(started), self._watched.readonly)

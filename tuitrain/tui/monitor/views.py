@@ -12,7 +12,6 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from tuitrain.tui.monitor import curves, sheets
-from tuitrain.tui.monitor.maps import maps_sheet
 from tuitrain.tui.monitor.report_sheet import report_sheet
 from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
@@ -68,9 +67,7 @@ class Shown:
 class ChartPanel(Vertical):
     """A chart under its title."""
 
-    DEFAULT_CSS = """
-    ChartPanel { width: 1fr; height: 1fr; }
-    """
+    DEFAULT_CSS = "ChartPanel { width: 1fr; height: 1fr; }"
 
     def __init__(self, quantity: Quantity, *, id: str) -> None:
         super().__init__(id=id)
@@ -85,10 +82,6 @@ class ChartPanel(Vertical):
 
 class Names(Field):
     """The line of the views' names; a click chooses one."""
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._line = Line()
 
     def show(self, names: Sequence[tuple[str, str, str]], here: str) -> None:
         """Show these views, as roomy as they fit; too narrow for that, the names are shortened."""
@@ -106,13 +99,9 @@ class Names(Field):
                 line.add(f"{key} {word}", "bold underline")
             else:
                 line.add(key, "accent").add(f" {word}", "dim")
-            line.link(name, start)
-        self._line = line
+            line.link(f"screen.view('{name}')", start)
+        self.links = line
         self.set(*line)
-
-    def on_click(self, event: events.Click) -> None:
-        if name := self._line.linked(event.x):
-            self.post_message(Views.Wanted(name))
 
 
 def _length(names: Sequence[tuple[str, str, str]], gap: str) -> int:
@@ -132,17 +121,6 @@ class Views(Vertical):
 
     class Chosen(Message):
         """Another view is shown."""
-
-        def __init__(self, view: str) -> None:
-            super().__init__()
-            self.view = view
-
-    class Wanted(Message):
-        """A view was clicked."""
-
-        def __init__(self, view: str) -> None:
-            super().__init__()
-            self.view = view
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -195,7 +173,7 @@ class Views(Vertical):
         self._arrange()
         self.draw()
         self.focus_view()
-        self.post_message(self.Chosen(view))
+        self.post_message(self.Chosen())
 
     def step(self, by: int) -> None:
         """The next or previous view; with room for one chart, each of the three counts as a view."""
@@ -222,10 +200,6 @@ class Views(Vertical):
             panel.chart.focus(scroll_visible=False)
         else:
             self.query_one(Sheet).lines.focus(scroll_visible=False)
-
-    def on_views_wanted(self, message: Views.Wanted) -> None:
-        message.stop()
-        self.choose(message.view)
 
     def _arrange(self) -> None:
         self.query_one("#charts").display = self.view == "charts"
@@ -299,18 +273,15 @@ class Views(Vertical):
                 has_report=shown.has_report,
             )
         if view == "maps":
-            return maps_sheet(shown.maps, width, ink_of(self.app, shell(self).settings.ascii_only))
+            return sheets.maps(shown.maps, width, ink_of(self.app, shell(self).settings.ascii_only))
         return self._inspected(view, width)
 
     def _inspected(self, view: str, width: int) -> HeadedLines:
         seen, judged = self._shown.inspection, self._shown.judged or JudgingImages(None, ())
         if seen is None:
-            text = (
-                " nothing was kept of it"
-                if self._state.over
-                else " this comes with the end of the first epoch"
-            )
-            return ((text, "dim underline"),), []
+            over = self._state.over
+            text = "nothing was kept of it" if over else "this comes with the end of the first epoch"
+            return ((f" {text}", "dim underline"),), []
         if view == "confusion":
             return pictures.confusion(seen, judged.classes, width)
         height, ink = self.size.height - 2, ink_of(self.app, shell(self).settings.ascii_only)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from textual import events
+from textual import events, on
+from textual.containers import Vertical
 from textual.geometry import Region
-from textual.message import Message
 from textual.strip import Strip
 
 from tuitrain.figures import sparkline
@@ -23,9 +23,7 @@ from tuitrain.tui.paint.text import Line, Part, Parts, cells, cut
 class Field(Painted):
     """One line of parts; `set` paints it only when they differ from what is shown."""
 
-    DEFAULT_CSS = """
-    Field { height: 1; width: 1fr; }
-    """
+    DEFAULT_CSS = "Field { height: 1; width: 1fr; }"
 
     def __init__(
         self, parts: Parts = (), *, right: bool = False, id: str | None = None, classes: str | None = None
@@ -61,14 +59,10 @@ class Field(Painted):
 class Bar(Painted):
     """A calm progress bar of half-cell steps."""
 
-    DEFAULT_CSS = """
-    Bar { height: 1; width: 1fr; }
-    """
+    DEFAULT_CSS = "Bar { height: 1; width: 1fr; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._fraction = 0.0
-        self._style = "primary"
+    _fraction = 0.0
+    _style = "primary"
 
     def set(self, fraction: float, style: str = "primary") -> None:
         """Show a fraction from 0 to 1."""
@@ -87,14 +81,10 @@ class Bar(Painted):
 class Spark(Painted):
     """A sparkline, one character an epoch; the best stands out."""
 
-    DEFAULT_CSS = """
-    Spark { height: 1; width: 1fr; }
-    """
+    DEFAULT_CSS = "Spark { height: 1; width: 1fr; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._values: tuple[float, ...] = ()
-        self._low, self._label = math.nan, ""
+    _values: tuple[float, ...] = ()
+    _low, _label = math.nan, ""
 
     def set(self, values: Sequence[float], low: float, label: str = "") -> None:
         """Show these values from `low` on, NaN as a gap, and behind them what the highest is."""
@@ -145,9 +135,7 @@ ASCII_DIGITS = {
 class BigNumber(Painted):
     """The one figure that the eye should find first, three lines high."""
 
-    DEFAULT_CSS = """
-    BigNumber { height: 3; width: 22; }
-    """
+    DEFAULT_CSS = "BigNumber { height: 3; width: 22; }"
 
     def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -172,31 +160,12 @@ class BigNumber(Painted):
 class SectionLine(Painted):
     """`── Title ─────────── right ──`: heads a pane; heavy while the pane has the focus."""
 
-    class Pressed(Message):
-        """The line was clicked."""
+    DEFAULT_CSS = "SectionLine { height: 1; width: 1fr; color: $foreground; }"
 
-        def __init__(self, line: SectionLine) -> None:
-            super().__init__()
-            self.line = line
-
-        @property
-        def control(self) -> SectionLine:
-            return self.line
-
-    DEFAULT_CSS = """
-    SectionLine { height: 1; width: 1fr; color: $foreground; }
-    """
-
-    def __init__(self, title: str, *, rest: str = "", id: str | None = None) -> None:
-        """A line.
-
-        Args:
-            title: of the pane.
-            rest: how to see what comes after the title, said where that is cut.
-            id: of the widget.
-        """
+    def __init__(self, title: str, *, rest: str = "", action: str = "", id: str | None = None) -> None:
+        """`rest` is how to see what comes after the title, said where that is cut; a click runs `action`."""
         super().__init__(id=id)
-        self.title, self.rest = title, rest
+        self.title, self.rest, self.action = title, rest, action
         self.right: tuple[tuple[str, str], ...] = ()
         self.after: tuple[tuple[str, str], ...] = ()
         self.here = False
@@ -239,5 +208,26 @@ class SectionLine(Painted):
             out += [(" ", line), *right, (" ", line)]
         return self.strip(out.to(width, line, rule), width)
 
-    def on_click(self, event: events.Click) -> None:
-        self.post_message(self.Pressed(self))
+    @on(events.Click)
+    async def _pressed(self) -> None:
+        if self.action:
+            await self.run_action(self.action)
+
+
+class LargeHead(Vertical):
+    """`#head` has the large number and, beside it, the lines of `#facts`; lines of one cell's height are below."""
+
+    DEFAULT_CSS = """
+    LargeHead { height: 5; width: 1fr; }
+    LargeHead Horizontal { height: 1; width: 1fr; }
+    LargeHead #head { height: 3; }
+    LargeHead #facts { height: 3; width: 1fr; }
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ascii = ascii_only
+
+    def _set(self, name: str, *parts: Part) -> None:
+        """Shows a figure in its field."""
+        self.query_one(f"#{name}", Field).set(*parts)

@@ -71,19 +71,16 @@ class Chart(PlotWidget, inherit_bindings=False):
         Binding("escape", "cursor_off", "Cursor off", show=False, id="chart.cursor_off"),
     ]
 
+    @dataclass
     class CursorMoved(Message):
         """The value cursor is at an epoch, or off."""
 
-        def __init__(self, chart: Chart, epoch: int | None) -> None:
-            super().__init__()
-            self.chart, self.epoch = chart, epoch
+        epoch: int | None
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.picture = Picture()
-        self.zoomed = False
-        self._painting = False
-        self._points: list[tuple[Curve, list[tuple[float, float]]]] = []
+    picture = Picture()
+    zoomed = False
+    _painting = False
+    _points: Sequence[tuple[Curve, list[tuple[float, float]]]] = ()
 
     # -- textual-plot's own, made quiet ----------------------------------------------------------
 
@@ -138,7 +135,7 @@ class Chart(PlotWidget, inherit_bindings=False):
             return
         self._painting = True
         try:
-            self._datasets, self._labels, self._points = [], [], []
+            self._datasets, self._labels, self._points = [], [], ()
             self._add_all()
         finally:
             self._painting = False
@@ -156,7 +153,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         points = [(x, y) for x, y in known if math.isfinite(y)]
         if not points:
             return
-        self._points.append((curve, [(float(x), y) for x, y in points]))
+        self._points = [*self._points, (curve, [(float(x), y) for x, y in points])]
         x, y = (np.array(column, dtype=float) for column in zip(*points, strict=True))
         if len(points) == 1:  # a line needs two
             x, y = np.array([x[0] - 0.08, x[0] + 0.08]), np.array([y[0], y[0]])
@@ -172,7 +169,10 @@ class Chart(PlotWidget, inherit_bindings=False):
         span = max(1, picture.epochs - 1)
         air = span / max(8, self.size.width - self.margin_left)  # a cell, so that both ends are in sight
         self.set_xlimits(1.0 - air / 2, 1.0 + span + air)
-        self.set_ylimits(*picture.limits())
+        self.set_ylimits(*self._limits())
+
+    def _limits(self) -> tuple[float, float]:
+        return self.picture.limits()
 
     def paint(self) -> None:
         """Draw off screen and send what changed."""
@@ -290,11 +290,8 @@ class Chart(PlotWidget, inherit_bindings=False):
     def _draw_cut(self, curve: Curve, points: list[tuple[float, float]]) -> None:
         """An arrow where a value lies above or below what is shown; the first with the curve's letter, or the value."""
         text = ""
-        canvas, style, box = (
-            self.query_one("#plot", QuietCanvas),
-            self._style_of(curve),
-            self._scale_rectangle,
-        )
+        canvas, box = self.query_one("#plot", QuietCanvas), self._scale_rectangle
+        style = self._style_of(curve)
         for epoch, at in points:
             x, _ = self.get_pixel_from_coordinate(epoch, at)
             if self._y_min <= at <= self._y_max or not box.x <= x < box.right:
@@ -304,20 +301,22 @@ class Chart(PlotWidget, inherit_bindings=False):
             canvas.set_pixel(x, y, "▲" if above else "▼", style)
             if text:
                 continue
-            text = (
-                curve.letter or f" {axes.value_text(self.picture.quantity, curve.values[round(epoch) - 1])}"
-            )
+            value = axes.value_text(self.picture.quantity, curve.values[round(epoch) - 1])
+            text = curve.letter or f" {value}"
             for offset, char in enumerate(text[: max(0, box.right - x - 1)], 1):
                 canvas.set_pixel(x + offset, y, char, style if curve.letter else self._axis_styles()[1])
 
     def _style_of(self, curve: Curve) -> str:
         return str(look(self, curve.style))
 
-    def _render_x_ticks(self) -> None:
-        canvas = self.query_one("#plot", QuietCanvas)
-        margin = self.query_one("#margin-bottom", QuietCanvas)
+    def _blank(self, name: str) -> tuple[QuietCanvas, QuietCanvas, Region]:
+        """The plot, a blank margin for the numbers of its axis, and where the curves are."""
+        margin = self.query_one(name, QuietCanvas)
         margin.reset()
-        box = self._scale_rectangle
+        return self.query_one("#plot", QuietCanvas), margin, self._scale_rectangle
+
+    def _render_x_ticks(self) -> None:
+        canvas, margin, box = self._blank("#margin-bottom")
         axis, label = self._axis_styles()
         canvas.draw_line(0, box.bottom, box.right, box.bottom, char="─", style=axis)
         canvas.set_pixel(0, box.bottom, "└", axis)
@@ -337,10 +336,7 @@ class Chart(PlotWidget, inherit_bindings=False):
         return [(float(tick), str(tick)) for tick in axes.epoch_ticks(self._x_min, self._x_max, most)]
 
     def _render_y_ticks(self) -> None:
-        canvas = self.query_one("#plot", QuietCanvas)
-        margin = self.query_one("#margin-left", QuietCanvas)
-        margin.reset()
-        box = self._scale_rectangle
+        canvas, margin, box = self._blank("#margin-left")
         axis, label = self._axis_styles()
         canvas.draw_line(0, 0, 0, box.bottom - 1, char="│", style=axis)
         scale = axes.scale(self.picture.quantity, self.picture.logarithmic)
@@ -384,10 +380,10 @@ class Chart(PlotWidget, inherit_bindings=False):
             return
         now = self.picture.cursor
         epoch = (known[-1] if known else 1) if now is None else min(longest, max(1, now + by))
-        self.post_message(self.CursorMoved(self, epoch))
+        self.post_message(self.CursorMoved(epoch))
 
     def action_cursor_off(self) -> None:
-        self.post_message(self.CursorMoved(self, None))
+        self.post_message(self.CursorMoved(None))
 
 
 def _around(x: int, y: int) -> set[tuple[int, int]]:

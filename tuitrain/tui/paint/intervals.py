@@ -26,13 +26,8 @@ class Row:
 def interval_lines(rows: Sequence[Row], width: int, height: int, goal: float | None = None) -> list[Parts]:
     """The axis and as many of the intervals as fit, the first and the last among them.
 
-    The axis has room for the later half of the intervals; what is wider ends in an arrow.
-
-    Args:
-        rows: from top to bottom.
-        width: cells.
-        height: lines.
-        goal: a value that has a line of its own, through all intervals, as the gain that is looked for.
+    The axis has room for the later half of the intervals; what is wider ends in an arrow. `goal` is a value that has a
+    line of its own, through all intervals, as the gain that is looked for.
     """
     shown = _spread(rows, height - 1)
     text = max((len(row.text) for row in shown), default=0) + 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -24,14 +24,9 @@ FAR = 99_999
 def cursor_keys(
     prefix: str, what: str, *, page: int = 0, ends: tuple[str, str] = ("home", "end")
 ) -> list[Binding]:
-    """Keys for `action_move`, which takes by how many rows.
-
-    Args:
-        prefix: of their ids.
-        what: the rows are.
-        page: how many rows page up and down go; 0 for as many as are in sight.
-        ends: the keys for the first and the last row.
-    """
+    """Keys for `action_move`, which takes by how many rows; `page` is 0 for as many as are in sight."""
+    up, down = (f"move({by * page})" if page else f"page({by})" for by in (-1, 1))
+    some = f"{page or 'A page of'} {what}s"
     return [
         Binding(key, action, said, show=False, id=f"{prefix}.{name}")
         for key, action, said, name in (
@@ -39,18 +34,8 @@ def cursor_keys(
             ("down,j", "move(1)", f"Next {what}", "down"),
             (ends[0], f"move({-FAR})", f"First {what}", "first"),
             (ends[1], f"move({FAR})", f"Last {what}", "last"),
-            (
-                "pageup",
-                f"move({-page})" if page else "page(-1)",
-                f"{page or 'A page of'} {what}s up",
-                "page_up",
-            ),
-            (
-                "pagedown",
-                f"move({page})" if page else "page(1)",
-                f"{page or 'A page of'} {what}s down",
-                "page_down",
-            ),
+            ("pageup", up, f"{some} up", "page_up"),
+            ("pagedown", down, f"{some} down", "page_down"),
         )
     ]
 
@@ -62,24 +47,19 @@ class LinesView(Painted, can_focus=True):
     very many lines leaves `build` alone and has `total` and `line` instead.
     """
 
-    DEFAULT_CSS = """
-    LinesView { width: 1fr; height: 1fr; color: $foreground; }
-    """
+    DEFAULT_CSS = "LinesView { width: 1fr; height: 1fr; color: $foreground; }"
     fixed = 0  # lines at the top that stay
     thumb = False  # where one is, as a thin bar, in place of ▴ and ▾
+    lines: Sequence[Parts] = ()
+    top = 0  # of the lines that scroll, the first in sight
+    _painted: Sequence[Parts] = ()
+    _own_bindings: BindingsMap | None = None
 
     class Focused(Message):
         """The pane got or lost the focus."""
 
     class Resized(Message):
         """The pane has another size."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self.lines: Sequence[Parts] = ()
-        self.top = 0  # of the lines that scroll, the first in sight
-        self._painted: list[Parts] = []
-        self._own_bindings: BindingsMap | None = None
 
     def build(self, width: int) -> Sequence[Parts]:
         """The lines for a width."""
@@ -203,6 +183,17 @@ class LinesView(Painted, can_focus=True):
         self.scroll_lines(self.top - WHEEL)
 
 
+class Drawn(LinesView, can_focus=False):
+    """What a function draws for so many cells and lines; `rebuild` draws it again."""
+
+    def __init__(self, draw: Callable[[int, int], Sequence[Parts]], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines_for = draw
+
+    def build(self, width: int) -> Sequence[Parts]:
+        return self._lines_for(width, self.size.height)
+
+
 class SheetLines(LinesView):
     """Lines to read, scrolled with the arrow keys; at its end it follows what is added."""
 
@@ -240,12 +231,10 @@ class SheetLines(LinesView):
 class Sheet(Vertical):
     """A heading line over lines to read."""
 
-    DEFAULT_CSS = """
-    Sheet { height: 1fr; width: 1fr; padding: 0; }
-    """
+    DEFAULT_CSS = "Sheet { height: 1fr; width: 1fr; padding: 0; }"
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self.heading = Field(classes="sheet--heading")
         self.lines = SheetLines()
 

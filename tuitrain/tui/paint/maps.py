@@ -47,9 +47,6 @@ def layer_lines(layer: LayerMaps, width: int, ink: Ink, *, small: bool, rows: in
     """The maps of a layer below its heading.
 
     Args:
-        layer: with its maps.
-        width: in cells.
-        ink: how images are drawn.
         small: draws large maps at half their size.
         rows: of maps at most; 0 for all of them.
     """

@@ -14,7 +14,7 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.tui.paint.bars import bar
 from tuitrain.tui.paint.digits import Ink, digit, smaller
-from tuitrain.tui.paint.text import HeadedLines, Part, Parts, cells
+from tuitrain.tui.paint.text import HeadedLines, Line, Part, Parts, cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,12 +98,9 @@ def mistakes(
     """The misclassified images, the most confident first, each with what it is and what was said.
 
     Args:
-        seen: the predictions.
         images: the judging set; None where it can't be read here.
         classes: their names; none for digits.
-        width: in cells.
         small: draws images at half their size.
-        ink: how images are drawn.
         chosen: which of the mistakes; all where left out, as far as they can be drawn in good time.
         numbered: with the index of each image.
     """
@@ -117,10 +114,8 @@ def mistakes(
     if images is None or len(images) != len(seen.labels):
         rows: list[Parts] = [((" the images can't be read here; the list alone:", "warn"),), ()]
         for i in shown:
-            actual, predicted = names[int(seen.labels[i])], names[int(seen.predictions[i])]
-            rows.append(
-                ((f"   image {i:5}   {actual} → {predicted}   {seen.confidences[i] * 100:5.1f} %", ""),)
-            )
+            what = f"{names[int(seen.labels[i])]} → {names[int(seen.predictions[i])]}"
+            rows.append(((f"   image {i:5}   {what}   {seen.confidences[i] * 100:5.1f} %", ""),))
         return ((heading, "dim underline"),), rows
     cards = []
     for i in shown:
@@ -141,9 +136,7 @@ def confusion(seen: Predictions, classes: Sequence[str], width: int, *, heat: bo
     """Rows are the truth, columns what was said; beside it the accuracy of each class.
 
     Args:
-        seen: the predictions.
         classes: their names; none for digits.
-        width: in cells.
         heat: shades mistakes by how frequent they are.
     """
     matrix, accuracy = seen.confusion, seen.class_accuracy
@@ -196,16 +189,9 @@ def chances(
         style = "accent" if actual is None else "good" if number == actual else "bad"
         style = f"bold {style}".strip() if number == said else "good" if number == actual else "dim"
         mark = "▸" if number == said else "·" if number == actual else " "
-        rows.append(
-            (
-                (f"{mark}{name:>{label}} ", style),
-                (
-                    bar(share if share >= 5e-5 else 0.0, room).ljust(room),
-                    "primary" if number == said else "dim",
-                ),
-                (f"{figures.percent_text(share):>7} %", style),
-            )
-        )
+        drawn = bar(share if share >= 5e-5 else 0.0, room).ljust(room)
+        line = Line().add(f"{mark}{name:>{label}} ", style).add(drawn, "primary" if number == said else "dim")
+        rows.append(line.add(f"{figures.percent_text(share):>7} %", style))
     return rows
 
 

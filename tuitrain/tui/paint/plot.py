@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuitrain.tui.paint.axes import PAD, scale
 from tuitrain.tui.paint.dots import Dots
-from tuitrain.tui.paint.text import Line, Parts, fit
+from tuitrain.tui.paint.text import Line, Parts
 
 LABELS = 8  # cells for the numbers at the left
 STYLES = ("primary", "second", "accent", "good", "third", "bad")
@@ -65,11 +65,8 @@ def plot(
     }
     rows: list[Parts] = []
     for y in range(down):
-        line = (
-            Line()
-            .add(fit(ticks.get(y, ""), LABELS - 1, right=True), "dim")
-            .add(" ┤" if y in ticks else " │", "dim")
-        )
+        line = Line().add(ticks.get(y, ""), "dim", LABELS - 1, right=True)
+        line.add(" ┤" if y in ticks else " │", "dim")
         for x in range(columns):
             line.add(*cells.get((x, y), (" ", "")))
         rows.append(line)

@@ -24,9 +24,6 @@ def rate_curve(
 
     Args:
         points: the steps so far; nothing is drawn without a finite one.
-        suggested: the rate to mark.
-        width: in cells.
-        height: in lines.
         ends: the lowest and the highest rate of the axis; those of the points where left out.
     """
     finite = [point for point in points if math.isfinite(point.loss)]

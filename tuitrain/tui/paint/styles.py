@@ -6,12 +6,13 @@ from typing import Any
 
 from rich.segment import Segment
 from rich.style import Style
+from textual import events, on
 from textual.app import App
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tuitrain.tui.paint.digits import Ink
-from tuitrain.tui.paint.text import Parts, cut
+from tuitrain.tui.paint.text import Line, Parts, cut
 
 #: The names; several of them between spaces are laid over each other.
 STYLES = ("bold", "underline", "reverse", "dim", "faint", "track", "good", "warn", "bad", "primary", "second", "violet",
@@ -40,9 +41,10 @@ def ink_of(app: App[Any], ascii_only: bool) -> Ink:
 
 
 class Painted(Widget):
-    """A widget that paints parts."""
+    """A widget that paints parts; a click on its first line runs the action that is linked there."""
 
     COMPONENT_CLASSES = CLASSES
+    links = Line()  # the first line, where it has links
     #: Textual works a style out again at every paint, which takes longer than painting.
     _styles: dict[str, Style] | None = None
 
@@ -59,6 +61,11 @@ class Painted(Widget):
     def notify_style_update(self) -> None:
         self._styles = None
         super().notify_style_update()
+
+    @on(events.Click)
+    async def _follow_link(self, event: events.Click) -> None:
+        if event.y == 0 and (action := self.links.linked(event.x)):
+            await self.run_action(action)
 
     def strip(self, parts: Parts, width: int) -> Strip:
         """One painted line, filled up to the width."""

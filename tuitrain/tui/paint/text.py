@@ -99,11 +99,11 @@ class Line(list[Part]):
         """Fills up to a column."""
         return self.add(fill * (column - self.x), style)
 
-    def link(self, name: str, start: int) -> Line:
-        """Gives what was added since a column a name, for clicks."""
-        self._links.append((start, self.x, name))
+    def link(self, action: str, start: int) -> Line:
+        """Has a click on what was added since a column run an action."""
+        self._links.append((start, self.x, action))
         return self
 
     def linked(self, x: int) -> str | None:
-        """The name of what is at a column."""
-        return next((name for start, end, name in self._links if start <= x < end), None)
+        """The action of what is at a column."""
+        return next((action for start, end, action in self._links if start <= x < end), None)

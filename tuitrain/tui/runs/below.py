@@ -25,11 +25,7 @@ class Below(Static):
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        """Nothing to say yet.
-
-        Args:
-            changed: is called when what was read of marked rows can be shown.
-        """
+        """`changed` is called when what was read of marked rows can be shown."""
         super().__init__(markup=False)
         self._changed = changed
         self._said = ""

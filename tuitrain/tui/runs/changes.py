@@ -24,13 +24,7 @@ SAID_S = 10.0
 
 
 class RunChanges:
-    """Asks, changes, and has the list read again.
-
-    Args:
-        screen: with the list.
-        runs_dir: folder of the runs.
-        changed: is called after each change, and told whether runs were deleted.
-    """
+    """Asks, changes, and has the list read again: `changed` is called, and told whether runs were deleted."""
 
     def __init__(self, screen: Screen[Any], runs_dir: Path, changed: Callable[[bool], None]) -> None:
         self._screen, self._runs_dir, self._changed = screen, runs_dir, changed

@@ -19,8 +19,6 @@ from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs import curves
 from tuitrain.tui.runs.curves import LOOKS
 from tuitrain.tui.runs.histories import HistoriesScreen
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import ComparisonLine, result_lines, setting_lines
 from tuitrain.watch.evidence import figure_rows
 from tuitrain.watch.runlist import RunRow, state_look
@@ -56,13 +54,9 @@ class CompareScreen(HistoriesScreen):
     ]
 
     def __init__(self, runs: Sequence[RunSummary], load: Callable[[], list[Side]]) -> None:
-        """A comparison.
-
-        Args:
-            runs: that have a column each; none where each side has one.
-            load: reads the sides; called in a thread.
-        """
+        """`runs` have a column each, none where each side has one; `load` reads the sides, in a thread."""
         super().__init__(list(runs))
+        self.about = f"comparing {plural(len(runs), 'run')}" if runs else "comparing groups"
         self._load = load
         self.sides: list[Side] = []
         self._shows: list[list[str]] = []
@@ -80,12 +74,10 @@ class CompareScreen(HistoriesScreen):
 
         return cls(runs, load)
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine(f"comparing {plural(len(self.runs), 'run')}" if self.runs else "comparing groups")
+    def panes(self) -> ComposeResult:
         yield SheetLines()
         yield Field(id="chart-title")
         yield Chart()
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.set_class(self.size.height >= TALL, "-chart")

@@ -34,13 +34,9 @@ PUBLISHED, MINE, FRONT, HERE = ("○", "second"), ("●", "primary bold"), ("■
 class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
     """Places over a logarithmic axis of parameters, the front as a staircase."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.frontier = Frontier()
-        self.picture = Picture(
-            logarithmic=True
-        )  # of the error: it keeps 98 and 99.5 apart, and 99.4 and 99.5
-        self._axis = axes.scale("accuracy", True)
+    frontier = Frontier()
+    picture = Picture(logarithmic=True)  # of the error: it keeps 98 and 99.5 apart, and 99.4 and 99.5
+    _axis = axes.scale("accuracy", True)
 
     def show_frontier(self, frontier: Frontier) -> None:
         """Draw this, if it differs from what is shown."""
@@ -95,15 +91,13 @@ class FrontierChart(Chart, can_focus=False, inherit_bindings=False):
             ink = str(look(self, style))
             for place in places:
                 x, y = self._cell(place)
-                canvas.set_pixel(x, y, glyph if self._inside(place) else "▼", ink)
+                inside = self._y_min <= self._axis.to_axis(place.accuracy)
+                canvas.set_pixel(x, y, glyph if inside else "▼", ink)
         if shown.selected is not None:
             x, y = self._cell(shown.selected)
             text = f" {shown.selected.name[:30]} "
             beside = x + 1 if x + 1 + len(text) <= box.right else x - len(text)
             self._write(beside, y, text, str(look(self, "accent")))
-
-    def _inside(self, place: FrontierPoint) -> bool:
-        return self._y_min <= self._axis.to_axis(place.accuracy)
 
     def _cell(self, place: FrontierPoint) -> tuple[int, int]:
         """Where a place is painted; what lies too low, on the lowest row."""
@@ -143,9 +137,7 @@ class FrontierPane(Vertical):
     #: What is shown of each network, what one of them is called, and what closes the chart.
     quantity, counted, closes = "Best", "run", ""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._drawn = Frontier()
+    _drawn = Frontier()
 
     def compose(self) -> ComposeResult:
         yield Field(id="axes")
@@ -174,11 +166,8 @@ class FrontierView(FrontierPane):
     """The runs on the data set of the selected one, and the published systems."""
 
     closes = "f closes"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._published: tuple[tuple[str, FrontierPoint], ...] = ()
-        self._last: tuple[Sequence[RunSummary], RunSummary | None] = ((), None)
+    _published: tuple[tuple[str, FrontierPoint], ...] = ()
+    _last: tuple[Sequence[RunSummary], RunSummary | None] = ((), None)
 
     def show(self, runs: Sequence[RunSummary], selected: RunSummary | None) -> None:
         """Show the runs; the published systems come when they are read."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
 from tuitrain.tui.runs import curves
+from tuitrain.tui.shell.room import Room
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
 
 
-class HistoriesScreen(Screen[None]):
+class HistoriesScreen(Room[None]):
     """A screen of runs; `paint` draws it once their histories are there, and again for each size."""
 
     def __init__(self, runs: list[RunSummary]) -> None:

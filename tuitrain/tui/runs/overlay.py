@@ -18,8 +18,6 @@ from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.tui.runs import curves
 from tuitrain.tui.runs.curves import LOOKS, VIEWS
 from tuitrain.tui.runs.histories import HistoriesScreen
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.watch.comparison import why_not_comparable
 from tuitrain.watch.runlist import changed_text
 
@@ -31,9 +29,7 @@ class OverlayScreen(HistoriesScreen):
     """Up to twelve runs in one chart, each with a letter; m shows another quantity, L is logarithmic."""
 
     HELP_TITLE = "Overlay"
-    DEFAULT_CSS = """
-    OverlayScreen SheetLines { height: auto; max-height: 7; }
-    """
+    DEFAULT_CSS = "OverlayScreen SheetLines { height: auto; max-height: 7; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,o", "back", "Back", key_display="esc", priority=True, id="overlay.back"),
         Binding("m,tab", "view(1)", "Next quantity", key_display="m", id="overlay.next"),
@@ -42,16 +38,15 @@ class OverlayScreen(HistoriesScreen):
 
     def __init__(self, runs: list[RunSummary]) -> None:
         super().__init__(runs[: len(LOOKS)])
+        self.about = f"{len(self.runs)} runs in one chart"
         self._left_out = len(runs) - len(self.runs)
         self._view = 0
         self._log = False
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine(f"{len(self.runs)} runs in one chart")
+    def panes(self) -> ComposeResult:
         yield Field(id="title")
         yield Chart()
         yield SheetLines()
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.query_one(SheetLines).can_focus = False

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.widgets import Input
 
 from tuitrain.errors import visible
@@ -21,10 +20,9 @@ from tuitrain.tui.runs.below import Below, FilterLine
 from tuitrain.tui.runs.changes import SAID_S, RunChanges
 from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import EMPTY, NO_MATCH, RunTable
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.folding import group_details
 from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
@@ -39,9 +37,10 @@ if TYPE_CHECKING:
 RELOAD_S = 1.0
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(Room[None]):
     """All runs in a table, the queue on top."""
 
+    about = "reading the runs ..."
     HELP_TITLE = "Runs"
     DEFAULT_CSS = """
     RunsScreen #filter { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
@@ -82,9 +81,7 @@ class RunsScreen(Screen[None]):
         Binding("f5", "reload", "Read the folder again", show=False, id="runs.reload"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._trouble = ""
+    _trouble = ""
 
     @property
     def shell(self) -> Shell:
@@ -103,15 +100,13 @@ class RunsScreen(Screen[None]):
     def table(self) -> RunTable:
         return self.query_one(RunTable)
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine("reading the runs ...")
+    def panes(self) -> ComposeResult:
         yield RunTable()
         yield Below(self._say_marked)
         yield FrontierView(id="frontier")
         yield FilterLine(
             placeholder="step13 done best>99.3 seed=1", id="filter", select_on_focus=False, compact=True
         )
-        yield KeyFooter()
 
     def on_mount(self) -> None:
         self.table.focus()
@@ -154,7 +149,7 @@ class RunsScreen(Screen[None]):
         waiting = len(self.shell.manager.waiting())
         extra = [f"{live} live"] if live else []
         extra += [f"{waiting} queued"] if waiting else []
-        self.query_one(HeaderLine).context = "  ".join([*extra, context])
+        self.set_context("  ".join([*extra, context]))
         self._say_marked()
 
     def strip_lines(self) -> list[str]:
@@ -227,7 +222,7 @@ class RunsScreen(Screen[None]):
         self._say_marked()
 
     def action_details(self) -> None:
-        from tuitrain.tui.runs.details import Details
+        from tuitrain.tui.runs.dialogs import Details
 
         row = self.table.current
         if row is not None:
@@ -287,12 +282,12 @@ class RunsScreen(Screen[None]):
         here = SORTS.index(self.table.sort) if self.table.sort in SORTS else -1
         self._sort_by(SORTS[(here + 1) % len(SORTS)])
 
-    def on_run_table_sort_wanted(self, event: RunTable.SortWanted) -> None:
+    def action_sort_by(self, name: str) -> None:
         """By the column that was clicked, twice reverses."""
-        if event.name == self.table.sort:
+        if name == self.table.sort:
             self.action_reverse()
         else:
-            self._sort_by(event.name)
+            self._sort_by(name)
 
     def _sort_by(self, name: str) -> None:
         self.table.sort, self.table.reverse = name, name not in {"preset", "changed", "state", "params"}
@@ -315,7 +310,7 @@ class RunsScreen(Screen[None]):
     # -- queue ---------------------------------------------------------------------------------
 
     def action_add(self) -> None:
-        from tuitrain.tui.runs.queue_dialog import QueueDialog
+        from tuitrain.tui.runs.dialogs import QueueDialog
 
         ask(self, QueueDialog(), self._add)
 

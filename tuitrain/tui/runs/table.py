@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tuitrain.tui.paint.lines import cursor_keys
-from tuitrain.tui.paint.table import TableView
+from tuitrain.tui.paint.rows import TableView
 from tuitrain.tui.paint.text import Line, Parts
 from tuitrain.watch.runlist import Column, RunRow, columns_for, state_look
 
@@ -41,12 +41,11 @@ class RunTable(TableView):
         Binding("left", "open_group(False)", "Close a group of seeds", show=False, id="runs.close_group"),
     ]
 
+    @dataclass
     class Opened(Message):
         """Enter, or a double click, on a row."""
 
-        def __init__(self, row: RunRow) -> None:
-            super().__init__()
-            self.row = row
+        row: RunRow
 
     class Marked(Message):
         """The marks changed."""
@@ -54,8 +53,8 @@ class RunTable(TableView):
     class Folded(Message):
         """A group was opened or closed."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self.rows: list[RunRow] = []
         self.nothing = EMPTY  # said where there are no rows
         self.marked: dict[str, None] = {}
@@ -121,7 +120,10 @@ class RunTable(TableView):
         line = Line().add("  ", "dim underline")
         for column, cells in self._columns:
             arrow = ("▾" if self.reverse else "▴") if column.name == self.sort else ""
+            start = line.x
             line.add(f"{column.title}{arrow}", "dim underline", cells, right=column.right).add(" ")
+            line.link(f"screen.sort_by('{column.name}')", start)
+        self.links = line
         return line
 
     def _row(self, row: RunRow, here: bool) -> Parts:
@@ -136,7 +138,7 @@ class RunTable(TableView):
             line.add(text, KINDS.get(kind, kind) if state else "", cells, right=column.right).add(" ")
         return self.on_row([(text, f"bold {style}") for text, style in line], self.room) if here else line
 
-    # -- keys and mouse ------------------------------------------------------------------------
+    # -- keys ----------------------------------------------------------------------------------
 
     def action_open(self) -> None:
         if self.current is not None:
@@ -166,23 +168,3 @@ class RunTable(TableView):
             self.marked[row.key] = None
         self.action_move(1)
         self.post_message(self.Marked())
-
-    def on_click(self, event: events.Click) -> None:
-        """A click chooses, a second one opens, one on the heading sorts."""
-        if event.y == 0:
-            self._sort_at(event.x)
-
-    class SortWanted(Message):
-        """A heading was clicked."""
-
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
-
-    def _sort_at(self, x: int) -> None:
-        at = 2
-        for column, cells in self._columns:
-            if at <= x < at + cells + 1:
-                self.post_message(self.SortWanted(column.name))
-                return
-            at += cells + 1

@@ -19,14 +19,7 @@ class Behind(Generic[Answer]):
     def __init__(
         self, screen: Widget, name: str, work: Callable[..., Answer], show: Callable[[Answer], None]
     ) -> None:
-        """A question without an answer yet.
-
-        Args:
-            screen: or a widget on it; its thread shows the answer.
-            name: of the worker.
-            work: gives the answer; called in a thread.
-            show: shows it; called in the screen's own.
-        """
+        """`work` gives the answer, in a thread; `show` shows it, in the screen's own."""
         self._screen, self._name, self._work, self._show = screen, name, work, show
         self._timer: Timer | None = None
         self._question: object = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from textual import events
 from textual.binding import Binding
 from textual.strip import Strip
 
@@ -31,10 +30,10 @@ class KeyFooter(Painted):
     KeyFooter { dock: bottom; height: 1; width: 100%; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._line = Line()
-        self._shown: object = None
+    _shown: object = None
+
+    def __init__(self) -> None:
+        super().__init__()
         self._notes: dict[str, str] = {}
 
     def on_mount(self) -> None:
@@ -86,16 +85,13 @@ class KeyFooter(Painted):
     def render_line(self, y: int) -> Strip:
         """As many hints as fit, help always among them."""
         self._shown = hints = self._key_hints()
-        self._line, width = Line(), self.size.width
+        line, width = Line(), self.size.width
         help_cells = len(hints[-1][0]) + len(hints[-1][1]) + 4 if hints else 0
         for number, (key, title, enabled, name) in enumerate(hints):
-            start, last = self._line.x, number == len(hints) - 1
+            start, last = line.x, number == len(hints) - 1
             if start + cell_len(f"  {key} {title}") + (0 if last else help_cells) > width:
                 continue
-            self._line.add("  " if start else " ").add(key, "accent" if enabled else "faint")
-            self._line.add(f" {title}", "" if enabled else "faint").link(name, start)
-        return self.strip(self._line, width)
-
-    def on_click(self, event: events.Click) -> None:
-        if key := self._line.linked(event.x):
-            self.app.simulate_key(key)
+            line.add("  " if start else " ").add(key, "accent" if enabled else "faint")
+            line.add(f" {title}", "" if enabled else "faint").link(f"app.simulate_key('{name}')", start)
+        self.links = line
+        return self.strip(line, width)

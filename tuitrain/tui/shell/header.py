@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual import events
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widgets import Input
@@ -28,17 +27,15 @@ class HeaderLine(Painted):
     The digits stand back while they would be typed into a field, or a dialog waits for an answer.
     """
 
-    DEFAULT_CSS = """
-    HeaderLine { dock: top; height: 1; width: 100%; background: $panel; color: $foreground; }
-    """
+    DEFAULT_CSS = "HeaderLine { dock: top; height: 1; width: 100%; background: $panel; color: $foreground; }"
 
     context: reactive[str] = reactive("", layout=False)
 
-    def __init__(self, context: str = "", *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    _shown = True
+
+    def __init__(self, context: str = "") -> None:
+        super().__init__()
         self.set_reactive(HeaderLine.context, context)
-        self._line = Line()
-        self._shown = True
 
     def on_mount(self) -> None:
         """Every screen with a header has the strip of text for small terminals too."""
@@ -71,13 +68,9 @@ class HeaderLine(Painted):
                 line.add(key, "accent" if self._shown else "dim").add(
                     "" if width < 40 else f" {title}", "dim"
                 )
-            line.link(mode, start)
-        self._line, room = line, width - line.x - 3
+            line.link(f"app.mode('{mode}')", start)
+        self.links, room = line, width - line.x - 3
         if room >= 4:
             context = cut([(self.context, "")], room)
             line.to(width - cells(context) - 1).extend(context)
         return self.strip(line, width)
-
-    async def on_click(self, event: events.Click) -> None:
-        if mode := self._line.linked(event.x):
-            await self.run_action(f"app.mode('{mode}')")

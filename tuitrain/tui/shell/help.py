@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 class HelpScreen(Dialog[None]):
     """A list of keys in the reader's words, by where they work; Esc closes it."""
 
-    DEFAULT_CSS = """
-    HelpScreen > VerticalScroll { width: 76; }
-    """
+    DEFAULT_CSS = "HelpScreen > VerticalScroll { width: 76; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q", "dismiss", "Close", id="help.close"),
     ]
@@ -79,11 +77,8 @@ def binding_groups(
     if only is not None:
         nodes = [only]
     else:
-        here = (
-            [node for node in screen.focused.ancestors_with_self if node not in (screen, app)]
-            if (screen.focused is not None)
-            else []
-        )
+        above = screen.focused.ancestors_with_self if screen.focused is not None else []
+        here = [node for node in above if node not in (screen, app)]
         panes = [node for node in screen.walk_children() if getattr(node, "can_focus", False)]
         nodes = [*here, screen, app, *panes]
     groups: list[tuple[str, list[tuple[str, str, str]]]] = []

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.screen import Screen
-
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
+from tuitrain.tui.shell.room import Room
 
 
-class OpeningScreen(Screen[None]):
+class OpeningScreen(Room[None]):
     """The first and the last line; the app goes on to the lab as soon as this was painted."""
 
-    def compose(self) -> ComposeResult:
-        yield HeaderLine("opening ...")
-        yield KeyFooter()
+    about = "opening ..."

@@ -38,14 +38,7 @@ class Prompt(Dialog[str | None]):
 
 
 def save_as(screen: Screen[Any], title: str, name: str, contents: Callable[[Path], bytes]) -> None:
-    """Asks for a file, and writes it unless there is one of that name.
-
-    Args:
-        screen: that asks.
-        title: what is written.
-        name: of the file, to begin with.
-        contents: what is written into a file of this path.
-    """
+    """Asks for a file, `name` to begin with, and writes what its path is to contain unless there is one of that name."""
 
     def save(text: str) -> None:
         from tuitrain.lessons.export import write_file

@@ -37,14 +37,7 @@ class Question(Dialog[str | None]):
     def __init__(
         self, title: str, body: str, answers: tuple[tuple[str, str, str], ...], default: str
     ) -> None:
-        """A question.
-
-        Args:
-            title: the question in a line.
-            body: what the answers mean.
-            answers: (result, label, key) of each button, the safe one first.
-            default: the result that has the focus.
-        """
+        """`answers` are (result, label, key) of each button, the safe one first; `default` has the focus."""
         super().__init__()
         self.question_title, self.body, self.answers, self.default = title, body, answers, default
 
@@ -86,12 +79,7 @@ class LeaveDialog(Question):
     """Asked by q and Ctrl-C; the result is "detach", "stop", or None to stay."""
 
     def __init__(self, training: str, resume: str = "tuitrain resume") -> None:
-        """A question.
-
-        Args:
-            training: what would be left behind, in a line.
-            resume: the command that goes on with it.
-        """
+        """`training` says what would be left behind, in a line; `resume` is the command that goes on with it."""
         super().__init__(
             "Leave while this is training?",
             f"{training}\n\n"

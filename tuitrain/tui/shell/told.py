@@ -20,14 +20,7 @@ def told(
     timeout: float | None = None,
     errors: tuple[type[Exception], ...] = (TuitrainError,),
 ) -> Iterator[None]:
-    """An error inside ends it there, and is said.
-
-    Args:
-        where: on whose screen.
-        title: what did not happen, in two or three words.
-        timeout: how many seconds it is shown; None for the app's own.
-        errors: that are said.
-    """
+    """An error inside ends it there, and is said; `title` is what did not happen, in two or three words."""
     try:
         yield
     except errors as error:

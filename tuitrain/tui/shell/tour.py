@@ -70,12 +70,7 @@ class Tour:
     """Goes from stop to stop on a timer; the person may use every key meanwhile."""
 
     def __init__(self, app: App[Any], start: Callable[[], None]) -> None:
-        """The tour of an app.
-
-        Args:
-            app: is led from mode to mode.
-            start: starts the training.
-        """
+        """`start` starts the training."""
         self.app, self._start = app, start
         self._here = -1
         self._until = 0.0

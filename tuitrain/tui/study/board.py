@@ -79,7 +79,7 @@ class BoardScreen(StudyScreen):
         Binding("plus,equals_sign", "more", "More seeds", key_display="+", id="board.more"),
     ]
 
-    def panes(self) -> ComposeResult:
+    def parts(self) -> ComposeResult:
         yield StudyHead("run", 3)
         with Horizontal(id="middle"):
             with Vertical(id="settings"):

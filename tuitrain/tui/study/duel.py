@@ -13,7 +13,7 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.intervals import Row, interval_lines
-from tuitrain.tui.paint.lines import LinesView, SheetLines
+from tuitrain.tui.paint.lines import Drawn, SheetLines
 from tuitrain.tui.paint.text import Line, Parts, fit
 from tuitrain.tui.study.head import StudyHead
 from tuitrain.tui.study.members import Members
@@ -27,33 +27,6 @@ if TYPE_CHECKING:
     from tuitrain.study.watching import StudyLook
 
 
-class Intervals(LinesView, can_focus=False):
-    """What each look has left of the interval."""
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._duel: Duel | None = None
-
-    def show(self, duel: Duel) -> None:
-        self._duel = duel
-        self.rebuild()
-
-    def build(self, width: int) -> Sequence[Parts]:
-        if self._duel is None:
-            return []
-        rows = [
-            Row(
-                str(look.pairs),
-                look.difference,
-                look.interval.low,
-                look.interval.high,
-                f"{figures.signed_points_text(look.difference)} ({signed_interval(look.interval)})",
-            )
-            for look in self._duel.looks
-        ]
-        return interval_lines(rows, width, self.size.height, self._duel.plan.gain)
-
-
 HEAD = Line().add("    seed        A        B    B − A   images that only one has right", "dim underline")
 
 
@@ -63,10 +36,10 @@ class DuelScreen(StudyScreen):
     HELP_TITLE = "Monitor of a duel"
     DEFAULT_CSS = """
     DuelScreen.-tall StudyHead, DuelScreen.-very-tall StudyHead { margin: 1 0; }
-    DuelScreen Intervals { height: 1fr; width: 1fr; }
+    DuelScreen #intervals { height: 1fr; width: 1fr; }
     DuelScreen #says { display: none; width: 1fr; margin-left: 2; }
     DuelScreen.-two #says { display: block; width: 54; }
-    DuelScreen.-says Intervals { display: none; }
+    DuelScreen.-says #intervals { display: none; }
     DuelScreen.-says #says { display: block; width: 1fr; margin: 0; }
     DuelScreen Members { height: 7; }
     DuelScreen.-tall Members { height: 10; }
@@ -76,11 +49,11 @@ class DuelScreen(StudyScreen):
         Binding("A", "open_a", "Open the run of A", show=False, id="duel.open_a"),
     ]
 
-    def panes(self) -> ComposeResult:
+    def parts(self) -> ComposeResult:
         yield StudyHead("pairs", 3)
         yield SectionLine("B − A in points, at each look", id="looks-head")
         with Horizontal(id="middle"):
-            yield Intervals()
+            yield Drawn(self._intervals, id="intervals")
             yield SheetLines(id="says")
         yield SectionLine("Pairs", id="members-head")
         yield Members()
@@ -104,7 +77,7 @@ class DuelScreen(StudyScreen):
             about=looks_for_text(duel.plan),
             at_most=duel.to_go is None,
         )
-        self.query_one(Intervals).show(duel)
+        self.query_one("#intervals", Drawn).rebuild()
         goal = (("┆ the gain", "dim"),) if duel.plan.gain is not None else ()
         self.query_one("#looks-head", SectionLine).set(right=goal)
         says = self.query_one("#says", SheetLines)
@@ -114,6 +87,23 @@ class DuelScreen(StudyScreen):
             after=((f"A {visible(duel.a.label)}", "dim"), ("   ", ""), (f"B {visible(duel.b.label)}", "dim"))
         )
         self.query_one(Members).show(HEAD, pair_rows(duel))
+
+    def _intervals(self, width: int, height: int) -> list[Parts]:
+        """What each look has left of the interval."""
+        duel = self.looked.duel if self.looked is not None else None
+        if duel is None:
+            return []
+        rows = [
+            Row(
+                str(look.pairs),
+                look.difference,
+                look.interval.low,
+                look.interval.high,
+                f"{figures.signed_points_text(look.difference)} ({signed_interval(look.interval)})",
+            )
+            for look in duel.looks
+        ]
+        return interval_lines(rows, width, height, duel.plan.gain)
 
     def member_at(self, index: int) -> str | None:
         """The run of B of a pair, or where it has not begun that of A."""

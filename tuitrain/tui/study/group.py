@@ -12,9 +12,8 @@ from textual.containers import Horizontal, Vertical
 from tuitrain import figures
 from tuitrain.tui.monitor.curves import SIGNS
 from tuitrain.tui.paint.axes import Curve, Picture, horizon
-from tuitrain.tui.paint.cells import Bar, BigNumber, Field, SectionLine
+from tuitrain.tui.paint.cells import Bar, BigNumber, Field, LargeHead, SectionLine
 from tuitrain.tui.paint.chart import Chart
-from tuitrain.tui.paint.head import LargeHead
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Part, Parts
 from tuitrain.tui.runs.curves import group_curve
@@ -187,11 +186,9 @@ class GroupScreen(StudyScreen):
                 id="group.next"),
     ]  # fmt: skip
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._cursor: int | None = None
+    _cursor: int | None = None  # of the chart
 
-    def panes(self) -> ComposeResult:
+    def parts(self) -> ComposeResult:
         yield GroupHead(ascii_only=shell(self).settings.ascii_only)
         with Horizontal(id="middle"):
             with Vertical(id="picture"):

@@ -53,12 +53,7 @@ class StudyHead(Vertical):
     """
 
     def __init__(self, label: str, lines: int) -> None:
-        """A head.
-
-        Args:
-            label: of the bar.
-            lines: of the sentence.
-        """
+        """`label` stands before the bar; the sentence has so many lines."""
         super().__init__()
         self._label, self._lines = label, lines
 
@@ -89,9 +84,6 @@ class StudyHead(Vertical):
         """Show how a study stands.
 
         Args:
-            seen: the study.
-            state: of it, as it is shown.
-            fraction: of the bar.
             count: behind the bar.
             says: what is said of it; the first of it is said here.
             about: behind the state.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -41,17 +42,15 @@ class HeatView(LinesView):
         Binding("enter", "open", "Open", id="heat.open"),
     ]
 
+    @dataclass
     class Chosen(Message):
         """Another setting was gone to, or one is to be opened; its two values."""
 
-        def __init__(self, values: tuple[str, str], *, opened: bool) -> None:
-            super().__init__()
-            self.values, self.opened = values, opened
+        values: tuple[str, str]
+        opened: bool
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._heat: HeatMap | None = None
-        self._selected: tuple[str, str] | None = None
+    _heat: HeatMap | None = None
+    _selected: tuple[str, str] | None = None
 
     def show(self, heat: HeatMap | None, selected: tuple[str, str] | None) -> None:
         """Show this; `selected` are the two values that stand out."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tuitrain.tui.paint.lines import cursor_keys
-from tuitrain.tui.paint.table import TableView
+from tuitrain.tui.paint.rows import TableView
 from tuitrain.tui.paint.text import Parts
 
 
@@ -25,18 +26,15 @@ class Members(TableView):
         Binding("enter", "open", "Open member", id="members.open"),
     ]
 
+    @dataclass
     class Opened(Message):
         """Enter, or a double click, on a line."""
 
-        def __init__(self, index: int) -> None:
-            super().__init__()
-            self.index = index
+        index: int
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._rows: Sequence[Parts] = ()
-        self._keys: Sequence[object] = ()
-        self._head: Parts = ()
+    _rows: Sequence[Parts] = ()
+    _keys: Sequence[object] = ()
+    _head: Parts = ()
 
     def show(self, head: Parts, rows: Sequence[Parts], keys: Sequence[object] = ()) -> None:
         """Show this heading and these lines; the cursor stays on its line, or where they have keys on its key."""

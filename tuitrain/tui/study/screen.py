@@ -10,16 +10,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import Screen
 
 from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts, wrap
-from tuitrain.tui.shell.footer import KeyFooter
-from tuitrain.tui.shell.header import HeaderLine
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
+from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.tui.study.members import Members
 
@@ -44,7 +42,7 @@ def sentences(lines: Sequence[str], width: int, first: str = "bold") -> list[Par
     ]
 
 
-class StudyScreen(Screen[None]):
+class StudyScreen(Room[None]):
     """A study that is looked at."""
 
     DEFAULT_CSS = """
@@ -59,22 +57,18 @@ class StudyScreen(Screen[None]):
         Binding("tab", "says", "What it says", id="study.says"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.watcher: StudyWatcher | None = None
-        self.readonly = False
-        self.looked: StudyLook | None = None
-        self._looking = False
-        self._shown_state: object = None
-
-    def compose(self) -> ComposeResult:
-        yield HeaderLine()
-        with Vertical(id="study"):
-            yield from self.panes()
-        yield KeyFooter()
+    watcher: StudyWatcher | None = None
+    readonly = False
+    looked: StudyLook | None = None
+    _looking = False
+    _shown_state: object = None
 
     def panes(self) -> ComposeResult:
-        """What is between header and keys."""
+        with Vertical(id="study"):
+            yield from self.parts()
+
+    def parts(self) -> ComposeResult:
+        """The parts of the screen."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
@@ -97,13 +91,6 @@ class StudyScreen(Screen[None]):
         self.show_again()
 
     def show_study(self, watcher: StudyWatcher, setting: int = 0, readonly: bool = False) -> None:
-        """Show another study.
-
-        Args:
-            watcher: of the study.
-            setting: which of its settings is looked at first.
-            readonly: nothing may be steered.
-        """
         self.watcher, self.readonly, self.looked, self._shown_state = watcher, readonly, None, None
         watcher.setting = setting
         self.look()
@@ -151,7 +138,7 @@ class StudyScreen(Screen[None]):
         if self.looked is None or not self.is_mounted or not self.query(Members):
             return
         text = self.context(self.looked) + (" (read only)" if self.readonly else "")
-        self.query_one(HeaderLine).context = visible(text)
+        self.set_context(visible(text))
         self.show(self.looked)
 
     def context(self, seen: StudyLook) -> str:

@@ -64,11 +64,6 @@ def spelled(text: str) -> str:
     return "".join(_pieces(text))
 
 
-def to_ascii(text: str) -> str:
-    """The text in ASCII, as many cells wide as before."""
-    return _fitted((text,))[0]
-
-
 def _pieces(text: str) -> list[str]:
     """What stands for each character: as many cells, or a word."""
     out: list[str] = []

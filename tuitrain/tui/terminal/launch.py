@@ -53,11 +53,7 @@ def check_terminal(what: str, headless: str) -> None:
 
 
 def launch(make_app: Callable[[], TerminalApp]) -> int:
-    """Fork; show the app in the child until it is left; the exit code of it all.
-
-    Args:
-        make_app: makes the app, in the child.
-    """
+    """Fork; show the app that the child makes until it is left; the exit code of it all."""
     sys.stdout.flush()
     sys.stderr.flush()
     life_r, life_w = os.pipe()  # its end at the child reads EOF when the waiter dies

@@ -84,12 +84,12 @@ class _RunResult:
 
 
 def _head(run: _RunResult, running: bool = True) -> Text:
-    done = run.result.finished
-    state, word = "failed", ""
+    done, word = run.result.finished, ""
+    state: str
     if done is not None:
         state = done.outcome
     elif run.error:
-        word = "not started"
+        state, word = "failed", "not started"
     else:
         state = "training" if running else "interrupted"
     glyph, kind = glyph_and_kind(state)
@@ -123,7 +123,12 @@ def _lines_of(run: _RunResult, running: bool) -> list[Text]:
                 f"{visible(started.device)}, seed {started.seed}, {count_text(started.parameters)} parameters"
             )
         )
-    return [*lines, Text.assemble("  ", linked(directory.path)), _next_command(run, running)]
+    done = result.finished
+    state = (
+        "live" if running and done is None else "done" if done and done.outcome != "stopped" else "stopped"
+    )
+    command = _next_command(state, "tuitrain resume", run.short_name)
+    return [*lines, Text.assemble("  ", linked(directory.path)), command]
 
 
 def _lines_of_study(manager: SessionManager, entry: QueueEntry) -> list[Text]:
@@ -140,21 +145,15 @@ def _lines_of_study(manager: SessionManager, entry: QueueEntry) -> list[Text]:
     lines = [Text.assemble((f"{glyph} {word}", f"bold {RICH_COLOURS.get(kind, '')}"), f"  {entry.title}")]
     lines += [Text(f"  {visible(group.label)}: {mean_text(group)}") for group in groups[:3]]
     lines += [Text(f"  {entry.error}")] if entry.error else []
+    return [*lines, Text(f"  {visible(study.path)}"), _next_command(state, "tuitrain study resume", name)]
+
+
+def _next_command(state: str, resume: str, name: str) -> Text:
     commands = {
-        "live": f"goes on without a screen; come back with: tuitrain attach {name}",
-        "done": f"look at it again with: tuitrain attach {name}",
+        "live": "goes on without a screen; come back with: tuitrain attach",
+        "done": "look at it again with: tuitrain attach",
     }
-    command = commands.get(state, f"go on with: tuitrain study resume {name}")
-    return [*lines, Text(f"  {visible(study.path)}"), Text(f"  {command}", style="bold")]
-
-
-def _next_command(run: _RunResult, running: bool) -> Text:
-    done, name = run.result.finished, run.short_name
-    if done is None and running:
-        return Text(f"  goes on without a screen; come back with: tuitrain attach {name}", style="bold")
-    if done is None or done.outcome == "stopped":
-        return Text(f"  go on with: tuitrain resume {name}", style="bold")
-    return Text(f"  look at it again with: tuitrain attach {name}", style="bold")
+    return Text(f"  {commands.get(state, f'go on with: {resume}')} {name}", style="bold")
 
 
 def _one_line(run: _RunResult) -> Text:

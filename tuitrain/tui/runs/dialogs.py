@@ -1,4 +1,4 @@
-"""Several presets, seeds and variations, put in line in one go."""
+"""The dialogs of the list of runs: what is put in line, and a text that is cut elsewhere, whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Input, SelectionList, Static
@@ -114,3 +114,26 @@ class QueueDialog(Dialog["list[Job] | None"]):
             self.dismiss(self._plan())
         except TuitrainError as error:
             self.say(visible(error))
+
+
+class Details(Dialog[None]):
+    """A title and a text that scrolls; Esc closes it."""
+
+    HELP_TITLE = "Details"
+    DEFAULT_CSS = "Details > VerticalScroll { width: 90%; max-width: 100; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,w,q", "dismiss(None)", "Close", key_display="esc", id="details.close"),
+    ]
+
+    def __init__(self, title: str, body: str) -> None:
+        super().__init__()
+        self.details_title, self.body = title, body
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.border_title = self.details_title.replace("[", "\\[")
+            box.border_subtitle = "esc close"
+            yield Static(self.body, markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
