@@ -216,7 +216,7 @@ def joined(app: App, screen: LabScreen) -> None:
     for divider in screen.query(Divider):
         x, top = divider.region.x, divider.region.y
         for y in range(divider.region.height if divider.display else 0):
-            row = text_of(app).splitlines()[top + y]
+            row = text_of(app).splitlines()[top + y].ljust(app.size.width)
             beside = (row[x - 1] in "─━", row[x + 1] in "─━")
             wanted = {(True, True): "┬" if y == 0 else "┼", (True, False): "┤", (False, True): "├"}
             assert row[x] == ("┬" if y == 0 else wanted.get(beside, "│")), f"line {y}: {row}"

@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from support.at_rest import text_of, until
-from support.lab_stage import lab, settle
+from support.lab_stage import lab, own_folders, settle  # noqa: F401 - own_folders is a fixture
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.data import DataScreen, DigitGrid
 from tuitrain.tui.lab.dialogs import SaveDialog, TextDialog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from support.at_rest import text_of, until
-from support.lab_stage import App, lab, settle
+from support.lab_stage import App, lab, own_folders, settle  # noqa: F401 - own_folders is a fixture
 from tuitrain.training.runtime import Runtime
 from tuitrain.tui.lab.dialogs import PresetDropDown
 from tuitrain.tui.lab.layer_dialog import LayerDialog

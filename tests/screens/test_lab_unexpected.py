@@ -13,7 +13,7 @@ from textual.screen import ModalScreen, Screen
 
 import tuitrain.tui
 from support.at_rest import text_of, until
-from support.lab_stage import App, lab, looked_up
+from support.lab_stage import App, lab, looked_up, own_folders  # noqa: F401 - own_folders is a fixture
 from tuitrain.tui.lab.screen import LabScreen
 
 
