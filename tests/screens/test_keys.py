@@ -95,18 +95,18 @@ def test_a_letter_means_one_thing_on_all_screens() -> None:
     assert found == {key: set(ids.split()) for key, (_, ids) in LETTERS.items()}
 
 
-@pytest.mark.parametrize("pane", ["network", "form"])
-async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane: str) -> None:
+@pytest.mark.parametrize(("pane", "title"), [("network", "Network"), ("form", "Setup")])
+async def test_help_begins_with_the_pane_that_has_the_focus(tmp_path: Path, pane: str, title: str) -> None:
     async with lab(tmp_path) as (app, pilot, screen):
         screen.set_focus(screen.query_one(f"#{pane}"))
         await pilot.press("question_mark")
         await settle(app, pilot)
         assert isinstance(app.screen, HelpScreen)
         lines = [line.partition("│")[2].strip() for line in text_of(app).splitlines()[2:]]
-        assert lines[0].startswith(pane.title()), text_of(app)
+        assert lines[0].startswith(title), text_of(app)
         assert "Start" in lines[1] or "Accept" in lines[1]  # the keys of the footer first
         groups = binding_groups(app, screen)
-        assert [where for where, _ in groups[:3]] == [pane.title(), "Lab", "Everywhere"]
+        assert [where for where, _ in groups[:3]] == [title, "Lab", "Everywhere"]
         assert all(name for _, rows in groups for *_, name in rows)  # Textual's own have none
         said = {what for _, rows in groups for _, what, _ in rows}
         assert not said & {"Scroll Up", "Focus Next", "Page Down", "Copy selected text"}

@@ -24,7 +24,7 @@ ROOMY = 24  # lines from which on the settings of optimizer and schedule stay un
 class FormView(RowsView[str]):
     """Settings. Type a value, choose with ←/→, + and - step it, r takes it back."""
 
-    HELP_TITLE = "Form"
+    HELP_TITLE = "Setup"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", "Accept", id="form.accept"),
         Binding("escape", "drop", "Undo typing", id="form.drop"),

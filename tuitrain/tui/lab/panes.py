@@ -43,7 +43,7 @@ class FormPane(Vertical):
         editor = state.editor
         self.query_one(SettingsForm).show(
             Subject(
-                title="Tweak",
+                title="Setup",
                 data=form_data(editor, state.devices),
                 set=lambda key, value, typing: editor.set_value(key, value, merge=typing),
                 reset=editor.reset,
