@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support import warm
 from support.runs_fake import FAKE, run_to_end, start_run
+from support.until import until
 from tuitrain.runs import checkpoint
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.training.events import Control, EpochFinished, Notice, RunFinished
@@ -28,13 +28,6 @@ def command(runs: Path, *flags: str, name: str = "a") -> list[str]:
 
 #: For what is to be done within two seconds, on a machine that is busy; what hangs here hangs for a minute.
 SOON_S = 10.0
-
-
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def start_epoch(runs: Path) -> warm.Child:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from support import warm
+from support.until import until
+
 TINY = """
 [train]
 epochs = 3
@@ -31,19 +34,17 @@ def home(tmp_path_factory) -> dict[str, str]:
     }  # fmt: skip
 
 
+def made(home, argument: str) -> str:
+    """An argument with the file of the preset."""
+    return argument.replace("TINY", f"{home['HOME']}/tiny.toml")
+
+
 def command(home, *arguments: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "tuitrain",
-        *(a.replace("TINY", f"{home['HOME']}/tiny.toml") for a in arguments),
-    ]
+    return [sys.executable, "-m", "tuitrain", *(made(home, a) for a in arguments)]
 
 
 def tuitrain(home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(home, *arguments), env=home, text=True, capture_output=True, timeout=240, check=False
-    )
+    return warm.run(*(made(home, a) for a in arguments), env=home, timeout=240)
 
 
 def hashes(home, name: str) -> dict[str, str]:
@@ -63,8 +64,8 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     process = subprocess.Popen(
         command(home, *arguments), env=home, stderr=subprocess.PIPE, start_new_session=True
     )
-    _wait_for(lambda: list(runs.glob("killed_seed*/checkpoints/*")))
-    _wait_for(lambda: _pids(runs))
+    until(lambda: list(runs.glob("killed_seed*/checkpoints/*")))
+    until(lambda: _pids(runs))
     os.kill(min(_pids(runs)), signal.SIGKILL)
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGKILL)
@@ -75,10 +76,10 @@ def test_seeds_are_trained_as_runs_whatever_is_killed_and_equal_those_trained_al
     again = subprocess.Popen(
         command(home, "study", "resume", "killed", "--plain"), env=home, stderr=subprocess.PIPE
     )
-    _wait_for(lambda: _pids(runs) - dead)
+    until(lambda: _pids(runs) - dead)
     again.send_signal(signal.SIGTERM)
     assert again.wait(60) == 143
-    _wait_for(
+    until(
         lambda: not _pids(runs) - dead
     )  # a member whose turn did not come again has what it was killed with
     done = tuitrain(home, "study", "resume", "killed", "--json")
@@ -122,7 +123,7 @@ def test_halving_that_was_killed_decides_the_same_and_those_left_equal_runs_by_t
         start_new_session=True,
         stdout=subprocess.DEVNULL,
     )
-    _wait_for(lambda: plan.exists() and json.loads(plan.read_text())["cuts"])
+    until(lambda: plan.exists() and json.loads(plan.read_text())["cuts"])
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
     done = tuitrain(home, "study", "resume", "cut", "--json")
@@ -177,7 +178,7 @@ def test_a_search_that_was_killed_finds_the_same_front_and_its_presets_can_be_ju
         start_new_session=True,
         stdout=subprocess.DEVNULL,
     )
-    _wait_for(lambda: len(list(runs.glob("quest_t*/checkpoints/*"))) > 1)
+    until(lambda: len(list(runs.glob("quest_t*/checkpoints/*"))) > 1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(30)
     assert json.loads(tuitrain(home, "study", "--json").stdout)[0]["state"] == "stopped"
@@ -270,10 +271,3 @@ def _pids(runs: Path) -> set[int]:
         with contextlib.suppress(FileNotFoundError):  # the run has ended
             pids.add(int(json.loads(progress.read_text())["pid"]))
     return pids
-
-
-def _wait_for(condition) -> None:
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

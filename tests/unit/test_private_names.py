@@ -97,13 +97,18 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def defined(body: list[ast.stmt]) -> set[str]:
+@functools.cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All of a file: walking through it takes longer than looking at it."""
+    return list(ast.walk(tree(path)))
+
+
+def defined(body: list[ast.stmt], inside: Iterable[ast.AST]) -> set[str]:
     """The private names that a class or module defines: functions, variables, and attributes of `self`."""
     names = bound(body)
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and owner(node) == "self":
-                names.add(node.attr)
+    for node in inside:
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and owner(node) == "self":
+            names.add(node.attr)
     return {name for name in names if private(name)}
 
 
@@ -119,14 +124,17 @@ def bound(body: list[ast.stmt]) -> set[str]:
     return names
 
 
+@functools.cache
 def defined_in(path: Path) -> set[str]:
     """The private names that a file defines, on its own or in its classes."""
     inside = set().union(*(bound(node.body) for node in classes(path).values()))
-    return defined(tree(path).body) | {name for name in inside if private(name)}
+    return defined(tree(path).body, nodes(path)) | {name for name in inside if private(name)}
 
 
 def owner(node: ast.Attribute) -> str:
     """`self`, `super`, or another expression's text."""
+    if isinstance(node.value, ast.Name):
+        return node.value.id  # as unparse gives it, which takes long
     if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
         return node.value.func.id
     return ast.unparse(node.value)
@@ -134,23 +142,27 @@ def owner(node: ast.Attribute) -> str:
 
 @functools.cache
 def classes(path: Path) -> dict[str, ast.ClassDef]:
-    return {node.name: node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)}
+    return {node.name: node for node in nodes(path) if isinstance(node, ast.ClassDef)}
 
 
 @functools.cache
 def defined_by(owner: type) -> set[str]:
     """The private names that this class itself defines, as far as its source says."""
-    return defined(classes(Path(inspect.getfile(owner)))[owner.__name__].body)
+    found = classes(Path(inspect.getfile(owner)))[owner.__name__]
+    return defined(found.body, ast.walk(found))
 
 
 @functools.cache
-def theirs() -> set[str]:
-    """Every private name that their sources define."""
-    names = set()
-    for package in PACKAGES:
-        for path in Path(str(importlib.util.find_spec(package).origin)).parent.rglob("*.py"):
-            names |= defined_in(path)
-    return names
+def their_texts() -> dict[Path, str]:
+    """Their sources."""
+    folders = (Path(str(importlib.util.find_spec(package).origin)).parent for package in PACKAGES)
+    return {path: path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py")}
+
+
+@functools.cache
+def is_theirs(name: str) -> bool:
+    """Whether their sources define a private name."""
+    return any(name in text and name in defined_in(path) for path, text in their_texts().items())
 
 
 @functools.cache
@@ -171,9 +183,9 @@ def their_bases(owner: type) -> list[type]:
     return [base for base in owner.__mro__ if base.__module__.split(".")[0] in PACKAGES]
 
 
-def mentioned(body: ast.AST) -> Iterator[tuple[str, str, int]]:
+def mentioned(inside: Iterable[ast.AST]) -> Iterator[tuple[str, str, int]]:
     """Every private attribute: its owner's expression, its name and its line."""
-    for node in ast.walk(body):
+    for node in inside:
         if isinstance(node, ast.Attribute) and private(node.attr):
             yield owner(node), node.attr, node.lineno
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "setattr", "hasattr"):
@@ -188,7 +200,7 @@ def used_in_class(owner_class: type) -> dict[str, str]:
     path = Path(inspect.getfile(owner_class))
     body = classes(path)[owner_class.__name__]
     names = defined_by(owner_class) | {
-        name for of, name, _ in mentioned(body) if of in ("self", "super", "cls")
+        name for of, name, _ in mentioned(ast.walk(body)) if of in ("self", "super", "cls")
     }
     for base in their_bases(owner_class):
         for name in names & defined_by(base):
@@ -201,15 +213,15 @@ def used_elsewhere(path: Path) -> dict[str, str]:
     """Private attributes that only they define, with where we use them."""
     return {
         name: f"{path.name}:{line}"
-        for of, name, line in mentioned(tree(path))
-        if of != "os" and name in theirs() and name not in ours()
+        for of, name, line in mentioned(nodes(path))
+        if of != "os" and name not in ours() and is_theirs(name)
     }
 
 
 def imported(path: Path) -> dict[str, str]:
     """Private modules, and private names of modules, that we import, with where."""
     found: dict[str, str] = {}
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}:{a.name}" if private(a.name) else str(node.module) for a in node.names]
         elif isinstance(node, ast.Import):

@@ -19,7 +19,7 @@ from tuitrain.workbench.layerform import NONE, OPS, apply_layer_field, layer_dat
 from tuitrain.workbench.network_check import check_network, layer_rows
 from tuitrain.workbench.new_layer import like_neighbours
 
-NAMES = ["step13", "twelvek", "mlp", "net8"]
+PRESETS = {name: load_preset(name) for name in ("step13", "twelvek", "mlp", "net8")}
 
 EDITS = st.one_of(
     st.tuples(st.just("widen"), st.integers(0, 12), st.integers(-3, 40)),
@@ -85,9 +85,9 @@ def apply(editor: NetworkEditor, edit: tuple[Any, ...]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(NAMES), st.lists(EDITS, max_size=12))
+@given(st.sampled_from(list(PRESETS)), st.lists(EDITS, max_size=12))
 def test_undo_of_everything_is_where_one_began(name: str, edits: list[tuple[Any, ...]]) -> None:
-    editor = NetworkEditor(load_preset(name))
+    editor = NetworkEditor(PRESETS[name])
     states = [(editor.data, editor.settings)]
     for edit in edits:
         before = (editor.data, editor.settings)
@@ -109,9 +109,9 @@ def test_undo_of_everything_is_where_one_began(name: str, edits: list[tuple[Any,
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(NAMES), st.lists(EDITS, max_size=10))
+@given(st.sampled_from(list(PRESETS)), st.lists(EDITS, max_size=10))
 def test_the_table_is_that_of_the_preset_or_says_why_not(name: str, edits: list[tuple[Any, ...]]) -> None:
-    editor = NetworkEditor(load_preset(name))
+    editor = NetworkEditor(PRESETS[name])
     for edit in edits:
         try:
             apply(editor, edit)
