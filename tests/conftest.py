@@ -50,8 +50,10 @@ typer.testing._get_command = functools.cache(typer.testing._get_command)
 # No test cuts the power, and against anything less there is no need to wait for the disk.
 os.fsync = lambda fd: None
 
-# Where runs find each other: those of a test are not to meet the tester's own, nor those of another worker.
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tuitrain-state-")
+# Where runs find each other, settings and presets: those of a test are not to meet the tester's own, nor those of
+# another worker.
+for name in ("STATE", "CONFIG"):
+    os.environ[f"XDG_{name}_HOME"] = tempfile.mkdtemp(prefix=f"tuitrain-{name.lower()}-")
 
 # A shell that starts the tests in the background, and nohup, leave signals ignored, and every process of a test
 # would inherit that.

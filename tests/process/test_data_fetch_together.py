@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from pathlib import Path
@@ -62,11 +61,11 @@ def test_eight_at_once_make_one_download_a_file_and_show_no_partial_one(
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    processes = [process(home, server) for _ in range(8)]
-    outputs = [one.communicate(timeout=120)[0] for one in processes]
+    processes = [process(server) for _ in range(8)]
+    codes = [one.wait() for one in processes]
     done.set()
     watcher.join()
-    assert outputs == ["loaded 64\n"] * 8
+    assert codes == [0] * 8 and [one.out for one in processes] == ["loaded 64\n"] * 8
     assert server.requests == dict.fromkeys(data_tiny.PACKED, 1)
     assert listing(home / BELOW) == WHOLE
     assert len(seen) <= 2  # nothing, then everything at once
@@ -78,17 +77,16 @@ def test_the_next_takes_over_from_a_killed_downloader_and_cleans_up(
 ) -> None:
     monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "120")
     server.modes["t10k-images-idx3-ubyte.gz"] = "stall"
-    first = process(home, server)
+    first = process(server)
     until(lambda: server.requests["t10k-images-idx3-ubyte.gz"] == 1)
-    second = process(home, server)
-    time.sleep(1)
+    second = process(server)
+    time.sleep(0.5)
     leftovers = list((home / BELOW).glob(".fetch-*"))
     assert len(leftovers) == 1
     assert not (home / BELOW / "raw").exists()
     server.modes.clear()
-    first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=120)
-    assert second.communicate(timeout=120)[0] == "loaded 64\n"
+    first.kill()
+    assert second.wait() == 0 and second.out == "loaded 64\n"
     assert listing(home / BELOW) == WHOLE
     assert max(server.requests.values()) == 2
 
@@ -96,12 +94,11 @@ def test_the_next_takes_over_from_a_killed_downloader_and_cleans_up(
 def test_those_who_waited_for_a_fetch_that_failed_share_its_error(
     home: Path, server: data_tiny.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "8")  # all have begun by then
+    monkeypatch.setenv("TUITRAIN_FETCH_TIMEOUT", "3")  # all have begun by then
     server.modes["*"] = "stall"
-    processes = [process(home, server) for _ in range(4)]
-    outputs = [one.communicate(timeout=120)[0] for one in processes]
-    assert all("stalled" in output and "`--dataset digits`" in output for output in outputs)
-    assert [one.returncode for one in processes] == [3] * 4
+    processes = [process(server) for _ in range(4)]
+    assert [one.wait() for one in processes] == [3] * 4
+    assert all("stalled" in one.out and "`--dataset digits`" in one.out for one in processes)
     assert server.requests.total() <= 2
     server.modes.clear()
     assert len(load_dataset(NAME).train) == 64

@@ -18,10 +18,10 @@ def test_wheel_lists_the_presets_from_another_folder(tmp_path: Path) -> None:
     )  # fmt: skip
     (wheel,) = tmp_path.glob("*.whl")
     home = tmp_path / "env"
-    venv.create(home, with_pip=True)
+    venv.create(home)
     own = next((home / "lib").glob("python3*/site-packages"))
     subprocess.run(
-        [home / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)],
+        [sys.executable, "-m", "pip", "--python", home, "install", "-q", "--no-deps", "--no-index", wheel],
         check=True, capture_output=True, timeout=240,
     )  # fmt: skip
     # The dependencies come from the environment of the tests; its own .pth files, and with them the

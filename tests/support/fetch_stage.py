@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support import TESTS, data_tiny
+from support import data_tiny, warm
 from tuitrain.data import catalog
 from tuitrain.data.verify import SUMS_FILE
 
@@ -56,15 +56,12 @@ def listing(folder: Path) -> list[str]:
 WHOLE = sorted(["raw", *(f"raw/{name}" for name in (*data_tiny.FILES, SUMS_FILE))])
 
 
-def process(home: Path, server: data_tiny.Server, known: bool = False) -> subprocess.Popen[str]:
+def process(server: data_tiny.Server) -> warm.Child:
     """Loads the small set in a process of its own; prints the outcome."""
     code = (
-        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
-        f"from support import data_tiny; data_tiny.install([{server.address!r}], {known})\n"
-        "from tuitrain.data.load import load_dataset\nfrom tuitrain.errors import TuitrainError\n"
+        f"from support import data_tiny; data_tiny.install([{server.address!r}])\n"
+        "import sys\nfrom tuitrain.data.load import load_dataset\nfrom tuitrain.errors import TuitrainError\n"
         f"try:\n    print('loaded', len(load_dataset({NAME!r}).train))\n"
         "except TuitrainError as error:\n    print(error); sys.exit(int(error.exit_code))\n"
     )
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return warm.start(code=code, env=dict(os.environ))
