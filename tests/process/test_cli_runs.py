@@ -15,6 +15,7 @@ import pytest
 from support import warm
 from support.command import tuitrain
 from support.runs_fake import fake_session, old_run, run_to_end
+from support.until import until
 from tuitrain.runs.directory import RunDirectory
 
 
@@ -90,10 +91,7 @@ def test_a_live_run_is_steered_from_a_shell(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path, "fake", name="a")
     session = fake_session(run, epochs=100_000, steps=20, step_s=0.005)
     session.start()
-    end = time.monotonic() + 60
-    while run.live() is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: run.live() is not None)
     assert "● live" in tuitrain(tmp_path, "status").stdout
     assert tuitrain(tmp_path, "runs", "rm", "a", "--yes").returncode == 4
     assert tuitrain(tmp_path, "run", "--name", "a", "--dataset", "digits").returncode == 4

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from support import warm
 from support.shell_terminal import OVERRIDES, WarmTerminal, environment
+from support.until import until
 
 pytestmark = [pytest.mark.terminal, pytest.mark.timeout(240)]
 #: Every run is a long one.
@@ -92,10 +92,7 @@ def test_sigterm_does_not_wait_for_the_users_command(tmp_path: Path, env: dict[s
     assert terminal.raw.rindex(BACK) > terminal.raw.rindex(b"\x1b]2;")
     terminal.close()
     go.touch()
-    end = time.monotonic() + 60
-    while not got.exists():  # it goes on without us
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(got.exists)  # it goes on without us
     assert json.loads(got.read_text())["outcome"] == "stopped"
 
 

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
-from support.at_rest import text_of
+from support import at_rest
+from support.at_rest import text_of, until
 from support.monitor_recorded import recorded, report
-from support.monitor_stage import StageApp, live, settle
+from support.monitor_stage import StageApp, live, settle, shows
 from tuitrain.tui.monitor.headline import MachineLine
 from tuitrain.tui.paint.cells import BigNumber, Field, Spark
 from tuitrain.tui.paint.chart import Chart
@@ -40,20 +41,14 @@ async def test_what_was_being_read_when_the_screen_is_closed_is_not_painted(
     monkeypatch.setattr(MachineLine, "_message_loop_exit", leave)
     app = StageApp(live())
     async with app.run_test(size=(80, 24)) as pilot:
-        while not read.is_set():
-            await pilot.pause(0.05)
+        await until(pilot, read.is_set)
     assert closing.is_set()
-
-
-# ------------------------------------------------------------------------------ little is painted
 
 
 async def test_nothing_is_painted_when_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     app = StageApp(live())
     async with app.run_test(size=(80, 24)) as pilot:
-        for _ in range(3):
-            await settle(pilot)
-        await pilot.pause(0.5)
+        await shows(pilot, "published")  # what was read in threads has come
         painted: list[str] = []
         for cls in (Field, BigNumber, Spark, Chart, SheetLines):
             original = cls.refresh
@@ -65,7 +60,7 @@ async def test_nothing_is_painted_when_nothing_changes(monkeypatch: pytest.Monke
             monkeypatch.setattr(cls, "refresh", refresh)
         for _ in range(5):
             app.monitor.tick()
-        await pilot.pause(0.1)
+        await at_rest.settle(pilot)
         assert painted == []
 
 
@@ -73,12 +68,11 @@ async def test_a_step_repaints_only_its_figures() -> None:
     feed = live()
     app = StageApp(feed)
     async with app.run_test(size=(80, 24)) as pilot:
-        for _ in range(3):
-            await settle(pilot)
+        await shows(pilot, "published")
         before = text_of(app).splitlines()
         feed.progress = report(9, 700)
         app.monitor.tick()
-        await pilot.pause(0.1)
+        await at_rest.settle(pilot)
         changed = [
             y for y, (a, b) in enumerate(zip(before, text_of(app).splitlines(), strict=True)) if a != b
         ]
@@ -89,8 +83,7 @@ async def test_no_layout_while_training() -> None:
     feed = live()
     app = StageApp(feed)
     async with app.run_test(size=(80, 24)) as pilot:
-        for _ in range(3):
-            await settle(pilot)
+        await shows(pilot, "published")
         count = app.screen.layout_count = 0  # type: ignore[attr-defined]
         reflow = app.screen._compositor.reflow
 

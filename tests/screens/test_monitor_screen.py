@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from support.monitor_recorded import recorded, report
-from support.monitor_stage import FakeSensors, ListFeed, StageApp, finished, live, said, settle
+from support.monitor_stage import FakeSensors, ListFeed, StageApp, finished, live, said, settle, shows
 from tuitrain.nvml import OtherProcess
 from tuitrain.runs.feed import FeedUpdate
 from tuitrain.training.events import Notice, Record, RunFinished
@@ -33,10 +33,7 @@ async def test_everything_that_matters_is_in_sight(size: tuple[int, int]) -> Non
 async def test_ghost_curves_say_how_far_ahead() -> None:
     app = StageApp(live())
     async with app.run_test(size=(80, 24)) as pilot:
-        for _ in range(40):
-            text = await settle(pilot)
-            if "published" in text:
-                break
+        text = await shows(pilot, "published")
         assert "0.07 behind published" in text
         assert "published: behind by 0.07 at this epoch" in text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from support.monitor_recorded import recorded, report
-from support.monitor_stage import ListFeed, StageApp, finished, live, settle
+from support.monitor_stage import ListFeed, StageApp, finished, live, settle, shows
 from tuitrain.training.events import EpochFinished
 from tuitrain.tui.monitor.views import Views
 from tuitrain.tui.paint.chart import Chart
@@ -37,10 +37,7 @@ async def test_with_a_ghost_the_first_epoch_of_the_run_is_in_the_chart() -> None
             object.__setattr__(record.event, "test_acc", 0.95 + 0.01 * record.event.epoch)
     app = StageApp(feed)
     async with app.run_test(size=(80, 24)) as pilot:
-        for _ in range(40):
-            text = await settle(pilot)
-            if "published" in text:
-                break
+        text = await shows(pilot, "published")
         chart = app.query_one("#left Chart", Chart)
         assert chart._y_min < 96.0 and "▼" not in text
 

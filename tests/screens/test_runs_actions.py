@@ -84,7 +84,7 @@ async def test_tag_note_and_delete(tmp_path: Path) -> None:
         await pilot.press("D")
         await until(pilot, lambda: "To the trash" in text_of(app))
         await pilot.press("enter")  # Keep has the focus
-        await pilot.pause(0.2)
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         assert (tmp_path / "runs" / "run-0001").exists()
         await pilot.press("D")
         await until(pilot, lambda: "To the trash" in text_of(app))

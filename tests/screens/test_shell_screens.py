@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
+from support import at_rest
 from support.at_rest import text_of, until
 from support.shell_stage import ShellApp, app_of, make_run, quiet_environment
 from tuitrain.tui.app import TuitrainApp
@@ -139,7 +140,7 @@ async def test_ascii_only_is_ascii_everywhere(tmp_path: Path) -> None:
         assert text_of(app).isascii()
         for key in ("3", "question_mark", "escape", "o", "escape", "+", "escape", "ctrl+p"):
             await pilot.press(key)
-            await pilot.pause(0.15)
+            await at_rest.settle(pilot)
             assert text_of(app).isascii(), text_of(app)
 
 

@@ -198,3 +198,9 @@ async def settle(pilot: Pilot[None]) -> str:
     app.monitor._redraw()
     await at_rest.settle(pilot)
     return at_rest.text_of(app)
+
+
+async def shows(pilot: Pilot[None], piece: str) -> str:
+    """What is on the screen once this is in it."""
+    await at_rest.until(pilot, lambda: piece in at_rest.text_of(pilot.app))
+    return await settle(pilot)

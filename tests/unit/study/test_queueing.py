@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from support.groups_made import plan
 from support.runs_fake import fake_session
+from support.until import until
 from tuitrain.errors import UsageError
 from tuitrain.report import report_files
 from tuitrain.runs.directory import RunDirectory
@@ -62,10 +62,7 @@ def test_seeds_are_trained_stopped_and_gone_on_with(tmp_path: Path) -> None:
     assert lines[3].strip() == f"look at it again with: tuitrain attach {study.name}"
     assert lines[4:] == ["✓ done  step13 · epochs 1 · 2 seeds"]
     long = start_study(manager, plan_of_seeds(job(50), "3"))
-    end = time.monotonic() + 60
-    while not StudyReader(long.runs_dir, long.plan()).groups()[0].runs[0].history.epochs:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: StudyReader(long.runs_dir, long.plan()).groups()[0].runs[0].history.epochs)
     manager.stop_all("left the app", "keyboard")
     assert manager.join(60)
     states = [run.state for run in StudyReader(long.runs_dir, long.plan()).groups()[0].runs]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.at_rest import text_of
+from support.at_rest import text_of, until
 from support.lab_stage import lab, own_folders, settle
 from tuitrain.study.plan import Plan
 from tuitrain.tui.shell.question import ConfirmDialog
@@ -59,10 +59,7 @@ async def test_several_seeds_are_started_as_a_study(tmp_path: Path, monkeypatch:
         assert screen.state.seeds == "3,7"
         assert " --seeds 3,7" in screen.state.command() and "--seed 0" not in screen.state.command()
         await pilot.press("enter")
-        for _ in range(100):
-            await pilot.pause(0.02)
-            if asked:
-                break
+        await until(pilot, lambda: asked)
         (plan,) = asked
         assert plan.seeds == (3, 7) and plan.settings[0].label == "step13" and "--seeds 3,7" in plan.command
 
@@ -77,10 +74,7 @@ async def test_a_duel_is_the_form_against_the_preset(tmp_path: Path, monkeypatch
         assert not isinstance(app.screen, ConfirmDialog), "the data alone is no difference"
         screen.editor.set_value("train.dropout", 0.2)
         await pilot.press("V")
-        for _ in range(200):
-            await pilot.pause(0.02)
-            if isinstance(app.screen, ConfirmDialog):
-                break
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         assert "step13 · dropout 0.2 against step13" in " ".join(text_of(app).split())
         await pilot.press("y")
         await settle(app, pilot)

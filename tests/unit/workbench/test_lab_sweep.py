@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from support.at_rest import text_of
+from support.at_rest import text_of, until
 from support.lab_stage import lab, own_folders, settle
 from tuitrain.cli.options import changed_preset
 from tuitrain.runs import estimate
@@ -100,17 +100,11 @@ async def test_it_is_started_as_a_study_from_the_lab(tmp_path: Path, monkeypatch
         await settle(app, pilot)
         assert isinstance(app.screen, SweepDialog) and "seeds 3,7" in text_of(app)
         await pilot.press(*"dropout=2", "enter")
-        for _ in range(200):
-            await pilot.pause(0.02)
-            if "train.dropout is 2" in text_of(app):
-                break
+        await until(pilot, lambda: "train.dropout is 2" in text_of(app))
         assert isinstance(app.screen, SweepDialog) and not asked, "it is refused and can be mended"
         app.screen.query_one(Input).value = "dropout=0,0.1 lr=0.01,0.02"
         await pilot.press("enter")  # before it is worked out
-        for _ in range(200):
-            await pilot.pause(0.02)
-            if asked:
-                break
+        await until(pilot, lambda: asked)
         (plan,) = asked
         assert plan.kind == "sweep" and plan.seeds == (3, 7) and len(plan.settings) == 4
         await pilot.press("W")
