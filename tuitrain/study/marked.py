@@ -47,8 +47,7 @@ def what_sides_show(sides: Sequence[Side]) -> list[list[str]]:
         for side in sides[1:]:
             check_comparable(sides[0].group, side.group)
     except TuitrainError as error:
-        sentence = visible(error)
-        return [[f"{sentence[0].upper()}{sentence[1:]}"]]
+        return [[visible(error)]]  # as it is: it may begin with a name
     return [evidence_lines(evidence_of(sides[0], side)) for side in sides[1:]]
 
 
