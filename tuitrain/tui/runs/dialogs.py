@@ -134,6 +134,3 @@ class Details(Dialog[None]):
             box.border_title = self.details_title.replace("[", "\\[")
             box.border_subtitle = "esc close"
             yield Static(self.body, markup=False)
-
-    def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()

@@ -41,9 +41,6 @@ class HelpScreen(Dialog[None]):
                 yield Static(explanation(self.widget), markup=False)
             yield Static(binding_table(self.app, self.about, only=self.widget))
 
-    def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
-
 
 def explanation(node: DOMNode) -> str:
     """The widget's HELP text, else its docstring."""
