@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from support.shell_terminal import Terminal
+from support.shell_terminal import Terminal, WarmTerminal
 
 OVERRIDES = {"train.dataset": "digits", "train.epochs": 2000}
 
@@ -111,7 +111,7 @@ def measure(seconds: float) -> list[tuple[str, str, str]]:
         with tempfile.TemporaryDirectory() as folder:
             runs = Path(folder)
             options = {"runs_dir": runs, "preset": "step13", "overrides": OVERRIDES, "start": True}
-            terminal = Terminal.app(None, low_bandwidth=low, **options)
+            terminal = WarmTerminal.app(None, low_bandwidth=low, **options)
             terminal.wait_for("epoch 3 of")
             rate = bytes_per_s(terminal, seconds)
             name = "training, --low-bandwidth" if low else "training, 80x24"
@@ -134,7 +134,7 @@ def measure(seconds: float) -> list[tuple[str, str, str]]:
             terminal.key("s")
             terminal.ended(60)
     with tempfile.TemporaryDirectory() as folder:
-        terminal = Terminal.app(None, runs_dir=Path(folder), preset="step13")
+        terminal = WarmTerminal.app(None, runs_dir=Path(folder), preset="step13")
         terminal.wait_for("Network")
         terminal.read(8)
         rows.append(
