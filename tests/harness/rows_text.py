@@ -128,7 +128,11 @@ def screens(bench: Bench, times: int) -> Figure:
                 if keys == "\r":
                     literally = _comes(screen, note) and literally
                 screen.key(keys)
-                screen.read(3.0 if keys == "3" else 0.6)  # the list is read first: what comes next is for it
+                if keys == "3":
+                    literally = (
+                        _comes(screen, "✓ done") and literally
+                    )  # the list is read: what comes next is for it
+                screen.read(0.6)
                 visits += 1
             literal += literally
             screen.key("q")
