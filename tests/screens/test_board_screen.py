@@ -6,13 +6,20 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
-from support.at_rest import text_of, until
-from support.runs_stage import NoLab, fix, make_group, make_reproduction, make_search, make_sweep, runs_shown
+from support.at_rest import in_one_line, text_of, until
+from support.runs_stage import (
+    NoLab,
+    first_opened,
+    fix,
+    make_group,
+    make_reproduction,
+    make_search,
+    make_sweep,
+    runs_shown,
+)
 from tuitrain.cli.leaderboard_text import leaderboard_picture
 from tuitrain.cli.search_text import front_chart
 from tuitrain.figures import percent_text
@@ -34,28 +41,14 @@ def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fix(monkeypatch, tmp_path)
 
 
-def said(app: NoLab) -> str:
-    """What is on the screen, in one line."""
-    return " ".join(text_of(app).split())
-
-
-async def board_shown(pilot: Pilot[Any], app: NoLab) -> BoardScreen:
-    """The leaderboard of the only study of the list."""
-    await runs_shown(pilot, 1)
-    await pilot.press("enter")
-    await until(pilot, lambda: isinstance(app.screen, BoardScreen) and app.screen.looked is not None)
-    assert isinstance(app.screen, BoardScreen)
-    return app.screen
-
-
 async def test_a_sweep_is_one_row_of_the_list_and_opens_its_leaderboard(tmp_path: Path) -> None:
     study = make_sweep(tmp_path / "runs", "one")
     groups = StudyWatcher(study).look().groups
     ranked = leaderboard_rows(leaderboard_of(study.plan(), groups))
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        screen = await board_shown(pilot, app)
-        text = said(app)
+        screen = await first_opened(pilot, BoardScreen)
+        text = in_one_line(app)
         assert "sweep 6 settings · 3 seeds" in text and "14 of 18 runs" in text
         assert "Best so far: learning rate 0.019, dropout 0.0, mean 99.4" in text, text_of(app)
         for cells in ranked[:5]:  # the same figures as on the command line, in the same order
@@ -63,14 +56,14 @@ async def test_a_sweep_is_one_row_of_the_list_and_opens_its_leaderboard(tmp_path
         assert "○ waiting" in text and "✗ cut off" not in text
         await pilot.press("down", "enter")
         await until(pilot, lambda: isinstance(app.screen, GroupScreen) and app.screen.looked is not None)
-        await until(pilot, lambda: "2 of 6: learning rate 0.01, drop" in said(app))
+        await until(pilot, lambda: "2 of 6: learning rate 0.01, drop" in in_one_line(app))
         await pilot.press("M")
         await until(pilot, lambda: app.screen is screen)
         assert screen.query_one(SettingsTable).cursor == 1
         await pilot.press("1", "2")
         await until(pilot, lambda: app.screen is screen)
         await pilot.press("tab")
-        await until(pilot, lambda: "is the best of 5 settings" in said(app))
+        await until(pilot, lambda: "is the best of 5 settings" in in_one_line(app))
         assert text_of(app).count("Best so far") == 1
         await pilot.press("tab", "c")
         await until(pilot, lambda: "Compare with" in text_of(app))
@@ -85,7 +78,7 @@ async def test_the_heat_map_has_the_figures_of_the_command_line_and_leads_to_set
     wanted = [line.split() for line in console.export_text().splitlines()[-3:]]
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        await board_shown(pilot, app)
+        await first_opened(pilot, BoardScreen)
         await pilot.press("H")
         await until(pilot, lambda: "Mean accuracy at the end" in text_of(app))
         for value, *means in wanted:
@@ -96,7 +89,7 @@ async def test_the_heat_map_has_the_figures_of_the_command_line_and_leads_to_set
         await pilot.press("up", "right")
         await until(pilot, lambda: f"[{wanted[0][3]}]" in text_of(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "2 of 6: learning rate 0.01, drop" in said(app))
+        await until(pilot, lambda: "2 of 6: learning rate 0.01, drop" in in_one_line(app))
         await pilot.press("M", "H")
         await until(pilot, lambda: "▸ 2" in text_of(app))
 
@@ -105,14 +98,14 @@ async def test_the_cursor_stays_on_its_setting_while_others_overtake_it(tmp_path
     make_sweep(tmp_path / "runs", "one")
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(120, 36)) as pilot:
-        screen = await board_shown(pilot, app)
+        screen = await first_opened(pilot, BoardScreen)
         await pilot.press("down")
         assert screen.setting == 1
         make_group(tmp_path / "runs", "one", 3, best=0.9960, slug="s5", first=400, train__optimizer__lr=0.05)
         screen.look()
-        await until(pilot, lambda: "99.58" in said(app) and "17 of 18 runs" in said(app))
+        await until(pilot, lambda: "99.58" in in_one_line(app) and "17 of 18 runs" in in_one_line(app))
         assert screen.setting == 1 and "▸ 3" in text_of(app)
-        assert "Best so far: learning rate 0.05, dropout 0.069" in said(app)
+        assert "Best so far: learning rate 0.05, dropout 0.069" in in_one_line(app)
 
 
 async def test_all_settings_of_a_sweep_are_opened_below_its_row_and_compared(tmp_path: Path) -> None:
@@ -143,14 +136,14 @@ async def test_a_reproduction_shows_claims_beside_figures_here(tmp_path: Path) -
     make_reproduction(tmp_path / "runs", "one")
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(150, 30)) as pilot:
-        await board_shown(pilot, app)
-        text = said(app)
+        await first_opened(pilot, BoardScreen)
+        text = in_one_line(app)
         assert "reproduction 3 systems · 3 seeds" in text and "6 of 9 runs" in text
         assert "published" in text and "99.40 (12)" in text and "not run" in text
         assert "of a best accuracy with 3 seeds or more" in text
         assert app.screen.check_action("heat", ()) is False
         await pilot.press("down", "enter")
-        await until(pilot, lambda: "2 of 3: step11" in said(app))
+        await until(pilot, lambda: "2 of 3: step11" in in_one_line(app))
 
 
 def test_what_has_no_room_gives_way_in_its_order(tmp_path: Path) -> None:
@@ -218,8 +211,8 @@ async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Pat
     assert replace(found.frontier, judged_by="test").judged_text() == "all accuracies: on the test set"
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        screen = await board_shown(pilot, app)
-        text = said(app)
+        screen = await first_opened(pilot, BoardScreen)
+        text = in_one_line(app)
         assert "search 6 networks · 3 seeds" in text and "judged by" not in text
         assert screen.check_action("front", ()) is True and screen.check_action("heat", ()) is False
         await pilot.press("down", "f")
@@ -230,4 +223,4 @@ async def test_a_search_shows_its_front_over_the_published_systems(tmp_path: Pat
         for piece in (here, "■ best for its size", "○ published", "trial 1"):
             await until(pilot, lambda piece=piece: piece in text_of(app))
         await pilot.press("f", "enter")
-        await until(pilot, lambda: "2 of 6: trial 1" in said(app))
+        await until(pilot, lambda: "2 of 6: trial 1" in in_one_line(app))

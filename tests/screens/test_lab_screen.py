@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from support.at_rest import text_of, until
+from support.at_rest import in_one_line, text_of, until
 from support.lab_stage import lab, own_folders, settle  # noqa: F401 - own_folders is a fixture
 from tuitrain.spec.preset_files import load_preset
 from tuitrain.tui.lab.data import DataScreen, DigitGrid
@@ -208,7 +208,7 @@ async def test_missing_data_is_one_sentence_in_the_view(tmp_path: Path) -> None:
     async with lab(tmp_path) as (app, pilot, screen):
         await pilot.press("v")
         await settle(app, pilot)
-        assert "tuitrain data fetch" in " ".join(text_of(app).split())
+        assert "tuitrain data fetch" in in_one_line(app)
 
 
 async def test_every_layer_can_be_clicked_and_edited(tmp_path: Path) -> None:

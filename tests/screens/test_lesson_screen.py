@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from support.at_rest import text_of, until
+from support.at_rest import in_one_line, text_of, until
 from support.lab_stage import App, chosen_in_palette, own_folders, settle
 from tuitrain.lessons.export import csv_text
 from tuitrain.lessons.lesson import Lesson
@@ -44,7 +44,7 @@ async def test_keys_go_through_terms_steps_and_variants(tmp_path: Path) -> None:
         assert "21 of 43" in text_of(app) and "step 1 of 199" in text_of(app)
         assert screen.query_one(Chart).picture.curves[0].values == tuple(screen.state.lesson.losses()[:2])
         await pilot.press("v", "tab", "right")
-        assert "The published sheet takes w6 here." in " ".join(text_of(app).split())
+        assert "The published sheet takes w6 here." in in_one_line(app)
         await pilot.press("home", "pagedown", "left", "L")
         assert (screen.state.term.quantity, screen.state.lesson.step) == ("dE1/da_h1", 10)
         assert not screen.query_one(Chart).picture.logarithmic
@@ -122,7 +122,7 @@ async def test_curves_of_all_rates_and_what_the_mistake_did(tmp_path: Path) -> N
         await pilot.pause()
         assert isinstance(app.screen, CurvesScreen)
         assert len(app.screen.query_one(Chart).picture.curves) == 7
-        text = " ".join(text_of(app).split())
+        text = in_one_line(app)
         assert "a 10 0.00024256 0.00024256 0.00027993 0.00024256 +15.41 %" in text
         await pilot.press("v", "left")
         assert "with the published mistake" in text_of(app) and "step 198" in text_of(app)

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from support.at_rest import text_of, until
+from support.at_rest import in_one_line, text_of, until
 from support.queue_fake import Line
 from support.shell_stage import app_of, make_run, quiet_environment
 from tuitrain.runs.directory import RunDirectory
@@ -67,7 +67,7 @@ async def test_filter_sort_mark(tmp_path: Path) -> None:
         await until(pilot, lambda: table.rows[0].key == "run-0000")
         await pilot.press("home", "space", "space")
         assert list(table.marked) == ["run-0000", "run-0001"]
-        await until(pilot, lambda: "no evidence about the settings" in " ".join(text_of(app).split()))
+        await until(pilot, lambda: "no evidence about the settings" in in_one_line(app))
 
 
 async def test_tag_note_and_delete(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.at_rest import text_of, until
+from support.at_rest import in_one_line, text_of, until
 from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown
 from tuitrain.runs.index import list_runs
 from tuitrain.tui.runs.compare import CompareScreen
@@ -20,7 +20,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def said(app: NoLab) -> str:
     """What is on the screen, in one line."""
-    return " ".join(text_of(app).split())
+    return in_one_line(app)
 
 
 async def test_seeds_are_one_row_that_opens(tmp_path: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
-from support.at_rest import text_of, until
-from support.runs_stage import NoLab, fix, make_duel, make_group, make_study, runs_shown
+from support.at_rest import in_one_line, text_of, until
+from support.runs_stage import NoLab, first_opened, fix, make_duel, make_group, make_study, runs_shown
 from tuitrain import figures
 from tuitrain.runs.directory import RunDirectory
 from tuitrain.stats import noise_floor
@@ -27,27 +25,13 @@ def fixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fix(monkeypatch, tmp_path)
 
 
-def said(app: NoLab) -> str:
-    """What is on the screen, in one line."""
-    return " ".join(text_of(app).split())
-
-
-async def group_shown(pilot: Pilot[Any], app: NoLab) -> GroupScreen:
-    """The monitor of the first group of the list, once its figures are there."""
-    await runs_shown(pilot, 1)
-    await pilot.press("enter")
-    await until(pilot, lambda: isinstance(app.screen, GroupScreen) and app.screen.looked is not None)
-    assert isinstance(app.screen, GroupScreen)
-    return app.screen
-
-
 async def test_a_group_is_opened_from_its_row_and_leads_to_its_members(tmp_path: Path) -> None:
     study = make_study(tmp_path / "runs", "one", 6, more_seeds=2)
     app = NoLab(tmp_path / "runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        screen = await group_shown(pilot, app)
+        screen = await first_opened(pilot, GroupScreen)
         assert screen.looked is not None and screen.looked.state == "stopped"
-        text = said(app)
+        text = in_one_line(app)
         assert "mean, 99.3" in text and "sd 0.05, 6 seeds" in text and "6 of 8 finished" in text
         assert "target 99.4 %: 1 of 6 (3 to 56 %) at the end" in text
         assert "worst 99.32 % (seed 2), best 99.40 % (seed 0)" in text
@@ -58,7 +42,7 @@ async def test_a_group_is_opened_from_its_row_and_leads_to_its_members(tmp_path:
         await until(pilot, lambda: "Two seeds differ on" in text_of(app))
         assert "2 seeds of 8 not finished." in text_of(app)
         await pilot.press("tab", "end")
-        await until(pilot, lambda: "○ waiting 7" in said(app))
+        await until(pilot, lambda: "○ waiting 7" in in_one_line(app))
         await pilot.press("home", "down", "enter")
         await until(pilot, lambda: isinstance(app.screen, MonitorScreen) and "seed 1" in text_of(app))
         await pilot.press("M")
@@ -76,10 +60,10 @@ async def test_more_seeds_and_going_on_are_asked_of_the_app(
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(app, "resume_study", lambda study, more="": asked.append((study.name, more)))
     async with app.run_test(size=(80, 24)) as pilot:
-        await group_shown(pilot, app)
+        await first_opened(pilot, GroupScreen)
         await pilot.press("R")
         await pilot.press("plus")
-        await until(pilot, lambda: "a number of them, from 4 on" in said(app))
+        await until(pilot, lambda: "a number of them, from 4 on" in in_one_line(app))
         await pilot.press("backspace", *"8-9", "enter")
         await until(pilot, lambda: len(asked) == 2)
         assert asked == [("one", ""), ("one", "8-9")]
@@ -98,7 +82,8 @@ async def test_a_group_is_compared_with_a_preset(tmp_path: Path) -> None:
         await until(pilot, lambda: "Compare with" in text_of(app))
         await pilot.press("enter")
         await until(
-            pilot, lambda: isinstance(app.screen, CompareScreen) and "is worse than step13" in said(app)
+            pilot,
+            lambda: isinstance(app.screen, CompareScreen) and "is worse than step13" in in_one_line(app),
         )
 
 
@@ -135,7 +120,7 @@ async def test_nothing_is_drawn_where_nothing_has_changed(
     app = NoLab(tmp_path / "runs")
     drawn: list[int] = []
     async with app.run_test(size=(120, 36)) as pilot:
-        screen = await group_shown(pilot, app)
+        screen = await first_opened(pilot, GroupScreen)
         watcher, before = screen.watcher, screen.looked
         assert watcher is not None
         monkeypatch.setattr(GroupScreen, "show", lambda self, seen: drawn.append(1))
@@ -195,7 +180,7 @@ async def test_a_duel_shows_its_looks_and_its_pairs(tmp_path: Path) -> None:
         assert isinstance(screen, DuelScreen) and screen.looked is not None
         duel = screen.looked.duel
         assert duel is not None and len(duel.looks) == 4
-        text = said(app)
+        text = in_one_line(app)
         assert "6 of at most 24" in text and "looks for a gain of 0.06 points or more" in text
         assert "95 % interval" in text and "worse ‹" in text and "› better" in text
         assert screen.looked.says[0] in text, "what it comes to is watch's sentence"

@@ -50,6 +50,11 @@ def text_of(app: App[Any]) -> str:
     return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
+def in_one_line(app: App[Any]) -> str:
+    """What is on the screen, with single spaces between the words."""
+    return " ".join(text_of(app).split())
+
+
 async def until(pilot: Pilot[Any], true: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something is so, and for what else that has brought about."""
     end = time.monotonic() + seconds

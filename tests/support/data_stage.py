@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from pathlib import Path
 
@@ -45,3 +46,13 @@ def unpacks_to(content: bytes | bytearray) -> bytes | None:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error):
         return None
+
+
+def damaged(content: bytes, source: random.Random, turn: int) -> bytes:
+    """The content with one bit flipped, or in every other turn cut short."""
+    found = bytearray(content)
+    if turn % 2:
+        del found[source.randrange(len(found)) :]
+    else:
+        found[source.randrange(len(found))] ^= 1 << source.randrange(8)
+    return bytes(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -29,7 +29,10 @@ from tuitrain.tui.app import TuitrainApp
 from tuitrain.tui.runs import table
 from tuitrain.tui.runs.screen import RunsScreen
 from tuitrain.tui.runs.table import RunTable
+from tuitrain.tui.study.screen import StudyScreen
 from tuitrain.workbench.opening import Opening
+
+Shown = TypeVar("Shown", bound=StudyScreen)
 
 #: Noon on 22 November 2026 in London, where the clock of the screens stands still.
 NOW = 1_795_348_800.0
@@ -286,3 +289,12 @@ async def runs_shown(pilot: Pilot[Any], rows: int) -> RunTable:
     )
     table: RunTable = app.screen.query_one(RunTable)
     return table
+
+
+async def first_opened(pilot: Pilot[Any], kind: type[Shown]) -> Shown:
+    """The screen of the only row of the list, once its figures are there."""
+    await runs_shown(pilot, 1)
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, kind) and pilot.app.screen.looked is not None)
+    assert isinstance(pilot.app.screen, kind)
+    return pilot.app.screen

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import data_tiny
-from support.data_stage import own_cache, refused, tiny, unpacks_to
+from support.data_stage import damaged, own_cache, refused, tiny, unpacks_to
 from tuitrain.data import catalog
 from tuitrain.data.idx import IdxError, read_idx
 from tuitrain.data.load import load_dataset
@@ -45,13 +45,9 @@ def test_any_file_cut_or_flipped_is_found(tiny: catalog.SetSpec, tmp_path: Path,
     found = 0
     for turn in range(100):
         name = source.choice(list(contents))
-        damaged = bytearray(contents[name])
-        if turn % 2:
-            del damaged[source.randrange(len(damaged)) :]
-        else:
-            damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
-        (tmp_path / name).write_bytes(damaged)
-        if packed and unpacks_to(damaged) == data_tiny.FILES[name[:-3]]:
+        content = damaged(contents[name], source, turn)
+        (tmp_path / name).write_bytes(content)
+        if packed and unpacks_to(content) == data_tiny.FILES[name[:-3]]:
             load_dataset(data_tiny.NAME, tmp_path)  # a time stamp or a spare bit: the data are whole
         else:
             refused(tmp_path, name)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from support import data_tiny
-from support.data_stage import own_cache, refused, tiny, unpacks_to
+from support.data_stage import damaged, own_cache, refused, tiny, unpacks_to
 from tuitrain.data import catalog
 from tuitrain.data.dataset import hold_out
 from tuitrain.data.idx import IdxError, read_idx
@@ -79,13 +79,9 @@ def test_real_mnist_cut_or_flipped_a_hundred_times(tmp_path: Path, packed: bool)
     source = random.Random(2)
     for turn in range(100):
         name = source.choice(sorted(contents))
-        damaged = bytearray(contents[name])
-        if turn % 2:
-            del damaged[source.randrange(len(damaged)) :]
-        else:
-            damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
-        (tmp_path / name).write_bytes(damaged)
-        if not (packed and unpacks_to(damaged) == unpacks_to(contents[name])):
+        content = damaged(contents[name], source, turn)
+        (tmp_path / name).write_bytes(content)
+        if not (packed and unpacks_to(content) == unpacks_to(contents[name])):
             refused(tmp_path, name, name="mnist")
         (tmp_path / name).write_bytes(contents[name])
     assert len(load_dataset("mnist", tmp_path).train) == 60_000

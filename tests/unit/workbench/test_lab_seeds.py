@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.at_rest import text_of, until
+from support.at_rest import in_one_line, until
 from support.lab_stage import lab, own_folders, settle
 from tuitrain.study.plan import Plan
 from tuitrain.tui.shell.question import ConfirmDialog
@@ -75,7 +75,7 @@ async def test_a_duel_is_the_form_against_the_preset(tmp_path: Path, monkeypatch
         screen.editor.set_value("train.dropout", 0.2)
         await pilot.press("V")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
-        assert "step13 · dropout 0.2 against step13" in " ".join(text_of(app).split())
+        assert "step13 · dropout 0.2 against step13" in in_one_line(app)
         await pilot.press("y")
         await settle(app, pilot)
         (plan,) = asked
