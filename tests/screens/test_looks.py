@@ -10,6 +10,7 @@ from rich.style import Style
 from textual.command import CommandList, CommandPalette
 
 from support.at_rest import text_of, until
+from support.lab_stage import lab
 from support.runs_stage import NoLab, fix, make_group, make_run, runs_shown
 
 
@@ -76,6 +77,14 @@ async def test_the_legend_of_an_overlay_tells_its_runs_apart(tmp_path: Path) -> 
         await pilot.press("space", "space", "space", "o")
         await until(pilot, lambda: "dropout 0.05" in text_of(app))
         assert "dropout 0.1" in text_of(app) and "batch" not in text_of(app)
+
+
+async def test_a_narrow_lab_cuts_no_figure(tmp_path: Path) -> None:
+    async with lab(tmp_path, size=(60, 18)) as (app, *_):
+        network = [line[29:].rstrip() for line in text_of(app).splitlines()[3:16]]
+        assert network[2].split() == ["2", "conv", "3×3", "→10", "28×28", "900"]
+        assert network[-1].strip() == "5,854 parameters"
+        assert not any("…" in line for line in network), network
 
 
 def test_kernels_stand_on_the_ground_of_the_theme() -> None:

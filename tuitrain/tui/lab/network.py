@@ -117,7 +117,7 @@ class NetworkView(RowsView[int]):
             line.add("–", tone, 6, right=True).add("–", tone, 7, right=True)
             return [line, *self._ops_line(row)]
         line.add(shape_text(row.shape, channels=False), tone, 6, right=True)
-        line.add(short_count(row.own, 6), tone, 7, right=True).add(" ")
+        line.add(short_count(row.own, 6), tone, 7, right=True).add(" " if room else "")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:

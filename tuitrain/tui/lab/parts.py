@@ -240,8 +240,15 @@ class NetworkFoot(TextLines):
             return line.add("no totals: this network can't be built", "dim")
         figures = self.figures or closed_figures(self.table)
         size = sum(figures[key] for key in ("input_bytes", "forward_backward_bytes", "parameter_bytes"))
-        line.add(f"{figures['parameters']:,}", "bold").add(" parameters  ", "dim")
-        line.add(short_count_text(figures["mult_adds"]), "bold").add(" mult-adds  ", "dim")
-        line.add(size_text(size), "bold")
+        told = (
+            (f"{figures['parameters']:,}", " parameters"),
+            (short_count_text(figures["mult_adds"]), " mult-adds"),
+            (size_text(size), ""),
+        )
+        for figure, what in told:
+            gap = "  " if line.x > 4 else ""
+            if line.x + len(gap + figure + what) > width:
+                break
+            line.add(gap, "dim").add(figure, "bold").add(what, "dim")
         note = "torchinfo" if self.figures is not None else "closed form"
         return line.to(width - len(note) - 1).add(note, "dim") if width - line.x > len(note) + 1 else line
