@@ -4,7 +4,7 @@ from support.monitor_recorded import DIRECTORY, recorded
 from tuitrain.report import report_files
 from tuitrain.runs import inspect
 from tuitrain.runs.history import History
-from tuitrain.tui.monitor.report_sheet import report_sheet
+from tuitrain.tui.monitor.sheets import report_sheet
 from tuitrain.tui.paint.text import cells
 
 

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from tuitrain.tui.monitor import curves, sheets
-from tuitrain.tui.monitor.report_sheet import report_sheet
+from tuitrain.tui.monitor.sheets import report_sheet
 from tuitrain.tui.paint import pictures
 from tuitrain.tui.paint.axes import Quantity
 from tuitrain.tui.paint.cells import Field
