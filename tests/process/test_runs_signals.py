@@ -87,7 +87,7 @@ def test_first_ctrl_c_stops_after_saving_second_at_once(tmp_path: Path) -> None:
 
 
 def test_a_hang_up_leaves_the_run_to_finish(tmp_path: Path) -> None:
-    process = start_run(tmp_path, "--epochs", "40", "--steps", "20", "--step-s", "0.005")
+    process = start_run(tmp_path, "--epochs", "20", "--steps", "20", "--step-s", "0.005")
     process.signal(signal.SIGHUP)
     assert process.wait(60) == 0 and last(tmp_path).outcome == "completed"
     events = [r.event for r in RunDirectory.open(tmp_path / "a").events()]
@@ -97,7 +97,7 @@ def test_a_hang_up_leaves_the_run_to_finish(tmp_path: Path) -> None:
 @pytest.mark.terminal
 def test_a_closed_terminal_leaves_the_run_to_finish(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    flags = [str(tmp_path), "--name", "a", "--epochs", "40", "--steps", "20", "--step-s", "0.005"]
+    flags = [str(tmp_path), "--name", "a", "--epochs", "20", "--steps", "20", "--step-s", "0.005"]
     code = "from support.runs_fake import main; main()"
     process = warm.start(*flags, code=code, env=dict(os.environ), fds=[theirs] * 3, terminal=True)
     os.close(theirs)

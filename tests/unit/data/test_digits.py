@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from tuitrain.data import digits
 from tuitrain.data.load import load_dataset
@@ -18,6 +17,8 @@ from tuitrain.errors import DataError
 
 
 def test_they_are_scikit_learns_digits_once_each() -> None:
+    from sklearn.datasets import load_digits
+
     theirs = load_digits()
     dataset = load_dataset("digits")
     assert (len(dataset.train), len(dataset.test)) == (1500, 297)
