@@ -197,13 +197,16 @@ async def test_a_report_that_comes_after_the_last_event_is_offered_and_opens(tmp
     app = StageApp(feed)
     async with app.run_test(size=(80, 24)) as pilot:
         assert "open the report" not in await settle(pilot)
-        (tmp_path / "report.md").write_text("# step13 on mnist\n\n- **target:** No epoch reached it\\_.\n")
+        (tmp_path / "report.md").write_text(
+            "# step13 on mnist\n\n- **target:** No epoch reached it\\_.\n\n" + "a test " * 300
+        )
         feed.alive = False
         app.monitor.tick()
         await settle(pilot)
         await pilot.press("enter")
         text = await settle(pilot)
         assert " step13 on mnist" in text and " - target: No epoch reached it_." in text
+        assert not any("…" in line for line in text.splitlines() if "a test a test" in line), text
         await pilot.press("enter")
         assert "No epoch reached it_" not in await settle(pilot)
 

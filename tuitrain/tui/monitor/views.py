@@ -264,7 +264,7 @@ class Views(Vertical):
             return sheets.network(table, state.history.budget, state.last, width)
         if view == "verdict":
             if shown.report is not None:
-                return report_sheet(shown.report, width)
+                return report_sheet(shown.report, width - 2)  # beside its thumb
             return sheets.verdict(
                 state,
                 shown.ghosts,
