@@ -87,6 +87,12 @@ async def test_a_narrow_lab_cuts_no_figure(tmp_path: Path) -> None:
         assert not any("…" in line for line in network), network
 
 
+async def test_the_mark_of_more_layers_covers_no_figure(tmp_path: Path) -> None:
+    async with lab(tmp_path, size=(80, 24), preset="net0") as (app, *_):
+        last = next(line for line in text_of(app).splitlines() if "7 conv" in line)
+        assert last.split()[-3:] == ["▎", "rf", "40▾"], last
+
+
 def test_kernels_stand_on_the_ground_of_the_theme() -> None:
     from tuitrain.tui.paint.pictures import kernel
 

@@ -80,6 +80,13 @@ class NetworkView(RowsView[int]):
         self.cursor = max(0, min(self.cursor, len(self.rows) - 1))
         self.rebuild()
 
+    def build(self, width: int) -> list[Parts]:
+        lines = super().build(width)
+        scrolls = len(lines) > self.size.height > 0
+        return (
+            super().build(width - 1) if scrolls else lines
+        )  # the mark of more lines stands beside the figures
+
     def rows_for(self, width: int) -> Iterator[tuple[int | None, Sequence[Parts]]]:
         """One line a layer where there is room for all columns, else a second one for what follows it."""
         wide = width >= WIDE
@@ -89,7 +96,7 @@ class NetworkView(RowsView[int]):
         for row in self.rows:
             lines = [self._wide(row, width, largest)] if wide else self._narrow(row, width, largest)
             here = row.index == self.cursor
-            yield row.index, [self.on_row(line, width) for line in lines] if here else lines
+            yield row.index, [self.on_row(line, self.size.width) for line in lines] if here else lines
 
     def _lead(self, row: LayerRow) -> tuple[str, str]:
         if row.broken:
@@ -115,22 +122,22 @@ class NetworkView(RowsView[int]):
         line.add(row.name, tone, name)
         if row.shape is None:
             line.add("–", tone, 6, right=True).add("–", tone, 7, right=True)
-            return [line, *self._ops_line(row)]
+            return [line, *self._ops_line(row, width)]
         line.add(shape_text(row.shape, channels=False), tone, 6, right=True)
         line.add(short_count(row.own, 6), tone, 7, right=True).add(" " if room else "")
         if row.parameters and largest:
             line.add(bar(row.parameters / largest, room - 1), self._bar_style(row), room)
         if width < 40:
-            return [line, *self._ops_line(row)]
+            return [line, *self._ops_line(row, width)]
         field = row.field_text
         cells = max(3, len(field))
         line.to(width - 2 - cells).add("rf", "dim").add(field, tone, cells, right=True)
-        return [line, *self._ops_line(row)]
+        return [line, *self._ops_line(row, width)]
 
-    def _ops_line(self, row: LayerRow) -> list[Parts]:
+    def _ops_line(self, row: LayerRow, width: int) -> list[Parts]:
         if not row.ops:
             return []
-        line = Line().add("    ").add(row.ops, "dim", min(21, max(8, self.size.width - 11)))
+        line = Line().add("    ").add(row.ops, "dim", min(21, max(8, width - 11)))
         line.add(short_count(row.of_ops, 6), "dim", 7, right=True)
         return [line]
 
