@@ -218,7 +218,7 @@ class LessonScreen(Room[None]):
                 self._ask(title, text, take, f"{visible(error)}.")
             self.paint()
 
-        ask(self, Prompt(title, now, *([hint] if hint else [])), typed)
+        ask(self, Prompt(title, now, hint), typed)
 
     def action_table(self) -> None:
         from tuitrain.tui.lesson.table import TableScreen

@@ -22,9 +22,10 @@ class Prompt(Dialog[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel", id="prompt.cancel")]
 
-    def __init__(self, title: str, value: str = "", hint: str = "enter accepts, esc cancels") -> None:
+    def __init__(self, title: str, value: str = "", hint: str = "") -> None:
         super().__init__()
-        self._title, self._value, self._hint = title, value, hint
+        self._title, self._value = title, value
+        self._hint = "\n".join(filter(None, (hint, "enter accepts, esc cancels")))
 
     def compose(self) -> ComposeResult:
         with Vertical():
