@@ -12,7 +12,6 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.spec.table import NetworkTable
 from tuitrain.tui.paint.bars import bar
-from tuitrain.tui.paint.maps import network_lines
 from tuitrain.tui.paint.text import HeadedLines, Line, Part, Parts, cells, cut, wrap
 from tuitrain.watch import norms
 from tuitrain.watch.state import Ghost, MonitorState, ahead
@@ -257,6 +256,8 @@ def _next(
 
 def maps(shown: ShownMaps | None, width: int, ink: Ink) -> HeadedLines:
     """The first maps of each layer, as many as stand beside each other."""
+    from tuitrain.tui.paint.maps import network_lines  # imports numpy, of which the other sheets have no need
+
     if shown is None or shown.found is None:
         text = shown.problem if shown is not None else "reading the network …"
         return ((f" {text}", "dim underline"),), []
