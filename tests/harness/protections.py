@@ -14,17 +14,17 @@ from harness.changes import named
 @named
 def plain_save(_: str) -> None:
     """Files are written in place, as `open(path, "wb").write(data)` does."""
-    from tuitrain.runs import durable
+    from tuitrain.runs import durable as files
 
     def replace(path: Path, data: bytes | Iterable[bytes], *, durable: bool = True) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             for part in (data,) if isinstance(data, bytes) else data:
-                durable.write_all(fd, part, path)
+                files.write_all(fd, part, path)
         finally:
             os.close(fd)
 
-    durable.replace = replace
+    files.replace = replace
 
 
 @named

@@ -224,6 +224,14 @@ class TerminalApp(App[Leaving]):
         error = self._exception
         return f"{type(error).__name__}: {error}" if error is not None else ""
 
+    def _handle_exception(self, error: Exception) -> None:
+        """Once the app is left its widgets go in any order, and some miss others: that is no failure any more."""
+        if self._exit and not self.is_headless:
+            traceback.print_exception(error, file=sys.__stderr__)
+            self._close_messages_no_wait()
+        else:
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         """The traceback goes where fd 2 goes (a log); the terminal gets a sentence later."""
         if self.is_headless:
