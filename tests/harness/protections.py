@@ -96,7 +96,7 @@ def naive_log(_: str) -> None:
     from tuitrain.runs import eventlog
     from tuitrain.training.events import Record, from_line
 
-    def parse(data: bytes) -> list[Record]:
+    def parse(data: bytes, leave_out: object = ()) -> list[Record]:
         return [from_line(line.decode()) for line in data.splitlines()]
 
     eventlog.parse = parse
