@@ -182,13 +182,12 @@ class Ensemble:
             for stepper in self._steppers:
                 stepper.set_lr(lr)
             last = step == self.steps - 1
-            if last:
-                for norms, stepper in zip(self._norms, self._steppers, strict=True):
-                    norms.before(stepper)
+            measured = list(zip(self._norms, self._steppers, strict=True)) if last else []
+            for norms, stepper in measured:
+                norms.before(stepper)
             self._step((step + 1) * self.train.batch_size <= self.images)
-            if last:
-                for norms, stepper in zip(self._norms, self._steppers, strict=True):
-                    norms.after(stepper)
+            for norms, stepper in measured:
+                norms.after(stepper)
             if self._ahead is not None:
                 self._ahead.queued(step + 1)
             if epoch + 1 < self.train.epochs:

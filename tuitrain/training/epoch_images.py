@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from tuitrain.spec.preset import Preset
 from tuitrain.spec.table import NetworkTable
 from tuitrain.training.seeding import key
 
-#: Memory that images may take which are made before their epoch begins.
+#: Memory that may be taken by images made before their epoch begins.
 AHEAD_BYTES = 1 << 31
 #: Streams on which they are made, one for each CUDA device: memory belongs to its stream.
 _streams: dict[int, torch.cuda.Stream] = {}
@@ -75,17 +76,15 @@ class EpochImages:
             return self._make(epoch)
         now = torch.cuda.current_stream(ahead.images.device)
         now.wait_event(ahead.made)
+        # Their memory belongs to the other stream, which must not use it again while this one still reads it.
         for tensor in (ahead.images, ahead.labels):
-            tensor.record_stream(
-                now
-            )  # their memory is given back to the other stream, which must not be early
+            tensor.record_stream(now)
         return ahead.images, ahead.labels
 
     def make_ahead(self, epoch: int, index: int = 0) -> None:
-        """Makes the images of an epoch on a CUDA stream of their own, beside the steps that are queued; `epoch` gives
-        them out.
+        """Makes the images that `epoch` will return, on a CUDA stream of their own beside the queued steps.
 
-        On other devices nothing is made: on the CPU, which trains meanwhile, it won no time.
+        Where memory is short nothing is made, nor on other devices: a CPU trains meanwhile, and it won no time there.
 
         Args:
             epoch: from 0.
@@ -98,7 +97,7 @@ class EpochImages:
         if device not in _streams:
             _streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         # It need not wait for the steps: the data was there before the first of them.
-        with torch.cuda.stream(_streams[device]):
+        with suppress(torch.OutOfMemoryError), torch.cuda.stream(_streams[device]):
             made = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._ahead = _Ahead(epoch, *self._make(epoch), made)
             made.record()

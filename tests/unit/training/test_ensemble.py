@@ -1,6 +1,8 @@
 """Several seeds at once: each gives what its own run gives, to the bit."""
 
 import math
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,6 +122,26 @@ def test_images_that_are_made_ahead_are_those_of_the_epoch_and_made_once(
     made.clear()
     assert metrics(run(preset)[0]) == alone
     assert made == [(preset.train.seed, epoch) for epoch in (0, 1, 2)]
+
+
+def test_where_memory_is_short_images_are_not_made_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def make(self: EpochImages, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        tried.append(epoch)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    preset = tiny()
+    feed = EpochImages(preset, preset.table(), stripes())
+    on_card = SimpleNamespace(device=torch.device("cuda", 0), nbytes=epoch_images.AHEAD_BYTES // 2)
+    monkeypatch.setattr(feed, "_train", (on_card, None))
+    monkeypatch.setattr(EpochImages, "_make", make)
+    monkeypatch.setattr(epoch_images, "_streams", {0: None})
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "Event", SimpleNamespace)
+    feed.make_ahead(1, index=1)
+    feed.make_ahead(1, index=2)  # beyond what is allowed to take memory
+    assert (tried, feed._ahead) == ([1], None)
 
 
 @pytest.mark.gpu
