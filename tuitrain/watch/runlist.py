@@ -37,6 +37,12 @@ def changed_text(run: RunSummary, *, seed: bool = True) -> str:
     return short_changes(changed, run.layers) or "–"
 
 
+def told_apart_text(run: RunSummary) -> str:
+    """`step13 · seed 3 · lr 0.01`: what tells a run from others, its changes last, as they may be cut."""
+    changed = changed_text(run, seed=False).strip("–")
+    return " · ".join(filter(None, (visible(run.preset), f"seed {run.seed}", changed)))
+
+
 def when_text(when: float, now: float) -> str:
     """`14:02` today, `Nov 20` this year, else `Nov'25`."""
     if when <= 0:
@@ -285,11 +291,13 @@ def columns_for(width: int, rows: Sequence[RunRow] = ()) -> list[tuple[Column, i
     chosen = [c for c in COLUMNS if c.from_width <= width and not (no_time and c.name == "took")]
     widths = {column.name: column.width for column in chosen}
     widths["last"] += max((len(row.spread) for row in rows), default=0)
-    while (room := width - 2 - sum(widths[c.name] for c in chosen) - len(chosen)) < 6 and chosen[
-        -1
-    ].name != "last":
+
+    def room() -> int:
+        return width - 2 - sum(widths[column.name] for column in chosen) - len(chosen)
+
+    while room() < 6 and chosen[-1].name != "last":
         chosen.pop()  # half of a column says nothing
-    widths["changed"] = max(6, min(60, room))
+    widths["changed"] = max(6, min(60, room()))
     return [(column, widths[column.name]) for column in chosen]
 
 

@@ -206,9 +206,8 @@ class LabState:
             return ""
         names = layer_names(editor.layers)
         costly = sorted((row for row in rows if row.heavy), key=lambda row: -row.parameters)
-        most = ", ".join(
-            f"{names[row.index]}\u00a0{row.parameters:,}" for row in costly
-        )  # not broken in between
+        # A name and its figure are not broken apart.
+        most = ", ".join(f"{names[row.index]}\u00a0{row.parameters:,}" for row in costly)
         return f"{editor.over_budget:,} over budget; most in {most}"
 
     @property

@@ -11,7 +11,7 @@ from tuitrain.runs.index import RunSummary
 from tuitrain.tui.paint.digits import Ink, digit, smaller
 from tuitrain.tui.paint.pictures import chances
 from tuitrain.tui.paint.text import Line, Parts, wrap
-from tuitrain.watch.runlist import changed_text
+from tuitrain.watch.runlist import told_apart_text
 from tuitrain.workbench.asking import Answer, Likeness, Network, Sample
 
 DIGITS = tuple(map(str, range(10)))
@@ -58,8 +58,7 @@ def _picture(title: str, image: object, size: int, ink: Ink) -> list[Parts]:
 def network_name(run: RunSummary | None, network: Network | None) -> str:
     """Preset, seed and changes, which may be cut; the run's name where its summary is not known."""
     if run is not None:
-        changed = changed_text(run, seed=False).strip("–")
-        return " · ".join(filter(None, (visible(run.preset), f"seed {run.seed}", changed)))
+        return told_apart_text(run)
     return visible(network.trained.run) if network is not None else ""
 
 

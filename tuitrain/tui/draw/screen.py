@@ -17,15 +17,15 @@ from tuitrain.tui.draw import panes
 from tuitrain.tui.draw.field import DrawingField
 from tuitrain.tui.draw.networks import NetworksDialog
 from tuitrain.tui.paint.cells import SectionLine
-from tuitrain.tui.paint.lines import Drawn, LinesView
+from tuitrain.tui.paint.lines import DrawnView, LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.styles import ink_of
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.runs.table import KINDS
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import save_as
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.watch.runlist import state_look
 from tuitrain.workbench.asking import Answer, Asker, Likeness, NoData, Question, Refusal, Sample, Told
 from tuitrain.workbench.drawing import Drawing
@@ -43,7 +43,7 @@ class WordsView(LinesView, can_focus=False):
     """The sentences."""
 
 
-class DrawScreen(Room[None]):
+class DrawScreen(FramedScreen[None]):
     """Draw a digit and see what a network says of it.
 
     With the mouse, whose right button rubs out; or with the arrow keys: space puts the pen down and lifts it, shift with
@@ -105,7 +105,7 @@ class DrawScreen(Room[None]):
         with Horizontal():
             yield DrawingField(self.drawing)
             with Vertical(id="right"):
-                yield Drawn(self._said, id="said")
+                yield DrawnView(self._said, id="said")
                 with Vertical(id="beside"):
                     yield SectionLine("", id="network-beside")
                     yield WordsView(id="words-beside")
@@ -245,7 +245,7 @@ class DrawScreen(Room[None]):
     def paint(self) -> None:
         if not self.is_mounted:
             return
-        self.query_one("#said", Drawn).rebuild()
+        self.query_one("#said", DrawnView).rebuild()
         run = self.runs[self.here] if self.here >= 0 else None
         network = self.answer.network if self.answer is not None else None
         glyph, word, kind = state_look(run.activity) if run is not None else ("", "", "")

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from tuitrain.errors import visible
 from tuitrain.figures import plural, rate_text
-from tuitrain.tui.paint.lines import Drawn
+from tuitrain.tui.paint.lines import DrawnView
 from tuitrain.tui.paint.rates import rate_curve
 from tuitrain.tui.paint.text import Parts
 from tuitrain.tui.shell.modal import Dialog
@@ -33,7 +33,7 @@ class RateFinder(Dialog[float | None]):
     )
     DEFAULT_CSS = """
     RateFinder > Vertical { width: 78; }
-    RateFinder Drawn { height: 12; margin: 1 0; }
+    RateFinder DrawnView { height: 12; margin: 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "take", "Take it", id="rates.take"),
@@ -51,7 +51,7 @@ class RateFinder(Dialog[float | None]):
         name = visible(self._job.model or self._job.preset.name)
         with Vertical():
             yield Static(f"Loss over the learning rate: {name}", classes="title", markup=False)
-            yield Drawn(self._curve)
+            yield DrawnView(self._curve)
             yield Static("", id="rates-said", markup=False)
             yield Static("", id="rates-keys", classes="hint", markup=False)
 
@@ -81,7 +81,7 @@ class RateFinder(Dialog[float | None]):
         if state == self._said:
             return
         self._said = state
-        curve = self.query_one(Drawn)
+        curve = self.query_one(DrawnView)
         curve.rebuild()
         curve.display = not search.problem
         if search.problem:

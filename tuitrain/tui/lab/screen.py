@@ -26,15 +26,15 @@ from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import COLUMNS
 from tuitrain.tui.shell.footer import KeyFooter
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.modal import Dialog, ask
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.workbench.editor import NetworkEditor
 from tuitrain.workbench.formdata import brief, header_context
 from tuitrain.workbench.lab_state import LabState, name_refused
 
 
-class LabScreen(Room[None]):
+class LabScreen(FramedScreen[None]):
     """Where one begins."""
 
     HELP_TITLE = "Lab"

@@ -17,7 +17,7 @@ from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
 from tuitrain.tui.paint.lines import SheetLines
 from tuitrain.tui.paint.text import Line, Parts
-from tuitrain.tui.shell.room import Room
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.workbench.lesson_state import LessonState
 
 #: Colours and patterns of other learning rates, neighbours differing in both.
@@ -82,7 +82,7 @@ def looks(lesson: Lesson) -> list[tuple[str, Pattern]]:
 CELLS = 13
 
 
-class CurvesScreen(Room[None]):
+class CurvesScreen(FramedScreen[None]):
     """A curve a learning rate. Below it the error at the step of the line, and at the last, in both variants."""
 
     about = "the error by learning rate"

@@ -23,12 +23,12 @@ from tuitrain.tui.lesson.curves import ErrorChart, so_far
 from tuitrain.tui.lesson.drawing import network
 from tuitrain.tui.lesson.formula import formula_lines
 from tuitrain.tui.paint.cells import Field, SectionLine
-from tuitrain.tui.paint.lines import Drawn
+from tuitrain.tui.paint.lines import DrawnView
 from tuitrain.tui.paint.sizes import WIDE
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.prompt import Prompt, save_as
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.workbench.lesson_state import LessonState
 
 PLAY_S = 0.25  # a training step
@@ -43,7 +43,7 @@ class ErrorSoFar(ErrorChart, can_focus=False, inherit_bindings=False):
     """The curve, without keys of its own."""
 
 
-class LessonScreen(Room[None]):
+class LessonScreen(FramedScreen[None]):
     """Backpropagation worked by hand on a network of eight weights, one term at a time.
 
     Left and right go from term to term, down and up from training step to training step. What the term is made of
@@ -95,10 +95,10 @@ class LessonScreen(Room[None]):
 
     def panes(self) -> ComposeResult:
         ascii_only = shell(self).settings.ascii_only
-        yield Drawn(partial(network, self.state), id="network")
+        yield DrawnView(partial(network, self.state), id="network")
         yield SectionLine("", id="where")
         with Horizontal():
-            yield Drawn(partial(formula_lines, self.state, ascii_only=ascii_only), id="formula")
+            yield DrawnView(partial(formula_lines, self.state, ascii_only=ascii_only), id="formula")
             with Vertical(id="error"):
                 yield Field(id="rate")
                 yield ErrorSoFar()
@@ -114,8 +114,8 @@ class LessonScreen(Room[None]):
 
     def paint(self) -> None:
         state, lesson = self.state, self.state.lesson
-        for drawn in self.query(Drawn):
-            drawn.rebuild()
+        for view in self.query(DrawnView):
+            view.rebuild()
         wrong = lesson.variant == "published"
         right = [
             ("published mistake  " if wrong else "corrected  ", "warn" if wrong else "dim"),

@@ -16,7 +16,7 @@ from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.lines import cursor_keys
 from tuitrain.tui.paint.rows import TableView
 from tuitrain.tui.paint.text import Line, Parts
-from tuitrain.tui.shell.room import Room
+from tuitrain.tui.shell.framed_screen import FramedScreen
 
 STEP, COLUMN = 7, 11  # cells
 
@@ -81,7 +81,7 @@ class StepTable(TableView):
         self.post_message(self.Focused())
 
 
-class TableScreen(Room[int | None]):
+class TableScreen(FramedScreen[int | None]):
     """The 31 columns of the published sheet, worked out for every training step."""
 
     HELP_TITLE = "Table of the sheet"

@@ -17,8 +17,8 @@ from tuitrain.tui.monitor.headline import Headline, MachineLine, News, brief
 from tuitrain.tui.monitor.reading import Reading
 from tuitrain.tui.monitor.steering import STEERING_KEYS, RunSteering
 from tuitrain.tui.monitor.views import INSPECTED, VIEWS, Shown, Views
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.alerts import Alert, alerts
 from tuitrain.watch.machine import Sensors
@@ -36,7 +36,7 @@ VIEW_S = 1.0  # the least time between two drawings of a view, four times that o
 MACHINE_S = 2.0  # between two looks at the sensors
 
 
-class MonitorScreen(Room[None]):
+class MonitorScreen(FramedScreen[None]):
     """Shows a feed: the headline, a view, the machine, the news."""
 
     HELP_TITLE = "Monitor"

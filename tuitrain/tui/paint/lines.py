@@ -183,7 +183,7 @@ class LinesView(Painted, can_focus=True):
         self.scroll_lines(self.top - WHEEL)
 
 
-class Drawn(LinesView, can_focus=False):
+class DrawnView(LinesView, can_focus=False):
     """What a function draws for so many cells and lines; `rebuild` draws it again."""
 
     def __init__(self, draw: Callable[[int, int], Sequence[Parts]], *, id: str | None = None) -> None:

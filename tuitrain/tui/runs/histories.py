@@ -6,14 +6,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from tuitrain.tui.runs import curves
-from tuitrain.tui.shell.room import Room
+from tuitrain.tui.shell.framed_screen import FramedScreen
 
 if TYPE_CHECKING:
     from tuitrain.runs.history import History
     from tuitrain.runs.index import RunSummary
 
 
-class HistoriesScreen(Room[None]):
+class HistoriesScreen(FramedScreen[None]):
     """A screen of runs; `paint` draws it once their histories are there, and again for each size."""
 
     def __init__(self, runs: list[RunSummary]) -> None:

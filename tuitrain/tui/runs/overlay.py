@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from tuitrain.errors import visible
 from tuitrain.figures import percent_text
 from tuitrain.tui.paint.cells import Field
 from tuitrain.tui.paint.chart import Chart
@@ -19,7 +18,7 @@ from tuitrain.tui.runs import curves
 from tuitrain.tui.runs.curves import LOOKS, VIEWS
 from tuitrain.tui.runs.histories import HistoriesScreen
 from tuitrain.watch.comparison import why_not_comparable
-from tuitrain.watch.runlist import changed_text
+from tuitrain.watch.runlist import told_apart_text
 
 if TYPE_CHECKING:
     from tuitrain.runs.index import RunSummary
@@ -71,8 +70,7 @@ class OverlayScreen(HistoriesScreen):
         for number, (name, (style, _), run) in enumerate(
             zip(curves.names(self.runs), LOOKS, self.runs, strict=False)
         ):
-            changed = changed_text(apart[number], seed=False).strip("–")  # last, as it is cut
-            what = " · ".join(filter(None, (visible(run.preset), f"seed {run.seed}", changed)))
+            what = told_apart_text(apart[number])
             if number % per_line == 0:
                 rows.append(Line().add(" "))
             rows[-1].add(name, style)

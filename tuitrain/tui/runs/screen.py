@@ -20,9 +20,9 @@ from tuitrain.tui.runs.below import Below, FilterLine
 from tuitrain.tui.runs.changes import SAID_S, RunChanges
 from tuitrain.tui.runs.frontier import FrontierView
 from tuitrain.tui.runs.table import EMPTY, NO_MATCH, RunTable
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.watch.folding import group_details
 from tuitrain.watch.runlist import RESUMABLE, SORTS, arrange, details
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 RELOAD_S = 1.0
 
 
-class RunsScreen(Room[None]):
+class RunsScreen(FramedScreen[None]):
     """All runs in a table, the queue on top."""
 
     about = "reading the runs ..."

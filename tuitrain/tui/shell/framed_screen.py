@@ -9,7 +9,7 @@ from tuitrain.tui.shell.footer import KeyFooter
 from tuitrain.tui.shell.header import HeaderLine
 
 
-class Room(Screen[ScreenResultType]):
+class FramedScreen(Screen[ScreenResultType]):
     """A screen between header and keys; `panes` says what is there, `about` what the header says at first."""
 
     about = ""

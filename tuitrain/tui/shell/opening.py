@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tuitrain.tui.shell.room import Room
+from tuitrain.tui.shell.framed_screen import FramedScreen
 
 
-class OpeningScreen(Room[None]):
+class OpeningScreen(FramedScreen[None]):
     """The first and the last line; the app goes on to the lab as soon as this was painted."""
 
     about = "opening ..."

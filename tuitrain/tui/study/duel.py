@@ -13,7 +13,7 @@ from tuitrain import figures
 from tuitrain.errors import visible
 from tuitrain.tui.paint.cells import SectionLine
 from tuitrain.tui.paint.intervals import Row, interval_lines
-from tuitrain.tui.paint.lines import Drawn, SheetLines
+from tuitrain.tui.paint.lines import DrawnView, SheetLines
 from tuitrain.tui.paint.text import Line, Parts, fit
 from tuitrain.tui.study.head import StudyHead
 from tuitrain.tui.study.members import Members
@@ -53,7 +53,7 @@ class DuelScreen(StudyScreen):
         yield StudyHead("pairs", 3)
         yield SectionLine("B − A in points, at each look", id="looks-head")
         with Horizontal(id="middle"):
-            yield Drawn(self._intervals, id="intervals")
+            yield DrawnView(self._intervals, id="intervals")
             yield SheetLines(id="says")
         yield SectionLine("Pairs", id="members-head")
         yield Members()
@@ -77,7 +77,7 @@ class DuelScreen(StudyScreen):
             about=looks_for_text(duel.plan),
             at_most=duel.to_go is None,
         )
-        self.query_one("#intervals", Drawn).rebuild()
+        self.query_one("#intervals", DrawnView).rebuild()
         goal = (("┆ the gain", "dim"),) if duel.plan.gain is not None else ()
         self.query_one("#looks-head", SectionLine).set(right=goal)
         says = self.query_one("#says", SheetLines)

@@ -15,9 +15,9 @@ from tuitrain.errors import TuitrainError, visible
 from tuitrain.tui.paint.lines import LinesView
 from tuitrain.tui.paint.sizes import WIDE
 from tuitrain.tui.paint.text import Parts, wrap
+from tuitrain.tui.shell.framed_screen import FramedScreen
 from tuitrain.tui.shell.modal import ask
 from tuitrain.tui.shell.protocol import shell
-from tuitrain.tui.shell.room import Room
 from tuitrain.tui.shell.told import told
 from tuitrain.tui.study.members import Members
 
@@ -42,7 +42,7 @@ def sentences(lines: Sequence[str], width: int, first: str = "bold") -> list[Par
     ]
 
 
-class StudyScreen(Room[None]):
+class StudyScreen(FramedScreen[None]):
     """A study that is looked at."""
 
     DEFAULT_CSS = """

@@ -126,9 +126,8 @@ def _spare(line: list[_Piece], word: _Piece) -> int | None:
     for place in behind:
         if texts[place] == " " and texts[place + 1 : place + 2] in ([], [" "]):
             return place
-        if line[place].char in "─━" and line[place].char == "".join(
-            p.char for p in line[place + 1 : place + 2]
-        ):
+        rule = line[place].char
+        if rule in "─━" and place + 1 < len(line) and line[place + 1].char == rule:
             return place
     if texts[here + 1 : here + 2] == [" "]:
         return here + 1
