@@ -39,6 +39,7 @@ def test_quick_share(key: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("key", "protection"), TEETH)
 def test_it_fails_without_its_protection(
     key: str, protection: str, tmp_path: Path, request: pytest.FixtureRequest
